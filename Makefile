@@ -1,0 +1,222 @@
+# Weir: how it is built, tested and installed. `make help` lists the targets.
+#
+# Everything made goes under $(BUILD), one folder for each way of compiling: build/ is the program,
+# build/asan, build/tsan, build/cov and build/fuzz are the same sources under their instruments.
+
+BUILD    ?= build
+PREFIX   ?= /usr/local
+OPTIMIZE ?= -O2 -g
+# Flags of an instrument (-fsanitize=..., --coverage), for compiling and linking alike.
+INSTRUMENT ?=
+JOBS     ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+Q := $(if $(V),,@)
+
+# ---- what it stands on -------------------------------------------------------------------------
+
+NEEDS   := luajit libuv
+HAVE    := $(shell pkg-config --exists $(NEEDS) 2>/dev/null && echo yes)
+VERSION := $(shell v=$$(test -e .git && git describe --tags 2>/dev/null); echo "$${v:-0.1.0}" | sed 's/^v//')
+
+# Debian 12 ships llhttp as C sources, Debian 13 as a library.
+LLHTTP_DIR := $(patsubst %/,%,$(dir $(wildcard /usr/share/llhttp/llhttp.c)))
+ifneq ($(LLHTTP_DIR),)
+LLHTTP_CFLAGS := -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
+LLHTTP_OBJS   := $(addprefix $(BUILD)/llhttp/,llhttp.o api.o http.o)
+else
+LLHTTP_CFLAGS := $(shell pkg-config --cflags libllhttp 2>/dev/null)
+LLHTTP_LIBS   := $(shell pkg-config --libs libllhttp 2>/dev/null || echo -lllhttp)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes $(if $(filter true,$(CI)),-Werror)
+COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icore $(OPTIMIZE) $(INSTRUMENT) \
+            $(shell pkg-config --cflags $(NEEDS) 2>/dev/null) $(LLHTTP_CFLAGS) $(CFLAGS)
+LINK      = $(CC) $(OPTIMIZE) $(INSTRUMENT) $(LDFLAGS)
+# Lua modules written in C find lua_* in the program (-E) as well as in the shared library.
+LIBS      = -Wl,-E $(shell pkg-config --libs $(NEEDS) 2>/dev/null) $(LLHTTP_LIBS) -lpthread -lm
+
+# ---- the program -------------------------------------------------------------------------------
+
+SOURCES := $(wildcard core/*.c core/*/*.c)
+PROGRAM_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter core/main.c core/cli.c,$(SOURCES)))
+CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(SOURCES))) \
+             $(LLHTTP_OBJS) $(BUILD)/embedded.o
+EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -name '*.md' ! -name '.*' -print | LC_ALL=C sort)
+
+.PHONY: all run test lint format check coverage bench fuzz soak install clean help \
+        deps deps-test deps-lint deps-bench deps-fuzz deps-coverage test-programs replays fuzzers FORCE
+
+all: $(BUILD)/weir ## build the program, build/weir (the default)
+
+$(BUILD)/weir: $(PROGRAM_OBJS) $(CORE_OBJS)
+	@echo "  LINK  $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# What the unit tests and fuzzers link: all of the core but its command line.
+$(BUILD)/libweir.a: $(CORE_OBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D); echo "  CC    $@"
+	$(Q)$(COMPILE) $(DEFINE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
+	@mkdir -p $(@D); echo "  CC    $@"
+	$(Q)$(COMPILE) -w -c -o $@ $<
+
+$(BUILD)/core/cli.o: DEFINE = -DWEIR_VERSION='"$(VERSION)"'
+$(BUILD)/core/cli.o: $(BUILD)/version
+
+# The files of lua/ as a table in C; core/base/embedded.h says what it looks like.
+$(BUILD)/embedded.o: $(BUILD)/embedded.c $(BUILD)/flags
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/embedded.c: $(EMBEDDED) $(BUILD)/embedded-names
+	@echo "  EMBED $@"
+	$(Q){ echo '#include "base/embedded.h"'; n=0; table=; \
+	  for file in $(EMBEDDED); do n=$$((n + 1)); \
+	    echo "extern const char file_$$n[];"; \
+	    echo "__asm__(\".section .rodata\nfile_$$n:\n.incbin \\\"$$file\\\"\n.byte 0\n.text\n\");" \
+	      | awk '{ printf "%s%s", sep, $$0; sep = "\\n" } END { print "" }'; \
+	    table="$$table{\"$${file#lua/}\", file_$$n, $$(wc -c <$$file)},"; \
+	  done; \
+	  echo "const struct embedded embedded_files[] = {$$table{0, 0, 0}};"; } >$@
+
+# Each of these files changes only when its text does, and what depends on it is then made anew.
+$(BUILD)/flags: TEXT = $(COMPILE) $(LINK)
+$(BUILD)/version: TEXT = $(VERSION)
+$(BUILD)/embedded-names: TEXT = $(EMBEDDED)
+$(BUILD)/flags $(BUILD)/version $(BUILD)/embedded-names: FORCE
+	@$(if $(HAVE),,echo "make: $(NEEDS) not found: run 'make deps' first" >&2; exit 1)
+	@mkdir -p $(@D); echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+
+# ---- tests -------------------------------------------------------------------------------------
+#
+# tests/unit/X_test.c is a program of its own; other files there are linked into each.
+# tests/fuzz/X_fuzz.c is one under libFuzzer, and with replay.c one that passes over its corpus.
+
+UNIT_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
+UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
+FUZZERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+REPLAYS      := $(FUZZERS:_fuzz=_replay)
+
+$(UNIT_TESTS): %: %.o $(UNIT_HELPERS) $(BUILD)/libweir.a
+	$(Q)$(LINK) -o $@ $^ -lcmocka $(LIBS)
+
+$(FUZZERS): %: %.o $(BUILD)/libweir.a
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(REPLAYS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libweir.a
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+# One make inside another, as parallel as the machine allows unless told otherwise.
+MAKE_IN = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
+ASAN  = $(BUILD)/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
+        INSTRUMENT="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+TSAN  = $(BUILD)/tsan OPTIMIZE="-O1 -g" INSTRUMENT="-fsanitize=thread"
+COV   = $(BUILD)/cov OPTIMIZE="-O0 -g" INSTRUMENT="--coverage -fprofile-update=atomic"
+FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
+        INSTRUMENT="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
+
+export PLAYWRIGHT := $(abspath $(BUILD)/node/node_modules/playwright-core)
+
+test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS)
+
+replays: $(REPLAYS)
+
+fuzzers: $(FUZZERS)
+
+test: deps-test ## run all tests; T=name runs one unit program, fuzz corpus, spec file or description
+	$(MAKE_IN)$(BUILD) test-programs
+	$(MAKE_IN)$(ASAN) replays
+	@BUILD=$(BUILD) REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
+
+check: deps-test ## everything again under ASan and UBSan, what has threads under TSan
+	$(MAKE_IN)$(ASAN) test-programs replays
+	$(MAKE_IN)$(TSAN) test-programs
+	@BUILD=$(BUILD)/asan REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
+	@BUILD=$(BUILD)/tsan tests/run --threads
+
+coverage: deps-coverage ## lines that the tests pass; fails below 90 % in base, proto or http
+	$(MAKE_IN)$(COV) test-programs replays
+	@BUILD=$(BUILD)/cov tests/coverage
+
+fuzz: deps-fuzz ## each fuzzer for FUZZ_SECONDS=60; what it finds joins the corpus
+	$(MAKE_IN)$(FUZZ) fuzzers
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
+
+bench: deps-bench ## figures of DESIGN section 5, as ratios to the least program
+	$(MAKE_IN)$(BUILD) all
+	@BUILD=$(BUILD) tests/bench/run
+
+soak: deps-test ## tests that take longer than ten minutes
+	$(MAKE_IN)$(BUILD) all
+	@BUILD=$(BUILD) tests/soak/run
+
+lint: deps-lint ## layers, formatting, static analysis, the reference's completeness
+	@tests/lint/run
+
+format: deps-lint ## clang-format over the C sources
+	clang-format-14 -i $(wildcard core/*.[ch] core/*/*.[ch] tests/*/*.[ch])
+
+# ---- use ---------------------------------------------------------------------------------------
+
+run: deps ## install what is missing, build, and serve apps/ on http://127.0.0.1:8080
+	$(MAKE_IN)$(BUILD) all
+	@touch $(BUILD)/access.log
+	@WEIR_LOG=$(abspath $(BUILD)/access.log) exec $(BUILD)/weir serve apps/ --access-log $(BUILD)/access.log $(ARGS)
+
+install: all ## PREFIX=/usr/local, DESTDIR for packagers
+	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir/_meta $(wildcard lua/weir/_meta/*)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir $(wildcard README.md CHANGELOG.md LICENSE)
+	$(foreach d,core lua,$(if $(wildcard $d/README.md),install -D -m 644 $d/README.md $(DESTDIR)$(PREFIX)/share/doc/weir/$d.md;))
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+# ---- packages: installed when missing, silent when not -----------------------------------------
+
+DEBIAN_12 := $(shell . /etc/os-release 2>/dev/null; [ "$$ID$$VERSION_ID" = debian12 ] && echo yes)
+DEPS := gcc libc6-dev pkg-config libuv1-dev lua-cjson \
+        $(if $(DEBIAN_12),libluajit2-5.1-dev node-llhttp,libluajit-5.1-dev libllhttp-dev)
+DEPS_TEST := lua-busted libcmocka-dev chromium curl \
+        $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+DEPS_LINT := clang-format-14 cppcheck lua-check
+DEPS_FUZZ := clang libclang-rt-14-dev
+DEPS_BENCH := wrk
+
+install_missing = @missing=$$(for p in $1; do \
+    dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+  [ -z "$$missing" ] || { echo "installing" $$missing; \
+    apt="env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600"; \
+    [ $$(id -u) = 0 ] || apt="sudo $$apt"; \
+    $$apt update && $$apt install -y --no-install-recommends $$missing </dev/null; }
+
+deps: ## install what building and running need
+	$(call install_missing,$(DEPS))
+deps-test: $(BUILD)/node/node_modules/playwright-core
+	$(call install_missing,$(DEPS) $(DEPS_TEST))
+deps-lint:
+	$(call install_missing,$(DEPS_LINT))
+deps-fuzz:
+	$(call install_missing,$(DEPS) $(DEPS_FUZZ))
+deps-bench:
+	$(call install_missing,$(DEPS) $(DEPS_BENCH))
+deps-coverage: deps-test
+	$(call install_missing,gcovr)
+
+$(BUILD)/node/node_modules/playwright-core:
+	$(call install_missing,$(DEPS) $(DEPS_TEST))
+	@echo "installing playwright-core"; mkdir -p $(BUILD)/node
+	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 </dev/null
+
+-include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS)) \
+  $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d
