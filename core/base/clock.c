@@ -1,0 +1,70 @@
+/* clock: the process's two clocks and the switch that stops them. All other code asks here for the
+ * time, so that a test which freezes the clock owns all deadlines, dates and ids at once.
+ *
+ *     running --clock_freeze--> frozen (clock_advance_ns moves it) --clock_thaw--> running
+ *
+ * Readers are on every worker's path, once a loop turn: one atomic load tells them which of the two
+ * it is. Those who freeze, move and thaw are tests; a lock keeps their steps whole. A thaw may
+ * bring monotonic time back to before what was shown while frozen: the price of moving it by hand.
+ */
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+static pthread_mutex_t switching = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool frozen;         /* set after the two below, with release */
+static _Atomic uint64_t mono_held; /* what the clocks show while frozen */
+static _Atomic int64_t wall_held;
+
+static int64_t read_clock(clockid_t id) {
+    struct timespec ts;
+    clock_gettime(id, &ts); /* cannot fail: valid id, valid pointer */
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+bool clock_is_frozen(void) {
+    return atomic_load_explicit(&frozen, memory_order_acquire);
+}
+
+uint64_t clock_mono_ns(void) {
+    if (__builtin_expect(clock_is_frozen(), 0))
+        return atomic_load_explicit(&mono_held, memory_order_relaxed);
+    return (uint64_t)read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_mono_ms(void) {
+    return clock_mono_ns() / 1000000;
+}
+
+int64_t clock_wall_ns(void) {
+    if (__builtin_expect(clock_is_frozen(), 0))
+        return atomic_load_explicit(&wall_held, memory_order_relaxed);
+    return read_clock(CLOCK_REALTIME);
+}
+
+void clock_freeze(void) {
+    pthread_mutex_lock(&switching);
+    if (!clock_is_frozen()) {
+        atomic_store(&mono_held, (uint64_t)read_clock(CLOCK_MONOTONIC));
+        atomic_store(&wall_held, read_clock(CLOCK_REALTIME));
+        atomic_store_explicit(&frozen, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&switching);
+}
+
+void clock_advance_ns(uint64_t ns) {
+    pthread_mutex_lock(&switching);
+    if (clock_is_frozen()) {
+        atomic_fetch_add(&mono_held, ns);
+        atomic_fetch_add(&wall_held, (int64_t)ns);
+    }
+    pthread_mutex_unlock(&switching);
+}
+
+void clock_thaw(void) {
+    pthread_mutex_lock(&switching);
+    atomic_store_explicit(&frozen, false, memory_order_release);
+    pthread_mutex_unlock(&switching);
+}

@@ -1,0 +1,184 @@
+/* log: what the server has to say to the person who runs it. Not for access logs, which are data.
+ *
+ *     log_at, log_text --> a buf on the caller's stack: stamp, level, escaped text, newline
+ *                      --> under the lock: one write(2) to standard error, or the test's sink
+ *
+ * A line is complete before the lock is taken, so what is held during is the write alone; it must
+ * be held there, since the rest of a short write belongs right behind its beginning. A standard
+ * error that was made non-blocking (by another process that shares the terminal) is waited for like
+ * a blocking one: a line is never torn and never dropped for being early. Other errors drop the
+ * line: there is nobody to tell.
+ *
+ * Text may come from a peer. What could begin a line or steer a terminal is escaped: C0 controls
+ * and DEL, C1 controls (U+009B is an escape sequence's start), and all bytes that are not UTF-8. */
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fault.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct str names[] = {{"debug", 5}, {"info", 4}, {"warn", 4}, {"error", 5}};
+
+static atomic_int lowest = LOG_INFO;
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static void (*line_sink)(enum log_level, struct str, void *); /* guarded by `writing` */
+static void *line_arg;
+
+void log_set_level(enum log_level level) {
+    atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
+}
+
+bool log_enabled(enum log_level level) {
+    int limit = atomic_load_explicit(&lowest, memory_order_relaxed);
+    return (int)level >= limit && level < LOG_NONE;
+}
+
+int log_level_of(struct str name, enum log_level *out) {
+    for (int i = LOG_DEBUG; i < LOG_NONE; i++) {
+        if (str_eq(name, names[i])) {
+            *out = (enum log_level)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+void log_set_sink(void (*sink)(enum log_level, struct str, void *), void *arg) {
+    pthread_mutex_lock(&writing);
+    line_sink = sink;
+    line_arg = arg;
+    pthread_mutex_unlock(&writing);
+}
+
+static void add_head(struct buf *line, enum log_level level) {
+    int64_t ms = clock_wall_ns() / 1000000;
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    buf_printf(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %-5s ", tm.tm_year + 1900, tm.tm_mon + 1,
+               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000), names[level].ptr);
+}
+
+static void add_escaped(struct buf *line, char c) {
+    if (c == '\n')
+        buf_add(line, STR("\\n"));
+    else
+        buf_printf(line, "\\x%02x", (unsigned char)c);
+}
+
+/* How many bytes at the start of `text`, valid UTF-8, are a control character; 0 if none. */
+static size_t control(struct str text) {
+    unsigned char c = (unsigned char)text.ptr[0];
+    if (c == 0xC2 && (unsigned char)text.ptr[1] < 0xA0)
+        return 2;
+    return c < 0x20 || c == 0x7F;
+}
+
+/* Appends valid UTF-8 with its control characters escaped, but for `keep` (NUL: for none). */
+static void add_valid(struct buf *line, struct str text, char keep) {
+    size_t n;
+    for (; text.len > 0; text.ptr += n, text.len -= n) {
+        n = control(text);
+        if (n == 0 || (text.ptr[0] == keep && keep != '\0')) {
+            n = 1;
+            buf_add_char(line, text.ptr[0]);
+            continue;
+        }
+        for (size_t i = 0; i < n; i++)
+            add_escaped(line, text.ptr[i]);
+    }
+}
+
+static void add_message(struct buf *line, struct str text, char keep) {
+    for (;;) {
+        size_t valid = str_utf8_valid(text);
+        add_valid(line, (struct str){text.ptr, valid}, keep);
+        if (valid == text.len)
+            return;
+        add_escaped(line, text.ptr[valid]);
+        text.ptr += valid + 1;
+        text.len -= valid + 1;
+    }
+}
+
+/* write(2) with the negative errno as its result; tests make it fail at "log_write". */
+static ssize_t put(struct str bytes) {
+    int failed = fault("log_write");
+    if (failed != 0)
+        return failed;
+    ssize_t n = write(STDERR_FILENO, bytes.ptr, bytes.len);
+    return n >= 0 ? n : -errno;
+}
+
+static void write_all(struct str line) {
+    while (line.len > 0) {
+        ssize_t n = put(line);
+        if (n == -EINTR)
+            continue;
+        if (n == -EAGAIN) {
+            poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, -1);
+            continue;
+        }
+        if (n < 0)
+            return;
+        line.ptr += n;
+        line.len -= (size_t)n;
+    }
+}
+
+static void emit(enum log_level level, struct str line) {
+    pthread_mutex_lock(&writing);
+    if (line_sink != NULL)
+        line_sink(level, line, line_arg);
+    else
+        write_all(line);
+    pthread_mutex_unlock(&writing);
+}
+
+void log_at(enum log_level level, const char *format, ...) {
+    if (!log_enabled(level))
+        return;
+    int saved = errno; /* a caller may log before it looks at errno */
+    struct buf text = {0};
+    struct buf line = {0};
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+
+    add_head(&line, level);
+    add_message(&line, buf_str(&text), '\0');
+    buf_add_char(&line, '\n');
+    emit(level, buf_str(&line));
+    buf_fini(&line);
+    buf_fini(&text);
+    errno = saved;
+}
+
+void log_text(enum log_level level, struct str text) {
+    if (!log_enabled(level))
+        return;
+    int saved = errno;
+    struct buf line = {0};
+    if (text.len > 0 && text.ptr[text.len - 1] == '\n')
+        text.len--;
+
+    add_head(&line, level);
+    add_message(&line, str_cut(&text, '\n'), '\t');
+    while (text.ptr != NULL) {
+        buf_add(&line, STR("\n    "));
+        add_message(&line, str_cut(&text, '\n'), '\t');
+    }
+    buf_add_char(&line, '\n');
+    emit(level, buf_str(&line));
+    buf_fini(&line);
+    errno = saved;
+}

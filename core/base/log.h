@@ -1,0 +1,34 @@
+/* log: one line per event to standard error, whole lines only, from any thread.
+ *
+ *   2026-11-20T12:34:56.789Z info  listening on http://127.0.0.1:8080
+ *
+ * A message is one line: control characters in it, and bytes that are not UTF-8, are written as
+ * \xNN, a newline as \n, so that no peer can forge a line or steer a terminal. Tracebacks go
+ * through log_text, which indents the lines that follow. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/str.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE };
+
+/* What is below `level` is dropped; LOG_INFO at first, LOG_NONE drops all. */
+void log_set_level(enum log_level level);
+/* For those who would have to work to make the message. */
+bool log_enabled(enum log_level level);
+/* "debug" "info" "warn" "error"; 0 or -1. */
+int log_level_of(struct str name, enum log_level *out);
+/* printf to the log; the newline is added. */
+void log_at(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
+#define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
+/* `text` may have several lines; those after the first are indented by four spaces. Tabs stay, a
+ * newline at the end is dropped, and all of it is written at once. */
+void log_text(enum log_level level, struct str text);
+/* For tests: what a call would write goes to `sink` instead (with its newline), one call at a time;
+ * NULL restores standard error. After the return the old sink runs no more. `sink` must not log. */
+void log_set_sink(void (*sink)(enum log_level level, struct str line, void *arg), void *arg);
+
+#endif
