@@ -1,0 +1,33 @@
+/* limits: what a peer or a script may take, each with its default (CONTRACT.md section 6). */
+#ifndef HTTP_LIMITS_H
+#define HTTP_LIMITS_H
+
+#include "base/str.h"
+
+struct limits {
+    uint64_t head_bytes, head_fields, target_bytes;
+    uint64_t body_bytes, event_bytes;
+    uint64_t high_mark, low_mark, turn_bytes;
+    uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout; /* ms */
+    uint64_t connections; /* 0 until the descriptor limit is known */
+};
+
+enum limit_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
+
+/* One row of the table: how weir.limits{ name = value } finds its field. */
+struct limit_row {
+    const char *name;
+    enum limit_kind kind;
+    size_t offset;  /* of the uint64_t in struct limits */
+    uint64_t least; /* the smallest value that makes sense */
+};
+
+extern const struct limits limits_default;
+extern const struct limit_row limit_rows[]; /* ends with a NULL name */
+
+/* Copies the defaults and fills in `connections` from RLIMIT_NOFILE (80 %). */
+void limits_init(struct limits *limits);
+/* For each row the lower of the two into `into` (several apps in one process). */
+void limits_lower(struct limits *into, const struct limits *other);
+
+#endif

@@ -1,0 +1,33 @@
+/* request: a request's head, as the peer sent it. Immutable once complete. */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include "base/buf.h"
+#include "proto/url.h"
+
+struct field { /* offsets into request.bytes */
+    uint32_t name, name_len, value, value_len;
+};
+
+struct request {
+    struct buf bytes; /* method, target, names in lower case, values */
+    struct field *fields;
+    uint32_t nfields, fields_cap;
+    uint32_t method_len, target_at, target_len;
+    struct target target;   /* borrowed from bytes */
+    struct str host;        /* of the absolute target, else the Host field */
+    int64_t content_length; /* -1: none (no body, or chunked) */
+    uint8_t minor;          /* HTTP/1.minor */
+    bool chunked, keep_alive, expect_continue;
+};
+
+struct request *request_new(void);
+void request_free(struct request *request);
+struct str request_method(const struct request *request);
+struct str request_target(const struct request *request); /* as sent, for logs */
+struct str request_field_name(const struct request *request, size_t index);
+struct str request_field_value(const struct request *request, size_t index);
+/* The first field of that lower-case name; ptr NULL when there is none. */
+struct str request_header(const struct request *request, struct str name);
+
+#endif

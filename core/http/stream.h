@@ -1,0 +1,172 @@
+/* stream: one HTTP request/response exchange (RFC 9113's word), whatever the protocol below. */
+#ifndef HTTP_STREAM_H
+#define HTTP_STREAM_H
+
+#include "base/list.h"
+#include "http/request.h"
+#include "http/server.h"
+
+struct stream;
+
+#define STREAM_ECLOSED (-10101)  /* the stream is over */
+#define STREAM_EHEAD (-10102)    /* the head has been sent */
+#define STREAM_EFRAMING (-10103) /* a field that belongs to the framing */
+#define STREAM_EVALUE (-10104)   /* not a field name or value, or not a status */
+#define STREAM_EDROPPED (-10105) /* write policy: this chunk was dropped */
+#define STREAM_ELENGTH (-10106)  /* more bytes than the declared Content-Length */
+
+/* Only ever moves forward. */
+enum stream_state {
+    STREAM_OPEN,     /* the request's head is here, nothing has been answered */
+    STREAM_STARTED,  /* the answer's head is out */
+    STREAM_FINISHED, /* the answer is complete, bytes may still be queued */
+    STREAM_CLOSED    /* nothing can be sent or received; `reason` says why */
+};
+
+enum stream_reason {
+    REASON_DONE,
+    REASON_CLIENT,
+    REASON_TIMEOUT,
+    REASON_OVERFLOW,
+    REASON_DRAIN,
+    REASON_EXPIRED,
+    REASON_REVOKED,
+    REASON_ERROR,
+    REASON_CANCELLED
+};
+
+enum write_policy { WRITE_BLOCK, WRITE_DROP_NEWEST, WRITE_DISCONNECT };
+
+/* Upwards: who answers the request. Called on the loop's thread, never below a parser or one of the
+ * stream's own functions' callers in a write path; may call any stream function. NULL members are
+ * skipped. */
+struct stream_events {
+    void (*on_readable)(struct stream *stream); /* body bytes came, or its end, or its failure */
+    void (*on_writable)(struct stream *stream); /* the queue sank to the low mark */
+    void (*on_close)(struct stream *stream);    /* state is CLOSED; exactly once */
+};
+
+/* Downwards: what each protocol fills in. */
+struct stream_ops {
+    /* Sends the head from stream->status and ->fields; `length` < 0: unknown, the end is framed. */
+    void (*send_head)(struct stream *stream, int64_t length);
+    void (*send_informational)(struct stream *stream, int status, struct str fields);
+    void (*send_data)(struct stream *stream, const void *bytes, size_t n);
+    void (*finish)(struct stream *stream);
+    /* Ends the exchange so that the peer can tell it is incomplete. */
+    void (*abort)(struct stream *stream);
+    /* The reader took bytes, or waits for the body (100-continue). */
+    void (*want_read)(struct stream *stream);
+    size_t (*queued)(const struct stream *stream); /* bytes not yet in the kernel */
+};
+
+/* Something in C that fills the stream as fast as the peer takes it: a file, later a topic. */
+struct producer {
+    void (*proceed)(struct producer *producer,
+                    struct stream *stream); /* below the low mark: write more */
+    void (*stop)(struct producer *producer,
+                 struct stream *stream); /* the stream closed; exactly once */
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    void *transport; /* the protocol's connection */
+    struct http_server *server;
+    struct list link; /* server->streams */
+    const struct stream_events *events;
+    void *owner; /* of whoever set `events` */
+    struct producer *producer;
+    struct request *request;
+    struct buf in;     /* body bytes received and not yet read */
+    struct buf fields; /* "name: value CRLF" of the answer, until its head is sent */
+    uint64_t id;
+    uint64_t received; /* body bytes so far */
+    uint64_t sent;     /* body bytes of the answer */
+    int64_t length;    /* declared Content-Length of the answer, -1 none */
+    uint64_t started;  /* ms, for the log */
+    struct timer beat; /* SSE heartbeat */
+    uint32_t beat_ms;
+    uint32_t refs;
+    uint16_t status;
+    uint8_t state, reason, policy;
+    const char *beat_text;   /* what a heartbeat sends; static or owned by sse */
+    const char *detail;      /* more on the reason, static; NULL none */
+    unsigned in_ended : 1;   /* the body is complete */
+    unsigned in_failed : 1;  /* it never will be */
+    unsigned in_timeout : 1; /* ... because the peer stopped sending */
+    unsigned bulk : 1;       /* someone waits for the whole body: it must keep coming */
+    unsigned reading : 1;    /* someone waits for body bytes */
+    unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
+    unsigned open_ended : 1; /* the answer streams: no end is known */
+    unsigned sse : 1;
+    unsigned above_high : 1; /* since a write went over the high mark, until the low mark */
+};
+
+/* --- by protocols --- */
+
+/* A stream for a complete head; takes `request`. One reference, the protocol's, dropped by
+ * stream_closed. */
+struct stream *stream_new(struct http_server *server, const struct stream_ops *ops, void *transport,
+                          struct request *request);
+/* Hands the stream to the server's application. */
+void stream_dispatch(struct stream *stream);
+void stream_body(struct stream *stream, const char *bytes, size_t n);
+void stream_body_end(struct stream *stream);
+/* The body will not be completed: the peer left, or (timeout) stopped sending. */
+void stream_body_fail(struct stream *stream, bool timeout);
+/* The protocol's queue sank to the low mark. */
+void stream_drained(struct stream *stream);
+/* The exchange is over: tells producer and owner, logs, drops the protocol's reference. */
+void stream_closed(struct stream *stream, enum stream_reason reason, const char *detail);
+
+/* --- by whoever answers --- */
+
+struct stream *stream_ref(struct stream *stream);
+void stream_unref(struct stream *stream);
+/* Who answers from now on. */
+void stream_own(struct stream *stream, const struct stream_events *events, void *owner);
+
+/* Up to `n` body bytes into `out`: >0, or 0 when none are here (see in_ended, in_failed). */
+size_t stream_take(struct stream *stream, void *out, size_t n);
+/* Says that someone waits for body bytes; `bulk`: for all of them. */
+void stream_want_body(struct stream *stream, bool bulk);
+
+/* 100..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
+ */
+int stream_set_status(struct stream *stream, int status);
+/* Replaces every field of that name. 0, STREAM_EVALUE, STREAM_EFRAMING, STREAM_EHEAD. */
+int stream_set_header(struct stream *stream, struct str name, struct str value);
+int stream_add_header(struct stream *stream, struct str name, struct str value);
+/* The value set so far; ptr NULL: none. */
+struct str stream_get_header(const struct stream *stream, struct str name);
+/* A 103 or 100 before the head; HTTP/1.0 peers get none (RFC 9110 section 15.2). 0, STREAM_EHEAD,
+ * STREAM_ECLOSED. `fields` are complete lines. */
+int stream_informational(struct stream *stream, int status, struct str fields);
+
+/* Sends the head. `length` >= 0: exactly that many body bytes follow; -1: a stream of unknown end,
+ * marked as not to be buffered by proxies. 0, STREAM_EHEAD, STREAM_ECLOSED. */
+int stream_start(struct stream *stream, int64_t length);
+/* Sends the head if it is not out (length unknown), then a copy of the bytes. 0, STREAM_ECLOSED,
+ * STREAM_EDROPPED, STREAM_ELENGTH. */
+int stream_write(struct stream *stream, const void *bytes, size_t n);
+/* Complete answer: head with Content-Length, body, end. `type` is the content type unless one is
+ * set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
+int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n);
+/* A short text answer for an error, dropping fields set so far; closes the connection when the
+ * request's body has not been read. After the head: aborts. */
+void stream_fail(struct stream *stream, int status, const char *detail);
+/* The end: sends a head if there is none (204 when the status was not set). Twice is harmless. */
+void stream_finish(struct stream *stream);
+/* The end that the peer must be able to tell from a good one. Closes the stream. */
+void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail);
+
+size_t stream_queued(const struct stream *stream);
+/* Whether a writer has to wait for on_writable. */
+bool stream_is_full(const struct stream *stream);
+/* Attaches a producer; its `proceed` is called when there is room, the first time by the caller. */
+void stream_attach(struct stream *stream, struct producer *producer);
+void stream_detach(struct stream *stream);
+
+const char *stream_reason_name(enum stream_reason reason);
+
+#endif

@@ -1,0 +1,69 @@
+/* conn: one TCP connection: bytes in, bytes out, deadlines on both. */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/wqueue.h"
+
+#include <netinet/in.h>
+
+struct conn;
+
+struct conn_ops {
+    /* `data` is the loop's read buffer, borrowed for the call. */
+    void (*on_data)(struct conn *conn, const char *data, size_t n);
+    void (*on_eof)(struct conn *conn);
+    /* The write queue sank to `low_mark` after having been above it, or emptied. */
+    void (*on_drain)(struct conn *conn);
+    /* The conn failed: a reset, a failed write, UV_ETIMEDOUT when a write made no progress. It
+     * closes by itself afterwards. */
+    void (*on_error)(struct conn *conn, int error);
+    /* All is over, nothing refers to the conn any more: free it. Exactly once. */
+    void (*on_closed)(struct conn *conn);
+};
+
+struct address {
+    uint8_t ip[16]; /* an IPv4 address in the first four bytes */
+    uint16_t port;
+    bool v6;
+};
+
+/* Embedded by the protocol, which owns the memory until on_closed. */
+struct conn {
+    uv_tcp_t tcp;
+    const struct conn_ops *ops;
+    struct loop *loop;
+    struct wqueue out;
+    struct write *inflight; /* what libuv holds after a short write; NULL: nothing */
+    struct list unsent;     /* in loop->unsent when `out` has new bytes */
+    struct timer deadline;  /* write progress; the end of lingering */
+    uint32_t progress_ms;
+    uint32_t low_mark;
+    size_t stalled_at; /* bytes that libuv held when the deadline was last set */
+    struct address peer;
+    unsigned reading : 1, above_low : 1, eof : 1, ending : 1, lingering : 1, closing : 1;
+};
+
+/* Takes the connected, non-blocking socket `fd`. Reading starts with conn_read. 0 or a libuv error
+ * (then `fd` is closed, and on_closed follows as after any conn_close). */
+int conn_init(struct conn *conn, struct loop *loop, int fd, const struct conn_ops *ops);
+void conn_read(struct conn *conn, bool on);
+/* Queues a copy; it leaves at the end of the turn. Bytes after conn_end or the closing are dropped.
+ */
+void conn_write(struct conn *conn, const void *bytes, size_t n);
+/* Bytes not yet in the kernel. */
+size_t conn_queued(const struct conn *conn);
+/* Sends what is queued now instead of at the end of the turn. */
+void conn_flush(struct conn *conn);
+/* Ends the sending side once all is sent, reads and drops what still comes until the peer's EOF (2
+ * s and 1 MiB at most), so that a last answer is not destroyed by a reset (RFC 9112 section 9.6);
+ * then closes. */
+void conn_end(struct conn *conn);
+/* Closes now; with `reset` the peer gets RST instead of FIN. Unsent bytes are dropped. */
+void conn_close(struct conn *conn, bool reset);
+/* "192.0.2.1" or "2001:db8::1". */
+#define ADDRESS_TEXT 46
+void address_format(const struct address *address, char out[ADDRESS_TEXT]);
+
+#endif

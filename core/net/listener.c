@@ -1,0 +1,192 @@
+/* listener: one worker's listening socket.
+ *
+ * It accepts by itself (accept4 on a polled descriptor) rather than through uv_listen, because
+ * libuv answers exhausted descriptors by accepting and dropping whoever waits. Here the listener
+ * rests and tries again: those clients wait in the kernel's queue and are served when a descriptor
+ * is free.
+ *
+ *     watching --EMFILE--> starved (timer) --an accept succeeds--> watching
+ *
+ * Owned by whoever serves; it knows nothing of what is spoken on the connections. */
+#include "net/listener.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPTS_PER_TURN 64 /* others on this loop get their turn too */
+#define STARVED_RETRY_MS 100
+#define BACKLOG 4096
+
+static int resolve(const char *host, uint16_t port, struct addrinfo **out) {
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    switch (getaddrinfo(host, service, &hints, out)) {
+    case 0:
+        return 0;
+    case EAI_AGAIN:
+        return UV_EAI_AGAIN;
+    default:
+        return UV_EAI_NONAME;
+    }
+}
+
+static uint16_t bound_port(int fd) {
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    getsockname(fd, (struct sockaddr *)&addr, &len);
+    return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
+                                            : ((struct sockaddr_in *)&addr)->sin_port);
+}
+
+static int open_socket(const struct addrinfo *ai, bool share) {
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (share)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        int rc = -errno;
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int listener_bind(const char *host, uint16_t *port, bool share) {
+    struct addrinfo *list;
+    int fd = resolve(host, *port, &list);
+    if (fd < 0)
+        return fd;
+    fd = open_socket(list, share);
+    if (fd >= 0)
+        *port = bound_port(fd);
+    freeaddrinfo(list);
+    return fd;
+}
+
+static void take_address(const struct sockaddr_storage *from, struct address *to) {
+    *to = (struct address){.v6 = from->ss_family == AF_INET6};
+    if (to->v6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+        memcpy(to->ip, &in6->sin6_addr, 16);
+        to->port = ntohs(in6->sin6_port);
+    } else {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        memcpy(to->ip, &in->sin_addr, 4);
+        to->port = ntohs(in->sin_port);
+    }
+}
+
+static int accept_one(struct listener *listener, struct address *peer) {
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    int fd = fault("accept");
+    if (fd == 0)
+        fd = accept4(listener->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    else
+        errno = -fd, fd = -1;
+    if (fd < 0)
+        return -errno;
+    take_address(&addr, peer);
+    return fd;
+}
+
+static void starve(struct listener *listener, int error) {
+    uv_poll_stop(&listener->poll);
+    loop_timer(listener->loop, &listener->retry, STARVED_RETRY_MS);
+    if (!listener->starved)
+        log_error("cannot accept connections: %s; new ones wait until some are closed "
+                  "(raise the limit with ulimit -n)",
+                  uv_strerror(error));
+    listener->starved = true;
+}
+
+static void watch(struct listener *listener);
+
+static void accept_some(struct listener *listener) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && !listener->closing && !listener->paused; i++) {
+        struct address peer;
+        int fd = accept_one(listener, &peer);
+        if (fd == -EAGAIN)
+            break;
+        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+            starve(listener, fd);
+            return;
+        }
+        if (fd < 0)
+            continue; /* that connection is gone already (ECONNABORTED and the like) */
+        if (listener->starved)
+            log_info("accepting connections again");
+        listener->starved = false;
+        listener->on_accept(listener, fd, &peer);
+    }
+    watch(listener);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+    (void)status;
+    (void)events;
+    accept_some(poll->data);
+}
+
+static void watch(struct listener *listener) {
+    if (!listener->closing && !listener->paused && !uv_is_active((uv_handle_t *)&listener->poll))
+        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+static void on_retry(struct timer *timer) {
+    accept_some(CONTAINER_OF(timer, struct listener, retry));
+}
+
+void listener_pause(struct listener *listener, bool pause) {
+    listener->paused = pause;
+    if (!pause) {
+        watch(listener);
+    } else {
+        timer_clear(&listener->retry);
+        uv_poll_stop(&listener->poll);
+    }
+}
+
+int listener_init(struct listener *listener, struct loop *loop, int fd,
+                  void (*on_accept)(struct listener *, int, const struct address *)) {
+    *listener = (struct listener){.loop = loop, .fd = fd, .on_accept = on_accept};
+    timer_init(&listener->retry, on_retry);
+    int rc = uv_poll_init(&loop->uv, &listener->poll, fd);
+    if (rc < 0)
+        return rc;
+    listener->poll.data = listener;
+    watch(listener);
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct listener *listener = handle->data;
+    if (listener->on_closed)
+        listener->on_closed(listener);
+}
+
+void listener_close(struct listener *listener) {
+    if (listener->closing)
+        return;
+    listener->closing = true;
+    timer_clear(&listener->retry);
+    uv_poll_stop(&listener->poll);
+    close(listener->fd);
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+}

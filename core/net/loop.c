@@ -1,0 +1,160 @@
+/* loop: a worker's event loop.
+ *
+ * libuv calls back for sockets, files and timers; those callbacks only take bytes in and mark tasks
+ * ready. When libuv has no more events to tell, the *turn* happens:
+ *
+ *     poll -> callbacks -> [ timers due, mail, run what is ready, send what was written ] -> poll
+ *
+ * So Lua never runs below a parser or a write callback, and whatever one turn wrote to a connection
+ * leaves in one system call. The turn runs from the check handle (after poll) and, when timers or
+ * closing callbacks made something ready meanwhile, from the prepare handle (before poll). If work
+ * is left over because a budget was used up, the idle handle keeps poll from blocking.
+ *
+ * All deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
+ * time. The loop knows nothing of HTTP or Lua: `run_ready` is whoever schedules. Owned by one
+ * thread; only loop_post may be called from others. */
+#include "net/loop.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/conn.h"
+
+#include <stdlib.h>
+
+static void deliver_mail(struct loop *loop) {
+    struct list mail;
+    list_init(&mail);
+    uv_mutex_lock(&loop->mail_lock);
+    list_splice(&mail, &loop->mail);
+    uv_mutex_unlock(&loop->mail_lock);
+    struct list *node;
+    while ((node = list_pop(&mail)) != NULL) {
+        struct mail *m = CONTAINER_OF(node, struct mail, link);
+        m->run(m);
+    }
+}
+
+static void send_unsent(struct loop *loop) {
+    struct list batch;
+    list_init(&batch);
+    list_splice(&batch, &loop->unsent);
+    struct list *node;
+    while ((node = list_pop(&batch)) != NULL)
+        conn_flush(CONTAINER_OF(node, struct conn, unsent));
+}
+
+static void on_again(uv_idle_t *handle) {
+    (void)handle; /* being active is all it does: poll returns at once */
+}
+
+static void turn(struct loop *loop) {
+    loop->now = clock_mono_ms();
+    wheel_advance(&loop->wheel, loop->now);
+    if (loop->ready && loop->run_ready) {
+        loop->ready = false;
+        loop->run_ready(loop->run_arg);
+    }
+    send_unsent(loop);
+    if (loop->ready || !list_empty(&loop->unsent))
+        uv_idle_start(&loop->again, on_again);
+    else
+        uv_idle_stop(&loop->again);
+}
+
+static void on_alarm(uv_timer_t *handle) {
+    struct loop *loop = handle->data;
+    loop->alarm_due = WHEEL_NEVER; /* the turn that follows advances the wheel */
+}
+
+static void set_alarm(struct loop *loop) {
+    uint64_t due = clock_is_frozen() ? WHEEL_NEVER : wheel_next(&loop->wheel);
+    if (due == loop->alarm_due)
+        return;
+    loop->alarm_due = due;
+    if (due == WHEEL_NEVER) {
+        uv_timer_stop(&loop->alarm);
+        return;
+    }
+    uv_update_time(&loop->uv);
+    uint64_t now = clock_mono_ms();
+    uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
+}
+
+static void on_before_poll(uv_prepare_t *handle) {
+    struct loop *loop = handle->data;
+    if (loop->ready || !list_empty(&loop->unsent) || loop->alarm_due == WHEEL_NEVER)
+        turn(loop);
+    set_alarm(loop);
+}
+
+static void on_after_poll(uv_check_t *handle) {
+    turn(handle->data);
+}
+
+static void on_bell(uv_async_t *handle) {
+    deliver_mail(handle->data);
+}
+
+int loop_init(struct loop *loop) {
+    *loop = (struct loop){.alarm_due = WHEEL_NEVER};
+    int rc = uv_loop_init(&loop->uv);
+    if (rc < 0)
+        return rc;
+    rc = uv_async_init(&loop->uv, &loop->bell, on_bell);
+    if (rc < 0) {
+        uv_loop_close(&loop->uv);
+        return rc;
+    }
+    uv_mutex_init(&loop->mail_lock);
+    list_init(&loop->mail);
+    list_init(&loop->unsent);
+    loop->read_buf = mem_alloc(LOOP_READ_BYTES);
+    loop->now = clock_mono_ms();
+    wheel_init(&loop->wheel, loop->now);
+    uv_timer_init(&loop->uv, &loop->alarm);
+    uv_prepare_init(&loop->uv, &loop->before_poll);
+    uv_check_init(&loop->uv, &loop->after_poll);
+    uv_idle_init(&loop->uv, &loop->again);
+    loop->bell.data = loop->alarm.data = loop->before_poll.data = loop->after_poll.data = loop;
+    uv_prepare_start(&loop->before_poll, on_before_poll);
+    uv_check_start(&loop->after_poll, on_after_poll);
+    return 0;
+}
+
+void loop_run(struct loop *loop) {
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *loop) {
+    uv_stop(&loop->uv);
+}
+
+void loop_fini(struct loop *loop) {
+    uv_close((uv_handle_t *)&loop->bell, NULL);
+    uv_close((uv_handle_t *)&loop->alarm, NULL);
+    uv_close((uv_handle_t *)&loop->before_poll, NULL);
+    uv_close((uv_handle_t *)&loop->after_poll, NULL);
+    uv_close((uv_handle_t *)&loop->again, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    uv_mutex_destroy(&loop->mail_lock);
+    free(loop->read_buf);
+}
+
+void loop_post(struct loop *loop, struct mail *mail) {
+    uv_mutex_lock(&loop->mail_lock);
+    list_push(&loop->mail, &mail->link);
+    uv_mutex_unlock(&loop->mail_lock);
+    uv_async_send(&loop->bell);
+}
+
+static void count_handle(uv_handle_t *handle, void *arg) {
+    (void)handle;
+    ++*(int *)arg;
+}
+
+int loop_handles(struct loop *loop) {
+    int count = 0;
+    uv_walk(&loop->uv, count_handle, &count);
+    return count - 5; /* bell, alarm, before_poll, after_poll, again */
+}

@@ -1,0 +1,56 @@
+/* loop: one worker's event loop and its turn. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "base/list.h"
+#include "base/wheel.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+#define LOOP_READ_BYTES 65536
+
+/* A message for another thread's loop; owned by the sender until `run` is called there. */
+struct mail {
+    struct list link;
+    void (*run)(struct mail *mail);
+};
+
+struct loop {
+    uv_loop_t uv;
+    struct wheel wheel;
+    uint64_t now; /* ms, monotonic: when this turn began */
+    /* Runs what is ready, within its budget; NULL: nobody schedules here. */
+    void (*run_ready)(void *arg);
+    void *run_arg;
+    bool ready;         /* something waits for run_ready: do not block in poll */
+    struct list unsent; /* conns that wrote during this turn */
+    char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
+    uv_timer_t alarm;   /* the wheel's next due time */
+    uint64_t alarm_due; /* WHEEL_NEVER: not set */
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_idle_t again;
+    uv_async_t bell;
+    uv_mutex_t mail_lock;
+    struct list mail;
+};
+
+/* 0 or a libuv error. The loop's address must not change afterwards. */
+int loop_init(struct loop *loop);
+/* Runs until loop_stop. */
+void loop_run(struct loop *loop);
+/* From the loop's own thread: loop_run returns after this turn. */
+void loop_stop(struct loop *loop);
+/* Closes the loop's own handles, runs what is still closing or in the thread pool, frees. */
+void loop_fini(struct loop *loop);
+/* From any thread: runs `mail` on the loop's thread, in the order of posting. */
+void loop_post(struct loop *loop, struct mail *mail);
+/* How many libuv handles there are, the loop's own not counted. For leak checks. */
+int loop_handles(struct loop *loop);
+
+static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    wheel_set(&loop->wheel, timer, loop->now + after_ms);
+}
+
+#endif

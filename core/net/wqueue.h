@@ -1,0 +1,25 @@
+/* wqueue: the bytes of a connection that wait to be sent, in order. */
+#ifndef NET_WQUEUE_H
+#define NET_WQUEUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct wseg {
+    struct wseg *next;
+    uint32_t off, len, cap; /* data[off .. len) is still to be sent */
+    char data[];
+};
+
+struct wqueue { /* all zeroes: empty, no memory */
+    struct wseg *head, *tail;
+    size_t bytes;
+};
+
+/* Copies `n` bytes to the end. */
+void wqueue_add(struct wqueue *q, const void *bytes, size_t n);
+/* Drops the first `n` bytes, n <= bytes. */
+void wqueue_drop(struct wqueue *q, size_t n);
+void wqueue_clear(struct wqueue *q);
+
+#endif
