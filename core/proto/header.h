@@ -1,0 +1,38 @@
+/* header: the small grammars of HTTP fields (RFC 9110). */
+#ifndef PROTO_HEADER_H
+#define PROTO_HEADER_H
+
+#include "base/buf.h"
+
+/* A token: one or more tchar (RFC 9110 section 5.6.2). Method and field names are tokens. */
+bool header_is_token(struct str s);
+/* A field value that may be sent or accepted: no CR, LF, NUL or other control character but HTAB,
+ * no leading or trailing white space (RFC 9110 section 5.5). May be empty. */
+bool header_is_value(struct str s);
+/* Steps through a comma-separated list, elements trimmed, empty ones skipped, commas inside quoted
+ * strings kept (RFC 9110 section 5.6.1). False at the end. */
+bool header_list_next(struct str *rest, struct str *element);
+/* Whether the list holds `token`, ASCII case ignored ("keep-alive, close"). */
+bool header_list_has(struct str list, struct str token);
+/* The media type without its parameters, trimmed: "text/html; charset=x" gives "text/html". */
+struct str header_media_type(struct str value);
+/* The weight in thousandths that an Accept-Encoding value gives to `coding`: 0..1000 (RFC 9110
+ * section 12.5.3; "*" counts; an empty or absent value gives 0; a malformed weight counts as 0). */
+int header_accepts_coding(struct str value, struct str coding);
+
+#define HTTP_DATE_LEN 29
+/* IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT", and a terminating NUL. A time outside the years 0
+ * to 9999 becomes the nearest inside. */
+void http_date_format(int64_t unix_seconds, char out[HTTP_DATE_LEN + 1]);
+/* All three forms that RFC 9110 section 5.6.7 asks recipients to accept; the century of an RFC 850
+ * date depends on the present. 0 or -1. */
+int http_date_parse(struct str s, int64_t *unix_seconds);
+
+/* An authority as the Host field has it: uri-host [":" port] (RFC 9110 section 7.2): reg-name, IPv4
+ * or bracketed IPv6; empty is allowed. */
+bool header_is_host(struct str s);
+
+/* The reason phrase that RFC 9110 or its registry gives; "Unknown" for others. */
+const char *http_reason(int status);
+
+#endif
