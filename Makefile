@@ -114,7 +114,7 @@ $(REPLAYS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libweir.a
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 # One make inside another, as parallel as the machine allows unless told otherwise.
-MAKE_IN = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
+MAKE_IN = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
 ASAN  = $(BUILD)/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
         INSTRUMENT="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 TSAN  = $(BUILD)/tsan OPTIMIZE="-O1 -g" INSTRUMENT="-fsanitize=thread"
@@ -147,7 +147,13 @@ coverage: deps-coverage ## lines that the tests pass; fails below 90 % in base, 
 
 fuzz: deps-fuzz ## each fuzzer for FUZZ_SECONDS=60; what it finds joins the corpus
 	$(MAKE_IN)$(FUZZ) fuzzers
-	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
+	@for path in $(patsubst $(BUILD)/%_fuzz,$(BUILD)/fuzz/%,$(FUZZERS)); do \
+	  name=$$(basename $$path); corpus=tests/fuzz/corpus/$$name; new=$(BUILD)/fuzz/new/$$name; \
+	  mkdir -p $$corpus $$new; echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
+	  $${path}_fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$$corpus/ \
+	    $$new $$corpus 2>$$new.log || { failed=1; tail -n 60 $$new.log; }; \
+	  grep -E '^Done ' $$new.log; \
+	done; [ -z "$$failed" ]
 
 bench: deps-bench ## figures of DESIGN section 5, as ratios to the least program
 	$(MAKE_IN)$(BUILD) all
