@@ -138,8 +138,8 @@ test: deps-test ## run all tests; T=name runs one unit program, fuzz corpus, spe
 check: deps-test ## everything again under ASan and UBSan, what has threads under TSan
 	$(MAKE_IN)$(ASAN) test-programs replays
 	$(MAKE_IN)$(TSAN) test-programs
-	@BUILD=$(BUILD)/asan REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
-	@BUILD=$(BUILD)/tsan tests/run --threads
+	@BUILD=$(BUILD)/asan REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)') || failed=1; \
+	BUILD=$(BUILD)/tsan tests/run --threads && [ -z "$$failed" ]
 
 coverage: deps-coverage ## lines that the tests pass; fails below 90 % in base, proto or http
 	$(MAKE_IN)$(COV) test-programs replays
