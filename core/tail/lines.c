@@ -1,0 +1,124 @@
+/* lines: cuts a stream of bytes into lines.
+ *
+ * The rules, which lua/README.md repeats for users:
+ *
+ *   - A line ends at LF; one CR right before it belongs to the end and is removed. A CR elsewhere,
+ *     NUL and what is not UTF-8 are bytes like others: encoding is the business of who sends them.
+ *   - What stands after the last LF is held back until its LF comes, or until lines_flush says that
+ *     none will.
+ *   - A line longer than max_line is given out in pieces of max_line bytes, the last one shorter,
+ *     while it comes in. The pieces joined are the line: nothing is lost and nothing marked. A line
+ *     of exactly max_line bytes is one piece, whatever its end looks like; that is why a full
+ *     `held` waits for one more byte, and, if that is a CR, for the one after it.
+ *
+ * Where the bytes were cut on their way in makes no difference to the lines.
+ *
+ *     lines_add --> held --LF, too long, flush--> ready --all taken--> taking --> lines_next
+ *
+ * A piece holds no LF, so an LF after each is all the structure that a queue of them needs. There
+ * are two bufs because a line that was given out must not move when more bytes come in: taking is
+ * not touched until its last line was left, then the two change places.
+ *
+ * It sets no limit on `ready`: who adds bytes asks lines_ready first. It knows nothing of files.
+ * Owned by its follow, and used on that follow's loop only. */
+#include "tail/lines.h"
+
+#include <string.h>
+
+void lines_init(struct lines *lines, size_t max_line) {
+    *lines = (struct lines){.max_line = max_line};
+}
+
+void lines_fini(struct lines *lines) {
+    buf_fini(&lines->held);
+    buf_fini(&lines->ready);
+    buf_fini(&lines->taking);
+}
+
+static void emit(struct lines *lines, const char *bytes, size_t n) {
+    buf_reserve(&lines->ready, n + 1);
+    buf_append(&lines->ready, bytes, n);
+    buf_add_char(&lines->ready, '\n');
+}
+
+static void emit_held(struct lines *lines, size_t n) {
+    emit(lines, lines->held.data, n);
+    buf_drop(&lines->held, n);
+}
+
+/* Adds bytes without LF to the line that is coming in. */
+static void hold(struct lines *lines, const char *bytes, size_t n) {
+    struct buf *held = &lines->held;
+
+    while (n > 0) {
+        size_t take = 1; /* the CR that may belong to the end of a line of max_line bytes */
+        if (held->len < lines->max_line) {
+            take = lines->max_line - held->len;
+            take = n < take ? n : take;
+        } else if (held->len > lines->max_line || *bytes != '\r') {
+            emit_held(lines, lines->max_line);
+            continue;
+        }
+        buf_append(held, bytes, take);
+        bytes += take;
+        n -= take;
+    }
+}
+
+static size_t without_cr(const char *bytes, size_t n) {
+    return n > 0 && bytes[n - 1] == '\r' ? n - 1 : n;
+}
+
+/* Adds the last bytes of a line, those right before its LF. */
+static void end(struct lines *lines, const char *bytes, size_t n) {
+    struct buf *held = &lines->held;
+
+    if (held->len == 0 && n <= lines->max_line) { /* nearly always: needs no copy in between */
+        emit(lines, bytes, without_cr(bytes, n));
+        return;
+    }
+    hold(lines, bytes, n);
+    emit(lines, held->data, without_cr(held->data, held->len));
+    buf_fini(held);
+}
+
+void lines_add(struct lines *lines, const char *bytes, size_t n) {
+    while (n > 0) {
+        const char *lf = memchr(bytes, '\n', n);
+        if (lf == NULL) {
+            hold(lines, bytes, n);
+            return;
+        }
+        size_t part = (size_t)(lf - bytes);
+        end(lines, bytes, part);
+        bytes += part + 1;
+        n -= part + 1;
+    }
+}
+
+void lines_flush(struct lines *lines) {
+    if (lines->held.len > lines->max_line)
+        emit_held(lines, lines->max_line);
+    if (lines->held.len > 0)
+        emit_held(lines, lines->held.len);
+}
+
+bool lines_next(struct lines *lines, struct str *line) {
+    if (lines->taken == lines->taking.len) {
+        buf_fini(&lines->taking);
+        lines->taking = lines->ready;
+        lines->ready = (struct buf){0};
+        lines->taken = 0;
+        if (lines->taking.len == 0)
+            return false;
+    }
+    line->ptr = lines->taking.data + lines->taken;
+    const char *lf = memchr(line->ptr, '\n', lines->taking.len - lines->taken);
+    line->len = (size_t)(lf - line->ptr);
+    lines->taken += line->len + 1;
+    return true;
+}
+
+size_t lines_ready(const struct lines *lines) {
+    return lines->taking.len - lines->taken + lines->ready.len;
+}
