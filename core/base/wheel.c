@@ -68,7 +68,8 @@ void wheel_set(struct wheel *w, struct timer *t, uint64_t due_ms) {
         list_push(&w->late, &t->link);
         return;
     }
-    bool stays = timer_is_set(t) && due_ms >= t->due;
+    /* one that is late or being fired moves: from there it would cost a wake for nothing */
+    bool stays = timer_is_set(t) && t->due > w->now && due_ms >= t->due;
     t->due = due_ms;
     if (stays)
         return;
