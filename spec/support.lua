@@ -1,0 +1,80 @@
+-- What several specs need: apps made on the spot, folders that go away by themselves.
+
+local weir = require "weir"
+local test = require "weir.test"
+
+local support = {}
+
+-- Serves the app that `define(app)` fills, in this state: what its handlers note in upvalues the spec can see.
+function support.serve(define)
+  local app = weir.app()
+  define(app)
+  return test.start(app)
+end
+
+-- Asks the app that `define(app)` fills without a socket.
+function support.ask(define, method, path, options)
+  local app = weir.app()
+  define(app)
+  options = options or {}
+  return test.simulate(app, { method = method, path = path, headers = options.headers, body = options.body })
+end
+
+function support.write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+function support.append_file(path, text)
+  local file = assert(io.open(path, "ab"))
+  file:write(text)
+  file:close()
+end
+
+function support.read_file(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local folders = {}
+
+-- A new empty folder; `remove_folders`, for after_each, removes all.
+function support.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute("mkdir '" .. path .. "'") == 0)
+  folders[#folders + 1] = path
+  return path
+end
+
+function support.remove_folders()
+  for _, path in ipairs(folders) do os.execute("rm -rf '" .. path .. "'") end
+  folders = {}
+end
+
+-- A folder with an app.lua of that text: the path of the file and of its folder.
+function support.app_file(text)
+  local folder = support.folder()
+  return support.write_file(folder .. "/app.lua", text), folder
+end
+
+-- Serves an app of that text from a file, in a Lua state of its own.
+function support.serve_text(text)
+  return test.start((support.app_file(text)))
+end
+
+
+-- The set of methods in an Allow field, sorted: "GET HEAD OPTIONS".
+function support.allowed(response)
+  local methods = {}
+  for method in (response.headers.allow or ""):gmatch("[^,%s]+") do methods[#methods + 1] = method end
+  table.sort(methods)
+  return table.concat(methods, " ")
+end
+
+return support
