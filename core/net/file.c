@@ -1,0 +1,391 @@
+/* file: what the program does with files, in blocking calls of the C library.
+ *
+ * Reading a file may take as long as a disk or a network file system likes, so all of this is for
+ * pool threads: static files, weir.fs and the access log submit a struct work that calls it.
+ * Nothing here keeps state; descriptors belong to whoever opened them.
+ *
+ * Staying beneath a folder is decided by what was opened, not by what was asked for:
+ *
+ *   root ──open O_PATH──> folder ──openat(relative)──> file
+ *                           │ /proc/self/fd              │ /proc/self/fd
+ *                       true path of root   is it above   true path of the file?
+ *
+ * Symbolic links, "..", and renames in between cannot trick that: the kernel tells where the thing
+ * in our hands is. Where /proc is missing, nothing is served.
+ *
+ * Opening never waits: O_NONBLOCK keeps a FIFO from holding a pool thread until someone writes. The
+ * points "file_open", "file_read" and "file_write" are for tests (base/fault.h). Must not know
+ * about loops, streams or Lua.
+ */
+#include "net/file.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- open files --- */
+
+static int open_at(int folder, const char *path, int flags) {
+    int rc = fault("file_open");
+    if (rc < 0)
+        return rc;
+    do
+        rc = openat(folder, path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : rc;
+}
+
+/* Closes `fd` on its way to being returned when there is an error. */
+static int or_close(int fd, int error) {
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+static int check_regular(const struct stat *st) {
+    if (S_ISREG(st->st_mode))
+        return 0;
+    return S_ISDIR(st->st_mode) ? -EISDIR : -EACCES;
+}
+
+static int stat_regular(int fd, struct stat *st) {
+    return fstat(fd, st) < 0 ? -errno : check_regular(st);
+}
+
+int file_open(const char *path, struct stat *st) {
+    int fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+    return fd < 0 ? fd : or_close(fd, stat_regular(fd, st));
+}
+
+/* Where the open file is, after all links; its length, or an error. */
+static int64_t true_path(int fd, char out[PATH_MAX]) {
+    char link[32];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, out, PATH_MAX);
+    if (n == PATH_MAX)
+        return -ENAMETOOLONG;
+    return n < 0 ? -errno : n;
+}
+
+static int check_beneath(int root, int fd) {
+    char above[PATH_MAX], path[PATH_MAX];
+    int64_t length = true_path(root, above), n = true_path(fd, path);
+    if (length <= 0 || n <= 0 || above[0] != '/')
+        return -EACCES;
+    if (length == 1) /* "/": everything is beneath */
+        length = 0;
+    bool inside = n >= length && memcmp(above, path, (size_t)length) == 0 &&
+                  (n == length || path[length] == '/');
+    return inside ? 0 : -EACCES;
+}
+
+static int open_in(int root, const char *relative, struct stat *st) {
+    int fd = open_at(root, relative, O_RDONLY | O_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    int error = check_beneath(root, fd);
+    return or_close(fd, error < 0 ? error : stat_regular(fd, st));
+}
+
+int file_open_beneath(const char *root, struct str relative, struct stat *st) {
+    char path[PATH_MAX];
+    if (relative.len >= sizeof(path))
+        return -ENAMETOOLONG;
+    if (relative.len == 0)
+        return -ENOENT;
+    if (relative.ptr[0] == '/')
+        return -EACCES;
+    if (memchr(relative.ptr, 0, relative.len))
+        return -EINVAL;
+    memcpy(path, relative.ptr, relative.len);
+    path[relative.len] = '\0';
+
+    int folder = open_at(AT_FDCWD, root, O_PATH | O_DIRECTORY);
+    if (folder < 0)
+        return folder;
+    int fd = open_in(folder, path, st);
+    close(folder);
+    return fd;
+}
+
+static int64_t read_some(int fd, void *out, size_t n, uint64_t offset) {
+    int rc = fault("file_read");
+    if (rc < 0)
+        return rc;
+    ssize_t got;
+    do
+        got = pread(fd, out, n, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+int64_t file_read_at(int fd, void *out, size_t n, uint64_t offset) {
+    size_t done = 0;
+    while (done < n) {
+        int64_t got = read_some(fd, (char *)out + done, n - done, offset + done);
+        if (got < 0)
+            return got;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (int64_t)done;
+}
+
+int file_open_append(const char *path) {
+    return open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+}
+
+static int64_t write_once(int fd, const void *bytes, size_t n) {
+    int rc = fault("file_write");
+    if (rc < 0)
+        return rc;
+    ssize_t put;
+    do
+        put = write(fd, bytes, n);
+    while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
+/* poll tells whether a pipe has room for PIPE_BUF bytes, so a write of no more than that returns at
+ * once even where O_NONBLOCK is not ours to set, as on standard output. A regular file is always
+ * ready. */
+int64_t file_write_some(int fd, const void *bytes, size_t n) {
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) && n > PIPE_BUF)
+        n = PIPE_BUF;
+    int rc = poll(&ready, 1, 0);
+    if (rc < 0 && errno != EINTR)
+        return -errno;
+    return rc <= 0 ? -EAGAIN : write_once(fd, bytes, n);
+}
+
+bool file_is(int fd, const char *path) {
+    struct stat open, named;
+    return fstat(fd, &open) == 0 && stat(path, &named) == 0 && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
+}
+
+void file_close(int fd) {
+    close(fd);
+}
+
+/* --- whole files --- */
+
+/* The size is a hint only: files under /proc have none, and others grow. */
+static int read_rest(int fd, const struct stat *st, size_t limit, struct buf *out) {
+    enum { LEAST = 4096, MOST = 65536 };
+    size_t step = st->st_size < LEAST ? LEAST : st->st_size < MOST ? (size_t)st->st_size + 1 : MOST;
+    size_t before = out->len;
+    for (;;) {
+        size_t have = out->len - before;
+        size_t want = limit - have < step ? limit - have + 1 : step; /* one more shows the excess */
+        int64_t got = file_read_at(fd, buf_reserve(out, want), want, have);
+        if (got >= 0)
+            out->len += (size_t)got;
+        bool excess = out->len - before > limit;
+        if (got < 0 || excess) {
+            out->len = before;
+            return got < 0 ? (int)got : -EFBIG;
+        }
+        if ((size_t)got < want)
+            return 0;
+    }
+}
+
+int file_read_all(const char *path, size_t limit, struct buf *out) {
+    struct stat st;
+    int fd = file_open(path, &st);
+    if (fd < 0)
+        return fd;
+    int rc = read_rest(fd, &st, limit, out);
+    close(fd);
+    return rc;
+}
+
+static int write_rest(int fd, struct str bytes) {
+    while (bytes.len > 0) {
+        int64_t n = write_once(fd, bytes.ptr, bytes.len);
+        if (n < 0)
+            return (int)n;
+        bytes.ptr += n;
+        bytes.len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* A file beside `path` that nobody else has; its name goes to `temporary`, of `room` bytes. */
+static int open_beside(const char *path, char *temporary, size_t room) {
+    static atomic_uint serial;
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+    int fd;
+    do {
+        snprintf(temporary, room, "%.*s.weir-%d-%u.tmp", folder, path, (int)getpid(),
+                 atomic_fetch_add(&serial, 1));
+        fd = open_at(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL);
+    } while (fd == -EEXIST);
+    return fd;
+}
+
+/* Who may not give files away keeps the new one: the content counts more than its owner. */
+static int inherit(int fd, const struct stat *old) {
+    if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+        return -errno;
+    return fchmod(fd, old->st_mode & 0777) < 0 ? -errno : 0;
+}
+
+/* `old` is NULL for a new file. */
+static int replace(const char *path, const struct stat *old, struct str bytes) {
+    size_t room = strlen(path) + 48;
+    char *temporary = mem_alloc(room);
+    int fd = open_beside(path, temporary, room);
+    int rc = fd < 0 ? fd : write_rest(fd, bytes);
+    if (rc == 0 && old)
+        rc = inherit(fd, old);
+    if (fd >= 0 && close(fd) < 0 && rc == 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = file_rename(temporary, path);
+    if (rc < 0 && fd >= 0)
+        unlink(temporary);
+    free(temporary);
+    return rc;
+}
+
+static int append(const char *path, struct str bytes) {
+    struct stat st;
+    int fd = file_open_append(path);
+    if (fd < 0)
+        return fd;
+    int rc = stat_regular(fd, &st);
+    if (rc == 0)
+        rc = write_rest(fd, bytes);
+    if (close(fd) < 0 && rc == 0)
+        rc = -errno;
+    return rc;
+}
+
+int file_write_all(const char *path, struct str bytes, enum file_mode mode) {
+    struct stat st;
+    int rc = file_stat(path, &st);
+    if (rc == -ENOENT)
+        return mode == FILE_APPEND ? append(path, bytes) : replace(path, NULL, bytes);
+    if (rc == 0)
+        rc = check_regular(&st);
+    if (rc < 0)
+        return rc;
+    if (mode == FILE_APPEND)
+        return append(path, bytes);
+    char *target = realpath(path, NULL);
+    if (!target)
+        return -errno;
+    rc = replace(target, &st, bytes);
+    free(target);
+    return rc;
+}
+
+/* --- folders --- */
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_dots(const char *name) {
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Into `*names`, which grows; how many, or an error. */
+static int64_t read_names(DIR *folder, size_t limit, char ***names) {
+    size_t count = 0, cap = 0;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        int error = errno;
+        if (!entry && error == 0)
+            return (int64_t)count;
+        if (entry && is_dots(entry->d_name))
+            continue;
+        if (!entry || count == limit) {
+            while (count > 0)
+                free((*names)[--count]);
+            return entry ? -EFBIG : -error;
+        }
+        if (count == cap) {
+            cap = cap ? 2 * cap : 32;
+            *names = mem_resize(*names, cap * sizeof(char *));
+        }
+        (*names)[count++] = mem_strdup(entry->d_name);
+    }
+}
+
+int64_t file_list(const char *path, size_t limit, struct buf *out) {
+    int fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    DIR *folder = fdopendir(fd);
+    if (!folder)
+        return or_close(fd, -errno);
+    char **names = NULL;
+    int64_t count = read_names(folder, limit, &names);
+    closedir(folder);
+    if (count > 0)
+        qsort(names, (size_t)count, sizeof(char *), by_bytes);
+    for (int64_t i = 0; i < count; i++) {
+        buf_append(out, names[i], strlen(names[i]) + 1);
+        free(names[i]);
+    }
+    free(names);
+    return count;
+}
+
+int file_stat(const char *path, struct stat *st) {
+    return stat(path, st) < 0 ? -errno : 0;
+}
+
+int file_rename(const char *from, const char *to) {
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
+int file_remove(const char *path) {
+    return remove(path) < 0 ? -errno : 0;
+}
+
+static int make_folder(const char *path) {
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    int error = -errno;
+    return error == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : error;
+}
+
+/* From the top, so that each folder finds the one above it. */
+int file_mkdir(const char *path) {
+    if (!*path)
+        return -ENOENT;
+    char *part = mem_strdup(path);
+    int rc = 0;
+    for (char *slash = part; rc == 0 && (slash = strchr(slash + 1, '/')) != NULL;) {
+        *slash = '\0';
+        rc = make_folder(part);
+        *slash = '/';
+    }
+    if (rc == 0)
+        rc = make_folder(part);
+    free(part);
+    return rc;
+}

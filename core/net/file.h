@@ -1,0 +1,58 @@
+/* file: blocking file work for pool threads (net/work.h). None of it may run on a loop's thread but
+ * for file_close. Results are 0 or more, errors negative errno, which libuv's codes are. */
+#ifndef NET_FILE_H
+#define NET_FILE_H
+
+#include "base/buf.h"
+
+#include <sys/stat.h>
+
+/* --- open files --- */
+
+/* Opens a regular file for reading. The descriptor, with `*st` filled in; -EISDIR for a folder,
+ * -EACCES for what is neither (a FIFO, a device, a socket). */
+int file_open(const char *path, struct stat *st);
+/* The same for `relative` to the folder `root`, only if the true path, after all symbolic links, is
+ * beneath the true path of `root`: else -EACCES. Links that stay inside are fine. An absolute
+ * `relative` is -EACCES, one that holds NUL -EINVAL. */
+int file_open_beneath(const char *root, struct str relative, struct stat *st);
+/* Up to `n` bytes from `offset`: less only where the file ends. How many. */
+int64_t file_read_at(int fd, void *out, size_t n, uint64_t offset);
+/* Opens for appending; a file that is missing is made. */
+int file_open_append(const char *path);
+/* Writes as much as goes without waiting for a reader of a pipe or terminal. How many bytes, at
+ * least one (n > 0); -EAGAIN when none could. On a pipe what one call writes stays together if n is
+ * at most PIPE_BUF; more than that is written at most PIPE_BUF at a time. */
+int64_t file_write_some(int fd, const void *bytes, size_t n);
+/* Whether `path` still names the open file: false once it was renamed or removed. */
+bool file_is(int fd, const char *path);
+void file_close(int fd);
+
+/* --- whole files, by path: what weir.fs is made of --- */
+
+/* Appends the content to `out`. 0; -EFBIG when it is longer than `limit`, then and on other errors
+ * `out` is as it was. What file_open refuses is refused. */
+int file_read_all(const char *path, size_t limit, struct buf *out);
+
+enum file_mode { FILE_REPLACE, FILE_APPEND };
+
+/* Writes a regular file; one that is missing is made with mode 0666 less the umask.
+ * REPLACE is atomic: a temporary file in the same folder takes the name when it is complete, so a
+ * reader sees the old content or the new. The mode stays, the owner where that is allowed; a link
+ * is followed. It is not synced to disk. APPEND may leave a part of the bytes behind when it fails.
+ * 0; -EISDIR, -EACCES for what is no regular file. */
+int file_write_all(const char *path, struct str bytes, enum file_mode mode);
+/* Appends the names in a folder, each with a NUL behind it, sorted by bytes, without "." and "..".
+ * How many; -EFBIG when there are more than `limit`, then and on other errors `out` is as it was.
+ */
+int64_t file_list(const char *path, size_t limit, struct buf *out);
+/* Follows links. */
+int file_stat(const char *path, struct stat *st);
+/* Replaces `to`, atomically; both on the same file system. */
+int file_rename(const char *from, const char *to);
+/* A file, a link or an empty folder. */
+int file_remove(const char *path);
+/* Makes a folder, and those above it that are missing. A folder that is there is no error. */
+int file_mkdir(const char *path);
+
+#endif

@@ -1,0 +1,452 @@
+/* What net/file promises: nothing outside the folder, whole files or none, every failing call told.
+ */
+#include "net/file.h"
+
+#include "base/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Each test runs in a fresh folder: root/ is what is served, outside/ is beside it. */
+struct fixture {
+    char folder[64];
+    int before;
+};
+
+static void put(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int setup(void **state) {
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    strcpy(f->folder, "/tmp/weir-file-XXXXXX");
+    f->before = open(".", O_PATH | O_DIRECTORY);
+    if (!mkdtemp(f->folder) || chdir(f->folder) < 0 || mkdir("root", 0755) < 0 ||
+        mkdir("root/sub", 0755) < 0 || mkdir("outside", 0755) < 0)
+        return -1;
+    put("root/a.txt", "hello");
+    put("root/sub/b.txt", "sub");
+    put("outside/secret", "no");
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    char command[96];
+    fault_reset();
+    snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+    int rc = fchdir(f->before) < 0 || system(command) != 0;
+    close(f->before);
+    free(f);
+    return rc;
+}
+
+/* Opens beneath root/ and closes again. */
+static int opening(const char *relative) {
+    struct stat st;
+    int fd = file_open_beneath("root", str_of(relative), &st);
+    if (fd < 0)
+        return fd;
+    assert_true(S_ISREG(st.st_mode));
+    file_close(fd);
+    return 0;
+}
+
+static void files_beneath_are_opened(void **state) {
+    (void)state;
+    struct stat st;
+    char text[8];
+    int fd = file_open_beneath("root", STR("a.txt"), &st);
+    assert_true(fd >= 0);
+    assert_int_equal(st.st_size, 5);
+    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(file_read_at(fd, text, sizeof(text), 1), 4);
+    assert_memory_equal(text, "ello", 4);
+    file_close(fd);
+    assert_int_equal(opening("sub/b.txt"), 0);
+    assert_int_equal(opening("sub/../a.txt"), 0);
+    assert_int_equal(opening("./a.txt"), 0);
+    fd = file_open_beneath("/", STR("dev/../etc/passwd"), &st);
+    assert_true(fd >= 0);
+    file_close(fd);
+}
+
+static void nothing_outside_is_opened(void **state) {
+    (void)state;
+    assert_int_equal(symlink("../outside/secret", "root/file-out"), 0);
+    assert_int_equal(symlink("../outside", "root/folder-out"), 0);
+    assert_int_equal(symlink("/etc/passwd", "root/absolute-out"), 0);
+    assert_int_equal(mkdir("root-twin", 0755), 0);
+    put("root-twin/x", "no");
+    assert_int_equal(symlink("../root-twin/x", "root/twin-out"), 0);
+    assert_int_equal(opening("file-out"), -EACCES);
+    assert_int_equal(opening("folder-out"), -EACCES);
+    assert_int_equal(opening("folder-out/secret"), -EACCES);
+    assert_int_equal(opening("absolute-out"), -EACCES);
+    assert_int_equal(opening("twin-out"), -EACCES);
+    assert_int_equal(opening("../outside/secret"), -EACCES);
+    assert_int_equal(opening("../root-twin/x"), -EACCES);
+    assert_int_equal(opening("/etc/passwd"), -EACCES);
+    assert_int_equal(opening(".."), -EACCES);
+}
+
+static void links_inside_are_followed(void **state) {
+    struct fixture *f = *state;
+    char target[96];
+    snprintf(target, sizeof(target), "%s/root/a.txt", f->folder);
+    assert_int_equal(symlink("../a.txt", "root/sub/up"), 0);
+    assert_int_equal(symlink(target, "root/absolute"), 0);
+    assert_int_equal(symlink("../root/sub", "root/around"), 0);
+    assert_int_equal(symlink("root", "link-to-root"), 0);
+    assert_int_equal(opening("sub/up"), 0);
+    assert_int_equal(opening("absolute"), 0);
+    assert_int_equal(opening("around/b.txt"), 0);
+    struct stat st;
+    int fd = file_open_beneath("link-to-root", STR("a.txt"), &st);
+    assert_true(fd >= 0);
+    file_close(fd);
+}
+
+static void only_regular_files_are_opened(void **state) {
+    (void)state;
+    struct stat st;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "root/socket"};
+    int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(sock, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(mkfifo("root/fifo", 0644), 0);
+    assert_int_equal(opening("sub"), -EISDIR);
+    assert_int_equal(opening("sub/"), -EISDIR);
+    assert_int_equal(opening("fifo"), -EACCES); /* and does not wait for a writer */
+    assert_int_equal(opening("socket"), -ENXIO);
+    assert_int_equal(file_open("/dev/null", &st), -EACCES);
+    assert_int_equal(file_open("root", &st), -EISDIR);
+    close(sock);
+}
+
+static void bad_names_are_refused(void **state) {
+    (void)state;
+    struct stat st;
+    char name[PATH_MAX + 1];
+    memset(name, 'x', sizeof(name));
+    assert_int_equal(opening("missing"), -ENOENT);
+    assert_int_equal(opening("a.txt/"), -ENOTDIR);
+    assert_int_equal(opening("a.txt/x"), -ENOTDIR);
+    assert_int_equal(opening(""), -ENOENT);
+    assert_int_equal(file_open_beneath("root", STR("a.txt\0.html"), &st), -EINVAL);
+    assert_int_equal(file_open_beneath("root", (struct str){name, PATH_MAX}, &st), -ENAMETOOLONG);
+    assert_int_equal(file_open_beneath("root", (struct str){name, 300}, &st), -ENAMETOOLONG);
+    assert_int_equal(file_open_beneath("missing", STR("a"), &st), -ENOENT);
+    assert_int_equal(file_open_beneath("root/a.txt", STR("a"), &st), -ENOTDIR);
+}
+
+static void reading_stops_at_the_limit(void **state) {
+    (void)state;
+    struct buf out = {0};
+    buf_add(&out, STR(">"));
+    assert_int_equal(file_read_all("root/a.txt", 5, &out), 0);
+    assert_int_equal(out.len, 6);
+    assert_memory_equal(out.data, ">hello", 6);
+    assert_int_equal(file_read_all("root/a.txt", 4, &out), -EFBIG);
+    assert_int_equal(out.len, 6);
+    assert_int_equal(file_read_all("root", 4, &out), -EISDIR);
+    assert_int_equal(file_read_all("missing", 4, &out), -ENOENT);
+    buf_fini(&out);
+    put("empty", "");
+    assert_int_equal(file_read_all("empty", 0, &out), 0);
+    assert_int_equal(out.len, 0);
+    buf_fini(&out);
+}
+
+static void files_without_a_size_are_read_whole(void **state) {
+    (void)state;
+    struct buf out = {0};
+    assert_int_equal(file_read_all("/proc/self/status", 1 << 20, &out), 0);
+    assert_true(out.len > 100);
+    assert_int_equal(out.data[out.len - 1], '\n');
+    buf_fini(&out);
+}
+
+static void large_files_come_back_as_written(void **state) {
+    (void)state;
+    size_t n = 300001;
+    char *bytes = malloc(n);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (char)(i * 31 >> 3);
+    struct buf out = {0};
+    assert_int_equal(file_write_all("large", (struct str){bytes, n}, FILE_REPLACE), 0);
+    assert_int_equal(file_read_all("large", n, &out), 0);
+    assert_int_equal(out.len, n);
+    assert_memory_equal(out.data, bytes, n);
+    assert_int_equal(file_read_all("large", n - 1, &out), -EFBIG);
+    buf_fini(&out);
+    free(bytes);
+}
+
+static void assert_content(const char *path, const char *expected) {
+    struct buf out = {0};
+    assert_int_equal(file_read_all(path, 1000, &out), 0);
+    buf_add_char(&out, 0);
+    assert_string_equal(out.data, expected);
+    buf_fini(&out);
+}
+
+static void replacing_keeps_mode_and_readers(void **state) {
+    (void)state;
+    struct stat st;
+    char text[8];
+    put("f", "old");
+    assert_int_equal(chmod("f", 0640), 0);
+    int reader = file_open("f", &st);
+    assert_int_equal(file_write_all("f", STR("newer"), FILE_REPLACE), 0);
+    assert_content("f", "newer");
+    assert_int_equal(file_read_at(reader, text, sizeof(text), 0), 3);
+    assert_memory_equal(text, "old", 3);
+    assert_false(file_is(reader, "f"));
+    file_close(reader);
+    assert_int_equal(file_stat("f", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(file_write_all("f", STR(""), FILE_REPLACE), 0);
+    assert_content("f", "");
+}
+
+static void new_files_heed_the_umask(void **state) {
+    (void)state;
+    struct stat st;
+    mode_t before = umask(027);
+    assert_int_equal(file_write_all("new", STR("1"), FILE_REPLACE), 0);
+    assert_int_equal(file_write_all("log", STR("1"), FILE_APPEND), 0);
+    umask(before);
+    assert_int_equal(file_stat("new", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(file_stat("log", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+}
+
+static void appending_adds(void **state) {
+    (void)state;
+    assert_int_equal(file_write_all("log", STR("one\n"), FILE_APPEND), 0);
+    assert_int_equal(file_write_all("log", STR("two\n"), FILE_APPEND), 0);
+    assert_content("log", "one\ntwo\n");
+}
+
+static void writing_follows_a_link(void **state) {
+    (void)state;
+    struct stat st;
+    assert_int_equal(symlink("root/a.txt", "link"), 0);
+    assert_int_equal(file_write_all("link", STR("new"), FILE_REPLACE), 0);
+    assert_int_equal(lstat("link", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_content("root/a.txt", "new");
+}
+
+static void only_regular_files_are_written(void **state) {
+    (void)state;
+    struct stat st;
+    assert_int_equal(file_write_all("/dev/null", STR("x"), FILE_REPLACE), -EACCES);
+    assert_int_equal(file_write_all("/dev/null", STR("x"), FILE_APPEND), -EACCES);
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    assert_int_equal(file_write_all("root", STR("x"), FILE_REPLACE), -EISDIR);
+    assert_int_equal(file_write_all("missing/x", STR("x"), FILE_REPLACE), -ENOENT);
+    assert_int_equal(file_write_all("missing/x", STR("x"), FILE_APPEND), -ENOENT);
+    assert_int_equal(file_write_all("root/a.txt/x", STR("x"), FILE_APPEND), -ENOTDIR);
+}
+
+/* What `path` lists, joined by spaces. */
+static void assert_list(const char *path, size_t limit, const char *expected, int count) {
+    struct buf names = {0};
+    assert_int_equal(file_list(path, limit, &names), count);
+    for (size_t i = 0; i + 1 < names.len; i++)
+        if (!names.data[i])
+            names.data[i] = ' ';
+    assert_string_equal(names.len ? names.data : "", expected);
+    buf_fini(&names);
+}
+
+static void a_failed_write_leaves_the_old_file(void **state) {
+    (void)state;
+    put("root/sub/b.txt", "old");
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    assert_int_equal(file_write_all("root/sub/b.txt", STR("new"), FILE_REPLACE), -ENOSPC);
+    fault_arm("file_open", -EMFILE, 0, 1);
+    assert_int_equal(file_write_all("root/sub/b.txt", STR("new"), FILE_REPLACE), -EMFILE);
+    assert_content("root/sub/b.txt", "old");
+    assert_list("root/sub", 10, "b.txt", 1);
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    assert_int_equal(file_write_all("log", STR("new"), FILE_APPEND), -ENOSPC);
+}
+
+static void failing_calls_are_told(void **state) {
+    (void)state;
+    struct stat st;
+    struct buf out = {0};
+    fault_arm("file_open", -EMFILE, 0, 4);
+    assert_int_equal(file_open("root/a.txt", &st), -EMFILE);
+    assert_int_equal(opening("a.txt"), -EMFILE);
+    assert_int_equal(file_list("root", 10, &out), -EMFILE);
+    assert_int_equal(file_open_append("log"), -EMFILE);
+    fault_arm("file_open", -EMFILE, 1, 1);
+    assert_int_equal(opening("a.txt"), -EMFILE);
+    fault_arm("file_read", -EIO, 0, 1);
+    assert_int_equal(file_read_all("root/a.txt", 10, &out), -EIO);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(opening("a.txt"), 0);
+    buf_fini(&out);
+}
+
+static void folders_are_listed_sorted(void **state) {
+    (void)state;
+    put("root/B", "");
+    put("root/.hidden", "");
+    put("root/a b", "");
+    assert_list("root", 10, ".hidden B a b a.txt sub", 5);
+    assert_list("root", 5, ".hidden B a b a.txt sub", 5);
+    assert_list("root", 4, "", -EFBIG);
+    assert_list("root/a.txt", 4, "", -ENOTDIR);
+    assert_list("missing", 4, "", -ENOENT);
+    assert_int_equal(mkdir("empty", 0755), 0);
+    assert_list("empty", 0, "", 0);
+}
+
+static void many_names_are_listed(void **state) {
+    (void)state;
+    char name[32];
+    struct buf out = {0};
+    assert_int_equal(mkdir("many", 0755), 0);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "many/%03d", i * 37 % 100);
+        put(name, "");
+    }
+    assert_int_equal(file_list("many", 100, &out), 100);
+    assert_int_equal(out.len, 400);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "%03d", i);
+        assert_string_equal(out.data + 4 * i, name);
+    }
+    buf_fini(&out);
+}
+
+static void folders_are_made_with_parents(void **state) {
+    (void)state;
+    struct stat st;
+    assert_int_equal(file_mkdir("x/y/z"), 0);
+    assert_int_equal(file_mkdir("x/y/z"), 0);
+    assert_int_equal(file_mkdir("x//y/w/"), 0);
+    assert_int_equal(file_stat("x/y/z", &st), 0);
+    assert_true(S_ISDIR(st.st_mode));
+    assert_int_equal(file_stat("x/y/w", &st), 0);
+    assert_int_equal(file_mkdir("/"), 0);
+    assert_int_equal(file_mkdir(""), -ENOENT);
+    assert_int_equal(file_mkdir("root/a.txt"), -EEXIST);
+    assert_int_equal(file_mkdir("root/a.txt/b"), -EEXIST);
+}
+
+static void renaming_and_removing(void **state) {
+    (void)state;
+    struct stat st;
+    put("f", "1");
+    put("g", "2");
+    assert_int_equal(file_rename("f", "g"), 0);
+    assert_content("g", "1");
+    assert_int_equal(file_rename("f", "g"), -ENOENT);
+    assert_int_equal(file_remove("g"), 0);
+    assert_int_equal(file_stat("g", &st), -ENOENT);
+    assert_int_equal(file_remove("g"), -ENOENT);
+    assert_int_equal(file_remove("root"), -ENOTEMPTY);
+    assert_int_equal(mkdir("empty", 0755), 0);
+    assert_int_equal(file_remove("empty"), 0);
+    assert_int_equal(symlink("root", "link"), 0);
+    assert_int_equal(file_remove("link"), 0);
+    assert_int_equal(file_stat("root", &st), 0);
+}
+
+static void an_open_file_knows_its_name(void **state) {
+    (void)state;
+    int fd = file_open_append("log");
+    assert_true(fd >= 0);
+    assert_true(file_is(fd, "log"));
+    assert_int_equal(file_rename("log", "log.1"), 0);
+    assert_false(file_is(fd, "log"));
+    put("log", "");
+    assert_false(file_is(fd, "log"));
+    assert_true(file_is(fd, "log.1"));
+    file_close(fd);
+}
+
+static void a_full_pipe_does_not_block(void **state) {
+    (void)state;
+    static char bytes[3 * PIPE_BUF];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(file_write_some(ends[1], bytes, 10), 10);
+    int64_t n, total = 10;
+    while ((n = file_write_some(ends[1], bytes, sizeof(bytes))) > 0) {
+        assert_true(n <= PIPE_BUF);
+        total += n;
+    }
+    assert_int_equal(n, -EAGAIN);
+    assert_int_equal(read(ends[0], bytes, PIPE_BUF), PIPE_BUF);
+    assert_int_equal(read(ends[0], bytes, PIPE_BUF), PIPE_BUF);
+    assert_true(file_write_some(ends[1], bytes, 10) > 0);
+    assert_true(total >= PIPE_BUF);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(file_write_some(ends[1], bytes, 10), -EBADF);
+}
+
+static void a_regular_file_takes_all_at_once(void **state) {
+    (void)state;
+    static char bytes[100000];
+    struct stat st;
+    int fd = file_open_append("log");
+    assert_int_equal(file_write_some(fd, bytes, sizeof(bytes)), sizeof(bytes));
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    assert_int_equal(file_write_some(fd, bytes, 1), -ENOSPC);
+    file_close(fd);
+    assert_int_equal(file_stat("log", &st), 0);
+    assert_int_equal(st.st_size, sizeof(bytes));
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(files_beneath_are_opened),
+        TEST(nothing_outside_is_opened),
+        TEST(links_inside_are_followed),
+        TEST(only_regular_files_are_opened),
+        TEST(bad_names_are_refused),
+        TEST(reading_stops_at_the_limit),
+        TEST(files_without_a_size_are_read_whole),
+        TEST(large_files_come_back_as_written),
+        TEST(replacing_keeps_mode_and_readers),
+        TEST(new_files_heed_the_umask),
+        TEST(appending_adds),
+        TEST(writing_follows_a_link),
+        TEST(only_regular_files_are_written),
+        TEST(a_failed_write_leaves_the_old_file),
+        TEST(failing_calls_are_told),
+        TEST(folders_are_listed_sorted),
+        TEST(many_names_are_listed),
+        TEST(folders_are_made_with_parents),
+        TEST(renaming_and_removing),
+        TEST(an_open_file_knows_its_name),
+        TEST(a_full_pipe_does_not_block),
+        TEST(a_regular_file_takes_all_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
