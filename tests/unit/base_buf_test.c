@@ -198,9 +198,13 @@ static void drop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(append),         cmocka_unit_test(append_nothing),
-        cmocka_unit_test(growth_doubles), cmocka_unit_test(reserve),
-        cmocka_unit_test(print),          cmocka_unit_test(print_the_unprintable),
+        cmocka_unit_test(append),
+        cmocka_unit_test(append_nothing),
+        cmocka_unit_test(growth_doubles),
+        cmocka_unit_test(reserve),
+        cmocka_unit_test(reserve_too_much),
+        cmocka_unit_test(print),
+        cmocka_unit_test(print_the_unprintable),
         cmocka_unit_test(drop),
     };
     return cmocka_run_group_tests_name("base_buf", tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * where one write(2) must be one line, and a pipe where writes are cut short. */
 #include "base/log.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fault.h"
 
@@ -232,47 +233,38 @@ static void failing(void **state) {
     wrote("info  the next one is not\n");
 }
 
-/* Reads `out` to its end into a new C string. */
+/* Reads `out` to its end into a buf, as a C string. */
 static void *read_all(void *arg) {
-    size_t len = 0, cap = 1 << 16;
-    char *bytes = malloc(cap);
-    (void)arg;
-    for (;;) {
-        if (cap - len < 4096)
-            bytes = realloc(bytes, cap *= 2);
-        ssize_t n = read(out, bytes + len, 4095);
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-    }
-    bytes[len] = '\0';
-    return bytes;
+    struct buf *all = arg;
+    ssize_t n;
+    while ((n = read(out, buf_reserve(all, 4096), 4096)) > 0)
+        all->len += (size_t)n;
+    buf_add_char(all, '\0');
+    return NULL;
 }
 
-/* A pipe of one page as standard error, with a thread that reads it. */
-static pthread_t start_pipe(int flags) {
+/* A non-blocking pipe of one page as standard error, with a thread that reads it into `all`. */
+static pthread_t start_pipe(struct buf *all) {
     int ends[2];
     pthread_t reader;
     restore();
     assert_int_equal(pipe(ends), 0);
     fcntl(ends[1], F_SETPIPE_SZ, 4096);
-    fcntl(ends[1], F_SETFL, flags);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
     redirect(ends[0], ends[1]);
-    assert_int_equal(pthread_create(&reader, NULL, read_all, NULL), 0);
+    assert_int_equal(pthread_create(&reader, NULL, read_all, all), 0);
     return reader;
 }
 
-/* All that was written to it. The caller frees it. */
-static char *finish_pipe(pthread_t reader) {
-    void *bytes;
+static void finish_pipe(pthread_t reader) {
     dup2(real_stderr, STDERR_FILENO); /* the pipe's last writer */
-    pthread_join(reader, &bytes);
-    return bytes;
+    pthread_join(reader, NULL);
 }
 
 /* Far more than the pipe holds: a non-blocking write is cut short, the next ones give EAGAIN. */
 static void short_writes(void **state) {
     enum { SIZE = 300000 };
+    struct buf buf = {0};
     (void)state;
     char *message = malloc(SIZE + 1);
     assert_non_null(message);
@@ -280,16 +272,17 @@ static void short_writes(void **state) {
         message[i] = (char)('a' + i % 26);
     message[SIZE] = '\0';
 
-    pthread_t reader = start_pipe(O_NONBLOCK);
+    pthread_t reader = start_pipe(&buf);
     log_info("%s", message);
     log_info("after");
-    char *all = finish_pipe(reader);
+    finish_pipe(reader);
+    const char *all = buf.data;
 
     assert_int_equal(strlen(all), HEAD + SIZE + 1 + HEAD + strlen("after\n"));
     assert_memory_equal(all + HEAD, message, SIZE);
     assert_int_equal(all[HEAD + SIZE], '\n');
     assert_string_equal(all + HEAD + SIZE + 1 + HEAD, "after\n");
-    free(all);
+    buf_fini(&buf);
     free(message);
 }
 
@@ -311,15 +304,17 @@ static void *log_many(void *arg) {
 static void whole_lines_from_many_threads(void **state) {
     pthread_t threads[THREADS];
     int which[THREADS], seen[THREADS] = {0};
+    struct buf buf = {0};
     (void)state;
-    pthread_t reader = start_pipe(O_NONBLOCK);
+    pthread_t reader = start_pipe(&buf);
     for (int i = 0; i < THREADS; i++) {
         which[i] = i;
         assert_int_equal(pthread_create(&threads[i], NULL, log_many, &which[i]), 0);
     }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    char *all = finish_pipe(reader);
+    finish_pipe(reader);
+    const char *all = buf.data;
 
     struct str rest = str_of(all);
     while (rest.len > 0) {
@@ -335,7 +330,7 @@ static void whole_lines_from_many_threads(void **state) {
     }
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(seen[i], LINES);
-    free(all);
+    buf_fini(&buf);
 }
 
 struct caught {
