@@ -171,10 +171,9 @@ static void asctime_date(struct scan *s) {
     s->date.year = number(s, 4);
 }
 
-/* Every day that exists comes back as itself: 31 Apr would come back as 1 May. */
+/* A day that exists comes back in its month: 31 Apr would come back in May, 0 Apr in March. */
 static bool exists(struct date d) {
-    struct date same = date_of(days_of(d));
-    return same.month == d.month && same.day == d.day;
+    return date_of(days_of(d)).month == d.month;
 }
 
 /* What follows the day's name tells the forms apart. Which day it names is not checked against the
