@@ -146,6 +146,7 @@ static void time_past(void **state) {
     set(1, 1000);
     set(2, 0);
     assert_true(wheel_next(&wheel) == 1000);
+    assert_true(probes[0].timer.due == 1000);
     wheel_advance(&wheel, 1000); /* time stands still, yet they fire */
     assert_int_equal(fired, 3);
     is_idle();
