@@ -1,4 +1,5 @@
-/* limits: what a peer or a script may take, each with its default (CONTRACT.md section 6). */
+/* limits: what a peer or a script may take, each with its default (CONTRACT section 6 in the README
+ * of lua/). Sizes in bytes, times in milliseconds. */
 #ifndef HTTP_LIMITS_H
 #define HTTP_LIMITS_H
 
@@ -8,8 +9,8 @@ struct limits {
     uint64_t head_bytes, head_fields, target_bytes;
     uint64_t body_bytes, event_bytes;
     uint64_t high_mark, low_mark, turn_bytes;
-    uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout; /* ms */
-    uint64_t connections; /* 0 until the descriptor limit is known */
+    uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout;
+    uint64_t connections;
 };
 
 enum limit_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
@@ -18,15 +19,20 @@ enum limit_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
 struct limit_row {
     const char *name;
     enum limit_kind kind;
-    size_t offset;  /* of the uint64_t in struct limits */
+    size_t offset;
     uint64_t least; /* the smallest value that makes sense */
 };
 
-extern const struct limits limits_default;
+extern const struct limits limits_default;  /* without `connections`, see limits_init */
 extern const struct limit_row limit_rows[]; /* ends with a NULL name */
 
-/* Copies the defaults and fills in `connections` from RLIMIT_NOFILE (80 %). */
+/* The defaults, `connections` taken from RLIMIT_NOFILE (80 %). */
 void limits_init(struct limits *limits);
+/* NULL: no such limit. */
+const struct limit_row *limits_find(struct str name);
+uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
+/* 0, or -1: below row->least. */
+int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);
 /* For each row the lower of the two into `into` (several apps in one process). */
 void limits_lower(struct limits *into, const struct limits *other);
 

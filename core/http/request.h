@@ -13,16 +13,20 @@ struct request {
     struct buf bytes; /* method, target, names in lower case, values */
     struct field *fields;
     uint32_t nfields, fields_cap;
-    uint32_t method_len, target_at, target_len;
-    struct target target;   /* borrowed from bytes */
-    struct str host;        /* of the absolute target, else the Host field */
-    int64_t content_length; /* -1: none (no body, or chunked) */
-    uint8_t minor;          /* HTTP/1.minor */
-    bool chunked, keep_alive, expect_continue;
+    uint32_t method_len, target_len; /* the method, then the target, open `bytes` */
+    struct target target;            /* borrowed from bytes */
+    struct str host;                 /* of the absolute target, else the Host field */
+    int64_t content_length;          /* -1: none (no body, or chunked) */
+    uint8_t minor;                   /* HTTP/1.minor */
+    bool chunked;                    /* the body is */
+    bool keep_alive;                 /* the client would go on with this connection */
+    bool expect_continue;            /* ... and waits for 100 before it sends the body */
 };
 
 struct request *request_new(void);
 void request_free(struct request *request);
+/* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
+struct field *request_add_field(struct request *request);
 struct str request_method(const struct request *request);
 struct str request_target(const struct request *request); /* as sent, for logs */
 struct str request_field_name(const struct request *request, size_t index);

@@ -5,17 +5,25 @@
 
 #include "base/list.h"
 #include "http/limits.h"
-#include "net/loop.h"
+#include "net/conn.h"
+#include "net/listener.h"
 #include "proto/url.h"
 
 struct stream;
 struct access_log;
-struct listener;
 
-struct http_counters { /* of one server; read by others without a lock, so each is a relaxed atomic
-                        */
-    uint64_t connections, connections_total, streams, requests_total, bytes_sent;
+struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
+    uint64_t connections, connections_total, streams, requests, bytes_sent;
+    uint64_t writes_dropped, utf8_replaced, bad_requests;
 };
+
+static inline void counter_add(uint64_t *counter, uint64_t n) {
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_read(const uint64_t *counter) {
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
 struct http_server {
     struct loop *loop;
@@ -23,22 +31,28 @@ struct http_server {
     struct access_log *access_log; /* NULL: none */
     /* A request's head is complete: answer it, now or later. Set by the application. */
     void (*on_request)(struct http_server *server, struct stream *stream);
+    /* A connection is gone: there may be room for others. NULL: nobody asks. */
+    void (*on_left)(struct http_server *server);
+    /* After http_server_drain, once: no connection is left. */
+    void (*on_drained)(struct http_server *server);
     void *owner;
     struct list conns, streams;
     struct http_counters counters;
-    uint64_t next_id;
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
     struct url_path path; /* scratch of the request being routed */
-    const char *scheme;
     bool draining;
     struct timer drain_deadline;
-    void (*on_drained)(struct http_server *server);
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
-/* A new connection, from a listener. */
-void http_server_accept(struct http_server *server, int fd, const struct address *peer);
+void http_server_fini(struct http_server *server);
+/* A new connection, from a listener; `fd` is taken. False: enough, accept no more until on_left. */
+bool http_server_accept(struct http_server *server, int fd, const struct address *peer);
+/* For protocols: a connection is gone. */
+void http_server_left(struct http_server *server);
+/* Numbers streams over the whole process, from 1. */
+uint64_t http_server_next_id(void);
 /* No new requests; idle connections close, open-ended streams end with reason drain, others have
  * limits.drain_timeout. on_drained is called once when no connection is left. */
 void http_server_drain(struct http_server *server);

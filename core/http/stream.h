@@ -70,36 +70,34 @@ struct producer {
 
 struct stream {
     const struct stream_ops *ops;
-    void *transport; /* the protocol's connection */
+    void *transport; /* the protocol's connection; NULL once closed */
     struct http_server *server;
     struct list link; /* server->streams */
     const struct stream_events *events;
     void *owner; /* of whoever set `events` */
     struct producer *producer;
     struct request *request;
-    struct buf in;     /* body bytes received and not yet read */
-    struct buf fields; /* "name: value CRLF" of the answer, until its head is sent */
+    const struct address *peer; /* NULL: no socket (a simulated request) */
+    struct buf in;              /* body bytes received and not yet read */
+    struct buf fields;          /* "name: value CRLF" of the answer, until its head is sent */
+    struct sse *sse;            /* text/event-stream: heartbeat and opening events; NULL: not SSE */
     uint64_t id;
-    uint64_t received; /* body bytes so far */
-    uint64_t sent;     /* body bytes of the answer */
-    int64_t length;    /* declared Content-Length of the answer, -1 none */
-    uint64_t started;  /* ms, for the log */
-    struct timer beat; /* SSE heartbeat */
-    uint32_t beat_ms;
+    uint64_t received;         /* body bytes so far */
+    uint64_t sent;             /* body bytes of the answer */
+    int64_t length;            /* declared Content-Length of the answer, -1 none */
+    uint64_t started;          /* ms on the loop's clock */
+    const char *detail;        /* more on the reason, static; NULL none */
+    uint32_t write_timeout_ms; /* without progress the stream ends */
     uint32_t refs;
     uint16_t status;
     uint8_t state, reason, policy;
-    const char *beat_text;   /* what a heartbeat sends; static or owned by sse */
-    const char *detail;      /* more on the reason, static; NULL none */
     unsigned in_ended : 1;   /* the body is complete */
     unsigned in_failed : 1;  /* it never will be */
     unsigned in_timeout : 1; /* ... because the peer stopped sending */
     unsigned bulk : 1;       /* someone waits for the whole body: it must keep coming */
-    unsigned reading : 1;    /* someone waits for body bytes */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
+    unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
     unsigned open_ended : 1; /* the answer streams: no end is known */
-    unsigned sse : 1;
-    unsigned above_high : 1; /* since a write went over the high mark, until the low mark */
 };
 
 /* --- by protocols --- */
@@ -107,10 +105,13 @@ struct stream {
 /* A stream for a complete head; takes `request`. One reference, the protocol's, dropped by
  * stream_closed. */
 struct stream *stream_new(struct http_server *server, const struct stream_ops *ops, void *transport,
-                          struct request *request);
+                          struct request *request, const struct address *peer);
 /* Hands the stream to the server's application. */
 void stream_dispatch(struct stream *stream);
+/* Body bytes; the owner is not told yet, since a parser stands below: stream_body_came does that.
+ */
 void stream_body(struct stream *stream, const char *bytes, size_t n);
+void stream_body_came(struct stream *stream);
 void stream_body_end(struct stream *stream);
 /* The body will not be completed: the peer left, or (timeout) stopped sending. */
 void stream_body_fail(struct stream *stream, bool timeout);
@@ -152,18 +153,22 @@ int stream_write(struct stream *stream, const void *bytes, size_t n);
 /* Complete answer: head with Content-Length, body, end. `type` is the content type unless one is
  * set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n);
-/* A short text answer for an error, dropping fields set so far; closes the connection when the
- * request's body has not been read. After the head: aborts. */
+/* Drops status and fields set so far. Harmless after the head. */
+void stream_reset_head(struct stream *stream);
+/* A short text answer: the reason phrase, and `detail` if not NULL. After the head: aborts. */
 void stream_fail(struct stream *stream, int status, const char *detail);
 /* The end: sends a head if there is none (204 when the status was not set). Twice is harmless. */
 void stream_finish(struct stream *stream);
+/* The same, but the stream closes for `reason` instead of done: a good end that the server chose.
+ */
+void stream_finish_because(struct stream *stream, enum stream_reason reason);
 /* The end that the peer must be able to tell from a good one. Closes the stream. */
 void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail);
 
 size_t stream_queued(const struct stream *stream);
 /* Whether a writer has to wait for on_writable. */
 bool stream_is_full(const struct stream *stream);
-/* Attaches a producer; its `proceed` is called when there is room, the first time by the caller. */
+/* Attaches a producer; its `proceed` is called whenever the queue has sunk, not at once. */
 void stream_attach(struct stream *stream, struct producer *producer);
 void stream_detach(struct stream *stream);
 

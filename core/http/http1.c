@@ -1,0 +1,709 @@
+/* http1: HTTP/1.0 and 1.1 on one connection (RFC 9112).
+ *
+ *     IDLE --first byte--> HEAD --head complete--> BODY --body complete--> ANSWERING --> IDLE
+ *       ^                    |  (stream dispatched)                            |
+ *       |                    +-- refused: an answer, then the end              |
+ *       +------------------ answer handed over, connection kept <--------------+
+ *
+ * llhttp turns bytes into spans; it is paused at the end of the head and of the message, so that
+ * nothing above ever runs below it. The stream is dispatched when its head is complete, and may
+ * answer before its body has come. What arrives behind the current request (pipelining) is kept in
+ * `pending`, and reading goes on so that the peer's leaving is seen: behind an endless answer at
+ * most 4 KiB are kept, behind others reading rests. An exchange is over when its answer is complete
+ * and nearly all handed to the kernel, and its body has been read or dropped.
+ *
+ * The framing of answers is decided here and nowhere else: Content-Length when the length is known,
+ * chunked for HTTP/1.1 clients that keep the connection, the connection's end for the others. */
+#include "http/http1.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/http1_parse.h"
+#include "http/stream.h"
+#include "proto/chunked.h"
+#include "proto/header.h"
+
+#include <llhttp.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PENDING_BEHIND_ENDLESS 4096
+#define BULK_PROGRESS 1024  /* bytes of a whole-body read that count as progress */
+#define DROP_BODY_MAX 65536 /* an unread body up to this is dropped to keep the connection */
+
+enum state { IDLE, HEAD, BODY, ANSWERING };
+
+struct http1 {
+    struct conn conn;
+    struct http_server *server;
+    struct list link; /* server->conns */
+    struct stream *stream;
+    struct request *request; /* whose head is arriving */
+    struct buf pending;      /* bytes behind the current request, */
+    size_t pending_at;       /* from here on not yet parsed */
+    struct timer deadline;   /* of the state: idle, head, body */
+    llhttp_t parser;
+    struct head_scan scan;
+    uint32_t trailer_bytes; /* trailer fields and chunk extensions: dropped, but limited */
+    uint32_t progress;      /* body bytes since the deadline was set */
+    const char *why;        /* what a request was refused for */
+    uint16_t refusal;       /* status of a refusal from within the parser */
+    uint8_t state;
+    unsigned keep_alive : 1, answered : 1, chunked : 1, close_delimited : 1, continue_due : 1,
+        feeding : 1, served : 1, value_open : 1, new_body : 1;
+};
+
+static const struct stream_ops stream_ops;
+static void feed_pending(struct http1 *c);
+static void balance_reading(struct http1 *c);
+static void try_next(struct http1 *c);
+
+static struct http1 *of_conn(struct conn *conn) {
+    return CONTAINER_OF(conn, struct http1, conn);
+}
+
+/* --- deadlines --- */
+
+static void set_deadline(struct http1 *c) {
+    const struct limits *limits = &c->server->limits;
+    uint64_t after = 0;
+    if (c->state == IDLE && c->served)
+        after = limits->keepalive_timeout;
+    else if (c->state <= HEAD)
+        after = limits->head_timeout;
+    else if (c->state == BODY && c->conn.reading && !c->continue_due)
+        after = limits->progress_timeout;
+    c->progress = 0;
+    if (after)
+        loop_timer(c->server->loop, &c->deadline, after);
+    else
+        timer_clear(&c->deadline);
+}
+
+static void enter(struct http1 *c, enum state state) {
+    c->state = state;
+    set_deadline(c);
+}
+
+/* --- refusing --- */
+
+static void refuse(struct http1 *c, int status, const char *why) {
+    char text[512];
+    char peer[ADDRESS_TEXT];
+    address_format(&c->conn.peer, peer);
+    log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
+    counter_add(&c->server->counters.bad_requests, 1);
+    int body = snprintf(NULL, 0, "%d %s: %s\n", status, http_reason(status), why);
+    int n =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: weir\r\n%sContent-Type: text/plain; "
+                 "charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%d %s: %s\n",
+                 status, http_reason(status), http_server_date(c->server),
+                 status == 503 ? "Retry-After: 5\r\n" : "", body, status, http_reason(status), why);
+    conn_write(&c->conn, text, (size_t)n);
+    timer_clear(&c->deadline);
+    c->state = ANSWERING;
+    c->keep_alive = false;
+    conn_end(&c->conn);
+}
+
+/* The body's framing broke. Its answer, if it is still due, is 400. */
+static void refuse_body(struct http1 *c, int status, const char *why) {
+    struct stream *stream = c->stream;
+    char peer[ADDRESS_TEXT];
+    address_format(&c->conn.peer, peer);
+    log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
+    counter_add(&c->server->counters.bad_requests, 1);
+    c->keep_alive = false;
+    timer_clear(&c->deadline);
+    stream->in_failed = true;
+    if (stream->state == STREAM_OPEN)
+        stream_reset_head(stream);
+    if (!c->answered)
+        stream_fail(stream, status, why);
+}
+
+/* --- llhttp's callbacks: only take bytes in --- */
+
+static struct http1 *of_parser(llhttp_t *parser) {
+    return parser->data;
+}
+
+static bool in_body(const struct http1 *c) {
+    return c->stream != NULL;
+}
+
+/* Refuses from within the parser: feed() answers once it has returned. */
+static int refuse_later(struct http1 *c, int status, const char *why) {
+    c->refusal = (uint16_t)status;
+    c->why = why;
+    return HPE_USER;
+}
+
+static int on_method(llhttp_t *parser, const char *at, size_t n) {
+    struct http1 *c = of_parser(parser);
+    buf_append(&c->request->bytes, at, n);
+    c->request->method_len += (uint32_t)n;
+    return 0;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t n) {
+    struct http1 *c = of_parser(parser);
+    if (c->request->target_len + n > c->server->limits.target_bytes)
+        return refuse_later(c, 414, "the request target is too long");
+    buf_append(&c->request->bytes, at, n);
+    c->request->target_len += (uint32_t)n;
+    return 0;
+}
+
+static int count_trailer(struct http1 *c, size_t n) {
+    c->trailer_bytes += (uint32_t)n;
+    if (c->trailer_bytes > c->server->limits.head_bytes)
+        return refuse_later(c, 431, "trailer fields or chunk extensions too large");
+    return 0;
+}
+
+static int on_extension(llhttp_t *parser, const char *at, size_t n) {
+    (void)at;
+    return count_trailer(of_parser(parser), n);
+}
+
+static struct field *last_field(struct http1 *c) {
+    return &c->request->fields[c->request->nfields - 1];
+}
+
+static void append_lower(struct buf *buf, const char *at, size_t n) {
+    char *out = buf_reserve(buf, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 0x20) : at[i];
+    buf->len += n;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t n) {
+    struct http1 *c = of_parser(parser);
+    if (in_body(c))
+        return count_trailer(c, n);
+    struct request *request = c->request;
+    if (request->nfields == 0 || c->value_open) {
+        if (request->nfields == c->server->limits.head_fields)
+            return refuse_later(c, 431, "too many header fields");
+        request_add_field(request);
+        c->value_open = false;
+    }
+    append_lower(&request->bytes, at, n);
+    last_field(c)->name_len += (uint32_t)n;
+    return 0;
+}
+
+static int on_field_complete(llhttp_t *parser) {
+    struct http1 *c = of_parser(parser);
+    if (in_body(c))
+        return 0;
+    last_field(c)->value = (uint32_t)c->request->bytes.len;
+    c->value_open = true;
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t n) {
+    struct http1 *c = of_parser(parser);
+    if (in_body(c))
+        return count_trailer(c, n);
+    buf_append(&c->request->bytes, at, n);
+    last_field(c)->value_len += (uint32_t)n;
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *parser) {
+    parser->upgrade = 0; /* we never switch protocols: the request is answered as it stands */
+    return HPE_PAUSED;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t n) {
+    struct http1 *c = of_parser(parser);
+    c->progress += (uint32_t)n;
+    c->new_body = true;
+    if (!c->answered) /* after the answer the rest is dropped */
+        stream_body(c->stream, at, n);
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *parser) {
+    (void)parser;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_method = on_method,
+    .on_url = on_url,
+    .on_header_field = on_field,
+    .on_header_field_complete = on_field_complete,
+    .on_header_value = on_value,
+    .on_chunk_extension_name = on_extension,
+    .on_chunk_extension_value = on_extension,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+/* --- bytes in --- */
+
+static int status_of(const struct http1 *c, llhttp_errno_t error) {
+    switch (error) {
+    case HPE_USER:
+        return c->refusal;
+    case HPE_INVALID_VERSION:
+    case HPE_PAUSED_H2_UPGRADE: /* "PRI * HTTP/2.0" without TLS: not offered */
+        return 505;
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return c->parser.http_minor == 0 ? 400 : 501;
+    default:
+        return 400;
+    }
+}
+
+static void begin(struct http1 *c) {
+    llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+    c->parser.data = c;
+    c->request = request_new();
+    c->scan = (struct head_scan){0};
+    c->trailer_bytes = 0;
+    c->value_open = c->answered = c->continue_due = false;
+    enter(c, HEAD);
+}
+
+/* The head is complete: from here on there is a stream. False: it was refused. */
+static bool start_exchange(struct http1 *c) {
+    struct request *request = c->request;
+    const char *why = NULL;
+    int status = request_complete(request, c->parser.http_major, c->parser.http_minor, &why);
+    if (status != 0) {
+        refuse(c, status, why);
+        return false;
+    }
+    c->request = NULL;
+    c->keep_alive = request->keep_alive && !c->server->draining;
+    c->continue_due = request->expect_continue;
+    c->close_delimited = c->chunked = false;
+    c->stream = stream_new(c->server, &stream_ops, c, request, &c->conn.peer);
+    c->served = true;
+    enter(c, BODY);
+    return true;
+}
+
+static void request_ended(struct http1 *c) {
+    c->continue_due = false;
+    enter(c, ANSWERING);
+    stream_body_end(c->stream);
+}
+
+/* How many of `n` bytes the parser took before it paused. */
+static size_t taken(const struct http1 *c, const char *bytes, size_t n) {
+    const char *pos = llhttp_get_error_pos(&c->parser);
+    return pos ? (size_t)(pos - bytes) : n;
+}
+
+static size_t refused(struct http1 *c, int status, const char *why, size_t n) {
+    if (c->stream)
+        refuse_body(c, status, why);
+    else
+        refuse(c, status, why);
+    return n;
+}
+
+/* Bytes of a head. Returns how many were used; the stream is dispatched when it is complete. */
+static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
+    uint64_t limit = c->server->limits.head_bytes;
+    if (head_scan(&c->scan, bytes, n) != 0)
+        return refused(c, 400, "a folded header field or a protocol other than HTTP", n);
+    llhttp_errno_t error = llhttp_execute(&c->parser, bytes, n);
+    size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
+    if (error != HPE_OK && error != HPE_PAUSED)
+        return refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed request", n);
+    if (c->scan.bytes + used > limit)
+        return refused(c, 431, "the request's head is too large", n);
+    c->scan.bytes += (uint32_t)used;
+    if (error == HPE_OK)
+        return n;
+    if (!start_exchange(c))
+        return n;
+    llhttp_resume(&c->parser);
+    stream_dispatch(c->stream);
+    return used;
+}
+
+static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
+    struct stream *stream = stream_ref(c->stream);
+    c->new_body = false;
+    llhttp_errno_t error = llhttp_execute(&c->parser, bytes, n);
+    size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
+    if (error == HPE_PAUSED)
+        request_ended(c);
+    else if (error != HPE_OK)
+        refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed chunked body", n);
+    else if (c->new_body && (!stream->bulk || c->progress >= BULK_PROGRESS))
+        set_deadline(c);
+    if (c->new_body && error == HPE_OK)
+        stream_body_came(stream);
+    stream_unref(stream);
+    return used;
+}
+
+/* Bytes behind the current request: they wait for their turn. */
+static void keep(struct http1 *c, const char *bytes, size_t n) {
+    buf_append(&c->pending, bytes, n);
+    if (c->pending.len - c->pending_at <= PENDING_BEHIND_ENDLESS)
+        return;
+    if (c->stream && c->stream->open_ended)
+        stream_abort(c->stream, REASON_CLIENT, "too many bytes behind an endless answer");
+    else
+        conn_read(&c->conn, false);
+}
+
+/* llhttp tells the end of a message without a body only when it is executed again, be it with 0
+ * bytes. */
+static bool is_complete_without_bytes(const struct http1 *c) {
+    return c->state == BODY && !c->stream->request->chunked &&
+           c->stream->request->content_length <= 0;
+}
+
+/* Parses until the bytes are used up or a request waits for its answer. Returns how many were used.
+ */
+static size_t feed(struct http1 *c, const char *bytes, size_t n) {
+    size_t at = 0;
+    c->feeding = true;
+    while (!c->conn.ending && !c->conn.closing) {
+        if (c->answered)
+            try_next(c);
+        if (c->state == ANSWERING || c->conn.ending || c->conn.closing)
+            break;
+        if (at == n && !is_complete_without_bytes(c))
+            break;
+        if (c->state == IDLE)
+            begin(c);
+        at +=
+            c->state == HEAD ? feed_head(c, bytes + at, n - at) : feed_body(c, bytes + at, n - at);
+    }
+    c->feeding = false;
+    return at;
+}
+
+static void feed_pending(struct http1 *c) {
+    c->pending_at += feed(c, c->pending.data + c->pending_at, c->pending.len - c->pending_at);
+    if (c->pending_at == c->pending.len) {
+        buf_fini(&c->pending);
+        c->pending_at = 0;
+    }
+    if (c->pending.len - c->pending_at <= PENDING_BEHIND_ENDLESS)
+        conn_read(&c->conn, true);
+    if (c->conn.eof && c->state <= HEAD && c->pending.len == 0)
+        conn_end(&c->conn);
+}
+
+/* Reading rests while the handler is behind; the deadline rests with it. */
+static void balance_reading(struct http1 *c) {
+    if (c->state != BODY || c->stream == NULL)
+        return;
+    bool on = c->stream->in.len <= c->server->limits.high_mark;
+    if (on == c->conn.reading)
+        return;
+    conn_read(&c->conn, on);
+    set_deadline(c);
+}
+
+static void on_data(struct conn *conn, const char *data, size_t n) {
+    struct http1 *c = of_conn(conn);
+    size_t used = c->state == ANSWERING ? 0 : feed(c, data, n);
+    if (used < n && !conn->ending && !conn->closing)
+        keep(c, data + used, n - used);
+    balance_reading(c);
+}
+
+/* --- the end of an exchange --- */
+
+/* The answer is complete, the rest of the request is not here: worth reading it to keep the
+ * connection? */
+static bool can_drop_rest(const struct http1 *c) {
+    const struct stream *stream = c->stream;
+    if (c->continue_due || !c->keep_alive || stream->in_failed)
+        return false;
+    int64_t length = stream->request->content_length;
+    return length >= 0 && length - (int64_t)stream->received <= DROP_BODY_MAX;
+}
+
+/* Goes on to the next request if this exchange is over. */
+static void try_next(struct http1 *c) {
+    if (!c->answered || c->stream == NULL || conn_queued(&c->conn) > c->conn.low_mark)
+        return;
+    bool request_over = c->state == ANSWERING;
+    if (!request_over && can_drop_rest(c))
+        return;
+    if (!request_over)
+        c->keep_alive = false;
+    struct stream *stream = c->stream;
+    c->stream = NULL;
+    stream_closed(stream, REASON_DONE, NULL);
+    if (!c->keep_alive || c->server->draining || (c->conn.eof && c->pending.len == 0)) {
+        timer_clear(&c->deadline);
+        conn_end(&c->conn);
+        return;
+    }
+    c->conn.progress_ms = (uint32_t)c->server->limits.progress_timeout;
+    enter(c, IDLE);
+    if (!c->feeding && c->pending.len > c->pending_at)
+        feed_pending(c);
+}
+
+/* --- stream_ops: the answer --- */
+
+static struct http1 *of_stream(const struct stream *stream) {
+    return stream->transport;
+}
+
+static void send_framing(struct http1 *c, const struct stream *stream, struct buf *head) {
+    const struct request *request = stream->request;
+    if (stream->length >= 0 && !stream->bodiless) {
+        buf_printf(head, "Content-Length: %lld\r\n", (long long)stream->length);
+    } else if (!stream->bodiless && !stream->head_only) {
+        c->chunked = request->minor >= 1 && request->keep_alive;
+        c->close_delimited = !c->chunked;
+        if (c->close_delimited)
+            c->keep_alive = false;
+        else
+            buf_add(head, STR("Transfer-Encoding: chunked\r\n"));
+    }
+    if (c->continue_due || c->server->draining) /* its body never comes, or the server goes */
+        c->keep_alive = false;
+    if (!c->keep_alive)
+        buf_add(head, STR("Connection: close\r\n"));
+    else if (request->minor == 0)
+        buf_add(head, STR("Connection: keep-alive\r\n"));
+}
+
+static void send_head(struct stream *stream, int64_t length) {
+    (void)length;
+    struct http1 *c = of_stream(stream);
+    struct buf head = {0};
+    buf_reserve(&head, 256 + stream->fields.len);
+    buf_printf(&head, "HTTP/1.1 %d %s\r\n", stream->status, http_reason(stream->status));
+    if (stream_get_header(stream, STR("Date")).ptr == NULL)
+        buf_printf(&head, "Date: %s\r\n", http_server_date(c->server));
+    if (stream_get_header(stream, STR("Server")).ptr == NULL)
+        buf_add(&head, STR("Server: weir\r\n"));
+    buf_add(&head, buf_str(&stream->fields));
+    send_framing(c, stream, &head);
+    buf_add(&head, STR("\r\n"));
+    if (stream->write_timeout_ms)
+        c->conn.progress_ms = stream->write_timeout_ms;
+    conn_write(&c->conn, head.data, head.len);
+    buf_fini(&head);
+    if (stream->open_ended && c->conn.eof)
+        loop_timer(c->server->loop, &c->deadline, 0); /* finished within this turn, or over */
+}
+
+static void send_informational(struct stream *stream, int status, struct str fields) {
+    struct http1 *c = of_stream(stream);
+    if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
+        return;
+    char line[64];
+    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+    conn_write(&c->conn, line, (size_t)n);
+    conn_write(&c->conn, fields.ptr, fields.len);
+    conn_write(&c->conn, "\r\n", 2);
+}
+
+static void send_data(struct stream *stream, const void *bytes, size_t n) {
+    struct http1 *c = of_stream(stream);
+    counter_add(&c->server->counters.bytes_sent, n);
+    if (!c->chunked) {
+        conn_write(&c->conn, bytes, n);
+        return;
+    }
+    char head[CHUNK_HEAD_MAX];
+    conn_write(&c->conn, head, chunk_head(head, n));
+    conn_write(&c->conn, bytes, n);
+    conn_write(&c->conn, "\r\n", 2);
+}
+
+static void finish(struct stream *stream) {
+    struct http1 *c = of_stream(stream);
+    if (c->chunked)
+        conn_write(&c->conn, CHUNK_LAST, sizeof CHUNK_LAST - 1);
+    c->answered = true;
+    buf_fini(&stream->in); /* nobody will read the rest of the body */
+    balance_reading(c);
+    if (!c->feeding)
+        try_next(c);
+}
+
+/* A chunked answer is incomplete without its last chunk; one delimited by the connection's end can
+ * only be told from a good one by a reset. */
+static void abort_exchange(struct stream *stream) {
+    struct http1 *c = of_stream(stream);
+    c->stream = NULL;
+    conn_flush(&c->conn);
+    conn_close(&c->conn, c->close_delimited || conn_queued(&c->conn) > 0);
+}
+
+static void want_read(struct stream *stream) {
+    struct http1 *c = of_stream(stream);
+    if (c->continue_due && stream->state == STREAM_OPEN) {
+        c->continue_due = false;
+        conn_write(&c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        set_deadline(c);
+    }
+    balance_reading(c);
+}
+
+static size_t queued(const struct stream *stream) {
+    return conn_queued(&of_stream(stream)->conn);
+}
+
+static const struct stream_ops stream_ops = {
+    .send_head = send_head,
+    .send_informational = send_informational,
+    .send_data = send_data,
+    .finish = finish,
+    .abort = abort_exchange,
+    .want_read = want_read,
+    .queued = queued,
+};
+
+/* --- the connection's other events --- */
+
+/* After EOF an open-ended answer is over, but for one that ends within the turn it began in. */
+static bool is_unheard(const struct http1 *c) {
+    return c->conn.eof && c->stream && c->stream->open_ended && c->stream->state == STREAM_STARTED;
+}
+
+static void on_eof(struct conn *conn) {
+    struct http1 *c = of_conn(conn);
+    if (c->state <= HEAD) {
+        conn_end(conn);
+        return;
+    }
+    if (c->pending.len == 0)
+        c->keep_alive = false;
+    if (c->state == BODY) {
+        timer_clear(&c->deadline);
+        if (c->answered) {
+            try_next(c);
+            return;
+        }
+        stream_body_fail(c->stream, false);
+    }
+    if (is_unheard(c))
+        stream_abort(c->stream, REASON_CLIENT, "the client closed its side");
+}
+
+static void on_drain(struct conn *conn) {
+    struct http1 *c = of_conn(conn);
+    if (c->stream && c->answered)
+        try_next(c);
+    else if (c->stream)
+        stream_drained(c->stream);
+}
+
+static void on_error(struct conn *conn, int error) {
+    struct http1 *c = of_conn(conn);
+    struct stream *stream = c->stream;
+    c->stream = NULL;
+    if (stream)
+        stream_closed(stream, error == UV_ETIMEDOUT ? REASON_TIMEOUT : REASON_CLIENT,
+                      uv_strerror(error));
+}
+
+static void on_deadline(struct timer *timer) {
+    struct http1 *c = CONTAINER_OF(timer, struct http1, deadline);
+    if (is_unheard(c)) {
+        stream_abort(c->stream, REASON_CLIENT, "the client closed its side");
+        return;
+    }
+    switch (c->state) {
+    case IDLE:
+        conn_end(&c->conn);
+        break;
+    case HEAD:
+        refuse(c, 408, "the request's head did not come in time");
+        break;
+    case BODY:
+        c->keep_alive = false;
+        if (c->answered)
+            try_next(c);
+        else
+            stream_body_fail(c->stream, true);
+        break;
+    case ANSWERING:
+        break;
+    }
+}
+
+static void on_closed(struct conn *conn) {
+    struct http1 *c = of_conn(conn);
+    list_remove(&c->link);
+    timer_clear(&c->deadline);
+    request_free(c->request);
+    buf_fini(&c->pending);
+    struct http_server *server = c->server;
+    free(c);
+    http_server_left(server);
+}
+
+static const struct conn_ops conn_ops = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_error = on_error,
+    .on_closed = on_closed,
+};
+
+/* --- connections --- */
+
+void http1_accept(struct http_server *server, int fd, const struct address *peer, bool full) {
+    struct http1 *c = mem_zalloc(sizeof *c);
+    c->server = server;
+    timer_init(&c->deadline, on_deadline);
+    list_push(&server->conns, &c->link);
+    if (conn_init(&c->conn, server->loop, fd, &conn_ops) < 0)
+        return;
+    c->conn.peer = *peer;
+    c->conn.low_mark = (uint32_t)server->limits.low_mark;
+    c->conn.progress_ms = (uint32_t)server->limits.progress_timeout;
+    if (full) {
+        refuse(c, 503, "too many connections");
+        return;
+    }
+    enter(c, IDLE);
+    conn_read(&c->conn, true);
+}
+
+/* Calls `each` for every connection; it may close the one it is given. */
+static void for_each(struct http_server *server, void (*each)(struct http1 *)) {
+    struct list *next;
+    for (struct list *at = server->conns.next; at != &server->conns; at = next) {
+        next = at->next;
+        each(CONTAINER_OF(at, struct http1, link));
+    }
+}
+
+static void drain(struct http1 *c) {
+    if (c->state == IDLE)
+        conn_end(&c->conn);
+    c->keep_alive = false;
+}
+
+static void close_now(struct http1 *c) {
+    struct stream *stream = c->stream;
+    if (stream)
+        stream_abort(stream, REASON_DRAIN, "the server stops");
+    conn_close(&c->conn, false);
+}
+
+void http1_drain(struct http_server *server) {
+    for_each(server, drain);
+}
+
+void http1_stop(struct http_server *server) {
+    for_each(server, close_now);
+}

@@ -1,0 +1,148 @@
+/* http1_parse: what a request's head must satisfy beyond what the parser checks.
+ *
+ * llhttp tells tokens from rubbish; which heads a server may act on is decided here, strictly,
+ * since every tolerance is a way to smuggle a request past a proxy that reads it otherwise (RFC
+ * 9112 section 11.2). Pure: heads in, a verdict out. It must not know of connections. */
+#include "http/http1_parse.h"
+
+#include "proto/header.h"
+
+#include <string.h>
+
+enum { SCAN_BEFORE, SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
+
+static const char protocol[] = "HTTP/";
+
+/* One byte of the request line: the last word must begin with "HTTP/". */
+static void match_protocol(struct head_scan *scan, char c) {
+    if (c == ' ')
+        scan->matched = 0;
+    else if (scan->matched < 5)
+        scan->matched = c == protocol[scan->matched] ? scan->matched + 1 : 6;
+}
+
+int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
+    for (const char *at = bytes, *end = bytes + n; at < end; at++) {
+        switch (scan->state) {
+        case SCAN_BEFORE: /* empty lines before a request are skipped (RFC 9112 section 2.2) */
+            if (*at == '\r' || *at == '\n')
+                break;
+            scan->state = SCAN_REQUEST_LINE;
+            /* fall through */
+        case SCAN_REQUEST_LINE:
+            match_protocol(scan, *at);
+            if (*at != '\n')
+                break;
+            if (scan->matched == 6 || scan->matched < 5)
+                return 400;
+            scan->state = SCAN_LINE_START;
+            break;
+        case SCAN_LINE_START:
+            if (*at == ' ' || *at == '\t')
+                return 400;
+            if (*at == '\r' || *at == '\n') {
+                scan->state = SCAN_END;
+                return 0;
+            }
+            scan->state = SCAN_LINE;
+            break;
+        case SCAN_LINE:
+            at = memchr(at, '\n', (size_t)(end - at));
+            if (at == NULL)
+                return 0;
+            scan->state = SCAN_LINE_START;
+            break;
+        default:
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int refuse(int status, const char *reason, const char **why) {
+    *why = reason;
+    return status;
+}
+
+static size_t count_fields(const struct request *request, struct str name) {
+    size_t count = 0;
+    for (size_t i = 0; i < request->nfields; i++)
+        count += str_eq(request_field_name(request, i), name);
+    return count;
+}
+
+/* RFC 9112 section 3.2: exactly one Host in HTTP/1.1; an absolute target overrides it (3.2.2). */
+static int complete_host(struct request *request, const char **why) {
+    size_t count = count_fields(request, STR("host"));
+    if (count > 1)
+        return refuse(400, "more than one Host", why);
+    if (count == 0 && request->minor >= 1)
+        return refuse(400, "no Host", why);
+    request->host = request_header(request, STR("host"));
+    if (!header_is_host(request->host))
+        return refuse(400, "malformed Host", why);
+    if (request->target.form == TARGET_ABSOLUTE)
+        request->host = request->target.authority;
+    return 0;
+}
+
+/* RFC 9112 section 6: how the body is delimited, with no second opinion possible. */
+static int complete_framing(struct request *request, const char **why) {
+    struct str coding = request_header(request, STR("transfer-encoding"));
+    struct str length = request_header(request, STR("content-length"));
+    if (coding.ptr && request->minor == 0)
+        return refuse(400, "Transfer-Encoding in HTTP/1.0", why);
+    if (coding.ptr && length.ptr)
+        return refuse(400, "both Transfer-Encoding and Content-Length", why);
+    if (count_fields(request, STR("transfer-encoding")) > 1 ||
+        (coding.ptr && !str_ieq(coding, STR("chunked"))))
+        return refuse(501, "Transfer-Encoding other than chunked", why);
+    request->chunked = coding.ptr != NULL;
+    if (length.ptr == NULL)
+        return 0;
+    uint64_t n;
+    if (count_fields(request, STR("content-length")) > 1 || str_to_u64(length, &n) < 0 ||
+        n > INT64_MAX)
+        return refuse(400, "malformed Content-Length", why);
+    request->content_length = (int64_t)n;
+    return 0;
+}
+
+static int complete_expectation(struct request *request, const char **why) {
+    struct str expect = request_header(request, STR("expect"));
+    if (expect.ptr == NULL || request->minor == 0) /* RFC 9110 section 10.1.1: ignored in 1.0 */
+        return 0;
+    if (!str_ieq(expect, STR("100-continue")) || count_fields(request, STR("expect")) > 1)
+        return refuse(417, "an expectation other than 100-continue", why);
+    request->expect_continue = request->chunked || request->content_length > 0;
+    return 0;
+}
+
+static bool wants_keep_alive(const struct request *request) {
+    bool keep = request->minor >= 1;
+    for (size_t i = 0; i < request->nfields; i++) {
+        if (!str_eq(request_field_name(request, i), STR("connection")))
+            continue;
+        struct str value = request_field_value(request, i);
+        if (header_list_has(value, STR("close")))
+            return false;
+        if (request->minor == 0 && header_list_has(value, STR("keep-alive")))
+            keep = true;
+    }
+    return keep;
+}
+
+int request_complete(struct request *request, unsigned major, unsigned minor, const char **why) {
+    if (major != 1 || minor > 1)
+        return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
+    request->minor = (uint8_t)minor;
+    if (url_target(request_target(request), request_method(request), &request->target) < 0)
+        return refuse(400, "malformed target", why);
+    int status = complete_host(request, why);
+    if (status == 0)
+        status = complete_framing(request, why);
+    if (status == 0)
+        status = complete_expectation(request, why);
+    request->keep_alive = wants_keep_alive(request);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* http1_parse: what a request's head must satisfy beyond what the parser checks. */
+#ifndef HTTP_HTTP1_PARSE_H
+#define HTTP_HTTP1_PARSE_H
+
+#include "http/limits.h"
+#include "http/request.h"
+
+/* Looks at the raw bytes of a head, in whatever pieces they come, for what llhttp accepts and we do
+ * not: folded fields (RFC 9112 section 5.2) and protocols other than HTTP (RTSP/1.0). */
+struct head_scan {
+    uint8_t state;
+    uint8_t matched; /* bytes of "HTTP/" seen after the last space of the request line */
+    uint32_t bytes;  /* of the head so far */
+};
+
+/* 0, or the status to refuse with (400). Bytes after the head's end are not looked at. */
+int head_scan(struct head_scan *scan, const char *bytes, size_t n);
+
+/* Completes `request` once all fields are in: target, host, body framing, connection, expectation.
+ * 0, or the status to refuse with; `*why` says what is wrong. */
+int request_complete(struct request *request, unsigned major, unsigned minor, const char **why);
+
+#endif

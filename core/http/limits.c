@@ -1,0 +1,80 @@
+/* limits: what a peer or a script may take.
+ *
+ * One table names every limit with its unit; the defaults stand beside it. Limits are the
+ * process's: when several apps set one, the lowest wins. Read-only once the server listens, so
+ * workers share no lock. */
+#include "http/limits.h"
+
+#include <sys/resource.h>
+
+#define KIB 1024
+
+const struct limits limits_default = {
+    .head_bytes = 16 * KIB,
+    .head_fields = 100,
+    .target_bytes = 8 * KIB,
+    .body_bytes = 1024 * KIB,
+    .event_bytes = 256 * KIB,
+    .high_mark = 64 * KIB,
+    .low_mark = 16 * KIB,
+    .turn_bytes = 256 * KIB,
+    .keepalive_timeout = 75000,
+    .head_timeout = 10000,
+    .progress_timeout = 30000,
+    .drain_timeout = 10000,
+};
+
+#define ROW(field, kind, least)                                                                    \
+    { #field, kind, offsetof(struct limits, field), least }
+
+const struct limit_row limit_rows[] = {
+    ROW(head_bytes, LIMIT_BYTES, 256),
+    ROW(head_fields, LIMIT_COUNT, 1),
+    ROW(target_bytes, LIMIT_BYTES, 1),
+    ROW(body_bytes, LIMIT_BYTES, 0),
+    ROW(event_bytes, LIMIT_BYTES, 1),
+    ROW(high_mark, LIMIT_BYTES, 1024),
+    ROW(low_mark, LIMIT_BYTES, 1),
+    ROW(turn_bytes, LIMIT_BYTES, 1024),
+    ROW(keepalive_timeout, LIMIT_SECONDS, 1),
+    ROW(head_timeout, LIMIT_SECONDS, 1),
+    ROW(progress_timeout, LIMIT_SECONDS, 1),
+    ROW(connections, LIMIT_COUNT, 1),
+    ROW(drain_timeout, LIMIT_SECONDS, 0),
+    {NULL, 0, 0, 0},
+};
+
+void limits_init(struct limits *limits) {
+    *limits = limits_default;
+    struct rlimit files = {.rlim_cur = 1024};
+    getrlimit(RLIMIT_NOFILE, &files);
+    limits->connections = files.rlim_cur / 5 * 4;
+}
+
+static uint64_t *slot(const struct limits *limits, const struct limit_row *row) {
+    return (uint64_t *)((char *)limits + row->offset);
+}
+
+const struct limit_row *limits_find(struct str name) {
+    for (const struct limit_row *row = limit_rows; row->name; row++)
+        if (str_eq(name, str_of(row->name)))
+            return row;
+    return NULL;
+}
+
+uint64_t limits_get(const struct limits *limits, const struct limit_row *row) {
+    return *slot(limits, row);
+}
+
+int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value) {
+    if (value < row->least)
+        return -1;
+    *slot(limits, row) = value;
+    return 0;
+}
+
+void limits_lower(struct limits *into, const struct limits *other) {
+    for (const struct limit_row *row = limit_rows; row->name; row++)
+        if (limits_get(other, row) < limits_get(into, row))
+            *slot(into, row) = limits_get(other, row);
+}

@@ -1,0 +1,99 @@
+/* server: what all connections of one worker share: limits, log, counters, and who answers.
+ *
+ *     serving --http_server_drain--> draining --no connection left, or the deadline--> drained
+ *
+ * Connections of all servers of the process count against one limit: above it a client gets 503 and
+ * Retry-After, and when those answers pile up too, the listener rests, so that clients wait in the
+ * kernel instead. Owned by a worker or a test. It must not know of Lua. */
+#include "http/server.h"
+
+#include "base/clock.h"
+#include "http/http1.h"
+#include "http/sse.h"
+#include "proto/header.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define DRAIN_RETRY_MS 1000 /* what a drained SSE client waits at least */
+#define DRAIN_RETRY_SPREAD_MS 5000
+
+static atomic_uint_fast64_t process_connections;
+static atomic_uint_fast64_t process_streams;
+
+uint64_t http_server_next_id(void) {
+    return atomic_fetch_add_explicit(&process_streams, 1, memory_order_relaxed) + 1;
+}
+
+static void drained(struct http_server *server) {
+    timer_clear(&server->drain_deadline);
+    if (server->on_drained)
+        server->on_drained(server);
+}
+
+static void on_deadline(struct timer *timer) {
+    http_server_stop(CONTAINER_OF(timer, struct http_server, drain_deadline));
+}
+
+void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits) {
+    *server = (struct http_server){.loop = loop, .limits = *limits, .date_second = -1};
+    list_init(&server->conns);
+    list_init(&server->streams);
+    timer_init(&server->drain_deadline, on_deadline);
+}
+
+void http_server_fini(struct http_server *server) {
+    buf_fini(&server->path.text);
+}
+
+bool http_server_accept(struct http_server *server, int fd, const struct address *peer) {
+    uint64_t open = atomic_fetch_add(&process_connections, 1);
+    uint64_t limit = server->limits.connections;
+    counter_add(&server->counters.connections, 1);
+    counter_add(&server->counters.connections_total, 1);
+    http1_accept(server, fd, peer, open >= limit);
+    return open + 1 < limit + limit / 16 + 16; /* the rest wait in the kernel's queue */
+}
+
+void http_server_left(struct http_server *server) {
+    atomic_fetch_sub(&process_connections, 1);
+    counter_add(&server->counters.connections, (uint64_t)-1);
+    if (server->on_left)
+        server->on_left(server);
+    if (server->draining && list_empty(&server->conns))
+        drained(server);
+}
+
+void http_server_drain(struct http_server *server) {
+    if (server->draining)
+        return;
+    server->draining = true;
+    if (list_empty(&server->conns)) {
+        drained(server);
+        return;
+    }
+    loop_timer(server->loop, &server->drain_deadline, server->limits.drain_timeout);
+    struct list *next;
+    for (struct list *at = server->streams.next; at != &server->streams; at = next) {
+        next = at->next;
+        struct stream *stream = CONTAINER_OF(at, struct stream, link);
+        if (stream->sse)
+            sse_end(stream, REASON_DRAIN, DRAIN_RETRY_MS, DRAIN_RETRY_MS + DRAIN_RETRY_SPREAD_MS);
+        else if (stream->open_ended)
+            stream_abort(stream, REASON_DRAIN, NULL);
+    }
+    http1_drain(server);
+}
+
+void http_server_stop(struct http_server *server) {
+    http1_stop(server);
+}
+
+const char *http_server_date(struct http_server *server) {
+    int64_t second = clock_wall_ns() / 1000000000;
+    if (second != server->date_second) {
+        server->date_second = second;
+        http_date_format(second, server->date);
+    }
+    return server->date;
+}

@@ -1,0 +1,158 @@
+/* sse: an answer as text/event-stream (HTML standard, section 9.2).
+ *
+ *     sse_start: fields set --first write, flush, or the task yields--> head, retry:, hello -->
+ * events
+ *
+ * The heartbeat is one timer per stream, re-armed lazily: it fires, and only if nothing was written
+ * for a whole interval does it send. It runs here in C, so that a sleeping handler need not think
+ * of it, and it says nothing while bytes are waiting: a peer that does not read is the write
+ * timeout's business.
+ *
+ * Belongs to its stream, which frees it on closing. Knows nothing of topics. */
+#include "http/sse.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct sse {
+    struct stream *stream;
+    struct timer beat;
+    uint64_t last_sent; /* stream->sent when the beat was set */
+    uint32_t beat_ms;
+    struct buf beat_text;
+    struct buf opening;
+};
+
+static void arm(struct sse *sse) {
+    if (sse->beat_ms == 0)
+        return;
+    sse->last_sent = sse->stream->sent;
+    loop_timer(sse->stream->server->loop, &sse->beat, sse->beat_ms);
+}
+
+static void on_beat(struct timer *timer) {
+    struct sse *sse = CONTAINER_OF(timer, struct sse, beat);
+    struct stream *stream = sse->stream;
+    if (stream->sent == sse->last_sent && stream_queued(stream) == 0)
+        stream_write(stream, sse->beat_text.data, sse->beat_text.len);
+    if (stream->state == STREAM_STARTED)
+        arm(sse);
+}
+
+static int encode_beat(struct sse *sse, struct str name) {
+    uint64_t replaced = 0;
+    struct sse_event beat = {.retry = -1, .comment = STR("")};
+    if (name.len > 0)
+        beat = (struct sse_event){.retry = -1, .event = name, .data = STR("{}")};
+    return sse_encode(&sse->beat_text, &beat, &replaced);
+}
+
+static void encode_hello(struct sse *sse, const struct sse_options *options) {
+    struct buf data = {0};
+    int64_t now = clock_wall_ns() / 1000000;
+    buf_printf(&data, "{\"stream\":%llu,\"resumed\":false,\"heartbeat\":",
+               (unsigned long long)sse->stream->id);
+    if (options->heartbeat_ms)
+        buf_printf(&data, "%g", options->heartbeat_ms / 1000.0);
+    else
+        buf_add(&data, STR("null"));
+    buf_printf(&data, ",\"server_time\":%lld.%03d}", (long long)(now / 1000), (int)(now % 1000));
+    uint64_t replaced = 0;
+    struct sse_event hello = {.event = STR("weir.hello"), .data = buf_str(&data), .retry = -1};
+    sse_encode(&sse->opening, &hello, &replaced);
+    buf_fini(&data);
+}
+
+static void set_fields(struct stream *stream) {
+    stream_set_header(stream, STR("Content-Type"), STR("text/event-stream"));
+    if (stream_get_header(stream, STR("Cache-Control")).ptr == NULL)
+        stream_set_header(stream, STR("Cache-Control"), STR("no-cache, no-transform"));
+}
+
+int sse_start(struct stream *stream, const struct sse_options *options) {
+    if (stream->state != STREAM_OPEN)
+        return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
+    struct sse *sse = mem_zalloc(sizeof *sse);
+    sse->stream = stream;
+    sse->beat_ms = options->heartbeat_ms;
+    timer_init(&sse->beat, on_beat);
+    int rc = encode_beat(sse, options->heartbeat_event);
+    if (rc < 0) {
+        sse_free(sse);
+        return rc;
+    }
+    if (options->retry_ms >= 0)
+        buf_printf(&sse->opening, "retry: %lld\n\n", (long long)options->retry_ms);
+    if (options->hello)
+        encode_hello(sse, options);
+    sse_free(stream->sse);
+    stream->sse = sse;
+    set_fields(stream);
+    return 0;
+}
+
+void sse_open(struct stream *stream) {
+    if (stream->sse && stream->state == STREAM_OPEN)
+        stream_start(stream, -1);
+}
+
+void sse_opened(struct stream *stream) {
+    struct sse *sse = stream->sse;
+    stream_write(stream, sse->opening.data, sse->opening.len);
+    buf_fini(&sse->opening);
+    if (stream->state == STREAM_STARTED)
+        arm(sse);
+}
+
+int sse_send(struct stream *stream, const struct sse_event *event) {
+    struct buf text = {0};
+    uint64_t replaced = 0;
+    int rc = sse_encode(&text, event, &replaced);
+    if (rc == 0) {
+        counter_add(&stream->server->counters.utf8_replaced, replaced);
+        rc = stream_write(stream, text.data, text.len);
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+struct str sse_last_event_id(const struct stream *stream, struct buf *scratch) {
+    struct str field = request_header(stream->request, STR("last-event-id"));
+    if (field.ptr)
+        return field;
+    struct str rest = stream->request->target.query, name, value;
+    while (url_query_next(&rest, &name, &value)) {
+        if (!str_eq(name, STR("last_event_id")))
+            continue;
+        scratch->len = 0;
+        buf_reserve(scratch, 1);
+        url_decode_lenient(value, true, scratch);
+        return buf_str(scratch);
+    }
+    return (struct str){NULL, 0};
+}
+
+void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms,
+             uint32_t most_ms) {
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        random = (uint32_t)clock_mono_ns();
+    sse_open(stream);
+    char text[32];
+    int n =
+        snprintf(text, sizeof text, "retry: %u\n\n", least_ms + random % (most_ms - least_ms + 1));
+    stream_write(stream, text, (size_t)n);
+    stream_finish_because(stream, reason);
+}
+
+void sse_free(struct sse *sse) {
+    if (sse == NULL)
+        return;
+    timer_clear(&sse->beat);
+    buf_fini(&sse->beat_text);
+    buf_fini(&sse->opening);
+    free(sse);
+}

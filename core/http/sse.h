@@ -1,0 +1,32 @@
+/* sse: an answer as text/event-stream: opening events, heartbeats. */
+#ifndef HTTP_SSE_H
+#define HTTP_SSE_H
+
+#include "http/stream.h"
+#include "proto/sse.h"
+
+struct sse_options {
+    int64_t retry_ms;           /* told to the client at the start; below 0: not */
+    uint32_t heartbeat_ms;      /* 0: none */
+    struct str heartbeat_event; /* empty: a comment, which EventSource does not show */
+    bool hello;                 /* open with `weir.hello` */
+};
+
+/* Sets the fields; the head and the opening events leave with the first write, flush or sse_open.
+ * 0, STREAM_EHEAD, STREAM_ECLOSED, SSE_EFIELD. */
+int sse_start(struct stream *stream, const struct sse_options *options);
+/* Sends the head and the opening events if they are not out. */
+void sse_open(struct stream *stream);
+/* Encodes and writes one event. 0, SSE_EFIELD, or what stream_write returns. */
+int sse_send(struct stream *stream, const struct sse_event *event);
+/* The client's last id: the Last-Event-ID field, else the query parameter last_event_id, decoded
+ * into `scratch`; ptr NULL: none. */
+struct str sse_last_event_id(const struct stream *stream, struct buf *scratch);
+/* Ends the stream well: a random `retry:` between `least_ms` and `most_ms` so that clients do not
+ * come back all at once, then the end, for `reason`. */
+void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms, uint32_t most_ms);
+/* For stream.c: the head went out; and the stream closed. */
+void sse_opened(struct stream *stream);
+void sse_free(struct sse *sse);
+
+#endif

@@ -1,0 +1,391 @@
+/* stream: one HTTP request/response exchange, the same object whatever the protocol below.
+ *
+ *     OPEN --start--> STARTED --finish--> FINISHED --all handed over--> CLOSED(done)
+ *       \______________\_____ the peer left, a deadline, abort ________/ CLOSED(reason)
+ *
+ * The state only moves forward. Below stands a protocol (`ops`: how bytes are framed and sent),
+ * above whoever answers (`events`: a Lua task, or a C handler), beside it at most one producer that
+ * fills it as fast as the peer reads. Framing is the protocol's alone: nobody above can set a field
+ * of it.
+ *
+ * Shared by protocol and owner through references; the protocol's ends with stream_closed, after
+ * which every call is answered with STREAM_ECLOSED. It must not know of sockets, nor of Lua. */
+#include "http/stream.h"
+
+#include "base/mem.h"
+#include "http/access_log.h"
+#include "http/sse.h"
+#include "proto/header.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const reason_names[] = {"done",    "client",  "timeout", "overflow", "drain",
+                                           "expired", "revoked", "error",   "cancelled"};
+
+const char *stream_reason_name(enum stream_reason reason) {
+    return reason_names[reason];
+}
+
+/* --- life --- */
+
+struct stream *stream_new(struct http_server *server, const struct stream_ops *ops, void *transport,
+                          struct request *request, const struct address *peer) {
+    struct stream *stream = mem_zalloc(sizeof *stream);
+    stream->ops = ops;
+    stream->transport = transport;
+    stream->server = server;
+    stream->request = request;
+    stream->peer = peer;
+    stream->refs = 1;
+    stream->length = -1;
+    stream->id = http_server_next_id();
+    stream->started = server->loop->now;
+    stream->head_only = str_eq(request_method(request), STR("HEAD"));
+    list_push(&server->streams, &stream->link);
+    counter_add(&server->counters.streams, 1);
+    counter_add(&server->counters.requests, 1);
+    return stream;
+}
+
+struct stream *stream_ref(struct stream *stream) {
+    stream->refs++;
+    return stream;
+}
+
+void stream_unref(struct stream *stream) {
+    if (--stream->refs > 0)
+        return;
+    request_free(stream->request);
+    buf_fini(&stream->in);
+    buf_fini(&stream->fields);
+    free(stream);
+}
+
+void stream_own(struct stream *stream, const struct stream_events *events, void *owner) {
+    stream->events = events;
+    stream->owner = owner;
+}
+
+void stream_dispatch(struct stream *stream) {
+    stream->server->on_request(stream->server, stream);
+}
+
+static void tell(struct stream *stream, void (*event)(struct stream *)) {
+    if (event)
+        event(stream);
+}
+
+void stream_closed(struct stream *stream, enum stream_reason reason, const char *detail) {
+    if (stream->state == STREAM_CLOSED)
+        return;
+    stream->state = STREAM_CLOSED;
+    if (stream->reason == REASON_DONE)
+        stream->reason = reason;
+    stream->detail = detail;
+    if (stream->server->access_log)
+        access_log_stream(stream->server->access_log, stream);
+    stream->transport = NULL;
+    stream->peer = NULL;
+    sse_free(stream->sse);
+    stream->sse = NULL;
+    list_remove(&stream->link);
+    counter_add(&stream->server->counters.streams, (uint64_t)-1);
+    struct producer *producer = stream->producer;
+    stream->producer = NULL;
+    if (producer)
+        producer->stop(producer, stream);
+    if (stream->events)
+        tell(stream, stream->events->on_close);
+    stream_unref(stream);
+}
+
+/* --- the request's body --- */
+
+void stream_body(struct stream *stream, const char *bytes, size_t n) {
+    stream->received += n;
+    buf_append(&stream->in, bytes, n);
+}
+
+void stream_body_came(struct stream *stream) {
+    if (stream->events)
+        tell(stream, stream->events->on_readable);
+}
+
+void stream_body_end(struct stream *stream) {
+    stream->in_ended = true;
+    stream_body_came(stream);
+}
+
+void stream_body_fail(struct stream *stream, bool timeout) {
+    stream->in_failed = true;
+    stream->in_timeout = timeout;
+    stream_body_came(stream);
+}
+
+size_t stream_take(struct stream *stream, void *out, size_t n) {
+    if (n > stream->in.len)
+        n = stream->in.len;
+    if (n == 0)
+        return 0;
+    memcpy(out, stream->in.data, n);
+    buf_drop(&stream->in, n);
+    if (stream->state != STREAM_CLOSED)
+        stream->ops->want_read(stream);
+    return n;
+}
+
+void stream_want_body(struct stream *stream, bool bulk) {
+    stream->bulk = bulk;
+    if (stream->state != STREAM_CLOSED)
+        stream->ops->want_read(stream);
+}
+
+/* --- the answer's head --- */
+
+/* Connection-specific fields (RFC 9110 section 7.6.1) and those that delimit the body: the core's
+ * alone. */
+static bool is_framing(struct str name) {
+    static const char *const names[] = {
+        "connection", "content-length", "transfer-encoding", "keep-alive",
+        "te",         "trailer",        "proxy-connection",  "upgrade"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_ieq(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
+int stream_set_status(struct stream *stream, int status) {
+    if (stream->state != STREAM_OPEN)
+        return STREAM_EHEAD;
+    if (status < 200 || status > 599)
+        return STREAM_EVALUE;
+    stream->status = (uint16_t)status;
+    return 0;
+}
+
+static int check_field(struct stream *stream, struct str name, struct str value) {
+    if (stream->state != STREAM_OPEN)
+        return STREAM_EHEAD;
+    if (!header_is_token(name) || !header_is_value(value))
+        return STREAM_EVALUE;
+    return is_framing(name) ? STREAM_EFRAMING : 0;
+}
+
+/* Steps through the lines of `fields`: cuts one off `rest`. */
+static bool next_line(struct str *rest, struct str *name, struct str *value, struct str *line) {
+    if (rest->len == 0)
+        return false;
+    const char *end = memchr(rest->ptr, '\n', rest->len);
+    *line = (struct str){rest->ptr, (size_t)(end - rest->ptr) + 1};
+    *value = (struct str){line->ptr, line->len - 2};
+    *name = str_cut(value, ':');
+    *value = str_trim(*value);
+    rest->ptr += line->len;
+    rest->len -= line->len;
+    return true;
+}
+
+static void remove_field(struct stream *stream, struct str name) {
+    struct str rest = buf_str(&stream->fields), found, value, line;
+    while (next_line(&rest, &found, &value, &line)) {
+        if (!str_ieq(found, name))
+            continue;
+        memmove((char *)line.ptr, rest.ptr, rest.len);
+        stream->fields.len -= line.len;
+        rest.ptr = line.ptr;
+    }
+}
+
+struct str stream_get_header(const struct stream *stream, struct str name) {
+    struct str rest = buf_str(&stream->fields), found, value, line;
+    while (next_line(&rest, &found, &value, &line))
+        if (str_ieq(found, name))
+            return value;
+    return (struct str){NULL, 0};
+}
+
+static void append_field(struct stream *stream, struct str name, struct str value) {
+    buf_reserve(&stream->fields, name.len + value.len + 4);
+    buf_add(&stream->fields, name);
+    buf_add(&stream->fields, STR(": "));
+    buf_add(&stream->fields, value);
+    buf_add(&stream->fields, STR("\r\n"));
+}
+
+int stream_set_header(struct stream *stream, struct str name, struct str value) {
+    int rc = check_field(stream, name, value);
+    if (rc < 0)
+        return rc;
+    remove_field(stream, name);
+    append_field(stream, name, value);
+    return 0;
+}
+
+int stream_add_header(struct stream *stream, struct str name, struct str value) {
+    int rc = check_field(stream, name, value);
+    if (rc == 0)
+        append_field(stream, name, value);
+    return rc;
+}
+
+void stream_reset_head(struct stream *stream) {
+    if (stream->state != STREAM_OPEN)
+        return;
+    stream->status = 0;
+    stream->fields.len = 0;
+    sse_free(stream->sse);
+    stream->sse = NULL;
+}
+
+int stream_informational(struct stream *stream, int status, struct str fields) {
+    if (stream->state == STREAM_CLOSED)
+        return STREAM_ECLOSED;
+    if (stream->state != STREAM_OPEN)
+        return STREAM_EHEAD;
+    stream->ops->send_informational(stream, status, fields);
+    return 0;
+}
+
+/* What keeps proxies from holding a stream back; what the application set wins. */
+static void mark_open_ended(struct stream *stream) {
+    stream->open_ended = true;
+    if (stream_get_header(stream, STR("X-Accel-Buffering")).ptr == NULL)
+        append_field(stream, STR("X-Accel-Buffering"), STR("no"));
+    if (stream_get_header(stream, STR("Cache-Control")).ptr == NULL)
+        append_field(stream, STR("Cache-Control"), STR("no-cache"));
+}
+
+int stream_start(struct stream *stream, int64_t length) {
+    if (stream->state != STREAM_OPEN)
+        return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
+    if (stream->status == 0)
+        stream->status = 200;
+    stream->bodiless = stream->status == 204 || stream->status == 304;
+    stream->length = length;
+    if (length < 0 && !stream->bodiless)
+        mark_open_ended(stream);
+    stream->state = STREAM_STARTED;
+    stream->ops->send_head(stream, length);
+    buf_fini(&stream->fields);
+    if (stream->open_ended && stream->head_only)
+        stream_finish(
+            stream); /* nothing will ever be sent: whoever writes is told that it is over */
+    else if (stream->sse)
+        sse_opened(stream);
+    return 0;
+}
+
+/* --- the answer's body --- */
+
+size_t stream_queued(const struct stream *stream) {
+    return stream->state == STREAM_CLOSED ? 0 : stream->ops->queued(stream);
+}
+
+bool stream_is_full(const struct stream *stream) {
+    return stream_queued(stream) > stream->server->limits.high_mark;
+}
+
+/* Applies the write policy of a stream whose peer is behind. */
+static int overflow(struct stream *stream) {
+    if (stream->policy == WRITE_DROP_NEWEST) {
+        counter_add(&stream->server->counters.writes_dropped, 1);
+        return STREAM_EDROPPED;
+    }
+    stream_abort(stream, REASON_OVERFLOW, "the client reads too slowly");
+    return STREAM_ECLOSED;
+}
+
+int stream_write(struct stream *stream, const void *bytes, size_t n) {
+    if (stream->state == STREAM_OPEN)
+        stream_start(stream, -1);
+    if (stream->state != STREAM_STARTED)
+        return STREAM_ECLOSED;
+    if (stream->policy != WRITE_BLOCK && stream_is_full(stream))
+        return overflow(stream);
+    if (stream->length >= 0 && stream->sent + n > (uint64_t)stream->length)
+        return STREAM_ELENGTH;
+    stream->sent += n;
+    if (n > 0 && !stream->head_only && !stream->bodiless)
+        stream->ops->send_data(stream, bytes, n);
+    return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : 0;
+}
+
+int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n) {
+    if (stream->state == STREAM_OPEN && type &&
+        stream_get_header(stream, STR("Content-Type")).ptr == NULL)
+        append_field(stream, STR("Content-Type"), str_of(type));
+    int rc = stream_start(stream, (int64_t)n);
+    if (rc < 0)
+        return rc;
+    stream_write(stream, bytes, n);
+    stream_finish(stream);
+    return 0;
+}
+
+void stream_fail(struct stream *stream, int status, const char *detail) {
+    if (stream->state == STREAM_CLOSED)
+        return;
+    if (stream->state != STREAM_OPEN) {
+        stream_abort(stream, REASON_ERROR, detail);
+        return;
+    }
+    char text[256];
+    int n = snprintf(text, sizeof text, "%d %s%s%s\n", status, http_reason(status),
+                     detail ? ": " : "", detail ? detail : "");
+    if (n >= (int)sizeof text)
+        n = sizeof text - 1;
+    sse_free(stream->sse);
+    stream->sse = NULL;
+    remove_field(stream, STR("Content-Type"));
+    stream->status = (uint16_t)status;
+    stream_respond(stream, "text/plain; charset=utf-8", text, (size_t)n);
+}
+
+void stream_finish(struct stream *stream) {
+    if (stream->state == STREAM_OPEN) {
+        if (stream->status == 0)
+            stream->status = 204;
+        stream_start(stream, stream->sse ? -1 : 0);
+    }
+    if (stream->state != STREAM_STARTED)
+        return;
+    if (stream->length >= 0 && stream->sent < (uint64_t)stream->length) {
+        stream_abort(stream, REASON_ERROR, "the body is shorter than its Content-Length");
+        return;
+    }
+    stream->state = STREAM_FINISHED;
+    stream->ops->finish(stream);
+}
+
+void stream_finish_because(struct stream *stream, enum stream_reason reason) {
+    stream->reason = reason;
+    stream_finish(stream);
+}
+
+void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail) {
+    if (stream->state == STREAM_CLOSED)
+        return;
+    stream_ref(stream);
+    stream->ops->abort(stream);
+    stream_closed(stream, reason, detail);
+    stream_unref(stream);
+}
+
+/* --- producers --- */
+
+void stream_attach(struct stream *stream, struct producer *producer) {
+    stream->producer = producer;
+}
+
+void stream_detach(struct stream *stream) {
+    stream->producer = NULL;
+}
+
+void stream_drained(struct stream *stream) {
+    if (stream->producer)
+        stream->producer->proceed(stream->producer, stream);
+    if (stream->state != STREAM_CLOSED && stream->events)
+        tell(stream, stream->events->on_writable);
+}
