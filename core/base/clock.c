@@ -4,8 +4,8 @@
  *     running --clock_freeze--> frozen (clock_advance_ns moves it) --clock_thaw--> running
  *
  * Readers are on every worker's path, once a loop turn: one atomic load tells them which of the two
- * it is. Those who freeze, move and thaw are tests; a lock keeps their steps whole. A thaw may
- * bring monotonic time back to before what was shown while frozen: the price of moving it by hand.
+ * it is. Those who freeze, move and thaw are tests; a lock keeps their steps whole. Monotonic time
+ * never goes back, after a thaw neither: it goes on from where the test had moved it.
  */
 #include "base/clock.h"
 
@@ -17,11 +17,17 @@ static pthread_mutex_t switching = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool frozen;         /* set after the two below, with release */
 static _Atomic uint64_t mono_held; /* what the clocks show while frozen */
 static _Atomic int64_t wall_held;
+static _Atomic uint64_t mono_ahead; /* how far tests have moved monotonic time, in all */
 
 static int64_t read_clock(clockid_t id) {
     struct timespec ts;
     clock_gettime(id, &ts); /* cannot fail: valid id, valid pointer */
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static uint64_t real_mono(void) {
+    return (uint64_t)read_clock(CLOCK_MONOTONIC) +
+           atomic_load_explicit(&mono_ahead, memory_order_relaxed);
 }
 
 bool clock_is_frozen(void) {
@@ -31,7 +37,7 @@ bool clock_is_frozen(void) {
 uint64_t clock_mono_ns(void) {
     if (__builtin_expect(clock_is_frozen(), 0))
         return atomic_load_explicit(&mono_held, memory_order_relaxed);
-    return (uint64_t)read_clock(CLOCK_MONOTONIC);
+    return real_mono();
 }
 
 uint64_t clock_mono_ms(void) {
@@ -47,7 +53,7 @@ int64_t clock_wall_ns(void) {
 void clock_freeze(void) {
     pthread_mutex_lock(&switching);
     if (!clock_is_frozen()) {
-        atomic_store(&mono_held, (uint64_t)read_clock(CLOCK_MONOTONIC));
+        atomic_store(&mono_held, real_mono());
         atomic_store(&wall_held, read_clock(CLOCK_REALTIME));
         atomic_store_explicit(&frozen, true, memory_order_release);
     }
@@ -65,6 +71,9 @@ void clock_advance_ns(uint64_t ns) {
 
 void clock_thaw(void) {
     pthread_mutex_lock(&switching);
+    uint64_t held = atomic_load(&mono_held), real = real_mono();
+    if (clock_is_frozen() && held > real)
+        atomic_fetch_add(&mono_ahead, held - real);
     atomic_store_explicit(&frozen, false, memory_order_release);
     pthread_mutex_unlock(&switching);
 }
