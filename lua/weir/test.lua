@@ -3,7 +3,7 @@
 -- open is closed by `test.cleanup()`, so that a spec that failed half way does not disturb the next one.
 
 local core = require "weir.core"
-local check = require "weir.check"
+local check = require("weir.check").results
 local clients = require "weir.test_client"
 
 local test = {

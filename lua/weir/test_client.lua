@@ -2,7 +2,7 @@
 -- only as a port and an address.
 
 local core = require "weir.core"
-local check = require "weir.check"
+local check = require("weir.check").results
 local http = require "weir.test_http"
 local cjson = require "cjson"
 

@@ -1,0 +1,67 @@
+-- Where a call cannot block, and what is refused: CONTRACT.md section 2.
+
+local weir = require "weir"
+local support = require "spec.support"
+
+describe("where a call cannot block", function()
+  after_each(support.remove_folders)
+
+  local places = {
+    { "a table.sort comparator", function(block)
+      table.sort({ 3, 1, 2 }, function(a, b)
+        block()
+        return a < b
+      end)
+    end },
+    { "a gsub callback", function(block) return (("abc"):gsub(".", function() block() end)) end },
+    { "coroutine.wrap", function(block) coroutine.wrap(block)() end },
+  }
+  local calls = {
+    { "sleep", function() weir.sleep(0.001) end },
+    { "recv", function() weir.channel(0):recv(0.001) end },
+  }
+  for _, place in ipairs(places) do
+    for _, call in ipairs(calls) do
+      it(call[1] .. " in " .. place[1] .. " raises, with a remedy", function()
+        local ok, message = pcall(place[2], call[2])
+        assert.is_false(ok)
+        message = tostring(message)
+        assert.matches("weir", message)
+        assert.is_nil(message:find("C%-call boundary"), message)
+        weir.sleep(0) -- the task itself is well
+      end)
+    end
+  end
+
+  it("the top level of a required module raises, with a remedy", function()
+    local folder = support.folder()
+    support.write_file(folder .. "/blocking_module.lua", [[require("weir").sleep(0.001) return {}]])
+    local path = package.path
+    package.path = folder .. "/?.lua;" .. path
+    local ok, message = pcall(require, "blocking_module")
+    package.path = path
+    assert.is_false(ok)
+    assert.matches("weir", tostring(message))
+    assert.matches("require", tostring(message))
+  end)
+end)
+
+describe("os.exit", function()
+  it("raises in a handler", function()
+    local ok, message
+    local server = support.serve_text [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:get("/", function()
+        local ok, message = pcall(os.exit, 0)
+        return { ok = ok, message = tostring(message) }
+      end)
+      return app
+    ]]
+    local answer = server:get("/").json()
+    ok, message = answer.ok, answer.message
+    assert.is_false(ok)
+    assert.matches("exit", message)
+    support.remove_folders()
+  end)
+end)

@@ -1,0 +1,253 @@
+-- Reading a request's body: read, chunks, body, json_body, form, save (CONTRACT.md section 3).
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+
+-- What `read(stream)` gives for a body sent that way.
+local function posted(options, read)
+  local results
+  local server = support.serve(function(app)
+    app:post("/", function(stream)
+      results = { read(stream) }
+      return "read"
+    end)
+  end)
+  return server:post("/", options), results
+end
+
+local function json(text)
+  return { body = text, headers = { ["Content-Type"] = "application/json" } }
+end
+
+local function urlencoded(text)
+  return { body = text, headers = { ["Content-Type"] = "application/x-www-form-urlencoded" } }
+end
+
+describe("read", function()
+  local function read_all(n)
+    return function(stream)
+      local pieces = {}
+      while true do
+        local piece, why = stream:read(n)
+        if not piece then return table.concat(pieces), why, pieces end
+        assert(#piece >= 1 and #piece <= (n or 65536), "a piece of " .. #piece)
+        pieces[#pieces + 1] = piece
+      end
+    end
+  end
+
+  for _, n in ipairs { 1, 3, 1000 } do
+    it("gives 1 to " .. n .. " bytes, then nil", function()
+      for _, body in ipairs { "hello world", "x" } do
+        local response, results = posted({ body = body }, read_all(n))
+        assert.equal("read", response.body)
+        assert.equal(body, results[1])
+        assert.is_nil(results[2])
+      end
+    end)
+  end
+
+  it("gives at most 64 KiB without a size", function()
+    local body = ("0123456789abcdef"):rep(16384)
+    local _, results = posted({ body = body }, read_all(nil))
+    assert.equal(#body, #results[1])
+    assert.is_true(results[1] == body)
+  end)
+
+  it("puts chunks together", function()
+    local _, results = posted({ body = { "one", "two", ("3"):rep(70000) } }, read_all(nil))
+    assert.equal("onetwo" .. ("3"):rep(70000), results[1])
+  end)
+
+  it("of an empty body is nil at once", function()
+    local _, results = posted({ body = "" }, function(stream) return stream:read() end)
+    assert.is_nil(results[1])
+    assert.is_nil(results[2])
+  end)
+
+  it("hands over what has come before the rest is sent", function()
+    local pieces = {}
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        for piece in stream:chunks() do pieces[#pieces + 1] = piece end
+        return "all"
+      end)
+    end)
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    test.eventually(function() return pieces[1] end)
+    client:send "def"
+    assert.equal("all", client:receive_response().body)
+    assert.same({ "abc", "def" }, pieces)
+  end)
+
+  it("raises for a size that is none", function()
+    for _, n in ipairs { 0, -1, 1.5 } do
+      local _, results = posted({ body = "x" }, function(stream) return pcall(stream.read, stream, n) end)
+      assert.is_false(results[1], tostring(n))
+    end
+  end)
+
+  it("holds back a client that sends faster than is read", function()
+    local received, release = nil, weir.channel(1)
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        release:recv()
+        local n = 0
+        for piece in stream:chunks() do n = n + #piece end
+        received = n
+      end)
+    end)
+    local size = 4 * 1024 * 1024
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " .. size .. "\r\n\r\n")
+    local sending = weir.spawn(function() return client:send(("x"):rep(size)) end)
+    test.settle()
+    assert.is_nil(received)
+    release:send(true)
+    assert.equal(204, client:receive_response().status)
+    assert.equal(size, received)
+    sending:join()
+  end)
+end)
+
+describe("body", function()
+  it("is the whole body", function()
+    for _, body in ipairs { "hello", { "he", "llo" } } do
+      local _, results = posted({ body = body }, function(stream) return stream:body() end)
+      assert.equal("hello", results[1])
+    end
+  end)
+
+  it("of a request without one is empty", function()
+    local _, results = posted({}, function(stream) return stream:body() end)
+    assert.equal("", results[1])
+  end)
+
+  it("at its own limit is read, beyond it 413", function()
+    assert.equal(200, (posted({ body = "12345" }, function(stream) return stream:body(5) end)).status)
+    assert.equal(413, (posted({ body = "123456" }, function(stream) return stream:body(5) end)).status)
+    assert.equal(413, (posted({ body = { "123", "456" } }, function(stream) return stream:body(5) end)).status)
+  end)
+end)
+
+describe("json_body", function()
+  local good = {
+    { '{"a":[1,2,{"b":null}]}', { a = { 1, 2, { b = weir.json.null } } } },
+    { " [1] ", { 1 } },
+    { '"text"', "text" },
+    { "true", true },
+  }
+  for _, case in ipairs(good) do
+    it("decodes " .. case[1], function()
+      local response, results = posted(json(case[1]), function(stream) return stream:json_body() end)
+      assert.equal(200, response.status)
+      assert.same(case[2], results[1])
+    end)
+  end
+
+  for _, media_type in ipairs { "application/json; charset=utf-8", "application/problem+json", "Application/JSON" } do
+    it("accepts " .. media_type, function()
+      local options = { body = "[1]", headers = { ["Content-Type"] = media_type } }
+      local response, results = posted(options, function(stream) return stream:json_body() end)
+      assert.equal(200, response.status)
+      assert.same({ 1 }, results[1])
+    end)
+  end
+
+  for _, text in ipairs { "{", "", "nonsense", "[1,]", '{"a":1} x', "\255" } do
+    it("fails with 400 for " .. ("%q"):format(text), function()
+      assert.equal(400, (posted(json(text), function(stream) return stream:json_body() end)).status)
+    end)
+  end
+
+  for _, media_type in ipairs { "text/plain", "application/xml" } do
+    it("fails with 415 for " .. media_type, function()
+      local options = { body = "{}", headers = { ["Content-Type"] = media_type } }
+      assert.equal(415, (posted(options, function(stream) return stream:json_body() end)).status)
+    end)
+  end
+end)
+
+describe("form", function()
+  local cases = {
+    { "a=1&b=two", { a = "1", b = "two" } },
+    { "a=x+y&b=%C3%BC", { a = "x y", b = "ü" } },
+    { "empty=&b=1", { empty = "", b = "1" } },
+  }
+  for _, case in ipairs(cases) do
+    it("decodes " .. case[1], function()
+      local _, results = posted(urlencoded(case[1]), function(stream)
+        local form = stream:form()
+        local out = {}
+        for name in pairs(case[2]) do out[name] = form[name] end
+        return out
+      end)
+      assert.same(case[2], results[1])
+    end)
+  end
+
+  it("fails with 400 for what is no form", function()
+    local options = { body = "{}", headers = { ["Content-Type"] = "application/json" } }
+    assert.equal(400, (posted(options, function(stream) return stream:form() end)).status)
+  end)
+end)
+
+describe("save", function()
+  after_each(support.remove_folders)
+
+  it("writes the body to a file, telling its progress", function()
+    local path = support.folder() .. "/upload"
+    local body = ("upload "):rep(30000)
+    local progress = {}
+    local response = posted({ body = body }, function(stream)
+      return stream:save(path, { on_progress = function(bytes) progress[#progress + 1] = bytes end })
+    end)
+    assert.equal(200, response.status)
+    assert.is_true(support.read_file(path) == body)
+    assert.is_true(#progress >= 1)
+    assert.equal(#body, progress[#progress])
+    for i = 2, #progress do assert.is_true(progress[i] > progress[i - 1]) end
+  end)
+
+  it("leaves no file of a body that broke off", function()
+    local folder = support.folder()
+    local entered, closed = false, false
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        stream:on_close(function() closed = true end)
+        entered = true
+        stream:save(folder .. "/upload")
+      end)
+    end)
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    test.eventually(function() return entered end)
+    client:reset()
+    test.eventually(function() return closed end)
+    test.eventually(function() return #weir.fs.list(folder) == 0 end)
+    assert.is_nil(support.read_file(folder .. "/upload"))
+  end)
+
+  it("says what is wrong with a path that cannot be written", function()
+    local path = support.folder() .. "/missing/upload"
+    local _, results = posted({ body = "x" }, function(stream) return stream:save(path) end)
+    assert.is_nil(results[1])
+    assert.equal("ENOENT", results[2])
+  end)
+end)
+
+describe("a body that is not read", function()
+  it("does not disturb the next request of the connection", function()
+    local server = support.serve(function(app)
+      app:post("/ignore", function() return "ignored" end)
+      app:get("/", function() return "next" end)
+    end)
+    local client = server:connect()
+    client:send("POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    assert.equal("ignored", client:receive_response().body)
+    client:send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.equal("next", client:receive_response().body)
+  end)
+end)

@@ -1,0 +1,124 @@
+-- Files off the loop: CONTRACT.md section 5.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+local fs = weir.fs
+
+describe("weir.fs", function()
+  local folder
+  before_each(function() folder = support.folder() end)
+  after_each(support.remove_folders)
+
+  it("writes and reads what was written", function()
+    local path = folder .. "/file"
+    for _, data in ipairs { "text\n", "", "\0\255binary", ("x"):rep(300000) } do
+      assert.equal(true, (fs.write(path, data)))
+      assert.is_true(fs.read(path) == data)
+      assert.is_true(support.read_file(path) == data)
+    end
+  end)
+
+  it("appends", function()
+    local path = folder .. "/file"
+    assert(fs.append(path, "one"))
+    assert(fs.append(path, "two"))
+    assert.equal("onetwo", fs.read(path))
+  end)
+
+  it("lists the names in a folder", function()
+    assert(fs.write(folder .. "/b", ""))
+    assert(fs.write(folder .. "/a", ""))
+    assert(fs.mkdir(folder .. "/c"))
+    local names = assert(fs.list(folder))
+    table.sort(names)
+    assert.same({ "a", "b", "c" }, names)
+  end)
+
+  it("stat tells size, time and type", function()
+    local path = folder .. "/file"
+    assert(fs.write(path, "12345"))
+    local stat = assert(fs.stat(path))
+    assert.equal(5, stat.size)
+    assert.equal("file", stat.type)
+    assert.is_true(math.abs(stat.mtime - os.time()) < 10)
+    assert.equal("folder", fs.stat(folder).type)
+    assert.equal("other", fs.stat("/dev/null").type)
+  end)
+
+  it("renames over what is there", function()
+    assert(fs.write(folder .. "/a", "new"))
+    assert(fs.write(folder .. "/b", "old"))
+    assert(fs.rename(folder .. "/a", folder .. "/b"))
+    assert.equal("new", fs.read(folder .. "/b"))
+    assert.is_nil((fs.read(folder .. "/a")))
+  end)
+
+  it("removes files and empty folders", function()
+    assert(fs.write(folder .. "/a", ""))
+    assert(fs.mkdir(folder .. "/b"))
+    assert(fs.remove(folder .. "/a"))
+    assert(fs.remove(folder .. "/b"))
+    assert.same({}, fs.list(folder))
+  end)
+
+  local failures = {
+    { "read", "ENOENT", function() return fs.read(folder .. "/missing") end },
+    { "write", "ENOENT", function() return fs.write(folder .. "/missing/file", "x") end },
+    { "append", "ENOENT", function() return fs.append(folder .. "/missing/file", "x") end },
+    { "list", "ENOENT", function() return fs.list(folder .. "/missing") end },
+    { "stat", "ENOENT", function() return fs.stat(folder .. "/missing") end },
+    { "rename", "ENOENT", function() return fs.rename(folder .. "/missing", folder .. "/x") end },
+    { "remove", "ENOENT", function() return fs.remove(folder .. "/missing") end },
+    { "mkdir", "EEXIST", function() return fs.mkdir(folder) end },
+    { "read of a folder", "EISDIR", function() return fs.read(folder) end },
+  }
+  for _, case in ipairs(failures) do
+    it(case[1] .. " gives nil, " .. case[2] .. " and a message", function()
+      local value, code, message = case[3]()
+      assert.is_nil(value)
+      assert.equal(case[2], code)
+      assert.equal("string", type(message))
+    end)
+  end
+
+  for _, name in ipairs { "read", "list", "stat", "remove", "mkdir", "write", "append", "rename" } do
+    it(name .. " raises for a path with NUL or none", function()
+      assert.has_error(function() fs[name]("a\0b", "x") end)
+      assert.has_error(function() fs[name](nil, "x") end)
+    end)
+  end
+
+  it("other tasks run meanwhile", function()
+    local turns, done = 0, false
+    local counter = weir.spawn(function()
+      while not done do
+        turns = turns + 1
+        weir.sleep(0)
+      end
+    end)
+    for _ = 1, 20 do assert(fs.write(folder .. "/file", "x")) end
+    done = true
+    counter:join()
+    assert.is_true(turns > 1)
+  end)
+
+  it("a task cancelled in it ends at once", function()
+    local task = weir.spawn(function() return fs.write(folder .. "/file", ("x"):rep(1000000)) end)
+    task:cancel()
+    local ok, err = task:join()
+    assert.is_nil(ok)
+    assert.equal("cancelled", tostring(err))
+  end)
+
+  it("relative paths are relative to the app's folder", function()
+    local path, app_folder = support.app_file [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:get("/", function() return weir.fs.read "beside.txt" end)
+      return app
+    ]]
+    support.write_file(app_folder .. "/beside.txt", "beside the app")
+    assert.equal("beside the app", test.start(path):get("/").body)
+  end)
+end)

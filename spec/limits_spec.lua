@@ -1,0 +1,215 @@
+-- Limits, at the limit and one beyond: CONTRACT.md section 6.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+
+local app_text = [[
+  local weir = require "weir"
+  weir.limits { %s }
+  local app = weir.app()
+  app:get("/*rest", function() return "ok" end)
+  app:post("/*rest", function(stream) return tostring(#stream:body()) end)
+  return app
+]]
+
+local function limited(limits)
+  return support.serve_text(app_text:format(limits or ""))
+end
+
+-- A request whose head is exactly `size` bytes.
+local function head_of(size)
+  local start, stop = "GET / HTTP/1.1\r\nHost: a\r\nX-Fill: ", "\r\n\r\n"
+  return start .. ("x"):rep(size - #start - #stop) .. stop
+end
+
+local function fields_of(count)
+  local lines = { "GET / HTTP/1.1\r\nHost: a\r\n" }
+  for i = 2, count do lines[#lines + 1] = "X-" .. i .. ": y\r\n" end
+  return table.concat(lines) .. "\r\n"
+end
+
+local function target_of(size)
+  return "GET /" .. ("x"):rep(size - 1) .. " HTTP/1.1\r\nHost: a\r\n\r\n"
+end
+
+local function body_of(size)
+  return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " .. size .. "\r\n\r\n" .. ("x"):rep(size)
+end
+
+local function chunked_of(size)
+  return "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" ..
+    ("%x\r\n"):format(size) .. ("x"):rep(size) .. "\r\n0\r\n\r\n"
+end
+
+describe("the limit", function()
+  after_each(support.remove_folders)
+
+  local cases = {
+    { "head_bytes", "", head_of, 16384, 431 },
+    { "head_bytes", 'head_bytes = "1KB"', head_of, 1024, 431 },
+    { "head_fields", "", fields_of, 100, 431 },
+    { "head_fields", "head_fields = 5", fields_of, 5, 431 },
+    { "target_bytes", "", target_of, 8192, 414 },
+    { "target_bytes", "target_bytes = 100", target_of, 100, 414 },
+    { "body_bytes", "", body_of, 1048576, 413 },
+    { "body_bytes", "body_bytes = 1000", body_of, 1000, 413 },
+    { "body_bytes of chunks", "body_bytes = 1000", chunked_of, 1000, 413 },
+  }
+  for _, case in ipairs(cases) do
+    local name, limits, request_of, limit, status = unpack(case)
+    it(name .. " lets " .. limit .. " pass and answers " .. status .. " beyond", function()
+      local server = limited(limits)
+      local client = server:connect()
+      client:send(request_of(limit))
+      assert.equal(200, client:receive_response().status)
+      client:close()
+      client = server:connect()
+      client:send(request_of(limit + 1))
+      local response = client:receive_response()
+      assert.equal(status, response.status)
+      assert.equal("", (client:receive_all()))
+      assert.equal(200, server:get("/").status)
+    end)
+  end
+
+  it("body_bytes answers before the body is sent", function()
+    local client = limited("body_bytes = 1000"):connect()
+    client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n"
+    assert.equal(413, client:receive_response().status)
+  end)
+
+  it("body_bytes answers 413 instead of 100", function()
+    local client = limited("body_bytes = 1000"):connect()
+    client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n"
+    local response = client:receive_response()
+    assert.equal(413, response.status)
+    assert.same({}, response.informational)
+  end)
+
+  -- A connection idle in one of three ways: still open before the time, closed after it.
+  local times = {
+    { "keepalive_timeout", 75, function(client)
+      client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+      assert.equal(200, client:receive_response().status)
+    end },
+    { "head_timeout", 10, function(client) client:send "GET / HTTP/1.1\r\nHo" end },
+    { "progress_timeout", 30, function(client)
+      client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"
+    end },
+  }
+  for _, case in ipairs(times) do
+    local name, default, begin = unpack(case)
+    for _, seconds in ipairs { default, 3 } do
+      it(name .. " closes a connection after " .. seconds .. " s", function()
+        local server = limited(seconds ~= default and (name .. " = " .. seconds) or "")
+        test.clock.freeze()
+        local client = server:connect()
+        begin(client)
+        test.clock.advance(seconds - 0.5)
+        assert.same({ nil, "timeout", "" }, { client:receive(nil, 0.1) })
+        test.clock.advance(1.5)
+        local _, why = client:receive_all()
+        assert.is_true(why == "closed" or why == "reset", why)
+      end)
+    end
+  end
+
+  it("head_timeout is not put off by one byte after the other", function()
+    local server = limited("head_timeout = 10")
+    test.clock.freeze()
+    local client = server:connect()
+    client:send "GET / HTTP/1.1\r\nX: "
+    for _ = 1, 12 do
+      client:send "y"
+      test.clock.advance(1)
+    end
+    local _, why = client:receive_all()
+    assert.is_true(why == "closed" or why == "reset", why)
+  end)
+
+  it("progress_timeout ends a client that stops reading", function()
+    local reason
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        stream:on_close(function(why) reason = why end)
+        while true do stream:write(("x"):rep(65536)) end
+      end)
+    end)
+    test.clock.freeze()
+    local client = server:connect { rcvbuf = 4096 }
+    client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    test.settle()
+    test.clock.advance(29)
+    assert.is_nil(reason)
+    test.clock.advance(3)
+    assert.equal("timeout", test.eventually(function() return reason end))
+    client:close()
+  end)
+
+  it("connections: beyond it 503 with Retry-After, then answered again", function()
+    local server = limited("connections = 2")
+    local first, second = server:connect(), server:connect()
+    for _, client in ipairs { first, second } do
+      client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+      assert.equal(200, client:receive_response().status)
+    end
+    local third = server:connect()
+    third:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    local response = third:receive_response()
+    assert.equal(503, response.status)
+    assert.matches("^%d+$", response.headers["retry-after"])
+    third:close()
+    first:close()
+    test.eventually(function()
+      local fourth = server:get "/"
+      return fourth and fourth.status == 200
+    end)
+    second:close()
+  end)
+
+  it("high_mark: a write waits when so much is not sent yet", function()
+    local server = support.serve_text [[
+      local weir = require "weir"
+      weir.limits { high_mark = 1000, low_mark = 100 }
+      local app = weir.app()
+      local written = 0
+      app:get("/", function(stream)
+        for _ = 1, 100000 do
+          stream:write(("x"):rep(500))
+          written = written + 500
+        end
+      end)
+      app:get("/written", function() return tostring(written) end)
+      return app
+    ]]
+    local client = server:connect { rcvbuf = 4096 }
+    client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    local before
+    test.eventually(function()
+      local now = server:get("/written").body
+      local same = now == before
+      before = now
+      return same
+    end)
+    assert.is_true(tonumber(before) < 100000 * 500)
+    client:close()
+  end)
+end)
+
+describe("weir.limits", function()
+  after_each(support.remove_folders)
+
+  for _, limits in ipairs { "head_byte = 1", "head_bytes = 'many'", "head_timeout = -1", "connections = 'all'" } do
+    it("raises for " .. limits .. " and names it", function()
+      local path = support.app_file(app_text:format(limits))
+      local ok, err = pcall(test.start, path)
+      assert.is_false(ok)
+      assert.is_truthy(tostring(err):find(limits:match("^[%a_]+"), 1, true), tostring(err))
+    end)
+  end
+
+  it("raises for what is not a table", function()
+    assert.has_error(function() weir.limits("64KB") end)
+  end)
+end)

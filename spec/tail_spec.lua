@@ -1,0 +1,158 @@
+-- Following a file: CONTRACT.md section 5.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+
+describe("weir.tail", function()
+  local path, tasks
+  before_each(function()
+    path = support.folder() .. "/log"
+    tasks = {}
+  end)
+  after_each(function()
+    for _, task in ipairs(tasks) do
+      task:cancel()
+      task:join()
+    end
+    support.remove_folders()
+  end)
+
+  -- Follows the file in a task of its own: the list its lines go to.
+  local function follow(options)
+    local lines = {}
+    tasks[#tasks + 1] = weir.spawn(function()
+      for line in weir.tail(path, options) do lines[#lines + 1] = line end
+    end)
+    return lines
+  end
+
+  local function expect(lines, expected)
+    pcall(test.eventually, function() return #lines >= #expected end, 5)
+    assert.same(expected, lines)
+  end
+
+  it("gives the last lines, then new ones", function()
+    support.write_file(path, "1\n2\n3\n4\n")
+    local lines = follow { lines = 2 }
+    expect(lines, { "3", "4" })
+    support.append_file(path, "5\n6\n")
+    expect(lines, { "3", "4", "5", "6" })
+  end)
+
+  it("gives ten by default", function()
+    local all = {}
+    for i = 1, 25 do all[i] = tostring(i) end
+    support.write_file(path, table.concat(all, "\n") .. "\n")
+    local last = {}
+    for i = 16, 25 do last[#last + 1] = tostring(i) end
+    expect(follow(nil), last)
+  end)
+
+  it("gives none of what is there with lines = 0", function()
+    support.write_file(path, "old\n")
+    local lines = follow { lines = 0 }
+    test.settle()
+    support.append_file(path, "new\n")
+    test.eventually(function() return #lines > 0 end, 5)
+    assert.same({ "new" }, lines)
+  end)
+
+  it("gives all of a file shorter than asked", function()
+    support.write_file(path, "1\n2\n")
+    expect(follow { lines = 100 }, { "1", "2" })
+  end)
+
+  it("waits for a file that is not there yet", function()
+    local lines = follow(nil)
+    test.settle()
+    support.write_file(path, "first\n")
+    expect(lines, { "first" })
+  end)
+
+  it("gives a line when it is whole", function()
+    support.write_file(path, "who")
+    local lines = follow(nil)
+    test.settle()
+    support.append_file(path, "le\nnext")
+    expect(lines, { "whole" })
+    support.append_file(path, "\n")
+    expect(lines, { "whole", "next" })
+  end)
+
+  it("gives empty lines, and without their CR", function()
+    support.write_file(path, "a\n\nb\r\n")
+    local lines = follow(nil)
+    test.eventually(function() return #lines == 3 end, 5)
+    assert.equal("a", lines[1])
+    assert.equal("", lines[2])
+    assert.matches("^b", lines[3])
+  end)
+
+  it("goes on across rename and create", function()
+    support.write_file(path, "1\n")
+    local lines = follow(nil)
+    expect(lines, { "1" })
+    assert(os.rename(path, path .. ".1"))
+    support.append_file(path .. ".1", "2\n") -- a writer that has not noticed yet
+    support.write_file(path, "3\n")
+    expect(lines, { "1", "2", "3" })
+    support.append_file(path, "4\n")
+    expect(lines, { "1", "2", "3", "4" })
+  end)
+
+  it("goes on across truncation", function()
+    support.write_file(path, "long enough a line\n")
+    local lines = follow(nil)
+    expect(lines, { "long enough a line" })
+    support.write_file(path, "short\n")
+    expect(lines, { "long enough a line", "short" })
+  end)
+
+  it("survives several rotations in a row", function()
+    support.write_file(path, "0\n")
+    local lines = follow(nil)
+    expect(lines, { "0" })
+    local expected = { "0" }
+    for i = 1, 5 do
+      os.rename(path, path .. "." .. i)
+      support.write_file(path, i .. "\n")
+      expected[#expected + 1] = tostring(i)
+      expect(lines, expected)
+    end
+  end)
+
+  it("cuts a line longer than max_line, and goes on after it", function()
+    support.write_file(path, ("x"):rep(100) .. "\nshort\n")
+    local lines = follow { max_line = 16 }
+    test.eventually(function() return lines[#lines] == "short" end, 5)
+    assert.equal(("x"):rep(16), lines[1])
+    for _, line in ipairs(lines) do assert.is_true(#line <= 16) end
+  end)
+
+  it("of two readers each has all lines", function()
+    support.write_file(path, "1\n")
+    local one, two = follow(nil), follow(nil)
+    expect(one, { "1" })
+    expect(two, { "1" })
+    support.append_file(path, "2\n")
+    expect(one, { "1", "2" })
+    expect(two, { "1", "2" })
+  end)
+
+  it("many lines at once come in order", function()
+    support.write_file(path, "")
+    local lines = follow(nil)
+    test.settle()
+    local all = {}
+    for i = 1, 20000 do all[i] = "line " .. i end
+    support.append_file(path, table.concat(all, "\n") .. "\n")
+    test.eventually(function() return #lines >= 20000 end, 10)
+    for i = 1, 20000 do assert(lines[i] == all[i], "line " .. i) end
+  end)
+
+  it("raises for options it does not know", function()
+    assert.error_matches(function() weir.tail(path, { line = 3 }) end, "line")
+    assert.has_error(function() weir.tail(path, { max_line = "much" }) end)
+  end)
+end)
