@@ -1,0 +1,518 @@
+/* static: a file becomes an answer.
+ *
+ *   on the loop          in the pool                          on the loop
+ *   ───────────          ───────────                          ───────────
+ *   static_serve ──────> open, siblings, preconditions, ────> head, first block
+ *   static_file          range, first block                      │
+ *                        next block <──── below the low mark ────┤
+ *                             └─────────────────────────────> block, ..., finish
+ *
+ * A job is one such file on its way. A pool thread and the loop never touch it at the same time:
+ * `busy` tells that it is in other hands, and then whoever loses interest (the stream closed, the
+ * task was cancelled) only takes the stream away; the job frees itself when it comes back. The pool
+ * must not look at the stream, which may close meanwhile: the request's fields are copied before.
+ *
+ * Everything is decided on the open descriptor, so what was checked is what is sent, even when the
+ * name is given to another file meanwhile. A file that shrinks cannot keep its Content-Length: the
+ * stream is aborted. What is a path's business (dot segments, encoded slashes) is url's and router's;
+ * staying beneath the folder is net/file's. Must not know Lua.
+ */
+#include "http/static.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/router.h"
+#include "net/file.h"
+#include "net/work.h"
+#include "proto/header.h"
+#include "proto/media.h"
+#include "proto/range.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 65536, ETAG_MAX = 48 };
+
+struct static_dir {
+    char *root;
+    struct static_options options;
+};
+
+static const struct coding {
+    const char *suffix; /* of the sibling's name */
+    struct str name;    /* as the fields have it */
+    const char *tag;    /* of the entity tag: the encoded bytes are another representation */
+} codings[] = {{".br", {"br", 2}, "-br"}, {".gz", {"gzip", 4}, "-gz"}};
+
+struct static_job {
+    struct work work;
+    struct producer producer;
+    struct stream *stream; /* a reference; NULL: closed or cancelled */
+    struct loop *loop;
+    bool busy; /* see above */
+    /* What is wanted; constant while a pool thread may look. */
+    char *root; /* NULL: anywhere */
+    char *path;
+    int64_t max_age;
+    bool in_dir; /* static_serve: siblings, 404 and 301 are ours to send */
+    bool plain;  /* GET or HEAD, and no status of the application's own */
+    bool head_only;
+    struct buf fields; /* what these are borrowed from */
+    struct preconditions pre;
+    struct str range, accept;
+    void (*done)(void *arg, int error);
+    void *arg;
+    /* What was found. */
+    int fd; /* or the error */
+    struct stat st;
+    const struct coding *coding; /* NULL: the file itself */
+    bool varies;
+    char etag[ETAG_MAX];
+    int64_t modified;
+    int status;
+    struct byte_range part;
+    uint64_t offset, left; /* still to be sent */
+    char *block;
+    size_t want;
+    int64_t got;
+};
+
+/* --- in the pool --- */
+
+static int open_named(const struct static_job *job, const char *suffix, struct stat *st) {
+    struct buf name = {0};
+    buf_printf(&name, "%s%s", job->path, suffix);
+    int fd = job->root ? file_open_beneath(job->root, buf_str(&name), st)
+                       : (buf_add_char(&name, 0), file_open(name.data, st));
+    buf_fini(&name);
+    return fd;
+}
+
+/* Takes the sibling that the client likes best, if it likes one no less than the file as it is. */
+static void choose_coding(struct static_job *job) {
+    int best = header_accepts_coding(job->accept, STR("identity")) - 1;
+    for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
+        struct stat st;
+        int fd = open_named(job, codings[i].suffix, &st);
+        if (fd < 0)
+            continue;
+        job->varies = true;
+        int weight = header_accepts_coding(job->accept, codings[i].name);
+        if (weight > 0 && weight > best) {
+            int worse = job->fd;
+            best = weight;
+            job->fd = fd;
+            job->st = st;
+            job->coding = &codings[i];
+            fd = worse;
+        }
+        file_close(fd);
+    }
+}
+
+/* Last-Modified must not be later than Date (RFC 9110 section 8.8.2.1). */
+static void make_validators(struct static_job *job) {
+    int64_t now = clock_wall_ns() / 1000000000;
+    int64_t mtime = (int64_t)job->st.st_mtim.tv_sec;
+    uint64_t ns = (uint64_t)mtime * 1000000000 + (uint64_t)job->st.st_mtim.tv_nsec;
+    job->modified = mtime < now ? mtime : now;
+    snprintf(job->etag, sizeof(job->etag), "\"%" PRIx64 "-%" PRIx64 "%s\"",
+             (uint64_t)job->st.st_size, ns, job->coding ? job->coding->tag : "");
+}
+
+/* Sets the status and which bytes are to be sent. Range is defined for GET only (section 14.2). */
+static void decide(struct static_job *job) {
+    struct validators now = {.etag = str_of(job->etag), .modified = job->modified};
+    uint64_t size = (uint64_t)job->st.st_size;
+    bool range_holds = false;
+    job->status = job->plain ? conditional_status(&job->pre, &now, &range_holds) : 200;
+    if (job->status == 200 && range_holds && job->range.ptr && !job->head_only) {
+        enum range_verdict verdict = range_parse(job->range, size, &job->part);
+        if (verdict != RANGE_NONE)
+            job->status = verdict == RANGE_PARTIAL ? 206 : 416;
+    }
+    job->offset = job->status == 206 ? job->part.first : 0;
+    if (job->status == 206)
+        job->left = job->part.last - job->part.first + 1;
+    else
+        job->left = job->status == 200 ? size : 0;
+}
+
+static void read_block(struct work *work) {
+    struct static_job *job = CONTAINER_OF(work, struct static_job, work);
+    job->want = job->left < BLOCK ? (size_t)job->left : BLOCK;
+    job->got = file_read_at(job->fd, job->block, job->want, job->offset);
+}
+
+static void find(struct work *work) {
+    struct static_job *job = CONTAINER_OF(work, struct static_job, work);
+    job->fd = open_named(job, "", &job->st);
+    if (job->fd < 0)
+        return;
+    if (job->in_dir)
+        choose_coding(job);
+    make_validators(job);
+    decide(job);
+    if (job->head_only || job->left == 0)
+        return;
+    job->block = mem_alloc(job->left < BLOCK ? (size_t)job->left : BLOCK);
+    read_block(work);
+}
+
+/* --- life, on the loop --- */
+
+static void free_job(struct static_job *job) {
+    if (job->fd >= 0)
+        file_close(job->fd);
+    buf_fini(&job->fields);
+    free(job->block);
+    free(job->root);
+    free(job->path);
+    free(job);
+}
+
+/* The job has nothing to do with its stream any more. */
+static void leave(struct static_job *job) {
+    struct stream *stream = job->stream;
+    job->stream = NULL;
+    if (!stream)
+        return;
+    if (stream->producer == &job->producer)
+        stream_detach(stream);
+    stream_unref(stream);
+}
+
+static void tell(struct static_job *job, int error) {
+    void (*done)(void *, int) = job->done;
+    job->done = NULL;
+    if (done)
+        done(job->arg, error);
+}
+
+static void stop(struct producer *producer, struct stream *stream) {
+    (void)stream;
+    struct static_job *job = CONTAINER_OF(producer, struct static_job, producer);
+    leave(job);
+    tell(job, STREAM_ECLOSED);
+    if (!job->busy)
+        free_job(job);
+}
+
+void static_cancel(struct static_job *job) {
+    job->done = NULL;
+    leave(job); /* `busy` until `done`, so what comes back frees it */
+}
+
+/* --- the answer --- */
+
+static void set_default(struct stream *stream, struct str name, const char *value) {
+    if (!stream_get_header(stream, name).ptr)
+        stream_set_header(stream, name, str_of(value));
+}
+
+static void set_cache_control(struct static_job *job) {
+    char text[40] = "no-cache";
+    if (job->max_age >= 0)
+        snprintf(text, sizeof(text), "max-age=%" PRId64, job->max_age);
+    set_default(job->stream, STR("Cache-Control"), text);
+}
+
+/* What a 304 has to repeat of the 200 that it stands for (RFC 9110 section 15.4.5). */
+static void set_validators(struct static_job *job) {
+    char date[HTTP_DATE_LEN + 1];
+    set_cache_control(job);
+    if (job->varies)
+        stream_add_header(job->stream, STR("Vary"), STR("Accept-Encoding"));
+    if (!job->plain)
+        return;
+    http_date_format(job->modified, date);
+    stream_set_header(job->stream, STR("ETag"), str_of(job->etag));
+    stream_set_header(job->stream, STR("Last-Modified"), str_of(date));
+}
+
+static void set_content(struct static_job *job) {
+    set_default(job->stream, STR("Content-Type"), media_type_of(str_of(job->path)));
+    if (job->coding)
+        stream_set_header(job->stream, STR("Content-Encoding"), job->coding->name);
+    if (job->plain)
+        stream_set_header(job->stream, STR("Accept-Ranges"), STR("bytes"));
+}
+
+static void set_content_range(struct static_job *job) {
+    char text[80];
+    uint64_t size = (uint64_t)job->st.st_size;
+    if (job->status == 206)
+        snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, job->part.first,
+                 job->part.last, size);
+    else
+        snprintf(text, sizeof(text), "bytes */%" PRIu64, size);
+    stream_set_header(job->stream, STR("Content-Range"), str_of(text));
+}
+
+/* Sends the head; for what has no body of ours, all. */
+static int begin(struct static_job *job) {
+    struct stream *stream = job->stream;
+    if (stream->state != STREAM_OPEN)
+        return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
+    if (job->plain)
+        stream_set_status(stream, job->status);
+    if (job->status == 412) {
+        stream_fail(stream, 412, NULL);
+        return 0;
+    }
+    if (job->status == 416) {
+        static const char text[] = "416 Range Not Satisfiable\n";
+        set_content_range(job);
+        return stream_respond(stream, "text/plain; charset=utf-8", text, sizeof(text) - 1);
+    }
+    set_validators(job);
+    if (job->status == 304)
+        return stream_start(stream, 0);
+    set_content(job);
+    if (job->status == 206)
+        set_content_range(job);
+    return stream_start(stream, (int64_t)job->left);
+}
+
+/* Detached first, so that the closing which may follow does not call back. */
+static void end(struct static_job *job) {
+    struct stream *stream = stream_ref(job->stream);
+    leave(job);
+    stream_finish(stream);
+    stream_unref(stream);
+}
+
+static void give_up(struct static_job *job) {
+    struct stream *stream = stream_ref(job->stream);
+    if (job->got < 0)
+        log_warn("static: %s: %s", job->path, strerror((int)-job->got));
+    else
+        log_warn("static: %s: shorter than it was when its head was sent", job->path);
+    leave(job);
+    stream_abort(stream, REASON_ERROR, "the file could not be read to its end");
+    stream_unref(stream);
+}
+
+static void sent_next(struct work *work);
+
+static void submit(struct static_job *job, void (*run)(struct work *),
+                   void (*done)(struct work *)) {
+    job->busy = true;
+    job->work.run = run;
+    job->work.done = done;
+    work_submit(job->loop, &job->work);
+}
+
+/* Below the low mark: another block is due. A job that is busy has one on its way. */
+static void proceed(struct producer *producer, struct stream *stream) {
+    (void)stream;
+    struct static_job *job = CONTAINER_OF(producer, struct static_job, producer);
+    if (!job->busy)
+        submit(job, read_block, sent_next);
+}
+
+/* Hands the block that was read to the stream. */
+static void pass(struct static_job *job) {
+    if ((size_t)job->got != job->want || job->got < 0) {
+        give_up(job);
+        return;
+    }
+    int rc = stream_write(job->stream, job->block, job->want);
+    if (rc < 0 || !job->stream) { /* someone else has ended it */
+        leave(job);
+        return;
+    }
+    job->offset += job->want;
+    job->left -= job->want;
+    if (job->left == 0)
+        end(job);
+}
+
+/* Gives the job out of hand: frees it, reads on, or waits for `proceed`. */
+static void settle(struct static_job *job) {
+    job->busy = false;
+    if (!job->stream)
+        free_job(job);
+    else if (stream_queued(job->stream) <= job->stream->server->limits.low_mark)
+        submit(job, read_block, sent_next);
+}
+
+static void sent_next(struct work *work) {
+    struct static_job *job = CONTAINER_OF(work, struct static_job, work);
+    if (job->stream)
+        pass(job);
+    settle(job);
+}
+
+static bool is_exhausted(int error) {
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+static bool is_absent(int error) {
+    static const int errors[] = {ENOENT, ENOTDIR, EISDIR, EACCES,      EPERM,
+                                 ELOOP,  EINVAL,  ENXIO,  ENAMETOOLONG};
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (error == -errors[i])
+            return true;
+    return false;
+}
+
+static bool is_folder_path(const char *path) {
+    size_t n = strlen(path);
+    return n == 0 || path[n - 1] == '/';
+}
+
+/* There is no file to send. */
+static void refuse(struct static_job *job) {
+    struct stream *stream = stream_ref(job->stream);
+    int error = job->fd;
+    bool folder = error == -EISDIR && !job->in_index;
+    leave(job);
+    if (!job->in_dir) {
+        tell(job, error);
+    } else if (folder) {
+        static_redirect(stream);
+    } else if (is_absent(error)) {
+        stream_fail(stream, 404, NULL);
+    } else {
+        log_warn("static: %s: %s", job->path, strerror(-error));
+        stream_fail(stream, is_exhausted(error) ? 503 : 500, NULL);
+    }
+    stream_unref(stream);
+}
+
+static void answer(struct static_job *job) {
+    int rc = begin(job);
+    tell(job, rc);
+    if (!job->stream)
+        return;
+    if (rc < 0)
+        leave(job);
+    else if (job->left == 0 || job->head_only)
+        end(job);
+    else
+        pass(job);
+}
+
+static void found(struct work *work) {
+    struct static_job *job = CONTAINER_OF(work, struct static_job, work);
+    if (job->stream && job->fd < 0)
+        refuse(job);
+    else if (job->stream)
+        answer(job);
+    settle(job);
+}
+
+/* --- beginning --- */
+
+static struct str keep(struct static_job *job, struct str name) {
+    struct str value = request_header(job->stream->request, name);
+    if (!value.ptr)
+        return value;
+    struct str kept = {job->fields.data + job->fields.len, value.len};
+    buf_add(&job->fields, value);
+    return kept;
+}
+
+/* Room for all fields at once, so that none of the borrowed ones moves. */
+static void keep_fields(struct static_job *job) {
+    buf_reserve(&job->fields, job->stream->request->bytes.len);
+    job->pre = (struct preconditions){
+        .if_match = keep(job, STR("if-match")),
+        .if_none_match = keep(job, STR("if-none-match")),
+        .if_modified_since = keep(job, STR("if-modified-since")),
+        .if_unmodified_since = keep(job, STR("if-unmodified-since")),
+        .if_range = keep(job, STR("if-range")),
+    };
+    job->range = keep(job, STR("range"));
+    job->accept = keep(job, STR("accept-encoding"));
+}
+
+static struct static_job *make_job(struct stream *stream, const char *root, char *path,
+                                   int64_t max_age) {
+    struct static_job *job = mem_zalloc(sizeof(*job));
+    *job = (struct static_job){
+        .producer = {.proceed = proceed, .stop = stop},
+        .stream = stream_ref(stream),
+        .loop = stream->server->loop,
+        .root = root ? mem_strdup(root) : NULL,
+        .path = path,
+        .max_age = max_age,
+        .head_only = stream->head_only,
+        .fd = -1,
+    };
+    bool get = stream->head_only || str_eq(request_method(stream->request), STR("GET"));
+    job->plain = get && (stream->status == 0 || stream->status == 200);
+    keep_fields(job);
+    stream->policy = WRITE_BLOCK; /* a block may pass the high mark: that is no overflow */
+    stream_attach(stream, &job->producer);
+    return job;
+}
+
+static bool has_hidden(struct str path) {
+    while (path.ptr)
+        if (str_starts(str_cut(&path, '/'), STR(".")))
+            return true;
+    return false;
+}
+
+void static_serve(struct stream *stream, const struct static_dir *dir, struct str relative) {
+    struct buf path = {0};
+    bool named = route_rest_path(relative, &path) == 0;
+    if (!named || (!dir->options.hidden && has_hidden(buf_str(&path)))) {
+        buf_fini(&path);
+        stream_fail(stream, 404, NULL);
+        return;
+    }
+    buf_add_char(&path, 0);
+    bool folder = is_folder_path(path.data);
+    path.len--;
+    buf_append(&path, "index.html", folder ? sizeof("index.html") : 1);
+    struct static_job *job =
+        make_job(stream, dir->root, mem_strdup(path.data), dir->options.max_age);
+    buf_fini(&path);
+    job->in_dir = true;
+    submit(job, find, found);
+}
+
+struct static_job *static_file(struct stream *stream, const char *root, const char *path,
+                               int64_t max_age, void (*done)(void *arg, int error), void *arg) {
+    struct static_job *job = make_job(stream, root, mem_strdup(path), max_age);
+    job->done = done;
+    job->arg = arg;
+    submit(job, find, found);
+    return job;
+}
+
+/* Relative to the request's own path, so that no name in it can be taken for a host ("//host/") or a
+ * scheme ("a:b/"). */
+void static_redirect(struct stream *stream) {
+    struct target *target = &stream->request->target;
+    struct str last = target->path;
+    const char *slash = memrchr(last.ptr, '/', last.len);
+    last = (struct str){slash + 1, last.len - (size_t)(slash + 1 - last.ptr)};
+    struct buf location = {0};
+    buf_printf(&location, "./%.*s/%s%.*s", STR_ARG(last), target->query.ptr ? "?" : "",
+               STR_ARG(target->query));
+    stream_set_header(stream, STR("Location"), buf_str(&location));
+    stream_set_status(stream, 301);
+    stream_respond(stream, NULL, "", 0);
+    buf_fini(&location);
+}
+
+struct static_dir *static_dir_new(const char *root, const struct static_options *options) {
+    struct static_dir *dir = mem_alloc(sizeof(*dir));
+    *dir = (struct static_dir){.root = mem_strdup(root), .options = *options};
+    return dir;
+}
+
+void static_dir_free(struct static_dir *dir) {
+    if (!dir)
+        return;
+    free(dir->root);
+    free(dir);
+}
