@@ -1,0 +1,172 @@
+/* The rig of the tail tests: a loop that a test turns by hand. It waits for conditions: a beat each
+ * few milliseconds keeps a turn from blocking for good, and counts towards the deadline. */
+#include "tail_rig.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BEAT_MS 5
+#define PATIENCE 4000 /* beats */
+
+static void on_beat(uv_timer_t *beat) {
+    struct rig *rig = beat->data;
+    rig->beats++;
+}
+
+static void on_log(enum log_level level, struct str line, void *arg) {
+    struct rig *rig = arg;
+    if (level == LOG_DEBUG) {
+        rig->debugged++;
+    } else if (level == LOG_WARN) {
+        rig->warned++;
+        snprintf(rig->warning, sizeof rig->warning, "%.*s", STR_ARG(line));
+    }
+}
+
+int rig_setup(void **state) {
+    struct rig *rig = mem_zalloc(sizeof *rig);
+    if (loop_init(&rig->loop) != 0)
+        return -1;
+    uv_timer_init(&rig->loop.uv, &rig->beat);
+    rig->beat.data = rig;
+    uv_timer_start(&rig->beat, on_beat, BEAT_MS, BEAT_MS);
+    strcpy(rig->folder, "/tmp/weir-tail-XXXXXX");
+    if (mkdtemp(rig->folder) == NULL)
+        return -1;
+    snprintf(rig->path, sizeof rig->path, "%s/log", rig->folder);
+    log_set_sink(on_log, rig);
+    log_set_level(LOG_DEBUG);
+    *state = rig;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *walk) {
+    (void)st, (void)flag, (void)walk;
+    return remove(path);
+}
+
+int rig_teardown(void **state) {
+    struct rig *rig = *state;
+    clock_thaw();
+    fault_reset();
+    if (rig->follow)
+        follow_free(rig->follow);
+    uv_close((uv_handle_t *)&rig->beat, NULL);
+    uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+    while (rig->loop.uv.active_reqs.count > 0) /* a look that was under way */
+        uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+    uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+    int handles = loop_handles(&rig->loop);
+    loop_fini(&rig->loop);
+    log_set_level(LOG_INFO);
+    log_set_sink(NULL, NULL);
+    nftw(rig->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(rig);
+    return handles == 0 ? 0 : -1;
+}
+
+static void on_ready(struct follow *follow, void *arg) {
+    struct rig *rig = arg;
+    (void)follow;
+    rig->ready++;
+}
+
+void rig_follow(struct rig *rig, uint32_t lines, size_t max_line) {
+    struct follow_options options = {.lines = lines, .max_line = max_line};
+    assert_int_equal(follow_new(&rig->loop, rig->path, &options, on_ready, rig, &rig->follow), 0);
+}
+
+void rig_turn(struct rig *rig) {
+    uv_run(&rig->loop.uv, UV_RUN_ONCE);
+    if (rig->beats > PATIENCE)
+        fail_msg("waited in vain");
+}
+
+/* What was done to a file is in inotify's queue when the call returns, so the first turn hears of
+ * it and a look is under way; what that asks for follows in the same way. */
+void rig_settle(struct rig *rig) {
+    rig->beats = 0;
+    do {
+        while (rig->loop.uv.active_reqs.count > 0)
+            rig_turn(rig);
+        uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+        uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+    } while (rig->loop.uv.active_reqs.count > 0);
+}
+
+void rig_advance(struct rig *rig, uint64_t ms) {
+    rig_settle(rig);
+    clock_advance_ns(ms * 1000000);
+    rig_settle(rig);
+}
+
+struct str rig_next(struct rig *rig) {
+    struct str line;
+    rig->beats = 0;
+    while (!follow_next(rig->follow, &line)) {
+        int before = rig->ready;
+        while (rig->ready == before)
+            rig_turn(rig);
+    }
+    return line;
+}
+
+void rig_expect(struct rig *rig, ...) {
+    va_list lines;
+    const char *want;
+    va_start(lines, rig);
+    while ((want = va_arg(lines, const char *)) != NULL) {
+        struct str got = rig_next(rig);
+        if (!str_eq(got, str_of(want)))
+            fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(got), want);
+    }
+    va_end(lines);
+}
+
+void rig_expect_none(struct rig *rig) {
+    struct str line;
+    rig_settle(rig);
+    if (follow_next(rig->follow, &line))
+        fail_msg("got \"%.*s\", want none", STR_ARG(line));
+}
+
+const char *rig_path(struct rig *rig, const char *name) {
+    static char paths[4][256];
+    static unsigned at;
+    char *path = paths[at++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", rig->folder, name);
+    return path;
+}
+
+void rig_append_bytes(struct rig *rig, const char *name, const void *bytes, size_t n) {
+    int fd = open(rig_path(rig, name), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, n), n);
+    close(fd);
+}
+
+void rig_append(struct rig *rig, const char *name, const char *text) {
+    rig_append_bytes(rig, name, text, strlen(text));
+}
+
+void rig_rename(struct rig *rig, const char *from, const char *to) {
+    assert_int_equal(rename(rig_path(rig, from), rig_path(rig, to)), 0);
+}
+
+void rig_truncate(struct rig *rig, const char *name) {
+    assert_int_equal(truncate(rig_path(rig, name), 0), 0);
+}
