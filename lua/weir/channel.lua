@@ -50,11 +50,12 @@ local function serve(list, value)
   return nil
 end
 
--- Waits in `list` until served, closed, or the time is over.
+-- Waits in `list` until served, closed, or the time is over. Returns what is to be raised, or nil: the task was
+-- cancelled, or cannot wait here. Whatever happens, the entry is in no list afterwards.
 local function wait(list, entry, timeout)
   entry.task = core.current()
   append(list, entry)
-  local err = core.park(timeout)
+  local _, err = pcall(core.park, timeout)
   remove(entry)
   return err
 end

@@ -1,9 +1,8 @@
 ---@meta weir.test
 
--- Annotations of weir.test, for the Lua language server. The reference is lua/README.md.
+-- For specs that `weir spec` runs, where the body of a spec is a task and may wait.
 
----Servers under test, in this loop or in a process of their own, and clients to try them with. For specs that run
----in `weir spec`: a spec's body is a task and may wait.
+---@class weir.test
 local test = {}
 
 ---Serves an app, or the app at a path in a Lua state of its own, from this loop on a free port.
@@ -11,68 +10,160 @@ local test = {}
 ---@return weir.test.Server
 function test.start(app) end
 
----Starts this program in a process of its own and waits until it listens, on a free port unless the arguments say
----where: `test.spawn { "serve", "app.lua", "--workers", 2 }`. Fields: `env`, `cwd`, `timeout` (10 s).
----@param arguments table
+---Starts this program in a process of its own, on a free port, and waits until it listens.
+---@param options weir.test.SpawnOptions the arguments as a list: { "serve", path, ... }
 ---@return weir.test.Server
-function test.spawn(arguments) end
+function test.spawn(options) end
 
----Runs this program to its end. Fields: `env`, `cwd`, `timeout` (15 s).
----@param arguments table
----@return { code: integer, signal: integer, stdout: string, stderr: string }
-function test.run(arguments) end
+---@class weir.test.SpawnOptions
+---@field env? table<string, string>
+---@field cwd? string
+---@field timeout? number seconds
 
----Gives an app a request without a connection.
+---Gives the app a request without a connection.
 ---@param app weir.App
----@param request { method: string?, path: string?, headers: table<string, string>?, body: string? }
+---@param request weir.test.Request
 ---@return weir.test.Response
 function test.simulate(app, request) end
 
----A raw connection to a port of this machine.
+---@class weir.test.Request
+---@field method? string ("GET")
+---@field path? string ("/")
+---@field headers? table<string, string>
+---@field body? string
+
+---@class weir.test.Response
+---@field status integer
+---@field headers table<string, string> by lower-case names, repeats joined
+---@field fields { [1]: string, [2]: string }[] the header fields as they came
+---@field body string
+---@field json fun(): any the body as a value
+local Response = {}
+
+---A connection to a port of this machine that reads only what it is told to.
 ---@param port integer
----@param options { rcvbuf: integer? }?
+---@param options? { rcvbuf: integer }
 ---@return weir.test.Client? client
 ---@return string? why
 function test.connect(port, options) end
 
----Waits until `condition()` gives something true and returns it; raises after `timeout` seconds (2).
+---Waits until condition() is true and returns what it gave; raises after so many seconds.
 ---@generic T
----@param condition fun(): T?
----@param timeout number?
+---@param condition fun(): T
+---@param timeout? number (2)
 ---@return T
 function test.eventually(condition, timeout) end
 
----Lets what is ready run and what has arrived be read.
-function test.settle() end
-
----Closes all servers and clients that are still open. For `after_each`.
+---Closes all that is open.
 function test.cleanup() end
 
----What lives in this loop and Lua state: tasks, streams, connections, handles, refs.
----@return table<string, integer>
-function test.counters() end
+---@class weir.test.Server
+---@field url string
+---@field port integer
+---@field address string
+local Server = {}
 
----Makes the point `name` fail with an errno name ("EMFILE"), after `skip` (0) passes, `times` (1) times.
+---One request on a connection of its own. (get, head, post, put, patch, delete and options are short for it.)
+---@param method string
+---@param path string
+---@param options? weir.test.RequestOptions
+---@return weir.test.Response? response
+---@return "closed"|"reset"|"timeout"|nil why
+---@return weir.test.Response? partial what came, when the response breaks off
+function Server:request(method, path, options) end
+
+---@param path string
+---@param options? weir.test.RequestOptions
+---@return weir.test.Response? response
+---@return "closed"|"reset"|"timeout"|nil why
+---@return weir.test.Response? partial
+function Server:get(path, options) end
+
+---@class weir.test.RequestOptions
+---@field headers? table<string, string>
+---@field body? string
+---@field timeout? number seconds (5)
+
+---Opens an event stream.
+---@param path string
+---@param options? { last_event_id: string, headers: table<string, string>, timeout: number }
+---@return weir.test.Events? events
+---@return string? why "status 404"
+---@return weir.test.Response? response
+function Server:sse(path, options) end
+
+---A raw connection to the server.
+---@param options? { rcvbuf: integer }
+---@return weir.test.Client
+function Server:connect(options) end
+
+---Stops the server and waits until its connections are gone.
+function Server:close() end
+
+---Sends a signal, by name without "SIG", to a process of its own.
 ---@param name string
----@param err string
----@param skip integer?
----@param times integer?
-function test.fault(name, err, skip, times) end
+function Server:signal(name) end
 
----Disarms all faults.
-function test.fault_reset() end
+---Ends a process with a signal.
+---@param signal? string ("TERM")
+---@param timeout? number seconds (15)
+---@return integer code
+---@return string stderr
+function Server:stop(signal, timeout) end
+
+---@class weir.test.Event
+---@field event string
+---@field data string
+---@field id? string
+
+---@class weir.test.Events
+---@field comments string[] that have arrived
+local Events = {}
+
+---The next event.
+---@param timeout? number seconds (5)
+---@return weir.test.Event? event
+---@return "timeout"|"closed"|"reset"|nil why
+function Events:next(timeout) end
+
+---Leaves.
+function Events:close() end
+
+---Leaves with a TCP reset.
+function Events:reset() end
+
+---@class weir.test.Client
+local Client = {}
+
+---@param bytes string
+---@return true? ok
+---@return "closed"|nil why
+function Client:send(bytes) end
+
+---What comes next: n bytes, or all up to the end of a pattern's first match, or whatever is there.
+---@param wanted? integer|string
+---@param timeout? number seconds (5)
+---@return string? bytes
+---@return "closed"|"reset"|"timeout"|nil why
+function Client:receive(wanted, timeout) end
+
+---Says that no more is sent; receiving goes on.
+function Client:shutdown() end
+
+function Client:close() end
+
+---Closes with a TCP reset.
+function Client:reset() end
 
 ---@class weir.test.clock
 test.clock = {}
 
----Stops the process's clock; what waits for a time waits for `advance`.
+---From here on time stands still in this loop.
 function test.clock.freeze() end
 
----Moves the stopped clock on; what is due meanwhile happens.
 ---@param seconds number
 function test.clock.advance(seconds) end
 
----The real time again.
 function test.clock.thaw() end
 
 ---@class weir.test.log
@@ -81,225 +172,14 @@ test.log = {}
 ---From here on log lines are kept instead of written.
 function test.log.start() end
 
----The lines kept and not taken yet.
----@return { level: string, text: string }[]
-function test.log.lines() end
-
----Removes and returns the lines that match a pattern (all), of one level if given.
----@param pattern string?
----@param level string?
+---Removes and returns the lines that match.
+---@param pattern? string
+---@param level? string
 ---@return { level: string, text: string }[]
 function test.log.take(pattern, level) end
 
----Log lines are written again; returns those not taken.
+---Log lines are written again; returns those that were not taken.
 ---@return { level: string, text: string }[]
 function test.log.stop() end
-
----@class weir.test.Options
----@field headers table<string, string|string[]>?
----@field body string|string[]? a list is sent chunked, one chunk for each
----@field timeout number? seconds (5)
-
----@class weir.test.Response
----@field status integer
----@field reason string
----@field version string "1.0" or "1.1"
----@field headers table<string, string> lower-case names, repeats joined
----@field fields string[][] the list of {name, value} as sent
----@field body string
----@field pieces string[] the body as it was sent: chunks, if chunked
----@field trailers table<string, string>?
----@field informational weir.test.Response[] the 1xx before it
----@field json fun(): any the body decoded
-
----A server that was started. `url`, `address` ("127.0.0.1:PORT"), `port`.
----@class weir.test.Server
----@field url string
----@field address string
----@field port integer
-local server = {}
-
----One request on a connection of its own. nil, "closed"|"reset"|"timeout", what has come, when the answer breaks off.
----@param method string
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:request(method, path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:get(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:head(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:post(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:put(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:patch(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:delete(path, options) end
-
----@param path string
----@param options weir.test.Options?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function server:options(path, options) end
-
----An event stream. nil, "status N", the response, when the answer is none.
----@param path string
----@param options { headers: table?, last_event_id: string?, method: string?, body: string?, timeout: number? }?
----@return weir.test.Events? events
----@return string? why
----@return weir.test.Response? response
-function server:sse(path, options) end
-
----A raw connection.
----@param options { rcvbuf: integer? }?
----@return weir.test.Client? client
----@return string? why
-function server:connect(options) end
-
----Stops and waits until all connections are gone; kills a process.
-function server:close() end
-
----Ends a process with a signal ("TERM"): its exit code and standard error. Raises when it goes on for `timeout` s (15).
----@param signal string?
----@param timeout number?
----@return integer code
----@return string stderr
-function server:stop(signal, timeout) end
-
----Sends a signal to a process: "HUP", "INT", "TERM", "USR1", ...
----@param name string
-function server:signal(name) end
-
----Waits for a process's end.
----@param timeout number?
----@return integer? code
----@return integer|"timeout" signal
-function server:wait(timeout) end
-
----All that a process has written to standard error.
----@return string
-function server:stderr() end
-
----@class weir.test.Event
----@field event string "message" when it has no name
----@field data string
----@field id string?
----@field retry integer?
-
----An event stream that is being read.
----@class weir.test.Events
----@field status integer
----@field headers table<string, string>
----@field last_event_id string? the last id received
----@field retry integer? the reconnection time received
----@field complete boolean? after the end: the body was ended as it should be
-local events = {}
-
----@param timeout number? seconds (5)
----@return weir.test.Event? event
----@return "timeout"|"closed"|"reset"|nil why
-function events:next(timeout) end
-
----The next comment's text; events that come before it are kept for `next`.
----@param timeout number? seconds (5)
----@return string? text
----@return "timeout"|"closed"|"reset"|nil why
-function events:next_comment(timeout) end
-
-function events:close() end
-
----Closes with a TCP reset.
-function events:reset() end
-
----A raw connection. A client that stalls is one that does not receive.
----@class weir.test.Client
-local client = {}
-
----@param bytes string
----@return true? sent
----@return "closed"? why
-function client:send(bytes) end
-
----The same byte by byte, so that the server sees each by itself.
----@param bytes string
----@return true? sent
----@return "closed"? why
-function client:send_slowly(bytes) end
-
----n bytes, or all up to the end of the first match of a pattern, or whatever is there.
----@param wanted integer|string|nil
----@param timeout number? seconds (5)
----@return string? bytes
----@return "closed"|"reset"|"timeout"|nil why
----@return string? partial
-function client:receive(wanted, timeout) end
-
----All up to the end.
----@param timeout number? seconds (5)
----@return string bytes
----@return "closed"|"reset"|"timeout" why
-function client:receive_all(timeout) end
-
----@param options { method: string?, timeout: number? }?
----@return weir.test.Response? response
----@return string? why
----@return weir.test.Response? partial
-function client:receive_response(options) end
-
----Only the head of the next response, for one whose body does not end.
----@param options { method: string?, timeout: number? }?
----@return weir.test.Response? head
----@return string? why
-function client:receive_head(options) end
-
----The next piece of the body of a response whose head was received; nil at its end.
----@param head weir.test.Response
----@param timeout number?
----@return string? bytes
----@return string? why
-function client:receive_piece(head, timeout) end
-
----Says that no more is sent; receiving goes on.
-function client:shutdown() end
-
-function client:close() end
-
----Closes with a TCP reset.
-function client:reset() end
 
 return test

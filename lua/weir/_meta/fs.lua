@@ -1,0 +1,67 @@
+---@meta weir.fs
+
+-- What the system refuses is nil, a code like "ENOENT", and a message.
+
+---@class weir.fs
+local fs = {}
+
+---@param path string relative ones start at the app's folder
+---@param limit? weir.Size
+---@return string? data
+---@return string? code
+---@return string? message
+function fs.read(path, limit) end
+
+---Makes a file, or replaces its content.
+---@param path string
+---@param data string
+---@return true? ok
+---@return string? code
+---@return string? message
+function fs.write(path, data) end
+
+---Adds to a file's end, making it if there is none.
+---@param path string
+---@param data string
+---@return true? ok
+---@return string? code
+---@return string? message
+function fs.append(path, data) end
+
+---The names in a folder.
+---@param path string
+---@return string[]? names
+---@return string? code
+---@return string? message
+function fs.list(path) end
+
+---@class weir.Stat
+---@field size integer bytes
+---@field mtime number Unix seconds of the last change
+---@field type "file"|"folder"|"other"
+
+---@param path string
+---@return weir.Stat? stat
+---@return string? code
+---@return string? message
+function fs.stat(path) end
+
+---@param from string
+---@param to string
+---@return true? ok
+---@return string? code
+---@return string? message
+function fs.rename(from, to) end
+
+---Removes a file or an empty folder.
+---@param path string
+---@return true? ok
+---@return string? code
+---@return string? message
+function fs.remove(path) end
+
+---@param path string
+---@return true? ok
+---@return string? code
+---@return string? message
+function fs.mkdir(path) end

@@ -1,0 +1,183 @@
+---@meta weir.stream
+
+---@alias weir.Reason "done"|"client"|"timeout"|"overflow"|"drain"|"expired"|"revoked"|"error"|"cancelled"
+---@alias weir.Overflow "block"|"drop_newest"|"disconnect"
+
+---A request and its answer. Other fields may be set, and are there as long as the stream.
+---@class weir.Stream
+---@field method string
+---@field path string the whole path, decoded
+---@field base string the prefix that the app was mounted below, or ""
+---@field query_string string
+---@field scheme "http"|"https"
+---@field host string
+---@field version "1.0"|"1.1"|"2"|"3"
+---@field params table<string, string> of the pattern
+---@field query table<string, string> the first value of each name
+---@field headers table<string, string> by lower-case names
+---@field cookies table<string, string>
+---@field remote_addr string the client's address
+---@field peer_addr string the socket's address
+---@field claims? table of the token
+---@field id integer
+---@field content_length? integer of the body, when the client said it
+---@field received integer bytes of the body that have arrived
+---@field closed boolean
+local Stream = {}
+
+---All values of a query parameter.
+---@param name string
+---@return string[]
+function Stream:query_all(name) end
+
+---Up to n bytes of the body.
+---@param n? integer
+---@return string? bytes nil: the end, or `why`
+---@return "closed"|"timeout"|nil why
+function Stream:read(n) end
+
+---Iterates over the body in pieces as they arrive.
+---@return fun(...): string?
+function Stream:chunks() end
+
+---The whole body; fails with 413 when it is too long.
+---@param limit? weir.Size instead of the limit body_bytes
+---@return string
+function Stream:body(limit) end
+
+---The value of a JSON body; fails with 400 or 415.
+---@return any
+function Stream:json_body() end
+
+---The fields of an urlencoded form, the first value of each name; fails with 400 or 415.
+---@return table<string, string>
+function Stream:form() end
+
+---Writes the body to a file, which appears when it is complete.
+---@param path string
+---@param options? weir.SaveOptions
+---@return integer? bytes
+---@return string? code like "ENOSPC"
+---@return string? message
+function Stream:save(path, options) end
+
+---@class weir.SaveOptions
+---@field on_progress? fun(bytes: integer, total?: integer) called after each piece
+
+---@param code integer
+function Stream:status(code) end
+
+---Sets a header field, replacing what was set.
+---@param name string
+---@param value string
+function Stream:header(name, value) end
+
+---Adds a header field beside those of the same name.
+---@param name string
+---@param value string
+function Stream:add_header(name, value) end
+
+---@param name string
+---@param value string
+---@param options? weir.CookieOptions
+function Stream:cookie(name, value, options) end
+
+---@class weir.CookieOptions
+---@field path? string ("/")
+---@field domain? string
+---@field max_age? integer seconds; none: until the browser is closed
+---@field secure? boolean (true on https)
+---@field http_only? boolean (true)
+---@field same_site? "Strict"|"Lax"|"None" ("Lax")
+
+---@param text string
+function Stream:text(text) end
+
+---@param html string
+function Stream:html(html) end
+
+---@param value any
+function Stream:json(value) end
+
+---@param url string
+---@param code? 301|302|303|307|308 (302)
+function Stream:redirect(url, code) end
+
+---Answers with a file; fails with 404 when there is none.
+---@param path string
+---@param options? weir.FileOptions
+function Stream:file(path, options) end
+
+---@class weir.FileOptions
+---@field root? string a folder that the path is below and cannot leave
+---@field type? string the content type, if not by the name's ending
+---@field download? string the name under which a browser saves it
+---@field max_age? number seconds that a cache may keep it
+---@field hidden? boolean allow names that begin with a dot (false)
+
+---Sends a part of the answer.
+---@param chunk string
+---@return boolean? ok false: dropped
+---@return "dropped"|"closed"|nil why
+function Stream:write(chunk) end
+
+---Waits until the kernel has all that was written.
+---@return true? ok
+---@return "closed"|nil why
+function Stream:flush() end
+
+---Ends the answer.
+function Stream:finish() end
+
+---Sends 103 Early Hints.
+---@param fields table<string, string|string[]>
+function Stream:early_hints(fields) end
+
+---What `write` does when the client does not keep up.
+---@param policy weir.Overflow
+function Stream:write_policy(policy) end
+
+---Turns the answer into server-sent events.
+---@param options? weir.SseOptions
+---@return weir.Sse
+function Stream:sse(options) end
+
+---Calls fn in a task of its own when the stream is over.
+---@param fn fun(reason: weir.Reason, detail?: string)
+function Stream:on_close(fn) end
+
+---Lets the task outlive its client.
+function Stream:detach() end
+
+---@class weir.SseOptions
+---@field retry? integer|false milliseconds until a browser connects again (3000)
+---@field heartbeat? number|false seconds of silence after which a sign of life is sent (15)
+---@field heartbeat_event? string its name, if it is not to be a comment
+---@field hello? boolean begin with the event weir.hello (false)
+---@field overflow? weir.Overflow what `send` does when the client does not keep up ("block")
+---@field write_timeout? number seconds without progress that end the stream (30)
+
+---@class weir.SseEvent
+---@field data? any a string, or what becomes JSON
+---@field event? string
+---@field id? string|integer
+---@field retry? integer milliseconds
+---@field comment? string
+
+---@class weir.Sse
+---@field stream weir.Stream
+---@field last_event_id? string what the client says it got last
+local Sse = {}
+
+---@param event string|weir.SseEvent
+---@return boolean? ok false: dropped
+---@return "dropped"|"closed"|nil why
+function Sse:send(event) end
+
+---@param text string
+---@return boolean? ok
+---@return "dropped"|"closed"|nil why
+function Sse:comment(text) end
+
+---Ends the stream.
+function Sse:close() end

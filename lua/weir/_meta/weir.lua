@@ -1,0 +1,137 @@
+---@meta weir
+
+-- The module itself, its tasks and channels. Annotations only: no code runs from here, and the text of the reference
+-- is in lua/README.md.
+
+---@alias weir.Size integer|string a number of bytes, or "64KB", "1MB"
+
+---@class weir
+---@field cancelled weir.Cancelled what a blocking call raises in a task that was cancelled
+---@field version string
+---@field fs weir.fs
+---@field json weir.json
+---@field log weir.log
+---@field test weir.test
+local weir = {}
+
+---@class weir.Cancelled
+
+---A new app without routes.
+---@return weir.App
+function weir.app() end
+
+---Ends the handler, from any depth, with this status and body.
+---@param status integer 400 to 599
+---@param body? string|table a message, or a table that becomes JSON
+function weir.fail(status, body) end
+
+---With a table sets limits, while the app file loads; without one returns those in force.
+---@param limits? table<string, number|string>
+---@return table<string, number>?
+function weir.limits(limits) end
+
+---Unix seconds, with fraction.
+---@return number
+function weir.now() end
+
+---Counters of this process and state.
+---@return table<string, integer>
+function weir.stats() end
+
+---Suspends the task for so many seconds.
+---@param seconds number
+function weir.sleep(seconds) end
+
+---Runs fn(...) as a child of the current task, which cancels it when it ends.
+---@param fn fun(...)
+---@param ... any
+---@return weir.Task
+function weir.spawn(fn, ...) end
+
+---Runs fn(...) as a task that belongs to the app and not to who started it.
+---@param fn fun(...)
+---@param ... any
+---@return weir.Task
+function weir.background(fn, ...) end
+
+---Calls fn when the current task ends, however it ends; the last one first.
+---@param fn fun()
+function weir.defer(fn) end
+
+---Runs all functions at once. The first error cancels the others and is raised.
+---@param fns (fun(): any)[]
+---@return any[] results the first result of each, in the order of the list
+function weir.all(fns) end
+
+---Runs all functions at once. The first to finish wins, the others are cancelled; its error is raised.
+---@param fns (fun(): ...)[]
+---@return integer index of the winner
+---@return any ... its results
+function weir.race(fns) end
+
+---Runs fn(...) for at most so many seconds. Raises its error.
+---@param seconds number
+---@param fn fun(...): ...
+---@param ... any
+---@return any ... fn's results, or nil and "timeout"
+function weir.timeout(seconds, fn, ...) end
+
+---Calls fn every so many seconds in the background; calls never overlap, an error is logged.
+---@param seconds number
+---@param fn fun()
+---@return weir.Task
+function weir.every(seconds, fn) end
+
+---A queue between tasks that holds up to `capacity` values; with 0, the default, send waits for recv.
+---@param capacity? integer
+---@return weir.Channel
+function weir.channel(capacity) end
+
+---Follows a file: its last lines, then each new one.
+---@param path string
+---@param options? weir.TailOptions
+---@return weir.Tail
+function weir.tail(path, options) end
+
+---@class weir.Task
+local Task = {}
+
+---Waits for the task's end.
+---@param timeout? number seconds
+---@return any ... its results, or nil and its error, or nil and "timeout"
+function Task:join(timeout) end
+
+---Raises weir.cancelled in the task's blocking call, and in every later one.
+function Task:cancel() end
+
+---@class weir.Channel
+local Channel = {}
+
+---Gives a value to the channel, waiting for room.
+---@param value any not nil
+---@param timeout? number seconds
+---@return true? ok
+---@return "timeout"|"closed"|nil why
+function Channel:send(value, timeout) end
+
+---Takes the next value, waiting for one.
+---@param timeout? number seconds
+---@return any value nil: there is none
+---@return "timeout"|"closed"|nil why
+function Channel:recv(timeout) end
+
+---Ends the channel; what was sent before can still be received.
+function Channel:close() end
+
+---@class weir.TailOptions
+---@field lines? integer how many of the lines that are there come first (10)
+---@field max_line? weir.Size a longer line comes in pieces ("64KB")
+
+---@class weir.Tail
+---@operator call: string?
+local Tail = {}
+
+---Stops following; the iteration ends.
+function Tail:close() end
+
+return weir

@@ -1,0 +1,221 @@
+-- task: running several things at once, and waiting for them.
+--
+-- A task is a coroutine that the C scheduler resumes. `spawn` makes a child: it is cancelled when its parent ends.
+-- What waits for several tasks (all, race, timeout) is built here from four calls of the core: spawn, park (wait to be
+-- woken), unpark (wake) and cancel. They share one shape, the *group*:
+--
+--   group = { waiter = the task that called, left = how many still run, ... }
+--
+-- Each child runs under pcall and writes its result into the group itself, then wakes the waiter if it waits. So an
+-- error of a child is the waiter's to raise and is not logged twice, and it does not matter whether a child runs at
+-- once or later. However the waiter leaves (result, error, its own cancellation), it cancels the children that remain.
+
+local core = require "weir.core"
+local check = require "weir.check"
+
+local task = {}
+
+-- ---- one task -------------------------------------------------------------------------------------------------------
+
+--- Suspends the task for so many seconds.
+function task.sleep(seconds)
+  check.seconds("weir.sleep", "argument 1 (seconds)", seconds)
+  return check(core.sleep(seconds))
+end
+
+--- Runs fn(...) as a child of the current task, which cancels it when it ends.
+function task.spawn(fn, ...)
+  check.callable("weir.spawn", "argument 1 (fn)", fn)
+  return core.spawn(fn, ...)
+end
+
+--- Runs fn(...) as a task that belongs to the app and not to who started it.
+function task.background(fn, ...)
+  check.callable("weir.background", "argument 1 (fn)", fn)
+  return core.background(fn, ...)
+end
+
+--- Runs fn when the current task ends, however it ends; the last one first.
+function task.defer(fn)
+  check.callable("weir.defer", "argument 1 (fn)", fn)
+  return core.defer(fn)
+end
+
+local function joined(ok, ...)
+  if ok then return ... end
+  return nil, (...)
+end
+
+--- Waits for the task's end: its results, or nil and its error; nil, "timeout" after so many seconds.
+function core.task_methods.join(self, timeout)
+  if timeout ~= nil then check.seconds("task:join", "argument 1 (timeout)", timeout) end
+  return joined(check(core.join(self, timeout)))
+end
+
+--- Raises weir.cancelled in the task's blocking call, and in every later one.
+function core.task_methods.cancel(self)
+  core.cancel(self)
+end
+
+-- ---- groups ---------------------------------------------------------------------------------------------------------
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+-- Waits until `done(group)`. A waiter that is cancelled, or cannot wait here, cancels the children before it raises.
+local function wait(group, done, timeout)
+  while not done(group) do
+    group.waiting = true
+    local _, err, woken = pcall(core.park, timeout)
+    group.waiting = false
+    if err ~= nil then
+      group.cancel()
+      error(err, 0)
+    end
+    if not woken then break end
+  end
+end
+
+local function wake(group)
+  if group.waiting then core.unpark(group.waiter) end
+end
+
+local function new_group()
+  local children = {}
+  local group = { waiter = core.current(), waiting = false, children = children }
+  function group.cancel()
+    for _, child in pairs(children) do core.cancel(child) end
+  end
+  return group
+end
+
+-- A list of at least one function, or (empty_ok) of none.
+local function check_functions(name, fns, level)
+  if type(fns) ~= "table" then check.bad(name, "argument 1", fns, "a list of functions", level + 1) end
+  local count = 0
+  for _ in pairs(fns) do count = count + 1 end
+  for i = 1, math.max(count, #fns) do
+    check.callable(name, ("item %d of the list"):format(i), fns[i], level + 1)
+  end
+  return count
+end
+
+-- Starts every function; `finish(group, i, ok, ...)` is called in the child with what pcall returned.
+local function start(group, fns, finish)
+  for i = 1, #fns do
+    group.children[i] = core.spawn(function()
+      finish(group, i, pcall(fns[i]))
+      group.children[i] = nil
+      wake(group)
+    end)
+  end
+end
+
+local function all_finish(group, i, ok, value)
+  group.left = group.left - 1
+  if ok then
+    group.list[i] = value
+  elseif not group.failed then
+    group.failed, group.err = true, value
+  end
+end
+
+local function all_done(group)
+  return group.failed or group.left == 0
+end
+
+--- Runs all functions at once and returns the list of their first results, in the list's order.
+--- The first error cancels the others and is raised.
+function task.all(fns)
+  local group = new_group()
+  group.left, group.list = check_functions("weir.all", fns, 2), {}
+  start(group, fns, all_finish)
+  wait(group, all_done)
+  if group.failed then
+    group.cancel()
+    error(group.err, 0)
+  end
+  return group.list
+end
+
+local function race_finish(group, i, ...)
+  if not group.winner then group.winner, group.outcome = i, pack(...) end
+end
+
+local function race_done(group)
+  return group.winner
+end
+
+-- The results in what pcall returned, or its error.
+local function settle(outcome)
+  if not outcome[1] then error(outcome[2], 0) end
+  return unpack(outcome, 2, outcome.n)
+end
+
+--- Runs all functions at once; the first to finish wins, the others are cancelled.
+--- Returns the winner's index and its results, or raises its error.
+function task.race(fns)
+  local group = new_group()
+  if check_functions("weir.race", fns, 2) == 0 then
+    error("weir.race: the list is empty, so nothing could ever win; give it at least one function", 2)
+  end
+  start(group, fns, race_finish)
+  wait(group, race_done)
+  group.cancel()
+  return group.winner, settle(group.outcome)
+end
+
+--- Runs fn(...) for at most so many seconds: its results, or nil, "timeout". Raises fn's error.
+function task.timeout(seconds, fn, ...)
+  check.seconds("weir.timeout", "argument 1 (seconds)", seconds)
+  check.callable("weir.timeout", "argument 2 (fn)", fn)
+  local group = new_group()
+  group.children[1] = core.spawn(function(...)
+    race_finish(group, 1, pcall(fn, ...))
+    group.children[1] = nil
+    wake(group)
+  end, ...)
+  wait(group, race_done, seconds)
+  group.cancel()
+  if not group.winner then return nil, "timeout" end
+  return settle(group.outcome)
+end
+
+-- ---- every ----------------------------------------------------------------------------------------------------------
+
+local function run_logged(fn)
+  xpcall(fn, function(err)
+    if err == core.cancelled then return end
+    core.log("error", "weir.every: " .. debug.traceback(tostring(err), 2))
+  end)
+end
+
+-- The rhythm is kept against the clock: what fn took is not added, a tick that was missed is skipped. When the clock
+-- was set back, the rhythm starts anew from there.
+local function keep_rhythm(period, fn)
+  local next_tick = core.now() + period
+  while true do
+    local left = next_tick - core.now()
+    if left > period then next_tick, left = next_tick - left + period, period end
+    if left > 0 then check(core.sleep(left)) end
+    local late = core.now() - next_tick
+    if late >= 0 then
+      -- A task of its own, so that what the tick defers and spawns ends with it.
+      check(core.join(core.spawn(run_logged, fn)))
+      late = math.max(core.now() - next_tick, 0)
+      next_tick = next_tick + period * (math.floor(late / period) + 1)
+    end
+  end
+end
+
+--- Calls fn every so many seconds in a background task, the first time after that span. Calls never overlap; an error
+--- is logged and the next call comes all the same. Returns the task.
+function task.every(seconds, fn)
+  check.seconds("weir.every", "argument 1 (seconds)", seconds)
+  if seconds == 0 then check.bad("weir.every", "argument 1 (seconds)", seconds, "more than 0") end
+  check.callable("weir.every", "argument 2 (fn)", fn)
+  return core.background(keep_rhythm, seconds, fn)
+end
+
+return task
