@@ -81,6 +81,8 @@ static bool next_tag(struct str *rest, struct str *tag) {
 
     while (i < rest->len && (rest->ptr[i] == ' ' || rest->ptr[i] == '\t' || rest->ptr[i] == ','))
         i++;
+    if (i == rest->len) /* also when there is no list: no arithmetic with NULL */
+        return false;
     start = i;
     if (is_weak((struct str){rest->ptr + i, rest->len - i}))
         i += 2;
