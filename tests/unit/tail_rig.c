@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define BEAT_MS 5
-#define PATIENCE 4000 /* beats */
 
 static void on_beat(uv_timer_t *beat) {
     struct rig *rig = beat->data;
@@ -92,7 +91,7 @@ void rig_follow(struct rig *rig, uint32_t lines, size_t max_line) {
 
 void rig_turn(struct rig *rig) {
     uv_run(&rig->loop.uv, UV_RUN_ONCE);
-    if (rig->beats > PATIENCE)
+    if (rig->beats > RIG_PATIENCE)
         fail_msg("waited in vain");
 }
 

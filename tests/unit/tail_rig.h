@@ -5,6 +5,8 @@
 #include "net/loop.h"
 #include "tail/follow.h"
 
+#define RIG_PATIENCE 4000 /* beats: 20 s */
+
 struct rig {
     struct loop loop;
     uv_timer_t beat;
