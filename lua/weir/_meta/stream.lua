@@ -49,7 +49,7 @@ function Stream:body(limit) end
 ---@return any
 function Stream:json_body() end
 
----The fields of an urlencoded form, the first value of each name; fails with 400 or 415.
+---The fields of an urlencoded form, the first value of each name; fails with 400.
 ---@return table<string, string>
 function Stream:form() end
 
@@ -103,9 +103,12 @@ function Stream:json(value) end
 ---@param code? 301|302|303|307|308 (302)
 function Stream:redirect(url, code) end
 
----Answers with a file; fails with 404 when there is none.
+---Answers with a file. When it cannot be read, sets the status 404 and says why.
 ---@param path string
 ---@param options? weir.FileOptions
+---@return nil
+---@return string? code like "ENOENT"
+---@return string? message
 function Stream:file(path, options) end
 
 ---@class weir.FileOptions

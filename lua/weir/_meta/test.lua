@@ -38,7 +38,6 @@ function test.simulate(app, request) end
 ---@field fields { [1]: string, [2]: string }[] the header fields as they came
 ---@field body string
 ---@field json fun(): any the body as a value
-local Response = {}
 
 ---A connection to a port of this machine that reads only what it is told to.
 ---@param port integer

@@ -1,0 +1,198 @@
+-- stream: the part of a stream's methods that is made of others: whole bodies, and answers in one call.
+--
+-- The core owns the stream and its framing; it has the properties and the methods that move bytes. What is here is
+-- added to its methods table and needs no state of its own.
+--
+-- A body that never becomes whole (the client left, or stopped sending) is never taken for a whole one: `read` says so,
+-- everything else fails with 400 or 408.
+
+local core = require "weir.core"
+local check = require "weir.check"
+local fail = require "weir.fail"
+local json = require "weir.json"
+local sse = require "weir.sse"
+
+local stream = core.stream_methods
+
+-- ---- the request's body ---------------------------------------------------------------------------------------------
+
+local function fail_incomplete(why)
+  if why == "timeout" then fail(408, "the rest of the request body did not arrive in time") end
+  fail(400, "the request body is incomplete")
+end
+
+-- The next bytes, or nil at the body's proper end. `whole`: the caller will read all of it.
+local function next_chunk(self, whole)
+  local chunk, why = check(self:_read(nil, whole))
+  if chunk then return chunk end
+  if why then fail_incomplete(why) end
+  return nil
+end
+
+--- Up to n bytes of the body: the bytes, nil at its end, or nil and "closed" or "timeout".
+function stream:read(n)
+  if n ~= nil then check.integer("stream:read", "argument 1 (n)", n, 1) end
+  return check(self:_read(n))
+end
+
+--- Iterates over the body in pieces as they arrive.
+function stream:chunks()
+  return next_chunk, self
+end
+
+--- The whole body. Fails with 413 when it is longer than `limit` (the limit body_bytes), if possible before reading it.
+function stream:body(limit)
+  if limit == nil then
+    limit = core.limits().body_bytes
+  else
+    limit = check.size("stream:body", "argument 1 (limit)", limit)
+  end
+  local size, parts = self.content_length or 0, {}
+  if size > limit then fail(413, ("the request body is longer than %d bytes"):format(limit)) end
+  size = 0
+  for chunk in next_chunk, self, true do
+    size = size + #chunk
+    if size > limit then fail(413, ("the request body is longer than %d bytes"):format(limit)) end
+    parts[#parts + 1] = chunk
+  end
+  return table.concat(parts)
+end
+
+-- The media type of the request, in lower case and without parameters.
+local function media_type(self)
+  return (self.headers["content-type"] or ""):match("^%s*([^;%s]*)"):lower()
+end
+
+--- The value of a JSON body. Fails with 415 for another media type and with 400 for what is not JSON.
+function stream:json_body()
+  local kind = media_type(self)
+  if kind ~= "application/json" and not kind:find("^[%w.-]+/[%w.-]+%+json$") then
+    fail(415, "expected a body of type application/json, got " .. (kind == "" and "no Content-Type" or kind))
+  end
+  local body = self:body()
+  if body == "" then fail(400, "expected JSON, got an empty body") end
+  local value, err = json.decode(body)
+  if err then fail(400, "the body is not JSON: " .. err) end
+  return value
+end
+
+local function form_decode(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+--- The fields of an urlencoded form, name to first value. Fails with 400 for another media type.
+function stream:form()
+  local kind = media_type(self)
+  if kind == "multipart/form-data" then
+    fail(415, "multipart/form-data is not supported; send application/x-www-form-urlencoded")
+  elseif kind ~= "application/x-www-form-urlencoded" then
+    fail(400, "expected a body of type application/x-www-form-urlencoded, got "
+      .. (kind == "" and "no Content-Type" or kind))
+  end
+  local fields = {}
+  for pair in self:body():gmatch("[^&]+") do
+    local name, value = pair:match("^([^=]*)=?(.*)$")
+    name = form_decode(name)
+    if fields[name] == nil then fields[name] = form_decode(value) end
+  end
+  return fields
+end
+
+-- Writes all of the body: its length, or nil, a code and a message.
+local function copy_body(self, writer, on_progress)
+  local size, total = 0, self.content_length
+  for chunk in next_chunk, self do
+    local ok, code, message = check(core.writer_write(writer, chunk))
+    if not ok then return nil, code, message end
+    size = size + #chunk
+    if on_progress then on_progress(size, total) end
+  end
+  local ok, code, message = check(core.writer_commit(writer))
+  if not ok then return nil, code, message end
+  return size
+end
+
+--- Writes the body to a file, which appears under its name when it is complete: its length, or nil, a code like
+--- "ENOSPC" and a message. `on_progress(bytes, total)` is called after each piece.
+function stream:save(path, options)
+  check.path("stream:save", "argument 1 (path)", path)
+  local on_progress = check.options("stream:save", options, { "on_progress" }).on_progress
+  if on_progress ~= nil then check.callable("stream:save", "on_progress", on_progress) end
+  local writer, code, message = check(core.writer(path))
+  if not writer then return nil, code, message end
+  local ok, size
+  ok, size, code, message = pcall(copy_body, self, writer, on_progress)
+  if not ok or not size then core.writer_abort(writer) end
+  if not ok then error(size, 0) end
+  return size, code, message
+end
+
+-- ---- the answer -----------------------------------------------------------------------------------------------------
+
+--- Answers with plain text.
+function stream:text(text)
+  check.string("stream:text", "argument 1 (text)", text)
+  self:_respond("text/plain; charset=utf-8", text)
+end
+
+--- Answers with an HTML page.
+function stream:html(html)
+  check.string("stream:html", "argument 1 (html)", html)
+  self:_respond("text/html; charset=utf-8", html)
+end
+
+--- Answers with a value as JSON.
+function stream:json(value)
+  self:_respond("application/json", json.encode(value))
+end
+
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
+--- Sends the client to another address: with 302, or 301, 303, 307 or 308.
+function stream:redirect(url, code)
+  check.string("stream:redirect", "argument 1 (url)", url)
+  if url == "" or url:find("%c") then
+    check.bad("stream:redirect", "argument 1 (url)", url, "an address, not empty, without control characters")
+  end
+  code = code or 302
+  if not REDIRECTS[code] then
+    check.bad("stream:redirect", "argument 2 (code)", code, "301, 302, 303, 307 or 308")
+  end
+  self:status(code)
+  self:header("Location", (url:gsub("[^\33-\126]", function(char) return ("%%%02X"):format(char:byte()) end)))
+  self:_respond(nil, "")
+end
+
+local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
+--- Answers with a file; conditional and range requests are taken care of. When it cannot be read, sets the status 404
+--- and returns nil, a code like "ENOENT" and a message: `return stream:file(path)` does what one expects, and who wants
+--- to answer otherwise can.
+function stream:file(path, options)
+  check.path("stream:file", "argument 1 (path)", path)
+  options = check.options("stream:file", options, FILE_OPTIONS)
+  for _, name in ipairs { "root", "type", "download" } do
+    if options[name] ~= nil then check.string("stream:file", name, options[name]) end
+  end
+  if options.max_age ~= nil then check.seconds("stream:file", "max_age", options.max_age) end
+  if options.hidden ~= nil then check.boolean("stream:file", "hidden", options.hidden) end
+  local ok, code, message = check(self:_file(path, options))
+  if ok then return end
+  self:status(404)
+  return nil, code, message
+end
+
+--- Sends a part of the answer: true, nil and "closed", or false and "dropped" (see write_policy).
+function stream:write(chunk)
+  check.string("stream:write", "argument 1 (chunk)", chunk)
+  return check(self:_write(chunk))
+end
+
+--- Waits until the kernel has all that was written: true, or nil and "closed".
+function stream:flush()
+  return check(self:_flush())
+end
+
+--- Turns the answer into server-sent events.
+function stream:sse(options)
+  return sse.start(self, options)
+end
