@@ -103,7 +103,7 @@ static int number(struct scan *s, size_t count) {
     return (int)value;
 }
 
-static void month(struct scan *s) {
+static void month_name(struct scan *s) {
     for (int i = 0; i < 12; i++) {
         if (str_starts(s->rest, (struct str){months[i], 3})) {
             s->date.month = i + 1;
@@ -130,7 +130,7 @@ static void time_of_day(struct scan *s) {
 static void imf_fixdate(struct scan *s) {
     s->date.day = number(s, 2);
     literal(s, STR(" "));
-    month(s);
+    month_name(s);
     literal(s, STR(" "));
     s->date.year = number(s, 4);
     literal(s, STR(" "));
@@ -146,7 +146,7 @@ static void rfc850_date(struct scan *s) {
 
     s->date.day = number(s, 2);
     literal(s, STR("-"));
-    month(s);
+    month_name(s);
     literal(s, STR("-"));
     s->date.year = today.year - today.year % 100 + number(s, 2);
     literal(s, STR(" "));
@@ -159,7 +159,7 @@ static void rfc850_date(struct scan *s) {
 
 /* Nov  6 08:49:37 1994 */
 static void asctime_date(struct scan *s) {
-    month(s);
+    month_name(s);
     literal(s, STR(" "));
     bool padded = str_starts(s->rest, STR(" "));
     if (padded)

@@ -41,28 +41,27 @@ static int replay_file(const char *path) {
     return 1;
 }
 
-/* How many inputs were replayed, or -1. */
+/* How many inputs were replayed, in the order of their names, or -1. */
 static int replay(const char *path) {
+    struct dirent **entries;
     struct stat st;
-    struct dirent *entry;
     int count = 0;
-    DIR *dir;
 
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return replay_file(path);
-    dir = opendir(path);
-    if (!dir) {
+    int n = scandir(path, &entries, NULL, alphasort);
+    if (n < 0) {
         fprintf(stderr, "replay: %s: %s\n", path, strerror(errno));
         return -1;
     }
-    while (count >= 0 && (entry = readdir(dir)) != NULL) {
+    for (int i = 0; i < n; i++) {
         char name[4096];
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
-            continue;
-        count = replay_file(name) < 0 ? -1 : count + 1;
+        snprintf(name, sizeof name, "%s/%s", path, entries[i]->d_name);
+        free(entries[i]);
+        if (count >= 0 && (stat(name, &st) < 0 || !S_ISDIR(st.st_mode)))
+            count = replay_file(name) < 0 ? -1 : count + 1;
     }
-    closedir(dir);
+    free(entries);
     return count;
 }
 
