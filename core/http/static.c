@@ -14,8 +14,8 @@
  *
  * Everything is decided on the open descriptor, so what was checked is what is sent, even when the
  * name is given to another file meanwhile. A file that shrinks cannot keep its Content-Length: the
- * stream is aborted. What is a path's business (dot segments, encoded slashes) is url's and router's;
- * staying beneath the folder is net/file's. Must not know Lua.
+ * stream is aborted. What is a path's business (dot segments, encoded slashes) is url's and
+ * router's; staying beneath the folder is net/file's. Must not know Lua.
  */
 #include "http/static.h"
 
@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ struct static_job {
     char *path;
     int64_t max_age;
     bool in_dir; /* static_serve: siblings, 404 and 301 are ours to send */
+    bool index;  /* the path was a folder's, index.html has been added */
     bool plain;  /* GET or HEAD, and no status of the application's own */
     bool head_only;
     struct buf fields; /* what these are borrowed from */
@@ -84,12 +86,12 @@ struct static_job {
 /* --- in the pool --- */
 
 static int open_named(const struct static_job *job, const char *suffix, struct stat *st) {
-    struct buf name = {0};
-    buf_printf(&name, "%s%s", job->path, suffix);
-    int fd = job->root ? file_open_beneath(job->root, buf_str(&name), st)
-                       : (buf_add_char(&name, 0), file_open(name.data, st));
-    buf_fini(&name);
-    return fd;
+    char name[PATH_MAX];
+    int n = snprintf(name, sizeof(name), "%s%s", job->path, suffix);
+    if (n >= (int)sizeof(name))
+        return -ENAMETOOLONG;
+    return job->root ? file_open_beneath(job->root, (struct str){name, (size_t)n}, st)
+                     : file_open(name, st);
 }
 
 /* Takes the sibling that the client likes best, if it likes one no less than the file as it is. */
@@ -286,12 +288,15 @@ static void end(struct static_job *job) {
     stream_unref(stream);
 }
 
+static void complain(const struct static_job *job, const char *what) {
+    log_warn("static: %s%s%s: %s", job->root ? job->root : "", job->root ? "/" : "", job->path,
+             what);
+}
+
 static void give_up(struct static_job *job) {
     struct stream *stream = stream_ref(job->stream);
-    if (job->got < 0)
-        log_warn("static: %s: %s", job->path, strerror((int)-job->got));
-    else
-        log_warn("static: %s: shorter than it was when its head was sent", job->path);
+    complain(job, job->got < 0 ? strerror((int)-job->got)
+                               : "shorter than it was when its head was sent");
     leave(job);
     stream_abort(stream, REASON_ERROR, "the file could not be read to its end");
     stream_unref(stream);
@@ -317,7 +322,7 @@ static void proceed(struct producer *producer, struct stream *stream) {
 
 /* Hands the block that was read to the stream. */
 static void pass(struct static_job *job) {
-    if ((size_t)job->got != job->want || job->got < 0) {
+    if (job->got != (int64_t)job->want) {
         give_up(job);
         return;
     }
@@ -361,16 +366,11 @@ static bool is_absent(int error) {
     return false;
 }
 
-static bool is_folder_path(const char *path) {
-    size_t n = strlen(path);
-    return n == 0 || path[n - 1] == '/';
-}
-
 /* There is no file to send. */
 static void refuse(struct static_job *job) {
     struct stream *stream = stream_ref(job->stream);
     int error = job->fd;
-    bool folder = error == -EISDIR && !job->in_index;
+    bool folder = error == -EISDIR && !job->index;
     leave(job);
     if (!job->in_dir) {
         tell(job, error);
@@ -379,7 +379,7 @@ static void refuse(struct static_job *job) {
     } else if (is_absent(error)) {
         stream_fail(stream, 404, NULL);
     } else {
-        log_warn("static: %s: %s", job->path, strerror(-error));
+        complain(job, strerror(-error));
         stream_fail(stream, is_exhausted(error) ? 503 : 500, NULL);
     }
     stream_unref(stream);
@@ -388,6 +388,8 @@ static void refuse(struct static_job *job) {
 static void answer(struct static_job *job) {
     int rc = begin(job);
     tell(job, rc);
+    if (job->stream && rc == 0 && job->head_only)
+        stream_write(job->stream, NULL, job->left); /* measured, never looked at */
     if (!job->stream)
         return;
     if (rc < 0)
@@ -453,29 +455,35 @@ static struct static_job *make_job(struct stream *stream, const char *root, char
     return job;
 }
 
-static bool has_hidden(struct str path) {
-    while (path.ptr)
+/* A name that cannot be served, whether or not it is there. */
+static bool is_refused(struct str path, bool hidden) {
+    if (path.len > 0 && memchr(path.ptr, 0, path.len))
+        return true;
+    while (!hidden && path.ptr)
         if (str_starts(str_cut(&path, '/'), STR(".")))
             return true;
     return false;
 }
 
+static bool is_folder(struct str path) {
+    return path.len == 0 || path.ptr[path.len - 1] == '/';
+}
+
 void static_serve(struct stream *stream, const struct static_dir *dir, struct str relative) {
     struct buf path = {0};
-    bool named = route_rest_path(relative, &path) == 0;
-    if (!named || (!dir->options.hidden && has_hidden(buf_str(&path)))) {
+    if (route_rest_path(relative, &path) < 0 || is_refused(buf_str(&path), dir->options.hidden)) {
         buf_fini(&path);
         stream_fail(stream, 404, NULL);
         return;
     }
-    buf_add_char(&path, 0);
-    bool folder = is_folder_path(path.data);
-    path.len--;
-    buf_append(&path, "index.html", folder ? sizeof("index.html") : 1);
+    bool index = is_folder(buf_str(&path));
+    if (index)
+        buf_add(&path, STR("index.html"));
     struct static_job *job =
-        make_job(stream, dir->root, mem_strdup(path.data), dir->options.max_age);
+        make_job(stream, dir->root, mem_copy(path.data, path.len), dir->options.max_age);
     buf_fini(&path);
     job->in_dir = true;
+    job->index = index;
     submit(job, find, found);
 }
 
@@ -488,8 +496,8 @@ struct static_job *static_file(struct stream *stream, const char *root, const ch
     return job;
 }
 
-/* Relative to the request's own path, so that no name in it can be taken for a host ("//host/") or a
- * scheme ("a:b/"). */
+/* Relative to the request's own path, so that no name in it can be taken for a host ("//host/") or
+ * a scheme ("a:b/"). */
 void static_redirect(struct stream *stream) {
     struct target *target = &stream->request->target;
     struct str last = target->path;

@@ -23,19 +23,19 @@ struct static_dir *static_dir_new(const char *root, const struct static_options 
 /* NULL is allowed. Streams that are being served do not need it any more. */
 void static_dir_free(struct static_dir *dir);
 
-/* Answers with the file that `relative`, a route's *rest, names in the folder; the stream is over by
- * itself when all is sent. "" and a trailing slash mean index.html there; a folder without the slash
- * is answered by 301 to the one with it. NAME.br or NAME.gz is sent for NAME to who accepts that
- * coding no less than none, br first where both weigh the same. 404 for what is not there, is no
- * regular file, or leads out of the folder; 503 when descriptors are exhausted. */
+/* Answers with the file that `relative`, a route's *rest, names in the folder; the stream is over
+ * by itself when all is sent. "" and a trailing slash mean index.html there; a folder without the
+ * slash is answered by 301 to the one with it. NAME.br or NAME.gz is sent for NAME to who accepts
+ * that coding no less than none, br first where both weigh the same. 404 for what is not there, is
+ * no regular file, or leads out of the folder; 503 when descriptors are exhausted. */
 void static_serve(struct stream *stream, const struct static_dir *dir, struct str relative);
 
 /* Answers with the file at `path`: beneath `root`, relative to it, or anywhere when `root` is NULL.
  * As it is: no siblings, no index. `done` is called once, never from within: 0 when the answer has
  * begun (the file is open and the rest follows by itself: nobody else may write or finish the
  * stream), -ENOENT, -EISDIR, -EACCES or another error when nothing was sent, STREAM_ECLOSED when
- * the stream closed before. With a status other than 200 set before, preconditions and ranges do not
- * count. */
+ * the stream closed before. With a status other than 200 set before, preconditions and ranges do
+ * not count. */
 struct static_job *static_file(struct stream *stream, const char *root, const char *path,
                                int64_t max_age, void (*done)(void *arg, int error), void *arg);
 /* Before `done`: it will not be called, and nothing is sent. */

@@ -1,0 +1,382 @@
+/* access_log: lines on their way to a file.
+ *
+ *   stream closes ──> lines ──(64 KiB or 100 ms)──> batch ──pool──> file
+ *                       └─ both together at most 4 MiB, else the line is dropped
+ *
+ * The loop formats, a pool thread writes, one job at a time. `lines` is the loop's, `batch`
+ * whoever's turn it is: the pool's while `busy`. Several workers append to one file, each with a
+ * log of its own: O_APPEND and whole lines in each write keep them apart. What could not be written
+ * stays at the front of the batch and is tried again; only a full memory drops lines, the newest,
+ * and counts them.
+ *
+ * A line is made for every request, so its common parts are copied, not printed: the text of the
+ * second is kept, numbers and IPv4 addresses are written here. The file is looked at (was it
+ * renamed?) once for each batch, in the pool. Owned by a worker; must not know protocols or Lua.
+ */
+#include "http/access_log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/stream.h"
+#include "net/file.h"
+#include "net/work.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(ACCESS_LINE_MAX <= PIPE_BUF, "a line must be written at once");
+
+struct access_log {
+    struct loop *loop;
+    struct buf lines;
+    struct timer flush;
+    int64_t second; /* of `stamp` */
+    char stamp[32];
+    uint64_t dropped;
+    bool busy, failing, closing;
+    /* The pool's while busy. */
+    struct work work;
+    struct buf batch;
+    size_t written; /* of the batch */
+    int error;      /* of the last job */
+    int fd;
+    char *path; /* NULL: standard output, which is neither opened nor closed */
+};
+
+/* --- a line --- */
+
+static bool is_plain(unsigned char c) {
+    return (c >= 0x20) & (c < 0x7F) & (c != '"') & (c != '\\');
+}
+
+enum { RUN = 16 };
+
+/* Without branches, so that compilers look at all bytes at once. */
+static bool is_plain_run(const char *s) {
+    unsigned char plain = 1;
+    for (size_t i = 0; i < RUN; i++)
+        plain &= is_plain((unsigned char)s[i]);
+    return plain;
+}
+
+static char *put_escape(char *out, unsigned char c) {
+    static const char hex[] = "0123456789ABCDEF";
+    memcpy(out, "\\x", 2);
+    out[2] = hex[c >> 4];
+    out[3] = hex[c & 15];
+    return out + 4;
+}
+
+/* At most `most` bytes; the last three are dots where that is not enough. */
+static char *put_escaped(char *out, struct str s, size_t most) {
+    const char *end = out + most - 7; /* room for one more byte, escaped, and the dots */
+    for (size_t i = 0; i < s.len;) {
+        if (s.len - i >= RUN && out + RUN <= end && is_plain_run(s.ptr + i)) {
+            memcpy(out, s.ptr + i, RUN);
+            out += RUN;
+            i += RUN;
+            continue;
+        }
+        if (out > end) {
+            memcpy(out, "...", 3);
+            return out + 3;
+        }
+        unsigned char c = (unsigned char)s.ptr[i++];
+        if (is_plain(c))
+            *out++ = (char)c;
+        else
+            out = put_escape(out, c);
+    }
+    return out;
+}
+
+static char *put_str(char *out, struct str s) {
+    memcpy(out, s.ptr, s.len);
+    return out + s.len;
+}
+
+/* With zeroes in front up to `width` digits. */
+static char *put_number(char *out, uint64_t n, int width) {
+    char digits[20];
+    int count = 0;
+    do
+        digits[count++] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    for (int i = width; i > count; i--)
+        *out++ = '0';
+    while (count > 0)
+        *out++ = digits[--count];
+    return out;
+}
+
+static char *put_address(char *out, const struct address *address) {
+    if (!address) {
+        *out++ = '-';
+        return out;
+    }
+    if (address->v6) {
+        address_format(address, out);
+        return out + strlen(out);
+    }
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            *out++ = '.';
+        out = put_number(out, address->ip[i], 1);
+    }
+    return out;
+}
+
+/* "[10/Oct/2000:13:55:36 +0000]", whatever the locale. */
+static void make_stamp(struct access_log *log, int64_t second) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = (time_t)second;
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    char *out = log->stamp;
+    *out++ = '[';
+    out = put_number(out, (uint64_t)tm.tm_mday, 2);
+    *out++ = '/';
+    out = put_str(out, (struct str){months + 3 * (size_t)tm.tm_mon, 3});
+    *out++ = '/';
+    out = put_number(out, (uint64_t)tm.tm_year + 1900, 4);
+    *out++ = ':';
+    out = put_number(out, (uint64_t)tm.tm_hour, 2);
+    *out++ = ':';
+    out = put_number(out, (uint64_t)tm.tm_min, 2);
+    *out++ = ':';
+    out = put_number(out, (uint64_t)tm.tm_sec, 2);
+    out = put_str(out, STR(" +0000]"));
+    *out = '\0';
+    log->second = second;
+}
+
+static char *put_stamp(struct access_log *log, char *out) {
+    int64_t second = clock_wall_ns() / 1000000000;
+    if (second != log->second)
+        make_stamp(log, second);
+    return put_str(out, str_of(log->stamp));
+}
+
+static char *put_quoted(char *out, struct str s) {
+    enum { MOST = 768 };
+    *out++ = '"';
+    if (s.len > 0)
+        out = put_escaped(out, s, MOST);
+    else
+        *out++ = '-';
+    *out++ = '"';
+    return out;
+}
+
+static char *put_request(char *out, const struct request *request) {
+    enum { METHOD_MOST = 32, TARGET_MOST = 2048 };
+    *out++ = '"';
+    out = put_escaped(out, request_method(request), METHOD_MOST);
+    *out++ = ' ';
+    out = put_escaped(out, request_target(request), TARGET_MOST);
+    out = put_str(out, STR(" HTTP/1."));
+    *out++ = (char)('0' + request->minor);
+    *out++ = '"';
+    return out;
+}
+
+/* `out` has room for ACCESS_LINE_MAX bytes; returns where the line ends. */
+static char *put_line(struct access_log *log, char *out, const struct stream *stream) {
+    const struct request *request = stream->request;
+    uint64_t ms = log->loop->now - stream->started;
+    out = put_address(out, stream->peer);
+    out = put_str(out, STR(" - - "));
+    out = put_stamp(log, out);
+    *out++ = ' ';
+    out = put_request(out, request);
+    *out++ = ' ';
+    out = put_number(out, stream->status, 3);
+    *out++ = ' ';
+    out = put_number(out, stream->head_only || stream->bodiless ? 0 : stream->sent, 1);
+    *out++ = ' ';
+    out = put_quoted(out, request_header(request, STR("referer")));
+    *out++ = ' ';
+    out = put_quoted(out, request_header(request, STR("user-agent")));
+    *out++ = ' ';
+    out = put_number(out, ms / 1000, 1);
+    *out++ = '.';
+    out = put_number(out, ms % 1000, 3);
+    *out++ = ' ';
+    out = put_str(out, str_of(stream_reason_name(stream->reason)));
+    *out++ = '\n';
+    return out;
+}
+
+/* --- writing, in the pool --- */
+
+static void reopen(struct access_log *log) {
+    if (!log->path || file_is(log->fd, log->path))
+        return;
+    int fd = file_open_append(log->path);
+    if (fd < 0) {
+        log->error = fd;
+        return;
+    }
+    file_close(log->fd);
+    log->fd = fd;
+}
+
+/* As many whole lines as fit into PIPE_BUF, so that a pipe takes them in one piece; or all that is
+ * left, which a regular file takes. */
+static size_t next_piece(const struct access_log *log, bool whole) {
+    struct str left = {log->batch.data + log->written, log->batch.len - log->written};
+    if (whole || left.len <= PIPE_BUF)
+        return left.len;
+    const char *end = memrchr(left.ptr, '\n', PIPE_BUF);
+    return end ? (size_t)(end + 1 - left.ptr) : PIPE_BUF;
+}
+
+static void write_batch(struct work *work) {
+    struct access_log *log = CONTAINER_OF(work, struct access_log, work);
+    struct stat st;
+    log->error = 0;
+    reopen(log);
+    bool whole = fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode);
+    while (log->error == 0 && log->written < log->batch.len) {
+        int64_t n =
+            file_write_some(log->fd, log->batch.data + log->written, next_piece(log, whole));
+        if (n < 0)
+            log->error = (int)n;
+        else
+            log->written += (size_t)n;
+    }
+}
+
+/* --- on the loop --- */
+
+static void written(struct work *work);
+
+/* The lines become the batch, and its memory theirs. */
+static void swap(struct access_log *log) {
+    struct buf empty = log->batch;
+    log->batch = log->lines;
+    log->lines = empty;
+}
+
+/* Not while busy, nor when nothing waits. */
+static void submit(struct access_log *log) {
+    timer_clear(&log->flush);
+    if (log->batch.len == 0) /* else its rest is tried again */
+        swap(log);
+    log->busy = true;
+    work_submit(log->loop, &log->work);
+}
+
+static const char *name_of(const struct access_log *log) {
+    return log->path ? log->path : "standard output";
+}
+
+/* Says once that writing fails, and once that it works again. */
+static void report(struct access_log *log) {
+    if (log->error == 0 && log->failing)
+        log_warn("access log %s: writing again, %llu lines were dropped", name_of(log),
+                 (unsigned long long)log->dropped);
+    else if (log->error < 0 && !log->failing)
+        log_warn("access log %s: %s; lines wait, those beyond %u MiB are dropped", name_of(log),
+                 strerror(-log->error), ACCESS_BYTES_MAX >> 20);
+    log->failing = log->error < 0;
+    if (!log->failing)
+        log->dropped = 0;
+}
+
+/* After a job. What a time of failing has piled up is given back. */
+static void drop_written(struct access_log *log) {
+    if (log->written < log->batch.len)
+        return;
+    log->batch.len = log->written = 0;
+    if (log->batch.cap > 4 * ACCESS_FLUSH_BYTES)
+        buf_fini(&log->batch);
+}
+
+/* What waits is written now, on the loop's thread: nobody is left to be kept waiting. */
+static void finish(struct access_log *log) {
+    timer_clear(&log->flush);
+    if (log->batch.len > 0)
+        write_batch(&log->work);
+    drop_written(log);
+    if (log->batch.len == 0) {
+        swap(log);
+        write_batch(&log->work);
+        drop_written(log);
+    }
+    report(log);
+    if (log->batch.len > 0)
+        log_warn("access log %s: %zu bytes were not written", name_of(log),
+                 log->batch.len - log->written + log->lines.len);
+    if (log->path)
+        file_close(log->fd);
+    buf_fini(&log->lines);
+    buf_fini(&log->batch);
+    free(log->path);
+    free(log);
+}
+
+static void written(struct work *work) {
+    struct access_log *log = CONTAINER_OF(work, struct access_log, work);
+    log->busy = false;
+    drop_written(log);
+    report(log);
+    if (log->closing)
+        finish(log);
+    else if (log->failing)
+        loop_timer(log->loop, &log->flush, ACCESS_RETRY_MS);
+    else if (log->lines.len >= ACCESS_FLUSH_BYTES)
+        submit(log);
+    else if (log->lines.len > 0)
+        loop_timer(log->loop, &log->flush, ACCESS_FLUSH_MS);
+}
+
+static void on_flush(struct timer *timer) {
+    submit(CONTAINER_OF(timer, struct access_log, flush));
+}
+
+int access_log_open(struct loop *loop, const char *path, struct access_log **out) {
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDOUT_FILENO : file_open_append(path);
+    if (fd < 0)
+        return fd;
+    struct access_log *log = mem_zalloc(sizeof(*log));
+    log->loop = loop;
+    log->fd = fd;
+    log->path = standard ? NULL : mem_strdup(path);
+    log->second = -1;
+    log->work.run = write_batch;
+    log->work.done = written;
+    timer_init(&log->flush, on_flush);
+    *out = log;
+    return 0;
+}
+
+/* A batch counts whole until it is written: its progress is the pool's to see. */
+void access_log_stream(struct access_log *log, const struct stream *stream) {
+    if (log->lines.len + log->batch.len + ACCESS_LINE_MAX > ACCESS_BYTES_MAX) {
+        log->dropped++;
+        return;
+    }
+    char *at = buf_reserve(&log->lines, ACCESS_LINE_MAX);
+    log->lines.len += (size_t)(put_line(log, at, stream) - at);
+    if (log->busy)
+        return;
+    if (log->lines.len >= ACCESS_FLUSH_BYTES && !log->failing)
+        submit(log);
+    else if (!timer_is_set(&log->flush))
+        loop_timer(log->loop, &log->flush, ACCESS_FLUSH_MS);
+}
+
+void access_log_close(struct access_log *log) {
+    if (!log)
+        return;
+    log->closing = true;
+    if (!log->busy)
+        finish(log);
+}

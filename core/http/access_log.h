@@ -1,0 +1,36 @@
+/* access_log: a line for each stream that is over, in the combined format and two fields more:
+ *
+ *   192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 200 2326 "referer" "agent" 0.012
+ * done
+ *
+ * peer address, time of the end (UTC), request line, status (000: none was sent), bytes of the
+ * body, Referer and User-Agent ("-": none), seconds from the head to the end, why the stream
+ * closed. What is not printable ASCII, '"' and '\' are written \xNN. A long field is cut and ends
+ * in "...": a line is never longer than ACCESS_LINE_MAX. */
+#ifndef HTTP_ACCESS_LOG_H
+#define HTTP_ACCESS_LOG_H
+
+#include "net/loop.h"
+
+#define ACCESS_LINE_MAX 4096        /* PIPE_BUF: lines stay whole on pipes too */
+#define ACCESS_BYTES_MAX (4u << 20) /* lines that wait beyond it are dropped */
+#define ACCESS_FLUSH_BYTES 65536    /* as many are written at once, ... */
+#define ACCESS_FLUSH_MS 100         /* ... fewer after so long */
+#define ACCESS_RETRY_MS 1000        /* after a write that failed */
+
+struct access_log;
+struct stream;
+
+/* Opens the file for appending, made when it is missing; "-" is standard output. One log for each
+ * loop; those of several loops may have the same file. A file that was renamed or removed is opened
+ * anew by its path within ACCESS_FLUSH_MS of the next line, so that it can be rotated. When writing
+ * fails, that is logged once and tried again until it works; lines wait meanwhile, and how many
+ * were dropped is logged then. 0 or a negative errno. */
+int access_log_open(struct loop *loop, const char *path, struct access_log **out);
+/* Adds the line of a stream that closes now: its reason is set, its peer still known. */
+void access_log_stream(struct access_log *log, const struct stream *stream);
+/* Writes what waits, now, and frees the log; as soon as the pool is done with it, if it is at work.
+ * So the loop must not be gone before its loop_fini. NULL is allowed. */
+void access_log_close(struct access_log *log);
+
+#endif

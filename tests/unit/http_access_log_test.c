@@ -1,0 +1,416 @@
+/* What http/access_log promises: the line, whole lines, and none lost without being told. */
+#include "http/access_log.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "fake_stream.h"
+#include "net/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000000)
+
+struct fixture {
+    struct fake fake;
+    struct access_log *log;
+    struct buf said; /* by the program's own log */
+    struct address peer;
+    char folder[64], path[96];
+    const char *expected; /* what the file is to hold, or to end with */
+};
+
+static void on_log(enum log_level level, struct str line, void *arg) {
+    (void)level;
+    buf_add(&((struct fixture *)arg)->said, line);
+}
+
+static int setup(void **state) {
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    strcpy(f->folder, "/tmp/weir-access-XXXXXX");
+    if (!mkdtemp(f->folder))
+        return -1;
+    snprintf(f->path, sizeof(f->path), "%s/access.log", f->folder);
+    f->peer = (struct address){.ip = {192, 0, 2, 1}, .port = 1234};
+    log_set_sink(on_log, f);
+    clock_freeze();
+    fake_init(&f->fake);
+    return access_log_open(&f->fake.loop, f->path, &f->log);
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    char command[96];
+    fault_reset();
+    access_log_close(f->log);
+    fake_fini(&f->fake);
+    clock_thaw();
+    log_set_sink(NULL, NULL);
+    buf_fini(&f->said);
+    snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+    free(f);
+    return system(command);
+}
+
+static struct stream *request(struct fixture *f, const char *method, const char *target,
+                              const char *fields) {
+    struct stream *stream = fake_request(&f->fake, method, target, fields);
+    stream->peer = &f->peer;
+    return stream;
+}
+
+/* Closes the stream, which is when the server logs it. */
+static void over(struct fixture *f, struct stream *stream, enum stream_reason reason) {
+    f->fake.server.access_log = f->log;
+    stream_closed(stream, reason, NULL);
+}
+
+static void close_log(struct fixture *f) {
+    access_log_close(f->log);
+    f->log = f->fake.server.access_log = NULL;
+}
+
+static char *content(const char *path) {
+    struct buf text = {0};
+    assert_int_equal(file_read_all(path, 64 << 20, &text), 0);
+    buf_add_char(&text, 0);
+    return text.data;
+}
+
+static void assert_content(const char *path, const char *expected) {
+    char *text = content(path);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+/* The line without the time, which is between the first '[' and ']'. */
+static void assert_line(struct fixture *f, const char *before, const char *after) {
+    close_log(f);
+    char *text = content(f->path);
+    char *stamp = strchr(text, '['), *end = strchr(text, ']');
+    assert_non_null(stamp);
+    assert_non_null(end);
+    *stamp = 0;
+    assert_string_equal(text, before);
+    assert_string_equal(end + 1, after);
+    free(text);
+}
+
+static void a_line_has_all_fields(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/a?b=c", "referer: http://x/\nuser-agent: curl\n");
+    stream->started = f->fake.loop.now - 12345;
+    f->fake.server.access_log = f->log;
+    stream_respond(stream, NULL, "hello", 5);
+    assert_line(f, "192.0.2.1 - - ",
+                " \"GET /a?b=c HTTP/1.1\" 200 5 \"http://x/\" \"curl\" 12.345 done\n");
+}
+
+static void what_is_missing_is_a_dash(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "POST", "/", "");
+    stream->peer = NULL;
+    stream->request->minor = 0;
+    over(f, stream, REASON_CLIENT);
+    assert_line(f, "- - - ", " \"POST / HTTP/1.0\" 000 0 \"-\" \"-\" 0.000 client\n");
+}
+
+static void bodies_that_are_not_sent_do_not_count(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "HEAD", "/", "");
+    f->fake.server.access_log = f->log;
+    stream_respond(stream, NULL, "hello", 5);
+    assert_line(f, "192.0.2.1 - - ", " \"HEAD / HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 done\n");
+}
+
+static void the_time_is_that_of_the_end(void **state) {
+    struct fixture *f = *state;
+    char stamp[2][64], text[256];
+    for (int i = 0; i < 2; i++) {
+        time_t now = (time_t)(clock_wall_ns() / (int64_t)SECOND);
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        strftime(stamp[i], sizeof(stamp[i]), "[%d/%b/%Y:%H:%M:%S +0000]", &tm);
+        over(f, request(f, "GET", "/", ""), REASON_DONE);
+        clock_advance_ns(86399 * SECOND);
+    }
+    close_log(f);
+    const char *rest = "\"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done";
+    snprintf(text, sizeof(text), "192.0.2.1 - - %s %s\n192.0.2.1 - - %s %s\n", stamp[0], rest,
+             stamp[1], rest);
+    assert_content(f->path, text);
+    assert_string_not_equal(stamp[0], stamp[1]);
+}
+
+static void ipv6_peers_are_written(void **state) {
+    struct fixture *f = *state;
+    f->peer = (struct address){.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, .v6 = true};
+    over(f, request(f, "GET", "/", ""), REASON_DONE);
+    assert_line(f, "2001:db8::1 - - ", " \"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done\n");
+}
+
+static void no_peer_can_forge_a_line(void **state) {
+    struct fixture *f = *state;
+    over(f, request(f, "GET", "/\"\\", "user-agent: a\tb\"c\\d\x7f\xc3\xa9 e\nreferer: \x1b[2J\n"),
+         REASON_DONE);
+    assert_line(f, "192.0.2.1 - - ",
+                " \"GET /\\x22\\x5C HTTP/1.1\" 000 0 \"\\x1B[2J\" "
+                "\"a\\x09b\\x22c\\x5Cd\\x7F\\xC3\\xA9 e\" 0.000 done\n");
+}
+
+/* Long fields are looked at in runs: a byte is escaped wherever it stands. */
+static void every_byte_of_a_field_is_looked_at(void **state) {
+    struct fixture *f = *state;
+    struct buf expected = {0};
+    for (int at = 0; at < 40; at++) {
+        char fields[80] = "user-agent: 0123456789abcdefghijABCDEFGHIJ0123456789\n";
+        const char *agent = fields + 12;
+        buf_printf(&expected, "\"%.*s\\x22%s", at, agent, agent + at + 1);
+        expected.data[expected.len - 1] = '"'; /* for the newline */
+        fields[12 + at] = '"';
+        over(f, request(f, "GET", "/", fields), REASON_DONE);
+    }
+    close_log(f);
+    char *text = content(f->path), *found = text;
+    for (char *want = strtok(expected.data, "\""); want; want = strtok(NULL, "\"")) {
+        found = strstr(found, want);
+        assert_non_null(found);
+    }
+    free(text);
+    buf_fini(&expected);
+}
+
+static void long_fields_are_cut(void **state) {
+    struct fixture *f = *state;
+    struct buf target = {0}, fields = {0};
+    buf_add(&target, STR("/"));
+    for (int i = 0; i < 3000; i++)
+        buf_add_char(&target, '"');
+    buf_add(&fields, STR("referer: "));
+    for (int i = 0; i < 3000; i++)
+        buf_add_char(&fields, '\x80');
+    buf_add(&fields, STR("\nuser-agent: "));
+    for (int i = 0; i < 3000; i++)
+        buf_add_char(&fields, '"');
+    buf_add_char(&fields, 0);
+    buf_add_char(&target, 0);
+    f->peer = (struct address){.v6 = true};
+    memset(f->peer.ip, 0xff, 16);
+    struct stream *stream =
+        request(f, "AVERYLONGMETHODTHATNOBODYHASHEARDOF", target.data, fields.data);
+    stream->sent = stream->started = UINT64_MAX;
+    over(f, stream, REASON_CANCELLED);
+    close_log(f);
+    char *text = content(f->path);
+    assert_true(strlen(text) <= ACCESS_LINE_MAX);
+    assert_non_null(strstr(text, "\"AVERYLONGMETHODTHATNOBODYH... /\\x22\\x22"));
+    assert_non_null(strstr(text, "\\x22... HTTP/1.1\" 000 18446744073709551615 \"\\x80"));
+    assert_non_null(strstr(text, "\\x80...\" \"\\x22"));
+    assert_non_null(strstr(text, "\\x22...\" "));
+    assert_string_equal(text + strlen(text) - 11, " cancelled\n");
+    free(text);
+    buf_fini(&target);
+    buf_fini(&fields);
+}
+
+static bool file_is_filled(void *arg) {
+    struct fixture *f = arg;
+    struct stat st;
+    return file_stat(f->path, &st) == 0 && st.st_size > 0;
+}
+
+static void lines_are_written_after_a_while(void **state) {
+    struct fixture *f = *state;
+    clock_thaw();
+    over(f, request(f, "GET", "/one", ""), REASON_DONE);
+    assert_false(file_is_filled(f));
+    uint64_t begun = f->fake.loop.now;
+    fake_run_until(&f->fake, file_is_filled, f);
+    assert_true(f->fake.loop.now - begun >= ACCESS_FLUSH_MS);
+    char *text = content(f->path);
+    assert_non_null(strstr(text, "/one"));
+    free(text);
+}
+
+static void many_lines_are_written_at_once(void **state) {
+    struct fixture *f = *state; /* the clock stands still: no timer fires */
+    for (int i = 0; i < 2000; i++)
+        over(f, request(f, "GET", "/many", ""), REASON_DONE);
+    fake_run_until(&f->fake, file_is_filled, f);
+    close_log(f);
+    fake_run_until(&f->fake, file_is_filled, f);
+    fake_fini(&f->fake); /* the pool ends its work, then the log is written and freed */
+    char *text = content(f->path);
+    int lines = 0;
+    for (char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 2000);
+    free(text);
+    fake_init(&f->fake);
+}
+
+static void a_rotated_file_is_opened_anew(void **state) {
+    struct fixture *f = *state;
+    char old[128];
+    snprintf(old, sizeof(old), "%s.1", f->path);
+    clock_thaw();
+    over(f, request(f, "GET", "/one", ""), REASON_DONE);
+    fake_run_until(&f->fake, file_is_filled, f);
+    assert_int_equal(file_rename(f->path, old), 0);
+    over(f, request(f, "GET", "/two", ""), REASON_DONE);
+    fake_run_until(&f->fake, file_is_filled, f);
+    char *first = content(old), *second = content(f->path);
+    assert_non_null(strstr(first, "/one"));
+    assert_null(strstr(first, "/two"));
+    assert_non_null(strstr(second, "/two"));
+    free(first);
+    free(second);
+}
+
+static bool has_said(void *arg) {
+    struct fixture *f = arg;
+    return f->said.len > 0 && memmem(f->said.data, f->said.len, f->expected, strlen(f->expected));
+}
+
+static void wait_said(struct fixture *f, const char *text) {
+    f->expected = text;
+    fake_run_until(&f->fake, has_said, f);
+}
+
+static void a_full_disk_is_told_once_and_lines_wait(void **state) {
+    struct fixture *f = *state;
+    clock_thaw();
+    fault_arm("file_write", -ENOSPC, 0, 2);
+    over(f, request(f, "GET", "/one", ""), REASON_DONE);
+    wait_said(f, "No space left on device");
+    over(f, request(f, "GET", "/two", ""), REASON_DONE);
+    wait_said(f, "writing again, 0 lines were dropped");
+    const char *first = memmem(f->said.data, f->said.len, "No space", 8);
+    size_t rest = f->said.len - (size_t)(first + 1 - f->said.data);
+    assert_null(memmem(first + 1, rest, "No space", 8));
+    close_log(f);
+    char *text = content(f->path);
+    assert_true(strstr(text, "/one") && strstr(text, "/two") > strstr(text, "/one"));
+    free(text);
+}
+
+static void a_file_that_cannot_be_made_is_tried_again(void **state) {
+    struct fixture *f = *state;
+    clock_thaw();
+    assert_int_equal(file_remove(f->path), 0);
+    fault_arm("file_open", -EMFILE, 0, 1);
+    over(f, request(f, "GET", "/one", ""), REASON_DONE);
+    wait_said(f, "Too many open files");
+    fake_run_until(&f->fake, file_is_filled, f);
+    char *text = content(f->path);
+    assert_non_null(strstr(text, "/one"));
+    free(text);
+}
+
+static void what_is_dropped_is_counted(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/", "");
+    char line[256];
+    clock_thaw();
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    access_log_stream(f->log, stream);
+    wait_said(f, "No space");
+    size_t each = (size_t)snprintf(line, sizeof(line),
+                                   "192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] \"GET / HTTP/1.1\" "
+                                   "000 0 \"-\" \"-\" 0.000 done\n");
+    size_t room = (ACCESS_BYTES_MAX - ACCESS_LINE_MAX) / each + 1; /* the first one included */
+    for (size_t i = 1; i < room + 7; i++)
+        access_log_stream(f->log, stream);
+    wait_said(f, "writing again, 7 lines were dropped");
+    /* The batch's room is free again. */
+    access_log_stream(f->log, stream);
+    close_log(f);
+    over(f, stream, REASON_DONE);
+    fake_fini(&f->fake);
+    struct stat st;
+    assert_int_equal(file_stat(f->path, &st), 0);
+    assert_int_equal(st.st_size / (off_t)each, room + 1);
+    fake_init(&f->fake);
+}
+
+static void what_cannot_be_written_at_the_end_is_told(void **state) {
+    struct fixture *f = *state;
+    over(f, request(f, "GET", "/", ""), REASON_DONE);
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    close_log(f);
+    wait_said(f, "bytes were not written");
+}
+
+static void opening_can_fail(void **state) {
+    struct fixture *f = *state;
+    struct access_log *log = NULL;
+    assert_int_equal(access_log_open(&f->fake.loop, "/nowhere/access.log", &log), -ENOENT);
+    assert_null(log);
+    access_log_close(NULL);
+}
+
+/* A pipe that nobody reads must not hold a pool thread; what did not fit comes when there is room.
+ */
+static void standard_output_may_be_a_full_pipe(void **state) {
+    struct fixture *f = *state;
+    struct access_log *file = f->log;
+    int ends[2], before = dup(STDOUT_FILENO);
+    clock_thaw();
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
+    assert_int_equal(access_log_open(&f->fake.loop, "-", &f->log), 0);
+    fflush(stdout);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[1]);
+    for (int i = 0; i < 200; i++)
+        over(f, request(f, "GET", "/pipe", ""), REASON_DONE);
+    wait_said(f, "Resource temporarily unavailable");
+    char text[8192];
+    ssize_t n = read(ends[0], text, sizeof(text));
+    assert_true(n > 0 && n <= 4096);
+    assert_int_equal(text[n - 1], '\n');
+    f->said.len = 0;
+    close_log(f); /* writes what fits, tells what does not */
+    dup2(before, STDOUT_FILENO);
+    close(before);
+    n = read(ends[0], text, sizeof(text));
+    assert_true(n > 0 && text[n - 1] == '\n');
+    assert_int_equal(read(ends[0], text, 1), 0);
+    close(ends[0]);
+    wait_said(f, "bytes were not written");
+    f->log = file;
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_line_has_all_fields),
+        TEST(what_is_missing_is_a_dash),
+        TEST(bodies_that_are_not_sent_do_not_count),
+        TEST(the_time_is_that_of_the_end),
+        TEST(ipv6_peers_are_written),
+        TEST(no_peer_can_forge_a_line),
+        TEST(every_byte_of_a_field_is_looked_at),
+        TEST(long_fields_are_cut),
+        TEST(lines_are_written_after_a_while),
+        TEST(many_lines_are_written_at_once),
+        TEST(a_rotated_file_is_opened_anew),
+        TEST(a_full_disk_is_told_once_and_lines_wait),
+        TEST(a_file_that_cannot_be_made_is_tried_again),
+        TEST(what_is_dropped_is_counted),
+        TEST(what_cannot_be_written_at_the_end_is_told),
+        TEST(opening_can_fail),
+        TEST(standard_output_may_be_a_full_pipe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
