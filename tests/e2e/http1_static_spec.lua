@@ -267,7 +267,7 @@ describe("never a path outside:", function()
   local paths = {
     "../secret.txt", "sub/../../secret.txt", "%2e%2e/secret.txt", "%2E%2E/secret.txt", "..%2fsecret.txt",
     "%2e%2e%2fsecret.txt", "sub%2f..%2f..%2fsecret.txt", "./../secret.txt", "..\\secret.txt", "..%5csecret.txt",
-    "/etc/passwd", "%2fetc%2fpasswd", "digits.txt%00", "%00", "out.txt", "up/secret.txt", "up/public/digits.txt",
+    "/etc/passwd", "%2fetc%2fpasswd", "digits.txt%00", "%00", "out.txt", "up/secret.txt",
     "etc/passwd", "sub/../../../../../../../../etc/passwd", "....//secret.txt", "%252e%252e/secret.txt",
   }
   for _, path in ipairs(paths) do
