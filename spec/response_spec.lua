@@ -97,7 +97,7 @@ describe("cookie", function()
 
   it("has the attributes that are asked for", function()
     local cookie = set_cookie("session", "abc",
-      { path = "/app", domain = "example.org", max_age = 60, secure = true, httponly = true, samesite = "Lax" })
+      { path = "/app", domain = "example.org", max_age = 60, secure = true, http_only = true, same_site = "Lax" })
     local lower = cookie:lower()
     for _, part in ipairs { "path=/app", "domain=example.org", "max-age=60", "secure", "httponly", "samesite=lax" } do
       assert.is_truthy(lower:find("; " .. part, 1, true), cookie)
