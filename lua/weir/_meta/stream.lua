@@ -87,8 +87,8 @@ function Stream:cookie(name, value, options) end
 ---@field domain? string
 ---@field max_age? integer seconds; none: until the browser is closed
 ---@field secure? boolean (true on https)
----@field http_only? boolean (true)
----@field same_site? "Strict"|"Lax"|"None" ("Lax")
+---@field httponly? boolean (true)
+---@field samesite? "Strict"|"Lax"|"None" ("Lax")
 
 ---@param text string
 function Stream:text(text) end

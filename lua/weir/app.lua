@@ -1,0 +1,258 @@
+-- app: what an app file returns, and how a request passes through it.
+--
+-- While the file loads an app is a list of *entries* in the order they were added: routes, middleware, static folders
+-- and mounted apps. `compile` walks it once, gives everything to a router of the core, and seals the app. From then on
+-- the core finds the handler and the middleware of a request and calls `run` in the request's task, so nothing here is
+-- looked up twice, and a request without middleware allocates nothing.
+--
+--   app:mount("/api", child)    the child's entries are walked in the mount's place, with "/api" before their paths
+--
+-- What a handler returns becomes the answer in `reply`. What it raises comes to `failed`, in a task of its own.
+
+local core = require "weir.core"
+local check = require "weir.check"
+local json = require "weir.json"
+
+local app = {}
+
+local App = { __name = "weir.app" }
+App.__index = App
+
+-- ---- while the file loads -------------------------------------------------------------------------------------------
+
+--- A new app without routes.
+function app.new()
+  return setmetatable({ entries = {}, sealed = false }, App)
+end
+
+-- Adds an entry, with the place in the script that asked for it: two calls up.
+local function add(self, name, entry)
+  if getmetatable(self) ~= App then
+    error(("app:%s: called without an app; write app:%s(...), with a colon"):format(name, name), 3)
+  end
+  if self.sealed then
+    error(("app:%s: the app is already serving; add everything while its file loads"):format(name), 3)
+  end
+  local caller = debug.getinfo(3, "Sl")
+  entry.kind, entry.where = name, ("%s:%d"):format(caller.short_src, caller.currentline)
+  self.entries[#self.entries + 1] = entry
+end
+
+local function check_path(name, what, value)
+  if type(value) ~= "string" or value:sub(1, 1) ~= "/" then
+    check.bad("app:" .. name, what, value, 'a string that begins with "/"', 3)
+  end
+end
+
+for _, verb in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
+  local method = verb:upper()
+  --- Answers that method on the paths that match `pattern` with what `handler(stream)` returns.
+  App[verb] = function(self, pattern, handler)
+    check_path(verb, "argument 1 (pattern)", pattern)
+    check.callable("app:" .. verb, "argument 2 (handler)", handler)
+    add(self, verb, { method = method, pattern = pattern, handler = handler })
+  end
+end
+
+--- The same for any method, written as in a request: "REPORT".
+function App:route(method, pattern, handler)
+  check.string("app:route", "argument 1 (method)", method)
+  check_path("route", "argument 2 (pattern)", pattern)
+  check.callable("app:route", "argument 3 (handler)", handler)
+  add(self, "route", { method = method, pattern = pattern, handler = handler })
+end
+
+--- Calls fn(stream, next) before the handlers of all paths below a prefix, or of all.
+function App:use(prefix, fn)
+  if fn == nil then prefix, fn = "/", prefix end
+  check_path("use", "the prefix", prefix)
+  check.callable("app:use", "the middleware", fn)
+  add(self, "use", { prefix = prefix, handler = fn })
+end
+
+--- Serves the files of a folder below a prefix.
+function App:static(prefix, folder, options)
+  check_path("static", "argument 1 (prefix)", prefix)
+  check.path("app:static", "argument 2 (folder)", folder)
+  options = check.options("app:static", options, { "max_age", "hidden" })
+  if options.max_age ~= nil then check.seconds("app:static", "max_age", options.max_age) end
+  if options.hidden ~= nil then check.boolean("app:static", "hidden", options.hidden) end
+  add(self, "static", { prefix = prefix, folder = folder, options = options })
+end
+
+--- Puts another app's routes, middleware, error handler and start functions below a prefix.
+function App:mount(prefix, child)
+  check_path("mount", "argument 1 (prefix)", prefix)
+  if getmetatable(child) ~= App then check.bad("app:mount", "argument 2 (app)", child, "an app, from weir.app()") end
+  add(self, "mount", { prefix = prefix, child = child })
+end
+
+--- Calls fn(stream, err, traceback) when a handler raised; what it returns is the answer.
+function App:on_error(fn)
+  check.callable("app:on_error", "argument 1 (fn)", fn)
+  add(self, "on_error", { handler = fn })
+end
+
+--- Calls fn when the app starts, in one worker, or with `each_worker` in all.
+function App:on_start(fn, options)
+  check.callable("app:on_start", "argument 1 (fn)", fn)
+  options = check.options("app:on_start", options, { "each_worker" })
+  if options.each_worker ~= nil then check.boolean("app:on_start", "each_worker", options.each_worker) end
+  add(self, "on_start", { fn = fn, each_worker = options.each_worker or false })
+end
+
+-- ---- compiling ------------------------------------------------------------------------------------------------------
+
+-- "/api/" and "/users" are "/api/users"; a trailing slash of the path stays.
+local function join(base, path)
+  return (base:gsub("/$", "")) .. path
+end
+
+-- Calls visit(entry, base) for every entry of an app and of those mounted in it, in their order. `above` are the apps
+-- that are being walked, so that one that holds itself is found.
+local function walk(self, visit, base, above)
+  above[self] = true
+  for _, entry in ipairs(self.entries) do
+    if entry.kind ~= "mount" then
+      visit(entry, base)
+    elseif above[entry.child] then
+      error(entry.where .. ": app:mount: the app is mounted in itself", 0)
+    else
+      walk(entry.child, visit, join(base, entry.prefix):gsub("/$", ""), above)
+    end
+  end
+  above[self] = nil
+  self.sealed = true
+end
+
+-- What each kind of entry gives to the router; by tail calls, so that its errors come without a line of this file.
+local compile_entry = {
+  use = function(entry, base, router)
+    return router:use(join(base, entry.prefix), entry.handler)
+  end,
+  static = function(entry, base, router)
+    return router:static(join(base, entry.prefix), entry.folder, entry.options, base)
+  end,
+  on_start = function() end, -- see app.starts
+  on_error = function(entry, base, _, on_errors)
+    if on_errors[base] then error("app:on_error: the app has one already", 0) end
+    on_errors[base] = entry.handler
+  end,
+}
+
+local function compile_route(entry, base, router)
+  return router:route(entry.method, join(base, entry.pattern), entry.handler, base)
+end
+
+--- For the core: the router of an app. Raises with the line of the script on what a router refuses.
+function app.compile(self)
+  local router = core.router()
+  self.on_errors = {} -- by base
+  walk(self, function(entry, base)
+    local ok, err = pcall(compile_entry[entry.kind] or compile_route, entry, base, router, self.on_errors)
+    if not ok then error(entry.where .. ": " .. tostring(err), 0) end
+  end, "", {})
+  return router
+end
+
+--- For the core: the functions that the app starts with, mounted ones' too, as { fn =, each_worker = }.
+function app.starts(self)
+  local list = {}
+  walk(self, function(entry)
+    if entry.kind == "on_start" then list[#list + 1] = { fn = entry.fn, each_worker = entry.each_worker } end
+  end, "", {})
+  return list
+end
+
+-- ---- answering ------------------------------------------------------------------------------------------------------
+
+-- A mistake of the handler, told with its place in the script.
+local function refuse(stream, handler, value)
+  local source = debug.getinfo(handler, "S")
+  error(("%s:%d: the handler of %s %s returned %s; return a string, a table, or nothing"):format(source.short_src,
+    source.linedefined, stream.method, stream.path, check.show(value)), 0)
+end
+
+local function reply(stream, handler, value)
+  local kind = type(value)
+  if kind == "nil" then return end -- the core finishes the stream
+  if kind == "string" then
+    stream:_respond("text/plain; charset=utf-8", value)
+  elseif kind == "table" or value == json.null then
+    stream:_respond("application/json", json.encode(value))
+  else
+    refuse(stream, handler, value)
+  end
+end
+
+-- Calls the middleware from `list[i]` on, then the handler. Middleware that returns nothing passes on what next()
+-- returned, so that `next()` without `return` loses no answer.
+local function call(stream, handler, list, i)
+  local middleware = list[i]
+  if not middleware then return (handler(stream)) end
+  local called, passed = false, nil
+  local value = middleware(stream, function()
+    if called then error("next() was called twice by one middleware; the handler runs once for a request", 2) end
+    called = true
+    passed = call(stream, handler, list, i + 1)
+    return passed
+  end)
+  if value == nil then return passed end
+  return value
+end
+
+--- For the core: runs a request's handler and its middleware, and answers.
+function app.run(stream, handler, first, ...)
+  if not first then return reply(stream, handler, (handler(stream))) end
+  return reply(stream, handler, (call(stream, handler, { first, ... }, 1)))
+end
+
+-- The on_error of the innermost app whose base the path is below, or nil.
+local function find_on_error(on_errors, path)
+  local found, length = nil, -1
+  for base, fn in pairs(on_errors) do
+    local below = path == base or path:sub(1, #base + 1) == base .. "/" or base == ""
+    if below and #base > length then found, length = fn, #base end
+  end
+  return found
+end
+
+local REASONS = {
+  [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
+  [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout", [409] = "Conflict",
+  [410] = "Gone", [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large",
+  [415] = "Unsupported Media Type", [418] = "I'm a teapot", [422] = "Unprocessable Content",
+  [428] = "Precondition Required", [429] = "Too Many Requests", [500] = "Internal Server Error",
+  [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
+}
+
+-- The answer that weir.fail asked for. Header fields that the handler had set are gone already.
+local function answer_failure(stream, failure)
+  local kind, body = "text/plain; charset=utf-8", failure.body
+  if type(body) == "table" then
+    kind, body = "application/json", json.encode(body)
+  elseif body == nil then
+    body = ("%d %s\n"):format(failure.status, REASONS[failure.status] or "Error")
+  end
+  stream:status(failure.status)
+  stream:_respond(kind, body)
+end
+
+-- xpcall's handler: keeps the traceback of an error that has a message.
+local function with_traceback(err)
+  return type(err) == "string" and debug.traceback(err, 2) or err
+end
+
+--- For the core: answers in place of a task that raised `err` before its answer had begun. What is still unanswered
+--- afterwards gets the core's 500.
+function app.failed(self, stream, err, traceback)
+  if getmetatable(err) == core.failure then return answer_failure(stream, err) end
+  local on_error = find_on_error(self.on_errors, stream.path)
+  if not on_error then return end
+  local ok, value = xpcall(on_error, with_traceback, stream, err, traceback)
+  if ok then return reply(stream, on_error, value) end
+  if getmetatable(value) == core.failure then return answer_failure(stream, value) end
+  error(value, 0)
+end
+
+return app
