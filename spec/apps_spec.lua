@@ -1,0 +1,174 @@
+-- The apps of apps/, the one that `weir new` writes, and the one in the README.
+
+local test = require "weir.test"
+local support = require "spec.support"
+local json = require("weir").json
+
+-- The next event, which must have that name.
+local function expect(events, name, timeout)
+  local event = assert(events:next(timeout))
+  assert.equal(name, event.event)
+  return event.data
+end
+
+-- A page and all that it refers to are there, with relative addresses, which hold under any prefix.
+local function assert_page(server, folder, files)
+  local page = server:get(folder)
+  assert.equal(200, page.status)
+  assert.equal("text/html; charset=utf-8", page.headers["content-type"])
+  assert.is_nil(page.body:match '="/[^"]*"')
+  local found = 0
+  for name in page.body:gmatch '[hrefsc]+="([%w.]+%.%a+)"' do
+    found = found + 1
+    local file = server:get(folder .. name)
+    assert.equal(200, file.status, name)
+    assert.is_truthy(file.headers["content-type"]:find(files[name], 1, true), name)
+  end
+  assert.equal(3, found)
+end
+
+local files = { ["style.css"] = "text/css", ["page.js"] = "javascript", ["icon.svg"] = "image/svg+xml" }
+
+describe("logtail", function()
+  local path
+
+  before_each(function() path = support.folder() .. "/some.log" end)
+  after_each(support.remove_folders)
+
+  local function serve(env)
+    return test.spawn { "serve", "apps/logtail", "--workers", 2, env = env }
+  end
+
+  it("sends the lines that are there and those that come #workers", function()
+    support.write_file(path, "one\ntwo\n")
+    local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    assert.same({ path = path, lines = 200, heartbeat = 5 }, json.decode(expect(events, "start")))
+    assert.equal("one", expect(events, "message"))
+    assert.equal("two", expect(events, "message"))
+    support.append_file(path, "three\n\nfive\n")
+    assert.equal("three", expect(events, "message"))
+    assert.equal("", expect(events, "message"))
+    assert.equal("five", expect(events, "message"))
+  end)
+
+  it("begins with the newest 200", function()
+    local lines = {}
+    for i = 1, 300 do lines[i] = "line " .. i .. "\n" end
+    support.write_file(path, table.concat(lines))
+    local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    expect(events, "start")
+    for i = 101, 300 do assert.equal("line " .. i, expect(events, "message")) end
+  end)
+
+  it("goes on after a rotation, and waits for a file that is not there", function()
+    local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    expect(events, "start")
+    support.write_file(path, "first\n")
+    assert.equal("first", expect(events, "message"))
+    assert(os.rename(path, path .. ".1"))
+    support.write_file(path, "second\n")
+    assert.equal("second", expect(events, "message"))
+  end)
+
+  it("shows a quiet connection to be alive", function()
+    local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    expect(events, "start")
+    expect(events, "heartbeat", 8)
+  end)
+
+  it("says how to set it up, and ends", function()
+    local events = assert(serve({ WEIR_LOG = "" }):sse "/lines")
+    assert.matches("WEIR_LOG", expect(events, "setup"))
+    local _, why = events:next()
+    assert.equal("closed", why)
+    assert.is_true(events.complete)
+  end)
+
+  it("has a page", function() assert_page(serve(), "/", files) end)
+end)
+
+describe("clock", function()
+  local server
+
+  before_each(function() server = test.start "apps/clock/app.lua" end)
+
+  -- The first `n` lines of a streamed answer.
+  local function lines_of(target, n)
+    local client = assert(server:connect())
+    client:send("GET " .. target .. " HTTP/1.1\r\nHost: x\r\n\r\n")
+    local head = assert(client:receive_head())
+    local body = ""
+    while select(2, body:gsub("\n", "")) < n do body = body .. assert(client:receive_piece(head)) end
+    local lines = {}
+    for line in body:gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
+    return lines, head
+  end
+
+  it("ticks as server-sent events", function()
+    local events = assert(server:sse "/sse")
+    local first = json.decode(expect(events, "tick"))
+    local second = json.decode(expect(events, "tick"))
+    assert.equal(first.unix + 1, second.unix)
+    assert.equal(os.date("!%H:%M:%S", second.unix), second.time)
+  end)
+
+  it("ticks as text", function()
+    local lines, head = lines_of("/text", 2)
+    assert.equal("text/plain; charset=utf-8", head.headers["content-type"])
+    assert.equal("chunked", head.framing)
+    for _, line in ipairs(lines) do assert.matches("^%d%d:%d%d:%d%d$", line) end
+    assert.not_equal(lines[1], lines[2])
+  end)
+
+  it("ticks as newline-delimited JSON", function()
+    local lines, head = lines_of("/ndjson", 2)
+    assert.equal("application/x-ndjson", head.headers["content-type"])
+    assert.equal(json.decode(lines[1]).unix + 1, json.decode(lines[2]).unix)
+  end)
+
+  it("has a page", function() assert_page(server, "/", files) end)
+end)
+
+describe("apps together", function()
+  it("answer under the names of their folders #workers", function()
+    local server = test.spawn { "serve", "apps", "--workers", 2 }
+    local index = server:get "/"
+    assert.equal(200, index.status)
+    assert.matches("logtail/", index.body, 1, true)
+    assert.matches("clock/", index.body, 1, true)
+    assert_page(server, "/logtail/", files)
+    assert_page(server, "/clock/", files)
+  end)
+end)
+
+describe("the app of weir new", function()
+  after_each(support.remove_folders)
+
+  it("has its name everywhere, and passes its spec", function()
+    local folder = support.folder()
+    local made = test.run { "new", "my-shop2", cwd = folder }
+    assert.equal(0, made.code, made.stderr)
+    for _, name in ipairs { "app.lua", "README.md", "public/index.html", "spec/app_spec.lua" } do
+      local text = assert(support.read_file(folder .. "/my-shop2/" .. name), name)
+      assert.is_truthy(text:find("my-shop2", 1, true), name)
+      assert.is_nil(text:find("__NAME__", 1, true), name)
+    end
+    local spec = test.run { "spec", cwd = folder .. "/my-shop2", timeout = 30 }
+    assert.equal(0, spec.code, spec.stdout .. spec.stderr)
+    assert.matches("4 successes / 0 failures / 0 errors", spec.stdout, 1, true)
+  end)
+end)
+
+describe("the README's app", function()
+  after_each(support.remove_folders)
+
+  it("is 15 lines long and does what it says", function()
+    local text = assert(support.read_file "README.md"):match "```lua\n(.-)```"
+    assert.equal(15, select(2, text:gsub("\n", "")))
+    local server = support.serve_text(text)
+    assert.same({ hello = "Ada" }, server:get("/hello/Ada").json())
+    local events = assert(server:sse "/clock")
+    expect(events, "tick")
+    expect(events, "tick")
+  end)
+end)
