@@ -134,22 +134,42 @@ local compile_entry = {
     return router:static(join(base, entry.prefix), entry.folder, entry.options, base)
   end,
   on_start = function() end, -- see app.starts
-  on_error = function(entry, base, _, on_errors)
-    if on_errors[base] then error("app:on_error: the app has one already", 0) end
-    on_errors[base] = entry.handler
-  end,
+  on_error = function() end, -- see compile_on_errors
 }
 
 local function compile_route(entry, base, router)
   return router:route(entry.method, join(base, entry.pattern), entry.handler, base)
 end
 
+local ON_ERROR = "weir.on_error" -- the field of a stream that names the error handler of the mounted app it is in
+
+-- The error handlers of mounted apps are noted on the streams below their prefixes by middleware before any other, the
+-- inner ones after the outer ones. So the router decides what is below a prefix, as for everything else.
+local function compile_on_errors(self, router)
+  local list, seen = {}, {}
+  walk(self, function(entry, base)
+    if entry.kind ~= "on_error" then return end
+    if seen[base] then error(entry.where .. ": app:on_error: the app has one already", 0) end
+    seen[base] = entry.handler
+    if base ~= "" then list[#list + 1] = base end
+  end, "", {})
+  table.sort(list, function(one, other) return #one < #other end)
+  for _, base in ipairs(list) do
+    local handler = seen[base]
+    router:use(base, function(stream, next)
+      stream[ON_ERROR] = handler
+      return next()
+    end)
+  end
+  self.own_on_error = seen[""]
+end
+
 --- For the core: the router of an app. Raises with the line of the script on what a router refuses.
 function app.compile(self)
   local router = core.router()
-  self.on_errors = {} -- by base
+  compile_on_errors(self, router)
   walk(self, function(entry, base)
-    local ok, err = pcall(compile_entry[entry.kind] or compile_route, entry, base, router, self.on_errors)
+    local ok, err = pcall(compile_entry[entry.kind] or compile_route, entry, base, router)
     if not ok then error(entry.where .. ": " .. tostring(err), 0) end
   end, "", {})
   return router
@@ -207,16 +227,6 @@ function app.run(stream, handler, first, ...)
   return reply(stream, handler, (call(stream, handler, { first, ... }, 1)))
 end
 
--- The on_error of the innermost app whose base the path is below, or nil.
-local function find_on_error(on_errors, path)
-  local found, length = nil, -1
-  for base, fn in pairs(on_errors) do
-    local below = path == base or path:sub(1, #base + 1) == base .. "/" or base == ""
-    if below and #base > length then found, length = fn, #base end
-  end
-  return found
-end
-
 local REASONS = {
   [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
   [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout", [409] = "Conflict",
@@ -247,7 +257,7 @@ end
 --- afterwards gets the core's 500.
 function app.failed(self, stream, err, traceback)
   if getmetatable(err) == core.failure then return answer_failure(stream, err) end
-  local on_error = find_on_error(self.on_errors, stream.path)
+  local on_error = stream[ON_ERROR] or self.own_on_error
   if not on_error then return end
   local ok, value = xpcall(on_error, with_traceback, stream, err, traceback)
   if ok then return reply(stream, on_error, value) end

@@ -97,7 +97,7 @@ function Channel:send(value, timeout)
   local entry = { value = value }
   local err = wait(self.senders, entry, timeout)
   if entry.served then return true end
-  if err ~= nil then error(err, 0) end
+  if err ~= nil then error(err, 2) end
   if self.closed then return nil, "closed" end
   return nil, "timeout"
 end
@@ -126,7 +126,7 @@ function Channel:recv(timeout)
   local err = wait(self.receivers, entry, timeout)
   if err ~= nil then
     if entry.served then give_back(self, entry.value) end
-    error(err, 0)
+    error(err, 2)
   end
   if entry.served then return entry.value end
   if self.closed then return nil, "closed" end

@@ -11,9 +11,10 @@
 
 local check = {}
 
---- The results of a blocking C function, whose first one is an error or nil. `check(...)` is the same.
+--- The results of a blocking C function, whose first one is an error or nil. `check(...)` is the same. An error that is
+--- a message is about the script's own mistake; in `return check(core.f())` level 2 is whoever made it.
 function check.results(err, ...)
-  if err ~= nil then error(err, 0) end
+  if err ~= nil then error(err, 2) end
   return ...
 end
 

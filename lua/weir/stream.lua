@@ -128,22 +128,24 @@ function stream:save(path, options)
 end
 
 -- ---- the answer -----------------------------------------------------------------------------------------------------
+--
+-- Tail calls of the core's methods, so that their errors name the line of the script and not one of this file.
 
 --- Answers with plain text.
 function stream:text(text)
   check.string("stream:text", "argument 1 (text)", text)
-  self:_respond("text/plain; charset=utf-8", text)
+  return self:_respond("text/plain; charset=utf-8", text)
 end
 
 --- Answers with an HTML page.
 function stream:html(html)
   check.string("stream:html", "argument 1 (html)", html)
-  self:_respond("text/html; charset=utf-8", html)
+  return self:_respond("text/html; charset=utf-8", html)
 end
 
 --- Answers with a value as JSON.
 function stream:json(value)
-  self:_respond("application/json", json.encode(value))
+  return self:_respond("application/json", json.encode(value))
 end
 
 local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
@@ -160,13 +162,13 @@ function stream:redirect(url, code)
   end
   self:status(code)
   self:header("Location", (url:gsub("[^\33-\126]", function(char) return ("%%%02X"):format(char:byte()) end)))
-  self:_respond(nil, "")
+  return self:_respond(nil, "")
 end
 
 local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- Answers with a file; conditional and range requests are taken care of. When it cannot be read, sets the status 404
 --- and returns nil, a code like "ENOENT" and a message: `return stream:file(path)` does what one expects, and who wants
---- to answer otherwise can.
+--- to answer otherwise can. Names that begin with a dot are not there below a `root`, unless `hidden` is true.
 function stream:file(path, options)
   check.path("stream:file", "argument 1 (path)", path)
   options = check.options("stream:file", options, FILE_OPTIONS)
@@ -175,7 +177,10 @@ function stream:file(path, options)
   end
   if options.max_age ~= nil then check.seconds("stream:file", "max_age", options.max_age) end
   if options.hidden ~= nil then check.boolean("stream:file", "hidden", options.hidden) end
-  local ok, code, message = check(self:_file(path, options))
+  local ok, code, message = nil, "ENOENT", "names that begin with a dot are hidden"
+  if options.hidden or not options.root or not ("/" .. path):find("/.", 1, true) then
+    ok, code, message = check(self:_file(path, options))
+  end
   if ok then return end
   self:status(404)
   return nil, code, message

@@ -71,7 +71,7 @@ local function wait(group, done, timeout)
     group.waiting = false
     if err ~= nil then
       group.cancel()
-      error(err, 0)
+      error(err, 3)
     end
     if not woken then break end
   end

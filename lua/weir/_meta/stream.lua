@@ -6,7 +6,7 @@
 ---A request and its answer. Other fields may be set, and are there as long as the stream.
 ---@class weir.Stream
 ---@field method string
----@field path string the whole path, decoded
+---@field path string the whole path, as it was sent
 ---@field base string the prefix that the app was mounted below, or ""
 ---@field query_string string
 ---@field scheme "http"|"https"
@@ -87,8 +87,8 @@ function Stream:cookie(name, value, options) end
 ---@field domain? string
 ---@field max_age? integer seconds; none: until the browser is closed
 ---@field secure? boolean (true on https)
----@field httponly? boolean (true)
----@field samesite? "Strict"|"Lax"|"None" ("Lax")
+---@field http_only? boolean (true)
+---@field same_site? "Strict"|"Lax"|"None" ("Lax")
 
 ---@param text string
 function Stream:text(text) end
