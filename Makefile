@@ -68,8 +68,8 @@ $(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  CC    $@"
 	$(Q)$(COMPILE) -w -c -o $@ $<
 
-$(BUILD)/core/cli.o: DEFINE = -DWEIR_VERSION='"$(VERSION)"'
-$(BUILD)/core/cli.o: $(BUILD)/version
+$(BUILD)/core/base/version.o: DEFINE = -DWEIR_VERSION='"$(VERSION)"'
+$(BUILD)/core/base/version.o: $(BUILD)/version
 
 # The files of lua/ as a table in C; core/base/embedded.h says what it looks like.
 $(BUILD)/embedded.o: $(BUILD)/embedded.c $(BUILD)/flags

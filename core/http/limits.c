@@ -72,9 +72,3 @@ int limits_set(struct limits *limits, const struct limit_row *row, uint64_t valu
     *slot(limits, row) = value;
     return 0;
 }
-
-void limits_lower(struct limits *into, const struct limits *other) {
-    for (const struct limit_row *row = limit_rows; row->name; row++)
-        if (limits_get(other, row) < limits_get(into, row))
-            *slot(into, row) = limits_get(other, row);
-}

@@ -33,7 +33,5 @@ const struct limit_row *limits_find(struct str name);
 uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
 /* 0, or -1: below row->least. */
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);
-/* For each row the lower of the two into `into` (several apps in one process). */
-void limits_lower(struct limits *into, const struct limits *other);
 
 #endif

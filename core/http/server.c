@@ -12,6 +12,7 @@
 #include "http/sse.h"
 #include "proto/header.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -20,6 +21,28 @@
 
 static atomic_uint_fast64_t process_connections;
 static atomic_uint_fast64_t process_streams;
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
+static struct list registry = {&registry, &registry};
+static struct http_counters retired; /* of servers that are gone */
+
+static void add_counters(struct http_counters *to, const struct http_counters *from) {
+    uint64_t *sum = (uint64_t *)to;
+    const uint64_t *part = (const uint64_t *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *sum; i++)
+        sum[i] += counter_read(&part[i]);
+}
+
+void http_server_totals(struct http_counters *totals) {
+    pthread_mutex_lock(&registry_lock);
+    *totals = retired;
+    for (struct list *at = registry.next; at != &registry; at = at->next) {
+        struct http_server *server = CONTAINER_OF(at, struct http_server, all);
+        add_counters(totals, &server->counters);
+        totals->tasks += server->tasks ? counter_read(server->tasks) : 0;
+    }
+    pthread_mutex_unlock(&registry_lock);
+}
 
 uint64_t http_server_next_id(void) {
     return atomic_fetch_add_explicit(&process_streams, 1, memory_order_relaxed) + 1;
@@ -40,9 +63,16 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
     list_init(&server->conns);
     list_init(&server->streams);
     timer_init(&server->drain_deadline, on_deadline);
+    pthread_mutex_lock(&registry_lock);
+    list_push(&registry, &server->all);
+    pthread_mutex_unlock(&registry_lock);
 }
 
 void http_server_fini(struct http_server *server) {
+    pthread_mutex_lock(&registry_lock);
+    list_remove(&server->all);
+    add_counters(&retired, &server->counters);
+    pthread_mutex_unlock(&registry_lock);
     buf_fini(&server->path.text);
 }
 

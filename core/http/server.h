@@ -15,6 +15,7 @@ struct access_log;
 struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
     uint64_t connections, connections_total, streams, requests, bytes_sent;
     uint64_t writes_dropped, utf8_replaced, bad_requests;
+    uint64_t tasks; /* in totals only */
 };
 
 static inline void counter_add(uint64_t *counter, uint64_t n) {
@@ -36,7 +37,9 @@ struct http_server {
     /* After http_server_drain, once: no connection is left. */
     void (*on_drained)(struct http_server *server);
     void *owner;
+    const uint64_t *tasks; /* how many are alive beside it; NULL: none */
     struct list conns, streams;
+    struct list all; /* of the process's servers */
     struct http_counters counters;
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
@@ -47,6 +50,8 @@ struct http_server {
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
 void http_server_fini(struct http_server *server);
+/* Sums what all servers of the process count, those that are gone included; from any thread. */
+void http_server_totals(struct http_counters *totals);
 /* A new connection, from a listener; `fd` is taken. False: enough, accept no more until on_left. */
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer);
 /* For protocols: a connection is gone. */

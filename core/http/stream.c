@@ -129,7 +129,8 @@ size_t stream_take(struct stream *stream, void *out, size_t n) {
         n = stream->in.len;
     if (n == 0)
         return 0;
-    memcpy(out, stream->in.data, n);
+    if (out)
+        memcpy(out, stream->in.data, n);
     buf_drop(&stream->in, n);
     if (stream->state != STREAM_CLOSED)
         stream->ops->want_read(stream);
@@ -351,7 +352,7 @@ void stream_finish(struct stream *stream) {
     }
     if (stream->state != STREAM_STARTED)
         return;
-    if (stream->length >= 0 && stream->sent < (uint64_t)stream->length) {
+    if (stream->length >= 0 && !stream->head_only && stream->sent < (uint64_t)stream->length) {
         stream_abort(stream, REASON_ERROR, "the body is shorter than its Content-Length");
         return;
     }

@@ -127,7 +127,7 @@ void stream_unref(struct stream *stream);
 /* Who answers from now on. */
 void stream_own(struct stream *stream, const struct stream_events *events, void *owner);
 
-/* Up to `n` body bytes into `out`: >0, or 0 when none are here (see in_ended, in_failed). */
+/* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended, in_failed). */
 size_t stream_take(struct stream *stream, void *out, size_t n);
 /* Says that someone waits for body bytes; `bulk`: for all of them. */
 void stream_want_body(struct stream *stream, bool bulk);

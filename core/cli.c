@@ -1,0 +1,97 @@
+/* cli: which command was asked for, and what each says when it is used wrongly. Exit codes: 0, 1 a
+ * failure, 2 wrong usage, with the remedy in the message. */
+#include "cli.h"
+
+#include "base/version.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int version(int argc, char **argv) {
+    (void)argv;
+    if (argc > 0)
+        return cli_usage("version", "takes no arguments");
+    printf("weir %s\n", weir_version);
+    return EXIT_DONE;
+}
+
+static int help(int argc, char **argv);
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *usage;
+} commands[] = {
+    {"serve", cli_serve,
+     "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--access-log FILE|-]\n"
+     "                   [--log text] [--log-level debug|info|warn|error]\n"
+     "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
+     "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
+     "    --workers      threads; default: the number of processors"},
+    {"check", cli_check, "weir check PATH\n    Loads and starts the app without listening."},
+    {"routes", cli_routes, "weir routes PATH\n    Lists the routes, one a line."},
+    {"spec", cli_spec,
+     "weir spec [ARGS]\n    Runs busted inside this program (default folder: spec/)."},
+    {"new", cli_new,
+     "weir new NAME\n    Makes a small app with a page and a spec in the folder NAME."},
+    {"version", version, "weir version"},
+    {"help", help, "weir help"},
+};
+
+#define COUNT (sizeof commands / sizeof *commands)
+
+static int help(int argc, char **argv) {
+    (void)argc;
+    (void)argv;
+    for (size_t i = 0; i < COUNT; i++)
+        printf("%s\n", commands[i].usage);
+    return EXIT_DONE;
+}
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+int cli_usage(const char *command, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "weir %s: ", command);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nusage: %s\n", find(command)->usage);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+int cli_fail(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("weir: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return EXIT_FAILED;
+}
+
+int cli_main(int argc, char **argv) {
+    if (argc < 2) {
+        fprintf(stderr,
+                "weir: which command? `weir serve PATH` serves an app, `weir new NAME` makes one, "
+                "`weir help` lists all\n");
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    const struct command *command = find(name);
+    if (command == NULL) {
+        fprintf(stderr, "weir: there is no command \"%s\"; `weir help` lists all\n", name);
+        return EXIT_USAGE;
+    }
+    return command->run(argc - 2, argv + 2);
+}

@@ -1,0 +1,90 @@
+/* cli_spec: `weir spec`: busted inside this program.
+ *
+ * busted runs as a task of a generation of its own, so the body of a spec may call whatever waits,
+ * and the servers that it starts run on the same loop. busted ends by os.exit, which here keeps the
+ * code and raises. */
+#include "cli.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/generation.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct run {
+    struct loop loop;
+    struct scheduler scheduler;
+    int code; /* below 0: busted has not said */
+};
+
+static struct run run;
+
+static int l_exit(lua_State *L) {
+    if (lua_isboolean(L, 1))
+        run.code = lua_toboolean(L, 1) ? EXIT_DONE : EXIT_FAILED;
+    else
+        run.code = (int)luaL_optinteger(L, 1, EXIT_DONE);
+    lua_pushliteral(L, "os.exit");
+    return lua_error(L);
+}
+
+static void on_end(struct task *task) {
+    if (run.code < 0 && task->failed) {
+        const char *message = lua_tostring(task->co, -1);
+        luaL_traceback(task->gen->state.L, task->co,
+                       message ? message : "an error that is not a string", 0);
+        run.code = cli_fail("%s", lua_tostring(task->gen->state.L, -1));
+    } else if (run.code < 0) {
+        run.code = EXIT_DONE;
+    }
+    loop_stop(&run.loop);
+}
+
+/* The global `arg`, as busted reads it. */
+static void set_arg(lua_State *L, int argc, char **argv) {
+    lua_newtable(L);
+    lua_pushliteral(L, "weir spec");
+    lua_rawseti(L, -2, 0);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static void start_busted(struct generation *gen) {
+    lua_State *L = gen->state.L;
+    lua_getglobal(L, "os");
+    lua_pushcfunction(L, l_exit);
+    lua_setfield(L, -2, "exit");
+    lua_settop(L, 0);
+    struct task *task = task_new(gen, NULL);
+    task->on_end = on_end;
+    luaL_loadstring(task->co, "require 'busted.runner'({ standalone = false })");
+    task_run(task);
+}
+
+int cli_spec(int argc, char **argv) {
+    char folder[4096];
+    struct limits limits;
+    limits_init(&limits);
+    signal(SIGPIPE, SIG_IGN);
+    run.code = -1;
+    if (getcwd(folder, sizeof folder) == NULL)
+        return cli_fail("the current folder cannot be told");
+    int rc = loop_init(&run.loop);
+    if (rc < 0)
+        return cli_fail("cannot make an event loop: %s", uv_strerror(rc));
+    scheduler_init(&run.scheduler, &run.loop);
+    struct generation *gen = generation_new(&run.scheduler, folder, &limits);
+    generation_take_over(gen);
+    set_arg(gen->state.L, argc, argv);
+    start_busted(gen);
+    loop_run(&run.loop);
+    generation_free(gen);
+    loop_fini(&run.loop);
+    return run.code;
+}

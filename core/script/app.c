@@ -1,0 +1,282 @@
+/* app: what weir.app() returned, compiled.
+ *
+ * The Lua half (lua/weir/app.lua) walks the app value and fills a router userdata; this is that
+ * userdata. Strings and patterns live in the C router, functions in the userdata's environment
+ * table, so the collector sees them: handlers under their route's id, middleware under minus its
+ * own, the app value under "app".
+ *
+ * A request that needs no function of the script (a file, 404, 405, OPTIONS, and no middleware on
+ * its way) is answered without entering Lua. */
+#include "script/app.h"
+
+#include "base/mem.h"
+#include "script/exchange.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define META "weir.router"
+#define USES_MAX 256 /* middleware on the way of one request */
+
+/* --- answering --- */
+
+static void match(struct app *app, struct stream *stream, size_t skip, struct buf *scratch,
+                  struct route_match *out) {
+    router_match(app->router, request_method(stream->request), &stream->server->path, skip, scratch,
+                 out);
+}
+
+static void answer(struct app *app, struct stream *stream, const struct route_match *found) {
+    switch (found->verdict) {
+    case ROUTE_NONE:
+        stream_fail(stream, 404, NULL);
+        break;
+    case ROUTE_METHOD:
+        stream_set_header(stream, STR("Allow"), found->allow);
+        stream_fail(stream, 405, NULL);
+        break;
+    case ROUTE_OPTIONS:
+        stream_set_header(stream, STR("Allow"), found->allow);
+        stream_finish(stream);
+        break;
+    case ROUTE_FOUND: /* of a folder: "/prefix/" and all below it, or "/prefix" itself */
+        if (app->routes[found->id].slash)
+            static_redirect(stream);
+        else
+            static_serve(stream, app->routes[found->id].dir, found->params[0].value);
+    }
+}
+
+void app_answer_plain(struct app *app, struct stream *stream, size_t skip) {
+    struct route_match found;
+    struct buf scratch = {0};
+    match(app, stream, skip, &scratch, &found);
+    answer(app, stream, &found);
+    buf_fini(&scratch);
+}
+
+/* The handler in place of one, when only middleware made Lua necessary. */
+static int l_plain(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct stream *stream = exchange->stream;
+    if (stream->state != STREAM_OPEN)
+        return 0;
+    if (url_path_split(stream->request->target.path, &stream->server->path) == 0)
+        app_answer_plain(exchange->app, stream, exchange->skip);
+    return 0;
+}
+
+static int push_uses(struct app *app, const struct url_path *path, size_t skip, lua_State *L) {
+    size_t cursor = 0;
+    int id, n = 0;
+    while (n < USES_MAX && router_use_next(app->router, path, skip, &cursor, &id)) {
+        lua_rawgeti(L, 1, -id);
+        n++;
+    }
+    return n;
+}
+
+void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix) {
+    lua_State *L = app->gen->state.L;
+    struct route_match found;
+    struct buf scratch = {0};
+    match(app, stream, skip, &scratch, &found);
+    const struct route *route = found.verdict == ROUTE_FOUND ? &app->routes[found.id] : NULL;
+    bool handled = route && route->dir == NULL && !route->slash;
+    generation_push(app->gen, L, app->self);
+    lua_getfenv(L, -1);
+    lua_replace(L, 1); /* stack: functions */
+    lua_checkstack(L, USES_MAX + 8);
+    if (handled)
+        lua_rawgeti(L, 1, found.id + 1);
+    else
+        lua_pushcfunction(L, l_plain);
+    int nuses = push_uses(app, &stream->server->path, skip, L);
+    if (handled || nuses > 0)
+        exchange_start(app, stream, skip, prefix, route ? route->base : "", &found, L, nuses);
+    else
+        answer(app, stream, &found);
+    lua_settop(L, 0);
+    buf_fini(&scratch);
+}
+
+void app_push(struct app *app, lua_State *L) {
+    generation_push(app->gen, L, app->self);
+    lua_getfenv(L, -1);
+    lua_getfield(L, -1, "app");
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+void app_list_routes(struct app *app, const char *prefix, struct buf *out) {
+    for (size_t i = 0; i < router_count(app->router); i++) {
+        struct str method, pattern;
+        int id;
+        router_route(app->router, i, &method, &pattern, &id);
+        buf_printf(out, "%-7.*s %s%.*s\n", STR_ARG(method), prefix, STR_ARG(pattern));
+    }
+}
+
+/* --- filling the router, from Lua --- */
+
+struct app *app_check(lua_State *L, int index) {
+    return luaL_checkudata(L, index, META);
+}
+
+static int l_router(lua_State *L) {
+    struct app *app = lua_newuserdata(L, sizeof *app);
+    *app = (struct app){.router = router_new(), .gen = task_generation(L), .self = LUA_NOREF};
+    luaL_getmetatable(L, META);
+    lua_setmetatable(L, -2);
+    lua_newtable(L);
+    lua_setfenv(L, -2);
+    return 1;
+}
+
+static int l_gc(lua_State *L) {
+    struct app *app = lua_touserdata(L, 1);
+    for (int i = 0; i < app->nroutes; i++) {
+        free(app->routes[i].base);
+        static_dir_free(app->routes[i].dir);
+    }
+    free(app->routes);
+    router_free(app->router);
+    return 0;
+}
+
+static struct str check_str(lua_State *L, int index) {
+    struct str s;
+    s.ptr = luaL_checklstring(L, index, &s.len);
+    return s;
+}
+
+static void check_added(lua_State *L, int rc, const char *what, struct str pattern) {
+    if (rc < 0) {
+        lua_pushlstring(L, pattern.ptr, pattern.len);
+        luaL_error(L, "%s \"%s\": %s", what, lua_tostring(L, -1), router_error(rc));
+    }
+}
+
+static struct route *add_route(struct app *app, const char *base) {
+    app->routes = mem_resize(app->routes, (size_t)(app->nroutes + 1) * sizeof *app->routes);
+    struct route *route = &app->routes[app->nroutes++];
+    *route = (struct route){.base = mem_strdup(base)};
+    return route;
+}
+
+/* router:route(method, pattern, handler, base) */
+static int l_route(lua_State *L) {
+    struct app *app = app_check(L, 1);
+    struct str method = check_str(L, 2), pattern = check_str(L, 3);
+    luaL_checkany(L, 4);
+    const char *base = luaL_optstring(L, 5, "");
+    lua_pushfstring(L, "app:route %s", lua_tostring(L, 2));
+    check_added(L, router_add(app->router, method, pattern, app->nroutes), lua_tostring(L, -1),
+                pattern);
+    add_route(app, base);
+    lua_getfenv(L, 1);
+    lua_pushvalue(L, 4);
+    lua_rawseti(L, -2, app->nroutes);
+    return 0;
+}
+
+/* router:use(prefix, fn) */
+static int l_use(lua_State *L) {
+    struct app *app = app_check(L, 1);
+    struct str prefix = check_str(L, 2);
+    luaL_checkany(L, 3);
+    check_added(L, router_use(app->router, prefix, app->nuses + 1), "app:use", prefix);
+    app->nuses++;
+    lua_getfenv(L, 1);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, -2, -app->nuses);
+    return 0;
+}
+
+/* router:static(prefix, folder, options, base): two routes, for the folder and for what is below
+ * it. */
+static int l_static(lua_State *L) {
+    struct app *app = app_check(L, 1);
+    struct str prefix = check_str(L, 2);
+    char *folder = generation_path(app->gen, luaL_checkstring(L, 3));
+    const char *base = luaL_optstring(L, 5, "");
+    struct static_options options = {.max_age = -1};
+    if (lua_istable(L, 4)) {
+        lua_getfield(L, 4, "max_age");
+        if (!lua_isnil(L, -1))
+            options.max_age = (int64_t)lua_tonumber(L, -1);
+        lua_getfield(L, 4, "hidden");
+        options.hidden = lua_toboolean(L, -1);
+    }
+    struct static_dir *dir = static_dir_new(folder, &options);
+    free(folder);
+    while (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
+        prefix.len--;
+    lua_pushlstring(L, prefix.ptr, prefix.len);
+    lua_pushliteral(L, "/*path");
+    lua_concat(L, 2);
+    int rc = router_add(app->router, STR("GET"), check_str(L, -1), app->nroutes);
+    if (rc < 0)
+        static_dir_free(dir);
+    check_added(L, rc, "app:static", prefix);
+    add_route(app, base)->dir = dir;
+    if (prefix.len > 0 && router_add(app->router, STR("GET"), prefix, app->nroutes) == 0)
+        add_route(app, base)->slash = true;
+    return 0;
+}
+
+/* router:list() -> {{method, pattern}, ...} */
+static int l_list(lua_State *L) {
+    struct app *app = app_check(L, 1);
+    lua_newtable(L);
+    for (size_t i = 0; i < router_count(app->router); i++) {
+        struct str method, pattern;
+        int id;
+        router_route(app->router, i, &method, &pattern, &id);
+        lua_createtable(L, 2, 0);
+        lua_pushlstring(L, method.ptr, method.len);
+        lua_rawseti(L, -2, 1);
+        lua_pushlstring(L, pattern.ptr, pattern.len);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+struct app *app_compile(struct generation *gen, lua_State *L) {
+    state_require(L, "weir.app");
+    lua_getfield(L, -1, "compile");
+    lua_replace(L, -2);
+    lua_pushvalue(L, -2); /* stack: app, compile, app */
+    if (lua_pcall(L, 1, 1, 0) != 0) {
+        lua_replace(L, -2);
+        return NULL;
+    }
+    return app_keep(gen, L);
+}
+
+struct app *app_keep(struct generation *gen, lua_State *L) {
+    struct app *app = app_check(L, -1);
+    lua_getfenv(L, -1);
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "app");
+    lua_pop(L, 1);
+    app->self = generation_ref(gen, L);
+    lua_pop(L, 1);
+    return app;
+}
+
+void bind_app(lua_State *L) {
+    static const luaL_Reg functions[] = {{"router", l_router}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"route", l_route}, {"use", l_use}, {"static", l_static}, {"list", l_list}, {NULL, NULL}};
+    state_set(L, functions);
+    luaL_newmetatable(L, META);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    state_set(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

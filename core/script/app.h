@@ -1,0 +1,43 @@
+/* app: what weir.app() returned, compiled: its routes, middleware and folders of files. */
+#ifndef SCRIPT_APP_H
+#define SCRIPT_APP_H
+
+#include "http/router.h"
+#include "http/static.h"
+#include "script/generation.h"
+
+struct route {
+    char *base;             /* the mount prefix below the app, "" at the top */
+    struct static_dir *dir; /* what is below a folder of files */
+    bool slash; /* the folder itself: a slash is missing. Neither: a handler, in the app's table */
+};
+
+/* A userdata of Lua's; its environment table holds the functions: [id] handlers, [-id] middleware,
+ * app. */
+struct app {
+    struct router *router;
+    struct route *routes;
+    int nroutes, nuses;
+    struct generation *gen;
+    int self; /* reference that keeps it while it serves; LUA_NOREF: none */
+};
+
+/* Compiles the app value at the top of `L` (popped) and keeps it. NULL with the error on top of the
+ * stack. */
+struct app *app_compile(struct generation *gen, lua_State *L);
+/* The app value and its router, which are on top of `L` (popped), as an app that serves. */
+struct app *app_keep(struct generation *gen, lua_State *L);
+/* Answers `stream`, whose path, split, is server->path and whose first `skip` segments led here;
+ * `prefix` is their text. */
+void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix);
+/* Answers what needs no handler: 404, 405, OPTIONS, files. */
+void app_answer_plain(struct app *app, struct stream *stream, size_t skip);
+/* Pushes the value that the app file returned. stack of L: +1 */
+void app_push(struct app *app, lua_State *L);
+/* Appends "METHOD pattern" lines, in order of registration. */
+void app_list_routes(struct app *app, const char *prefix, struct buf *out);
+/* The `struct app` at `index`; raises. */
+struct app *app_check(lua_State *L, int index);
+void bind_app(lua_State *L);
+
+#endif

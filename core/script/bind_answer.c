@@ -1,0 +1,419 @@
+/* bind_answer: the response half of a stream for Lua: head, body, events, files.
+ *
+ * Misuse raises with what, where and the remedy; what a peer can bring about is a result. Waiting
+ * is for the peer only: a write returns at once unless the stream is above its high mark. */
+#include "script/exchange.h"
+
+#include "base/mem.h"
+#include "http/sse.h"
+#include "http/static.h"
+#include "proto/cookie.h"
+#include "proto/header.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct str check_str(lua_State *L, int index) {
+    struct str s;
+    s.ptr = luaL_checklstring(L, index, &s.len);
+    return s;
+}
+
+static struct stream *check_stream(lua_State *L) {
+    return exchange_check(L, 1)->stream;
+}
+
+/* Raises what a stream function refused. */
+static int refuse(lua_State *L, const char *what, int error) {
+    switch (error) {
+    case STREAM_EHEAD:
+        return luaL_error(L,
+                          "%s: the head of the answer has been sent; set status and headers before "
+                          "the first write",
+                          what);
+    case STREAM_ECLOSED:
+        return luaL_error(L, "%s: the stream is closed", what);
+    case STREAM_EFRAMING:
+        return luaL_error(L,
+                          "%s: this header belongs to the framing of the answer, which is the "
+                          "server's; leave it out",
+                          what);
+    case STREAM_ELENGTH:
+        return luaL_error(L, "%s: more bytes than the length that was announced", what);
+    case SSE_EFIELD:
+        return luaL_error(L, "%s: CR, LF or NUL in event or id; they would end the field", what);
+    default:
+        return luaL_error(
+            L,
+            "%s: not a valid header name or value (a name is a token, a value has no control "
+            "characters and no white space around it)",
+            what);
+    }
+}
+
+/* --- head --- */
+
+static int l_status(lua_State *L) {
+    struct stream *stream = check_stream(L);
+    lua_Number status = luaL_checknumber(L, 2);
+    int rc =
+        stream_set_status(stream, status == floor(status) && fabs(status) < 1000 ? (int)status : 0);
+    if (rc == STREAM_EVALUE)
+        return luaL_error(L, "stream:status: expected a status from 200 to 599, got %s",
+                          lua_tostring(L, 2));
+    if (rc < 0)
+        return refuse(L, "stream:status", rc);
+    return 0;
+}
+
+static int l_header(lua_State *L) {
+    int rc = stream_set_header(check_stream(L), check_str(L, 2), check_str(L, 3));
+    return rc < 0 ? refuse(L, "stream:header", rc) : 0;
+}
+
+static int l_add_header(lua_State *L) {
+    int rc = stream_add_header(check_stream(L), check_str(L, 2), check_str(L, 3));
+    return rc < 0 ? refuse(L, "stream:add_header", rc) : 0;
+}
+
+static const char *same_site(lua_State *L, int index) {
+    static const char *const names[] = {"Strict", "Lax", "None"};
+    const char *given = luaL_checkstring(L, index);
+    for (int i = 0; i < 3; i++)
+        if (str_ieq(str_of(given), str_of(names[i])))
+            return names[i];
+    luaL_error(L, "stream:cookie: same_site is \"Strict\", \"Lax\" or \"None\", got \"%s\"", given);
+    return NULL;
+}
+
+static void cookie_option(lua_State *L, const char *name, struct cookie_options *options) {
+    if (strcmp(name, "path") == 0)
+        options->path = check_str(L, -1);
+    else if (strcmp(name, "domain") == 0)
+        options->domain = check_str(L, -1);
+    else if (strcmp(name, "max_age") == 0)
+        options->max_age = (int64_t)luaL_checknumber(L, -1);
+    else if (strcmp(name, "secure") == 0)
+        options->secure = lua_toboolean(L, -1);
+    else if (strcmp(name, "http_only") == 0)
+        options->http_only = lua_toboolean(L, -1);
+    else if (strcmp(name, "same_site") == 0)
+        options->same_site = same_site(L, -1);
+    else
+        luaL_error(L,
+                   "stream:cookie: unknown option \"%s\"; there are path, domain, max_age, secure, "
+                   "http_only and "
+                   "same_site",
+                   name);
+}
+
+static int l_cookie(lua_State *L) {
+    struct stream *stream = check_stream(L);
+    struct str name = check_str(L, 2), value = check_str(L, 3);
+    struct cookie_options options = {.max_age = -1, .http_only = true, .same_site = "Lax"};
+    lua_settop(L, 4);
+    if (!lua_isnil(L, 4))
+        luaL_checktype(L, 4, LUA_TTABLE);
+    for (lua_pushnil(L); !lua_isnil(L, 4) && lua_next(L, 4); lua_pop(L, 1))
+        cookie_option(L, lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?", &options);
+    struct buf field = {0};
+    int rc = cookie_format(&field, name, value, &options);
+    if (rc == 0)
+        rc = stream_add_header(stream, STR("Set-Cookie"), buf_str(&field));
+    buf_fini(&field);
+    if (rc == COOKIE_ENAME)
+        return luaL_error(L, "stream:cookie: the name is not a token");
+    if (rc == COOKIE_EVALUE)
+        return luaL_error(
+            L, "stream:cookie: the value, path or domain holds a character that a cookie cannot "
+               "(space, "
+               "quote, comma, semicolon, backslash, control or non-ASCII); encode it first");
+    return rc < 0 ? refuse(L, "stream:cookie", rc) : 0;
+}
+
+static void append_hint(lua_State *L, struct buf *lines, struct str name, struct str value) {
+    if (header_is_token(name) && header_is_value(value)) {
+        buf_add(lines, name);
+        buf_add(lines, STR(": "));
+        buf_add(lines, value);
+        buf_add(lines, STR("\r\n"));
+        return;
+    }
+    buf_fini(lines);
+    luaL_error(L, "stream:early_hints: not a valid header name or value");
+}
+
+/* { Link = "…" } or { Link = {"…", "…"} } */
+static int l_early_hints(lua_State *L) {
+    struct stream *stream = check_stream(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct buf lines = {0};
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            buf_fini(&lines);
+            return luaL_error(
+                L, "stream:early_hints: expected header names as keys, such as { Link = \"…\" }");
+        }
+        struct str name = check_str(L, -2);
+        if (!lua_istable(L, -1)) {
+            append_hint(L, &lines, name, (struct str){lua_tostring(L, -1), lua_objlen(L, -1)});
+            continue;
+        }
+        for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
+            lua_rawgeti(L, -1, i);
+            append_hint(L, &lines, name, (struct str){lua_tostring(L, -1), lua_objlen(L, -1)});
+            lua_pop(L, 1);
+        }
+    }
+    int rc = stream_informational(stream, 103, buf_str(&lines));
+    buf_fini(&lines);
+    return rc == STREAM_EHEAD ? refuse(L, "stream:early_hints", rc) : 0;
+}
+
+/* --- body --- */
+
+static int l_respond(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    const char *type = luaL_optstring(L, 2, NULL);
+    struct str body = check_str(L, 3);
+    if (exchange == NULL || exchange->stream->state == STREAM_CLOSED)
+        return 0; /* the client is gone: nobody to answer, no fault of the handler */
+    int rc = stream_respond(exchange->stream, type, body.ptr, body.len);
+    if (rc == STREAM_EHEAD)
+        return luaL_error(L, "the answer has begun already; a handler answers once: by what it "
+                             "returns, by text, html, "
+                             "json, redirect or file, or by write");
+    return 0;
+}
+
+static int push_true(lua_State *L) {
+    lua_pushnil(L);
+    lua_pushboolean(L, true);
+    return 2;
+}
+
+/* The results of a write, waiting first when the stream is above its high mark. */
+static int written(lua_State *L, struct exchange *exchange, const char *what, int rc) {
+    struct stream *stream = exchange->stream;
+    if (rc == STREAM_EDROPPED) {
+        lua_pushnil(L);
+        lua_pushboolean(L, false);
+        lua_pushliteral(L, "dropped");
+        return 3;
+    }
+    if (rc == STREAM_ECLOSED)
+        return exchange_refuse_write(L, 1);
+    if (rc < 0)
+        return refuse(L, what, rc);
+    if (stream->policy != WRITE_BLOCK || !stream_is_full(stream))
+        return push_true(L);
+    struct task *task = task_enter(L, what);
+    return task ? exchange_wait(exchange, task, &exchange->writers) : task_refuse(L);
+}
+
+static int l_write(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct str chunk = check_str(L, 2);
+    if (exchange == NULL)
+        return exchange_refuse_write(L, 1);
+    return written(L, exchange, "stream:write",
+                   stream_write(exchange->stream, chunk.ptr, chunk.len));
+}
+
+static int l_flush(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    if (exchange == NULL)
+        return exchange_refuse_write(L, 1);
+    int rc = stream_write(exchange->stream, "", 0);
+    if (rc < 0 && rc != STREAM_EDROPPED)
+        return exchange_refuse_write(L, 1);
+    if (stream_queued(exchange->stream) == 0)
+        return push_true(L);
+    struct task *task = task_enter(L, "stream:flush");
+    return task ? exchange_wait(exchange, task, &exchange->flushers) : task_refuse(L);
+}
+
+static int l_finish(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    if (exchange)
+        stream_finish(exchange->stream);
+    return 0;
+}
+
+static int policy_of(lua_State *L, const char *what, const char *name) {
+    static const char *const names[] = {"block", "drop_newest", "disconnect"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return luaL_error(L, "%s: expected \"block\", \"drop_newest\" or \"disconnect\", got \"%s\"",
+                      what, name);
+}
+
+static int l_write_policy(lua_State *L) {
+    struct stream *stream = check_stream(L);
+    stream->policy = (uint8_t)policy_of(L, "stream:write_policy", luaL_checkstring(L, 2));
+    return 0;
+}
+
+/* --- server-sent events --- */
+
+static uint32_t ms_field(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    uint64_t ms = lua_isnil(L, -1) ? 0 : task_ms(L, -1);
+    lua_pop(L, 1);
+    return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+static int l_sse(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct stream *stream = exchange->stream;
+    struct sse_options options = {.retry_ms = -1, .heartbeat_ms = ms_field(L, "heartbeat")};
+    lua_getfield(L, 2, "retry");
+    if (!lua_isnil(L, -1))
+        options.retry_ms = (int64_t)luaL_checknumber(L, -1);
+    lua_getfield(L, 2, "heartbeat_event");
+    if (!lua_isnil(L, -1))
+        options.heartbeat_event = check_str(L, -1);
+    lua_getfield(L, 2, "hello");
+    options.hello = lua_toboolean(L, -1);
+    lua_getfield(L, 2, "overflow");
+    if (!lua_isnil(L, -1))
+        stream->policy = (uint8_t)policy_of(L, "stream:sse", lua_tostring(L, -1));
+    stream->write_timeout_ms = ms_field(L, "write_timeout");
+    int rc = sse_start(stream, &options);
+    if (rc == STREAM_EHEAD || rc == SSE_EFIELD)
+        return refuse(L, "stream:sse", rc);
+    struct scheduler *scheduler = exchange->app->gen->scheduler;
+    if (rc == 0 && scheduler->opening == NULL)
+        scheduler->opening = stream_ref(stream);
+    return 0;
+}
+
+static struct str opt_str(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : check_str(L, index);
+}
+
+/* data, event, id, retry, comment */
+static int l_send(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct sse_event event = {.data = opt_str(L, 2),
+                              .event = opt_str(L, 3),
+                              .id = opt_str(L, 4),
+                              .retry = (int64_t)luaL_optnumber(L, 5, -1),
+                              .comment = opt_str(L, 6)};
+    if (exchange == NULL)
+        return exchange_refuse_write(L, 1);
+    uint64_t limit = exchange->stream->server->limits.event_bytes;
+    if (event.data.len + event.comment.len + event.event.len + event.id.len > limit)
+        return luaL_error(
+            L, "sse:send: an event of more than %d bytes (the limit event_bytes); send it in parts",
+            (int)limit);
+    return written(L, exchange, "sse:send", sse_send(exchange->stream, &event));
+}
+
+/* --- files --- */
+
+static void file_done(void *arg, int error) {
+    struct exchange *exchange = arg;
+    struct task *task = exchange->filer;
+    exchange->file = NULL;
+    lua_State *co = task_wake(task);
+    if (error == 0) {
+        lua_pushboolean(co, true);
+        return;
+    }
+    lua_pushnil(co);
+    lua_pushstring(co, error == STREAM_ECLOSED ? "closed" : uv_err_name(error));
+    lua_pushstring(co, error == STREAM_ECLOSED ? "the stream is closed" : uv_strerror(error));
+}
+
+static void stop_file(struct task *task) {
+    struct exchange *exchange = task->armed;
+    exchange->filer = NULL;
+    if (exchange->file)
+        static_cancel(exchange->file);
+    exchange->file = NULL;
+    exchange_settle(exchange);
+}
+
+static const struct wait filing = {.what = "stream:file", .disarm = stop_file};
+
+/* A quoted-string for ASCII names, and the UTF-8 form that RFC 6266 section 4.3 prefers. */
+static void set_download(lua_State *L, struct stream *stream, struct str name) {
+    struct buf value = {0};
+    buf_add(&value, STR("attachment; filename=\""));
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        buf_add_char(&value, c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? '_' : (char)c);
+    }
+    buf_add(&value, STR("\"; filename*=UTF-8''"));
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     c == '.' || c == '-' || c == '_';
+        if (plain)
+            buf_add_char(&value, (char)c);
+        else
+            buf_printf(&value, "%%%02X", c);
+    }
+    int rc = stream_set_header(stream, STR("Content-Disposition"), buf_str(&value));
+    buf_fini(&value);
+    if (rc < 0)
+        refuse(L, "stream:file", rc);
+}
+
+static int l_file(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct stream *stream = exchange->stream;
+    struct generation *gen = exchange->app->gen;
+    const char *path = luaL_checkstring(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    struct task *task = task_enter(L, "stream:file");
+    if (task == NULL)
+        return task_refuse(L);
+    if (stream->state != STREAM_OPEN)
+        return refuse(L, "stream:file", STREAM_EHEAD);
+    lua_getfield(L, 3, "type");
+    if (!lua_isnil(L, -1)) {
+        int rc = stream_set_header(stream, STR("Content-Type"), check_str(L, -1));
+        if (rc < 0)
+            return refuse(L, "stream:file", rc);
+    }
+    lua_getfield(L, 3, "download");
+    if (!lua_isnil(L, -1))
+        set_download(L, stream, check_str(L, -1));
+    lua_getfield(L, 3, "max_age");
+    int64_t max_age = lua_isnil(L, -1) ? -1 : (int64_t)lua_tonumber(L, -1);
+    lua_getfield(L, 3, "root");
+    bool anywhere = path[0] == '/' && lua_isnil(L, -1);
+    char *root =
+        anywhere ? NULL : generation_path(gen, lua_isnil(L, -1) ? "." : lua_tostring(L, -1));
+    exchange->filer = task;
+    task->armed = exchange;
+    exchange->file = static_file(stream, root, path, max_age, file_done, exchange);
+    free(root);
+    return task_wait(task, &filing, WHEEL_NEVER);
+}
+
+void bind_answer(lua_State *L) {
+    static const luaL_Reg methods[] = {{"status", l_status},
+                                       {"header", l_header},
+                                       {"add_header", l_add_header},
+                                       {"cookie", l_cookie},
+                                       {"early_hints", l_early_hints},
+                                       {"_respond", l_respond},
+                                       {"_write", l_write},
+                                       {"_flush", l_flush},
+                                       {"finish", l_finish},
+                                       {"write_policy", l_write_policy},
+                                       {"_sse", l_sse},
+                                       {"_send", l_send},
+                                       {"_file", l_file},
+                                       {NULL, NULL}};
+    lua_getfield(L, -1, "stream_methods");
+    state_set(L, methods);
+    lua_pop(L, 1);
+}

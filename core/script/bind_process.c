@@ -1,0 +1,134 @@
+/* bind_process: what concerns the whole process, for Lua: limits, log, counters, where the app
+ * lies. */
+#include "script/bind.h"
+
+#include "base/log.h"
+#include "base/version.h"
+#include "http/server.h"
+#include "script/generation.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+
+static struct str check_str(lua_State *L, int index) {
+    struct str s;
+    s.ptr = luaL_checklstring(L, index, &s.len);
+    return s;
+}
+
+/* --- limits --- */
+
+static int l_limits(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    lua_newtable(L);
+    for (const struct limit_row *row = limit_rows; row->name; row++) {
+        lua_Number value = (lua_Number)limits_get(&gen->limits, row);
+        lua_pushnumber(L, row->kind == LIMIT_SECONDS ? value / 1000 : value);
+        lua_setfield(L, -2, row->name);
+    }
+    return 1;
+}
+
+static uint64_t limit_value(lua_State *L, const struct limit_row *row) {
+    uint64_t value = 0;
+    lua_Number number = lua_tonumber(L, -1);
+    if (row->kind == LIMIT_BYTES && lua_type(L, -1) == LUA_TSTRING) {
+        if (str_to_size(check_str(L, -1), &value) == 0)
+            return value;
+    } else if (lua_type(L, -1) == LUA_TNUMBER && number >= 0 && number < 1e15) {
+        if (row->kind == LIMIT_SECONDS)
+            return (uint64_t)ceil(number * 1000);
+        if (number == floor(number))
+            return (uint64_t)number;
+    }
+    static const char *const expected[] = {"a whole number", "a size, as a number or like \"64KB\"",
+                                           "seconds, as a number"};
+    luaL_error(L, "weir.limits: %s: expected %s, got %s", row->name, expected[row->kind],
+               lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
+    return 0;
+}
+
+static int unknown_limit(lua_State *L, const char *name) {
+    luaL_Buffer names;
+    luaL_buffinit(L, &names);
+    for (const struct limit_row *row = limit_rows; row->name; row++) {
+        luaL_addstring(&names, row == limit_rows ? "" : ", ");
+        luaL_addstring(&names, row->name);
+    }
+    luaL_pushresult(&names);
+    return luaL_error(L, "weir.limits: there is no limit \"%s\"; there are %s", name,
+                      lua_tostring(L, -1));
+}
+
+static int l_set_limits(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (!gen->loading)
+        return luaL_error(
+            L, "weir.limits: limits are set while the app file loads; move the call to its top");
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        const struct limit_row *row = limits_find(str_of(name));
+        if (row == NULL)
+            return unknown_limit(L, name);
+        if (limits_set(&gen->limits, row, limit_value(L, row)) < 0)
+            return luaL_error(L, "weir.limits: %s is too small to serve anything", name);
+        gen->limits_set |= 1ull << (row - limit_rows);
+    }
+    if (gen->limits.low_mark >= gen->limits.high_mark)
+        return luaL_error(
+            L, "weir.limits: low_mark must be below high_mark, or writers would never wait");
+    return 0;
+}
+
+/* --- the rest --- */
+
+static int l_log(lua_State *L) {
+    enum log_level level;
+    if (log_level_of(check_str(L, 1), &level) < 0)
+        return luaL_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
+    if (log_enabled(level))
+        log_text(level, check_str(L, 2));
+    return 0;
+}
+
+static int l_stats(lua_State *L) {
+    struct http_counters totals;
+    http_server_totals(&totals);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"connections", totals.connections},
+        {"connections_total", totals.connections_total},
+        {"streams", totals.streams},
+        {"requests", totals.requests},
+        {"bytes_sent", totals.bytes_sent},
+        {"writes_dropped", totals.writes_dropped},
+        {"utf8_replaced", totals.utf8_replaced},
+        {"bad_requests", totals.bad_requests},
+        {"tasks", totals.tasks},
+        {"lua_memory", task_generation(L)->state.bytes},
+    };
+    lua_createtable(L, 0, sizeof rows / sizeof *rows);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lua_pushnumber(L, (lua_Number)rows[i].value);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    return 1;
+}
+
+static int l_app_folder(lua_State *L) {
+    lua_pushstring(L, task_generation(L)->folder);
+    return 1;
+}
+
+void bind_process(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"limits", l_limits}, {"set_limits", l_set_limits}, {"log", l_log},
+        {"stats", l_stats},   {"app_folder", l_app_folder}, {NULL, NULL}};
+    state_set(L, functions);
+    lua_pushstring(L, weir_version);
+    lua_setfield(L, -2, "version");
+}

@@ -1,0 +1,199 @@
+/* bind_task: tasks for Lua: weir.core's half of weir.sleep, spawn, join, defer, and the pair park
+ * and unpark that channels and groups are built from in Lua. Each blocking function has the shape
+ * that task.h tells. */
+#include "base/clock.h"
+#include "script/generation.h"
+
+#include <lauxlib.h>
+
+#define META "weir.task"
+
+void task_push(lua_State *L, struct task *task) {
+    struct task **slot = lua_newuserdata(L, sizeof *slot);
+    *slot = task_ref(task);
+    luaL_getmetatable(L, META);
+    lua_setmetatable(L, -2);
+}
+
+struct task *task_check(lua_State *L, int index) {
+    return *(struct task **)luaL_checkudata(L, index, META);
+}
+
+void task_describe(lua_State *L, struct task *task) {
+    static const char *const states[] = {"ready", "running", "waiting", "held", "ending", "done"};
+    const char *what = task->wait ? task->wait->what : states[task->state];
+    if (task->co)
+        luaL_traceback(L, task->co, what, 0);
+    else
+        lua_pushstring(L, what);
+}
+
+static int l_gc(lua_State *L) {
+    task_unref(*(struct task **)lua_touserdata(L, 1));
+    return 0;
+}
+
+static int l_tostring(lua_State *L) {
+    static const char *const states[] = {"ready", "running", "waiting", "held", "ending", "done"};
+    lua_pushfstring(L, "weir.task (%s)", states[task_check(L, 1)->state]);
+    return 1;
+}
+
+static int start_child(lua_State *L, struct task *parent) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct task *task = task_new(task_generation(L), parent);
+    int n = lua_gettop(L);
+    lua_checkstack(task->co, n);
+    lua_pushvalue(L, 1);
+    for (int i = 2; i <= n; i++)
+        lua_pushvalue(L, i);
+    lua_xmove(L, task->co, n);
+    task_push(L, task);
+    task_start(task);
+    return 1;
+}
+
+static int l_spawn(lua_State *L) {
+    struct task *parent = task_current(L);
+    if (parent == NULL)
+        return luaL_error(
+            L, "weir.spawn: there is no task here whose child it could be; use weir.background "
+               "for one that belongs to the app");
+    return start_child(L, parent);
+}
+
+static int l_background(lua_State *L) {
+    return start_child(L, NULL);
+}
+
+static const struct wait sleeping = {.what = "weir.sleep"};
+
+uint64_t task_ms(lua_State *L, int index) {
+    if (lua_isnoneornil(L, index))
+        return WHEEL_NEVER;
+    double ms = luaL_checknumber(L, index) * 1000;
+    if (!(ms > 0)) /* NaN too */
+        return 0;
+    return ms > 1e15 ? WHEEL_NEVER : (uint64_t)(ms + 0.999);
+}
+
+static int l_sleep(lua_State *L) {
+    luaL_checknumber(L, 1);
+    uint64_t ms = task_ms(L, 1);
+    struct task *task = task_enter(L, "weir.sleep");
+    return task ? task_wait(task, &sleeping, ms) : task_refuse(L);
+}
+
+static void join_expired(struct task *task, lua_State *co) {
+    (void)task;
+    lua_pushnil(co);
+    lua_pushliteral(co, "timeout");
+}
+
+static const struct wait joining = {.what = "task:join", .expired = join_expired};
+
+static int l_join(lua_State *L) {
+    struct task *other = task_check(L, 1);
+    uint64_t ms = task_ms(L, 2);
+    struct task *task = task_enter(L, "task:join");
+    if (task == NULL)
+        return task_refuse(L);
+    if (other == task)
+        return luaL_error(L, "task:join: a task cannot wait for itself");
+    if (other->state == TASK_DONE) {
+        int top = lua_gettop(L);
+        lua_pushnil(L);
+        task_push_results(other, L);
+        return lua_gettop(L) - top;
+    }
+    list_push(&other->joiners, &task->waiting);
+    return task_wait(task, &joining, ms);
+}
+
+static int l_cancel(lua_State *L) {
+    task_cancel(task_check(L, 1));
+    return 0;
+}
+
+static int l_current(lua_State *L) {
+    struct task *task = task_current(L);
+    if (task)
+        task_push(L, task);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static int l_defer(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct task *task = task_current(L);
+    if (task == NULL)
+        return luaL_error(L, "weir.defer: there is no task here whose end it could wait for");
+    if (task->defers == LUA_NOREF) {
+        lua_newtable(L);
+        task->defers = generation_ref(task->gen, L);
+    }
+    generation_push(task->gen, L, task->defers);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+    return 0;
+}
+
+static void park_expired(struct task *task, lua_State *co) {
+    (void)task;
+    lua_pushboolean(co, false);
+}
+
+static const struct wait parked = {.what = "a channel or another task", .expired = park_expired};
+
+static int l_park(lua_State *L) {
+    uint64_t ms = task_ms(L, 1);
+    struct task *task = task_enter(L, "waiting");
+    return task ? task_wait(task, &parked, ms) : task_refuse(L);
+}
+
+static int l_unpark(lua_State *L) {
+    struct task *task = task_check(L, 1);
+    bool waits = task->state == TASK_WAITING && task->wait == &parked;
+    if (waits) {
+        int n = lua_gettop(L) - 1;
+        lua_State *co = task_wake(task);
+        lua_checkstack(co, n + 1);
+        lua_pushboolean(co, true);
+        lua_xmove(L, co, n);
+    }
+    lua_pushboolean(L, waits);
+    return 1;
+}
+
+static int l_now(lua_State *L) {
+    lua_pushnumber(L, (double)clock_wall_ns() / 1e9);
+    return 1;
+}
+
+static int l_traceback(lua_State *L) {
+    task_describe(L, task_check(L, 1));
+    return 1;
+}
+
+void bind_task(lua_State *L) {
+    static const luaL_Reg functions[] = {{"spawn", l_spawn},         {"background", l_background},
+                                         {"sleep", l_sleep},         {"join", l_join},
+                                         {"cancel", l_cancel},       {"current", l_current},
+                                         {"defer", l_defer},         {"park", l_park},
+                                         {"unpark", l_unpark},       {"now", l_now},
+                                         {"traceback", l_traceback}, {NULL, NULL}};
+    state_set(L, functions);
+    luaL_newmetatable(L, META);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, l_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushliteral(L, META);
+    lua_setfield(L, -2, "__name");
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -3, "task_methods"); /* stack: core, metatable */
+    lua_pop(L, 1);
+}

@@ -1,0 +1,29 @@
+/* crew: the worker threads of a process, all serving the same apps. */
+#ifndef SCRIPT_CREW_H
+#define SCRIPT_CREW_H
+
+#include "http/limits.h"
+#include "script/source.h"
+
+struct crew;
+
+struct crew_options {
+    const struct sources *sources;
+    int workers;
+    const char *access_log; /* NULL: none */
+};
+
+/* Starts the threads, loads the apps in each and runs their on_start functions. Returns when all
+ * are ready. 0, or -1 with the reason in `*error` (free it); then the threads have ended. */
+int crew_start(const struct crew_options *options, struct crew **out, char **error);
+/* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
+ * address]`. Taken. Background tasks start. */
+void crew_serve(struct crew *crew, const int *fds, int addresses);
+/* Ends: streams are ended well, within the limit drain_timeout. */
+void crew_drain(struct crew *crew);
+/* Every worker logs its live streams and suspended tasks. */
+void crew_inspect(struct crew *crew);
+/* Waits until every worker has ended, and frees. */
+void crew_join(struct crew *crew);
+
+#endif

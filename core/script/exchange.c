@@ -1,0 +1,366 @@
+/* exchange: a stream in the hands of Lua.
+ *
+ *     request --> exchange_start: userdata, task --> the task ends --> the stream closes --> over
+ *                                        \--error--> a recovering task --/
+ *                                         <--cancelled-- the stream closes first
+ *
+ * It is the `events` of its stream: bytes and room wake the tasks that wait in its lists, the
+ * closing cancels the task that answers and starts the on_close functions, each in a task of its
+ * own. When stream, task and those are all over, the pointer in the userdata is nulled, so that a
+ * reference that a script kept fails politely instead of pinning a request's memory.
+ *
+ * Freed by itself; the generation owns what it holds of Lua. What scripts can call is in
+ * bind_stream.c and bind_answer.c. */
+#include "script/exchange.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a slot holds once a write to a stream that is over has been answered: the next one raises.
+ */
+static struct exchange told;
+
+/* --- the userdata --- */
+
+void exchange_push(struct exchange *exchange, lua_State *L) {
+    generation_push(exchange->app->gen, L, exchange->self);
+}
+
+static struct exchange **slot_at(lua_State *L, int index) {
+    return luaL_checkudata(L, index, EXCHANGE_META);
+}
+
+struct exchange *exchange_get(lua_State *L, int index) {
+    struct exchange *exchange = *slot_at(L, index);
+    return exchange == &told ? NULL : exchange;
+}
+
+struct exchange *exchange_check(lua_State *L, int index) {
+    struct exchange *exchange = exchange_get(L, index);
+    if (exchange == NULL)
+        luaL_error(L,
+                   "this stream is over; what must be kept of it has to be copied while it lives");
+    return exchange;
+}
+
+void exchange_push_fields(lua_State *L, int index) {
+    lua_getfenv(L, index);
+    lua_pushvalue(L, LUA_GLOBALSINDEX);
+    bool none = lua_rawequal(L, -1, -2);
+    lua_pop(L, 1);
+    if (!none)
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, -2);
+    lua_setfenv(L, -2);
+    lua_pop(L, 1);
+}
+
+int exchange_refuse_write(lua_State *L, int index) {
+    struct exchange **slot = slot_at(L, index);
+    struct exchange *exchange = *slot;
+    bool again = exchange == &told || (exchange && exchange->told);
+    if (again) {
+        struct task *task = task_current(L);
+        if (task && task->cancelled)
+            return task_refuse(L);
+        lua_pushliteral(L, "stream:write: the stream is closed, as the write before has told with "
+                           "nil, \"closed\"; "
+                           "stop writing when a write returns nil");
+        return 1;
+    }
+    if (exchange)
+        exchange->told = true;
+    else
+        *slot = &told;
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    return 3;
+}
+
+/* --- the end --- */
+
+/* Frees the exchange when nothing of it goes on. */
+void exchange_settle(struct exchange *exchange) {
+    if (exchange->stream->state != STREAM_CLOSED || exchange->task || exchange->closing ||
+        !list_empty(&exchange->readers) || !list_empty(&exchange->writers) ||
+        !list_empty(&exchange->flushers) || exchange->filer)
+        return;
+    struct generation *gen = exchange->app->gen;
+    *exchange->slot = NULL;
+    stream_own(exchange->stream, NULL, NULL);
+    stream_unref(exchange->stream);
+    generation_unref(gen, exchange->closers);
+    generation_unref(gen, exchange->self);
+    free(exchange);
+}
+
+void exchange_forget(struct exchange **slot) {
+    struct exchange *exchange = *slot;
+    if (exchange == NULL || exchange == &told)
+        return;
+    stream_own(exchange->stream, NULL, NULL);
+    stream_abort(exchange->stream, REASON_DRAIN, NULL);
+    stream_unref(exchange->stream);
+    free(exchange);
+}
+
+static void closer_ended(void *arg) {
+    struct exchange *exchange = arg;
+    exchange->closing--;
+    exchange_settle(exchange);
+}
+
+static void run_closers(struct exchange *exchange) {
+    struct generation *gen = exchange->app->gen;
+    struct stream *stream = exchange->stream;
+    lua_State *L = gen->state.L;
+    if (exchange->closers == LUA_NOREF)
+        return;
+    generation_push(gen, L, exchange->closers);
+    int n = (int)lua_objlen(L, -1);
+    for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        lua_pushstring(L, stream_reason_name(stream->reason));
+        lua_pushstring(L, stream->detail); /* NULL gives nil */
+        exchange->closing++;
+        task_cleanup(gen, L, 2, closer_ended, exchange);
+    }
+    lua_pop(L, 1);
+}
+
+/* --- what the stream tells --- */
+
+int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
+    struct stream *stream = exchange->stream;
+    if (stream->in.len > 0) {
+        if (n > stream->in.len)
+            n = stream->in.len;
+        lua_pushlstring(L, stream->in.data, n);
+        stream_take(stream, NULL, n);
+        return 1;
+    }
+    if (stream->in_ended) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (!stream->in_failed && stream->state != STREAM_CLOSED)
+        return 0;
+    lua_pushnil(L);
+    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
+    return 2;
+}
+
+static void on_readable(struct stream *stream) {
+    struct exchange *exchange = stream->owner;
+    if (list_empty(&exchange->readers))
+        return;
+    struct task *task = CONTAINER_OF(exchange->readers.next, struct task, waiting);
+    if (stream->in.len == 0 && !stream->in_ended && !stream->in_failed)
+        return;
+    exchange_push_bytes(exchange, task_wake(task), task->amount);
+}
+
+/* Wakes all of a list with true. */
+static void wake_all(struct list *list) {
+    while (!list_empty(list))
+        lua_pushboolean(task_wake(CONTAINER_OF(list->next, struct task, waiting)), true);
+}
+
+/* Wakes all of a list with nil, "closed". */
+static void wake_closed(struct list *list) {
+    while (!list_empty(list)) {
+        lua_State *co = task_wake(CONTAINER_OF(list->next, struct task, waiting));
+        lua_pushnil(co);
+        lua_pushliteral(co, "closed");
+    }
+}
+
+static void on_writable(struct stream *stream) {
+    struct exchange *exchange = stream->owner;
+    wake_all(&exchange->writers);
+    if (stream_queued(stream) == 0)
+        wake_all(&exchange->flushers);
+}
+
+static void on_close(struct stream *stream) {
+    struct exchange *exchange = stream->owner;
+    /* A good end that the handler itself brought about does not cancel what it does after it. */
+    exchange->closing++; /* waking the last task must not free what is still used here */
+    if (exchange->task && !exchange->detached && stream->reason != REASON_DONE)
+        task_cancel(exchange->task);
+    while (!list_empty(&exchange->readers)) {
+        struct task *task = CONTAINER_OF(exchange->readers.next, struct task, waiting);
+        exchange_push_bytes(exchange, task_wake(task), task->amount);
+    }
+    wake_closed(&exchange->writers);
+    wake_closed(&exchange->flushers);
+    run_closers(exchange);
+    closer_ended(exchange);
+}
+
+static const struct stream_events events = {
+    .on_readable = on_readable,
+    .on_writable = on_writable,
+    .on_close = on_close,
+};
+
+/* --- waiting --- */
+
+static void stop_waiting(struct task *task) {
+    struct exchange *exchange = task->armed;
+    exchange_settle(exchange);
+}
+
+static const struct wait exchanging = {.what = "a stream", .disarm = stop_waiting};
+
+int exchange_wait(struct exchange *exchange, struct task *task, struct list *list) {
+    task->armed = exchange;
+    list_push(list, &task->waiting);
+    return task_wait(task, &exchanging, WHEEL_NEVER);
+}
+
+/* --- the task that answers --- */
+
+static void task_ended(struct task *task);
+
+static void start_task(struct exchange *exchange, lua_State *L, int nargs) {
+    struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
+    task->owner = exchange;
+    task->on_end = task_ended;
+    lua_checkstack(task->co, nargs + 1);
+    lua_xmove(L, task->co, nargs + 1);
+    task_start(task);
+}
+
+static bool is_failure(lua_State *L, int index) {
+    if (!lua_getmetatable(L, index))
+        return false;
+    luaL_getmetatable(L, "weir.failure");
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* Pushes the traceback of a task that died. stack of L: +1 */
+static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
+    const char *message = lua_tostring(task->co, -1);
+    struct str method = request_method(exchange->stream->request);
+    struct str target = request_target(exchange->stream->request);
+    lua_pushfstring(L, "%s", message ? message : "(an error that is not a string)");
+    lua_pushlstring(L, method.ptr, method.len);
+    lua_pushlstring(L, target.ptr, target.len > 200 ? 200 : target.len);
+    lua_pushfstring(L, "%s %s: %s", lua_tostring(L, -2), lua_tostring(L, -1), lua_tostring(L, -3));
+    luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
+    lua_replace(L, -5);
+    lua_pop(L, 3);
+}
+
+/* An error before the head is out: another task answers in place of the one that died. */
+static void recover(struct exchange *exchange, struct task *task) {
+    struct generation *gen = exchange->app->gen;
+    lua_State *L = gen->state.L;
+    stream_reset_head(exchange->stream);
+    exchange->recovering = true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->failed);
+    app_push(exchange->app, L);
+    exchange_push(exchange, L);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+    push_traceback(exchange, task, L);
+    start_task(exchange, L, 4);
+}
+
+static void task_failed(struct exchange *exchange, struct task *task) {
+    struct stream *stream = exchange->stream;
+    if (task_was_cancelled(task)) {
+        stream_abort(stream, REASON_CANCELLED, NULL);
+        return;
+    }
+    bool open = stream->state == STREAM_OPEN;
+    if (!open || !is_failure(task->co, -1)) {
+        lua_State *L = exchange->app->gen->state.L;
+        push_traceback(exchange, task, L);
+        size_t n;
+        const char *text = lua_tolstring(L, -1, &n);
+        log_text(LOG_ERROR, (struct str){text, n});
+        lua_pop(L, 1);
+    }
+    if (open && !exchange->recovering)
+        recover(exchange, task);
+    else if (open)
+        stream_fail(stream, 500, NULL);
+    else if (stream->state == STREAM_STARTED)
+        stream_abort(stream, REASON_ERROR, "the handler failed");
+}
+
+static void task_succeeded(struct exchange *exchange) {
+    struct stream *stream = exchange->stream;
+    if (stream->producer || stream->state >= STREAM_FINISHED)
+        return;
+    if (exchange->recovering && stream->state == STREAM_OPEN && stream->status == 0)
+        stream_fail(stream, 500, NULL);
+    else
+        stream_finish(stream);
+}
+
+static void task_ended(struct task *task) {
+    struct exchange *exchange = task->owner;
+    exchange->task = NULL;
+    if (task->failed)
+        task_failed(exchange, task);
+    else
+        task_succeeded(exchange);
+    exchange_settle(exchange);
+}
+
+static void set_params(lua_State *L, const struct route_match *match) {
+    if (match == NULL || match->verdict != ROUTE_FOUND || match->nparams == 0)
+        return;
+    exchange_push_fields(L, lua_gettop(L));
+    lua_createtable(L, 0, (int)match->nparams);
+    for (size_t i = 0; i < match->nparams; i++) {
+        const struct route_param *param = &match->params[i];
+        lua_pushlstring(L, param->name.ptr, param->name.len);
+        lua_pushlstring(L, param->value.ptr, param->value.len);
+        lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "params");
+    lua_pop(L, 1);
+}
+
+void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
+                    const char *base, const struct route_match *match, lua_State *L, int nuses) {
+    struct generation *gen = app->gen;
+    struct exchange *exchange = mem_zalloc(sizeof *exchange);
+    exchange->stream = stream_ref(stream);
+    exchange->app = app;
+    exchange->closers = LUA_NOREF;
+    exchange->prefix = prefix;
+    exchange->base = base;
+    exchange->skip = skip;
+    if (stream->peer)
+        exchange->peer = *stream->peer;
+    list_init(&exchange->readers);
+    list_init(&exchange->writers);
+    list_init(&exchange->flushers);
+    stream_own(stream, &events, exchange);
+    exchange->slot = lua_newuserdata(L, sizeof *exchange->slot);
+    *exchange->slot = exchange;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->stream_meta);
+    lua_setmetatable(L, -2);
+    set_params(L, match);
+    lua_pushvalue(L, -1);
+    exchange->self = generation_ref(gen, L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->run); /* stack: handler, uses, stream, run */
+    lua_insert(L, -3 - nuses);
+    lua_insert(L, -2 - nuses);
+    start_task(exchange, L, 2 + nuses);
+}

@@ -1,0 +1,64 @@
+/* exchange: a stream in the hands of Lua. */
+#ifndef SCRIPT_EXCHANGE_H
+#define SCRIPT_EXCHANGE_H
+
+#include "http/stream.h"
+#include "script/app.h"
+#include "script/task.h"
+
+#define EXCHANGE_META "weir.stream"
+
+/* What the userdata points to. Lives until its stream is closed and its task and on_close functions
+ * have ended. */
+struct exchange {
+    struct stream *stream;
+    struct app *app;
+    struct exchange **slot;  /* in the userdata, which `self` keeps */
+    struct task *task;       /* that answers; NULL once it has ended */
+    struct static_job *file; /* being opened for `filer`, a task */
+    struct task *filer;
+    int self;
+    int closers; /* reference to the list of on_close functions; LUA_NOREF: none */
+    struct list readers, writers, flushers;
+    struct address peer;
+    const char *prefix; /* of the app in its server, borrowed from there */
+    const char *base;   /* below it: the mount prefix of the route, borrowed from the app */
+    size_t skip;        /* segments of the path that are `prefix` */
+    unsigned closing;   /* on_close functions that run */
+    bool detached;      /* the task outlives its client */
+    bool told;          /* a write was answered nil, "closed": the next one raises */
+    bool recovering;    /* the task answers in place of one that died of an error */
+};
+
+/* Starts the task that answers `stream`. L's stack: the handler and the `nuses` middlewares behind
+ * it are popped. */
+void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
+                    const char *base, const struct route_match *match, lua_State *L, int nuses);
+/* The exchange of the stream userdata at `index`, NULL when it is over. Raises for another value.
+ */
+struct exchange *exchange_get(lua_State *L, int index);
+/* The same, but raises when it is over. */
+struct exchange *exchange_check(lua_State *L, int index);
+/* Pushes the table of fields of the userdata at `index`, made when it is first asked for. stack: +1
+ */
+void exchange_push_fields(lua_State *L, int index);
+/* stack: +1 */
+void exchange_push(struct exchange *exchange, lua_State *L);
+/* What a write to a stream that is over returns: nil, nil, "closed" the first time, then an error.
+ */
+int exchange_refuse_write(lua_State *L, int index);
+/* Waits in one of the exchange's lists. `what`: readers, writers or flushers. */
+int exchange_wait(struct exchange *exchange, struct task *task, struct list *list);
+/* Frees the exchange when nothing of it goes on. */
+void exchange_settle(struct exchange *exchange);
+/* For __gc when the state closes: aborts what is still open. */
+void exchange_forget(struct exchange **slot);
+/* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how
+ * many values; 0: nothing yet. */
+int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
+
+/* Metatable and methods. stack: core table on top, 0. */
+void bind_stream(lua_State *L);
+void bind_answer(lua_State *L);
+
+#endif

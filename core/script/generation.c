@@ -1,0 +1,275 @@
+/* generation: one loaded version of an app in one worker.
+ *
+ *     new --load--> loaded, tasks held --take_over--> active --cancel--> free
+ *
+ * It owns a Lua state and every task on it; nothing points from one generation's Lua into
+ * another's. The app file runs outside of any task, so it cannot wait; background tasks that it
+ * starts are held until the generation takes over, so that one which fails to load has never done
+ * anything. One thread only. */
+#include "script/generation.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/app.h"
+#include "script/bind.h"
+#include "script/exchange.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- references --- */
+
+int generation_ref(struct generation *gen, lua_State *L) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
+    lua_insert(L, -2);
+    int ref = luaL_ref(L, -2);
+    lua_pop(L, 1);
+    gen->nrefs++;
+    return ref;
+}
+
+void generation_push(struct generation *gen, lua_State *L, int ref) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
+    lua_rawgeti(L, -1, ref);
+    lua_replace(L, -2);
+}
+
+void generation_unref(struct generation *gen, int ref) {
+    lua_State *L = gen->state.L;
+    if (ref == LUA_NOREF || gen->closing)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
+    luaL_unref(L, -1, ref);
+    lua_pop(L, 1);
+    gen->nrefs--;
+}
+
+struct spare generation_coroutine(struct generation *gen) {
+    gen->nrefs++;
+    if (gen->nspare > 0)
+        return gen->spare[--gen->nspare];
+    gen->nrefs--;
+    lua_State *L = gen->state.L;
+    struct spare spare = {.co = lua_newthread(L)};
+    spare.anchor = generation_ref(gen, L);
+    return spare;
+}
+
+void generation_recycle(struct generation *gen, struct spare spare, bool reusable) {
+    if (gen->closing)
+        return;
+    if (!reusable || gen->nspare == GENERATION_SPARE) {
+        generation_unref(gen, spare.anchor);
+        return;
+    }
+    lua_settop(spare.co, 0);
+    gen->spare[gen->nspare++] = spare;
+    gen->nrefs--;
+}
+
+/* --- life --- */
+
+static int keep(lua_State *L) {
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int keep_function(lua_State *L, const char *module, const char *name) {
+    state_require(L, module);
+    if (name) {
+        lua_getfield(L, -1, name);
+        lua_replace(L, -2);
+    }
+    return keep(L);
+}
+
+static int l_cancelled_tostring(lua_State *L) {
+    lua_pushliteral(L, "weir.cancelled");
+    return 1;
+}
+
+/* stack: core on top, 0. A unique value, told apart by identity. */
+static int make_cancelled(lua_State *L) {
+    lua_newuserdata(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, l_cancelled_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "cancelled");
+    return keep(L);
+}
+
+static void load_core(struct generation *gen) {
+    lua_State *L = gen->state.L;
+    lua_newtable(L);
+    luaL_newmetatable(L, "weir.failure");
+    lua_pushliteral(L, "weir.failure");
+    lua_setfield(L, -2, "__name");
+    lua_setfield(L, -2, "failure");
+    gen->cancelled = make_cancelled(L);
+    bind_task(L);
+    bind_stream(L);
+    bind_answer(L);
+    bind_app(L);
+    bind_process(L);
+    bind_fs(L);
+    bind_tail(L);
+    bind_test(L);
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaded");
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "weir.core");
+    lua_settop(L, 0);
+    luaL_getmetatable(L, "weir.stream");
+    gen->stream_meta = keep(L);
+    gen->run = keep_function(L, "weir.app", "run");
+    gen->failed = keep_function(L, "weir.app", "failed");
+    gen->run_defers = keep_function(L, "weir.defers", NULL);
+    lua_settop(L, 0);
+}
+
+struct generation *generation_new(struct scheduler *scheduler, const char *folder,
+                                  const struct limits *limits) {
+    struct generation *gen = mem_zalloc(sizeof *gen);
+    gen->scheduler = scheduler;
+    gen->limits = *limits;
+    gen->folder = mem_strdup(folder);
+    list_init(&gen->tasks);
+    list_init(&gen->held);
+    state_init(&gen->state, folder, gen);
+    lua_newtable(gen->state.L);
+    gen->anchors = keep(gen->state.L);
+    load_core(gen);
+    return gen;
+}
+
+/* The error on top of the stack as text of its own. */
+static char *take_error(lua_State *L) {
+    const char *message = lua_tostring(L, -1);
+    char *copy = mem_strdup(message ? message : "an error that is not a string");
+    lua_settop(L, 0);
+    return copy;
+}
+
+/* A message with its traceback, for errors while the file runs; what is not a string passes as it
+ * is. */
+static int add_traceback(lua_State *L) {
+    if (lua_isstring(L, 1))
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}
+
+static int run_file(struct generation *gen, const char *file) {
+    lua_State *L = gen->state.L;
+    lua_pushcfunction(L, add_traceback);
+    gen->loading = true;
+    int rc = luaL_loadfile(L, file);
+    if (rc == 0)
+        rc = lua_pcall(L, 0, 1, 1);
+    gen->loading = false;
+    return rc == 0 ? 0 : -1;
+}
+
+int generation_load(struct generation *gen, const char *file, char **error) {
+    lua_State *L = gen->state.L;
+    if (run_file(gen, file) < 0) {
+        *error = take_error(L);
+        return -1;
+    }
+    if (!luaL_getmetafield(L, -1, "__name") || strcmp(lua_tostring(L, -1), "weir.app") != 0) {
+        lua_settop(L, 0);
+        lua_pushfstring(L, "%s: the file must return its app; end it with `return app`", file);
+        *error = take_error(L);
+        return -1;
+    }
+    lua_pop(L, 1);
+    gen->app = app_compile(gen, L);
+    if (gen->app == NULL) {
+        *error = take_error(L);
+        return -1;
+    }
+    lua_settop(L, 0);
+    return 0;
+}
+
+/* --- starting --- */
+
+static void started(struct task *task) {
+    struct starting *starting = task->owner;
+    if (task->failed && starting->error == NULL) {
+        lua_State *L = task->gen->state.L;
+        const char *message = lua_tostring(task->co, -1);
+        luaL_traceback(L, task->co, message ? message : "an error that is not a string", 0);
+        starting->error = take_error(L);
+    }
+    if (--starting->left == 0)
+        starting->done(starting);
+}
+
+static bool wants(lua_State *L, bool first_worker) {
+    lua_getfield(L, -1, "each_worker");
+    bool each = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return each || first_worker;
+}
+
+void generation_start(struct generation *gen, bool first_worker, struct starting *starting) {
+    lua_State *L = gen->state.L;
+    starting->left = 1;
+    starting->error = NULL;
+    state_require(L, "weir.app");
+    lua_getfield(L, -1, "starts");
+    app_push(gen->app, L);
+    lua_call(L, 1, 1);
+    for (int i = 1, n = (int)lua_objlen(L, -1); i <= n; i++) {
+        lua_rawgeti(L, -1, i);
+        if (wants(L, first_worker)) {
+            struct task *task = task_new(gen, NULL);
+            task->owner = starting;
+            task->on_end = started;
+            lua_getfield(L, -1, "fn");
+            lua_xmove(L, task->co, 1);
+            starting->left++;
+            task_run(task);
+        }
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 0);
+    if (--starting->left == 0)
+        starting->done(starting);
+}
+
+void generation_take_over(struct generation *gen) {
+    gen->active = true;
+    struct list *node;
+    while ((node = list_pop(&gen->held)) != NULL)
+        task_start(CONTAINER_OF(node, struct task, link));
+}
+
+void generation_cancel(struct generation *gen) {
+    struct list *next;
+    for (struct list *at = gen->tasks.next; at != &gen->tasks; at = next) {
+        next = at->next;
+        task_cancel(CONTAINER_OF(at, struct task, all));
+    }
+}
+
+void generation_free(struct generation *gen) {
+    gen->closing = true;
+    struct list *node;
+    while ((node = list_pop(&gen->tasks)) != NULL)
+        task_forget(CONTAINER_OF(node, struct task, all));
+    state_fini(&gen->state);
+    free(gen->folder);
+    free(gen);
+}
+
+char *generation_path(struct generation *gen, const char *path) {
+    if (path[0] == '/')
+        return mem_strdup(path);
+    struct buf text = {0};
+    buf_printf(&text, "%s/%s", gen->folder, path);
+    buf_add_char(&text, '\0');
+    return text.data;
+}

@@ -1,0 +1,387 @@
+/* host: apps that answer on one loop.
+ *
+ * One app answers at "/"; several answer each under "/<folder>", and "/" lists them. The host owns
+ * the generations that it loaded, the listeners and the HTTP server; a test adds an app of its own
+ * generation instead. One thread only. */
+#include "script/host.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LISTENERS_MAX 16
+
+struct mounted {
+    char *prefix; /* "" or "/name" */
+    struct app *app;
+    struct generation *gen; /* the host's own; NULL: somebody else's */
+    struct starting starting;
+};
+
+struct host {
+    struct http_server http;
+    struct loop *loop;
+    struct scheduler *scheduler;
+    struct limits limits;
+    struct mounted *apps;
+    int napps;
+    struct listener listeners[LISTENERS_MAX];
+    int nlisteners, open_listeners;
+    int starting;
+    char *start_error;
+    struct timer start_limit;
+    void (*started)(struct host *, char *error, void *arg);
+    void *started_arg;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    bool closing;
+};
+
+/* --- requests --- */
+
+static struct mounted *find(struct host *host, struct str name) {
+    for (int i = 0; i < host->napps; i++)
+        if (str_eq(name, str_of(host->apps[i].prefix + 1)))
+            return &host->apps[i];
+    return NULL;
+}
+
+static void answer_index(struct host *host, struct stream *stream) {
+    struct buf page = {0};
+    buf_add(&page,
+            STR("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Weir</title>\n"
+                "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"
+                "max-width:34rem;margin:4rem auto;padding:0 1rem}li{margin:.4rem 0}</style>\n"
+                "<h1>Apps</h1>\n<ul>\n"));
+    for (int i = 0; i < host->napps; i++) {
+        const char *name = host->apps[i].prefix + 1;
+        buf_printf(&page, "<li><a href=\"%s/\">%s</a></li>\n", name, name);
+    }
+    buf_add(&page, STR("</ul>\n</html>\n"));
+    stream_respond(stream, "text/html; charset=utf-8", page.data, page.len);
+    buf_fini(&page);
+}
+
+static void serve_one_of(struct host *host, struct stream *stream) {
+    const struct url_path *path = &stream->server->path;
+    struct str first = url_segment(path, 0);
+    struct mounted *mounted = find(host, first);
+    if (mounted && path->count > 1)
+        app_serve(mounted->app, stream, 1, mounted->prefix);
+    else if (mounted)
+        static_redirect(stream);
+    else if (first.len == 0 && path->count == 1)
+        answer_index(host, stream);
+    else
+        stream_fail(stream, 404, NULL);
+}
+
+static void on_request(struct http_server *server, struct stream *stream) {
+    struct host *host = server->owner;
+    const struct target *target = &stream->request->target;
+    if (target->form == TARGET_AUTHORITY) {
+        stream_fail(stream, 501, "this server is no proxy");
+    } else if (target->form ==
+               TARGET_ASTERISK) { /* OPTIONS *: the server as a whole (RFC 9110 section 9.3.7) */
+        stream_set_header(stream, STR("Allow"),
+                          STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        stream_finish(stream);
+    } else if (url_path_split(target->path, &server->path) < 0) {
+        stream_fail(stream, 400, "malformed path");
+    } else if (host->napps == 1 && host->apps[0].prefix[0] == '\0') {
+        app_serve(host->apps[0].app, stream, 0, "");
+    } else {
+        serve_one_of(host, stream);
+    }
+}
+
+/* --- apps --- */
+
+struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits) {
+    struct host *host = mem_zalloc(sizeof *host);
+    host->loop = loop;
+    host->scheduler = scheduler;
+    host->limits = *limits;
+    http_server_init(&host->http, loop, limits);
+    host->http.on_request = on_request;
+    host->http.owner = host;
+    host->http.tasks = &scheduler->tasks;
+    return host;
+}
+
+struct http_server *host_http(struct host *host) {
+    return &host->http;
+}
+
+static struct mounted *mount(struct host *host, const char *prefix) {
+    host->apps = mem_resize(host->apps, (size_t)(host->napps + 1) * sizeof *host->apps);
+    struct mounted *mounted = &host->apps[host->napps++];
+    *mounted = (struct mounted){.prefix = mem_strdup(prefix)};
+    return mounted;
+}
+
+void host_add(struct host *host, const char *prefix, struct app *app) {
+    mount(host, prefix)->app = app;
+}
+
+static int load_one(struct host *host, const struct source *source, const char *prefix,
+                    char **error) {
+    struct generation *gen = generation_new(host->scheduler, source->folder, &host->limits);
+    if (generation_load(gen, source->file, error) < 0) {
+        generation_free(gen);
+        return -1;
+    }
+    struct mounted *mounted = mount(host, prefix);
+    mounted->gen = gen;
+    mounted->app = gen->app;
+    return 0;
+}
+
+/* Of several apps that set a limit the lowest holds; one that sets none does not count. */
+static void combine_limits(struct host *host) {
+    uint64_t set = 0;
+    for (int i = 0; i < host->napps; i++) {
+        struct generation *gen =
+            host->apps[i].gen; /* all are the host's own: they were just loaded */
+        for (const struct limit_row *row = limit_rows; row->name; row++) {
+            uint64_t bit = 1ull << (row - limit_rows);
+            uint64_t value = limits_get(&gen->limits, row);
+            if (!(gen->limits_set & bit) ||
+                ((set & bit) && limits_get(&host->http.limits, row) <= value))
+                continue;
+            limits_set(&host->http.limits, row, value);
+            set |= bit;
+        }
+    }
+    for (int i = 0; i < host->napps; i++)
+        host->apps[i].gen->limits = host->http.limits;
+}
+
+int host_load_sources(struct host *host, const struct sources *sources, char **error) {
+    for (int i = 0; i < sources->count; i++) {
+        struct buf prefix = {0};
+        if (!sources->single)
+            buf_printf(&prefix, "/%s", sources->list[i].name);
+        buf_add_char(&prefix, '\0');
+        int rc = load_one(host, &sources->list[i], prefix.data, error);
+        buf_fini(&prefix);
+        if (rc < 0)
+            return rc;
+    }
+    combine_limits(host);
+    return 0;
+}
+
+int host_load(struct host *host, const char *path, char **error) {
+    struct sources sources = {0};
+    int rc = sources_add(&sources, path, error);
+    if (rc == 0)
+        rc = host_load_sources(host, &sources, error);
+    sources_free(&sources);
+    return rc;
+}
+
+void host_list_routes(struct host *host, struct buf *out) {
+    for (int i = 0; i < host->napps; i++)
+        app_list_routes(host->apps[i].app, host->apps[i].prefix, out);
+}
+
+/* --- starting --- */
+
+static void finish_start(struct host *host) {
+    if (host->started == NULL)
+        return;
+    void (*started)(struct host *, char *, void *) = host->started;
+    char *error = host->start_error;
+    host->started = NULL;
+    host->start_error = NULL;
+    timer_clear(&host->start_limit);
+    started(host, error, host->started_arg);
+}
+
+static void one_started(struct starting *starting) {
+    struct host *host = starting->owner;
+    if (host->start_error == NULL)
+        host->start_error = starting->error;
+    else
+        free(starting->error);
+    starting->error = NULL;
+    if (--host->starting == 0)
+        finish_start(host);
+}
+
+static void on_start_limit(struct timer *timer) {
+    struct host *host = CONTAINER_OF(timer, struct host, start_limit);
+    if (host->start_error == NULL)
+        host->start_error =
+            mem_strdup("app:on_start did not return within 10 s; start what goes on with "
+                       "weir.background");
+    finish_start(host);
+}
+
+void host_start(struct host *host, bool first_worker, void (*done)(struct host *, char *, void *),
+                void *arg) {
+    host->started = done;
+    host->started_arg = arg;
+    host->starting = 1;
+    timer_init(&host->start_limit, on_start_limit);
+    loop_timer(host->loop, &host->start_limit, START_MS);
+    for (int i = 0; i < host->napps; i++) {
+        struct mounted *mounted = &host->apps[i];
+        if (mounted->gen == NULL)
+            continue;
+        mounted->starting = (struct starting){.done = one_started, .owner = host};
+        host->starting++;
+        generation_start(mounted->gen, first_worker, &mounted->starting);
+    }
+    if (--host->starting == 0)
+        finish_start(host);
+}
+
+void host_take_over(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].gen)
+            generation_take_over(host->apps[i].gen);
+}
+
+/* --- connections --- */
+
+static void pause_listeners(struct host *host, bool pause) {
+    for (int i = 0; i < host->nlisteners; i++)
+        if (!host->listeners[i].closing && host->listeners[i].paused != pause)
+            listener_pause(&host->listeners[i], pause);
+}
+
+static void on_accept(struct listener *listener, int fd, const struct address *peer) {
+    struct host *host = listener->owner;
+    if (!http_server_accept(&host->http, fd, peer))
+        pause_listeners(host, true);
+}
+
+static void on_left(struct http_server *server) {
+    pause_listeners(server->owner, false);
+}
+
+static void check_closed(struct host *host);
+
+static void on_listener_closed(struct listener *listener) {
+    struct host *host = listener->owner;
+    host->open_listeners--;
+    check_closed(host);
+}
+
+int host_listen(struct host *host, int fd) {
+    struct listener *listener = &host->listeners[host->nlisteners];
+    host->http.on_left = on_left;
+    int rc = listener_init(listener, host->loop, fd, on_accept);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    listener->owner = host;
+    listener->on_closed = on_listener_closed;
+    host->nlisteners++;
+    host->open_listeners++;
+    return 0;
+}
+
+/* --- ending --- */
+
+static void close_listeners(struct host *host) {
+    for (int i = 0; i < host->nlisteners; i++)
+        listener_close(&host->listeners[i]);
+}
+
+static void on_drained(struct http_server *server) {
+    struct host *host = server->owner;
+    if (host->drained)
+        host->drained(host->drained_arg);
+    check_closed(host);
+}
+
+void host_drain(struct host *host, void (*drained)(void *), void *arg) {
+    host->drained = drained;
+    host->drained_arg = arg;
+    host->http.on_drained = on_drained;
+    close_listeners(host);
+    http_server_drain(&host->http);
+}
+
+static void free_apps(struct host *host) {
+    for (int i = 0; i < host->napps; i++) {
+        if (host->apps[i].gen)
+            generation_free(host->apps[i].gen);
+        free(host->apps[i].prefix);
+    }
+    free(host->apps);
+}
+
+static void check_closed(struct host *host) {
+    if (!host->closing || host->open_listeners > 0 || !list_empty(&host->http.conns))
+        return;
+    void (*closed)(void *) = host->closed;
+    void *arg = host->closed_arg;
+    timer_clear(&host->http.drain_deadline);
+    free_apps(host);
+    http_server_fini(&host->http);
+    free(host->start_error);
+    free(host);
+    if (closed)
+        closed(arg);
+}
+
+static void on_all_left(struct http_server *server) {
+    check_closed(server->owner);
+}
+
+void host_close(struct host *host, void (*closed)(void *), void *arg) {
+    host->closing = true;
+    host->closed = closed;
+    host->closed_arg = arg;
+    host->http.on_left = on_all_left;
+    host->http.on_drained = NULL;
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].gen)
+            generation_cancel(host->apps[i].gen);
+    close_listeners(host);
+    http_server_stop(&host->http);
+    check_closed(host);
+}
+
+/* --- seeing inside --- */
+
+static void inspect_task(struct task *task, const char *prefix) {
+    lua_State *L = task->gen->state.L;
+    struct buf text = {0};
+    task_describe(L, task);
+    buf_printf(&text, "task of %s: %s", prefix[0] ? prefix : "/", lua_tostring(L, -1));
+    lua_pop(L, 1);
+    log_text(LOG_INFO, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void inspect_stream(struct stream *stream, uint64_t now) {
+    static const char *const states[] = {"open", "started", "finished", "closed"};
+    log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
+             (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
+             STR_ARG(request_target(stream->request)), states[stream->state],
+             (unsigned long long)stream->received, (unsigned long long)stream->sent,
+             (unsigned long long)stream_queued(stream), (double)(now - stream->started) / 1000);
+}
+
+void host_inspect(struct host *host) {
+    for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
+        inspect_stream(CONTAINER_OF(at, struct stream, link), host->loop->now);
+    for (int i = 0; i < host->napps; i++) {
+        struct list *tasks = &host->apps[i].app->gen->tasks;
+        for (struct list *at = tasks->next; at != tasks; at = at->next)
+            inspect_task(CONTAINER_OF(at, struct task, all), host->apps[i].prefix);
+    }
+}

@@ -1,0 +1,40 @@
+/* host: apps that answer on one loop: listeners, an HTTP server, and who gets which request. */
+#ifndef SCRIPT_HOST_H
+#define SCRIPT_HOST_H
+
+#include "http/server.h"
+#include "net/listener.h"
+#include "script/app.h"
+#include "script/source.h"
+
+struct host;
+
+struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits);
+/* Adds an app of a generation that is not the host's; `prefix` is "" or "/name", copied. */
+void host_add(struct host *host, const char *prefix, struct app *app);
+/* Loads the apps of `sources`, each in a generation of the host's own. 0, or -1 with the error,
+ * "file:line: reason", in `*error` (free it). */
+int host_load_sources(struct host *host, const struct sources *sources, char **error);
+/* The same for one PATH. */
+int host_load(struct host *host, const char *path, char **error);
+/* Runs the on_start functions of what was loaded, START_MS at most; `done` gets the first error
+ * (its to free) or NULL. Nothing has taken over yet. */
+void host_start(struct host *host, bool first_worker,
+                void (*done)(struct host *, char *error, void *arg), void *arg);
+/* The generations take over: their background tasks start. */
+void host_take_over(struct host *host);
+/* Accepts connections on the listening socket `fd`, which is taken. 0 or a libuv error. */
+int host_listen(struct host *host, int fd);
+/* Takes no new connections, ends streams well; `drained` is called when none is left. */
+void host_drain(struct host *host, void (*drained)(void *arg), void *arg);
+/* Closes everything, then calls `closed`, and frees the host. */
+void host_close(struct host *host, void (*closed)(void *arg), void *arg);
+struct http_server *host_http(struct host *host);
+/* Each route, a line: "GET     /hello/:name". */
+void host_list_routes(struct host *host, struct buf *out);
+/* Logs every live stream and every task that waits, with its traceback. */
+void host_inspect(struct host *host);
+
+#define START_MS 10000
+
+#endif

@@ -1,0 +1,157 @@
+/* state: one lua_State, with the libraries that scripts get.
+ *
+ * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
+ * must not end the server), and the modules of Weir come from the program itself. The allocator
+ * counts, so that what a state holds is known without asking it. Owned by a generation, used by one
+ * thread. */
+#include "script/state.h"
+
+#include "base/embedded.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <luajit.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct state_mode state_mode;
+
+static void *allocate(void *arg, void *ptr, size_t old_size, size_t new_size) {
+    struct state *state = arg;
+    state->bytes += new_size - (ptr ? old_size : 0);
+    if (new_size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return mem_resize(ptr, new_size);
+}
+
+static int on_panic(lua_State *L) {
+    log_error("Lua failed outside of a task: %s", lua_tostring(L, -1));
+    abort();
+}
+
+void *state_owner(lua_State *L) {
+    void *state;
+    lua_getallocf(L, &state);
+    return ((struct state *)state)->owner;
+}
+
+static int l_exit(lua_State *L) {
+    return luaL_error(L, "os.exit: a script cannot end the server; return from the handler, "
+                         "or call weir.fail(status) to end the request");
+}
+
+/* "weir.app" is weir/app.lua, "weir" is weir/init.lua. */
+static const struct embedded *find_module(const char *name) {
+    char path[128];
+    if (strcmp(name, "weir") == 0)
+        return embedded_find("weir/init.lua");
+    if (strncmp(name, "weir.", 5) != 0)
+        return NULL;
+    int n = snprintf(path, sizeof path, "%s.lua", name);
+    if (n >= (int)sizeof path)
+        return NULL;
+    for (char *dot = path; dot < path + n - 4; dot++)
+        if (*dot == '.')
+            *dot = '/';
+    return embedded_find(path);
+}
+
+/* A package.loaders entry. */
+static int l_search(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    const struct embedded *module = find_module(name);
+    if (module == NULL) {
+        lua_pushfstring(L, "\n\tno module '%s' in weir itself", name);
+        return 1;
+    }
+    lua_pushfstring(L, "=%s", module->name);
+    if (luaL_loadbuffer(L, module->data, module->len, lua_tostring(L, -1)) != 0)
+        return lua_error(L);
+    return 1;
+}
+
+/* stack: 0. Puts l_search behind package.preload's searcher, before files. */
+static void add_searcher(lua_State *L) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaders");
+    for (int i = (int)lua_objlen(L, -1); i >= 2; i--) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushcfunction(L, l_search);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+}
+
+static void set_path(lua_State *L, const char *folder) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", folder, folder, lua_tostring(L, -1));
+    lua_setfield(L, -3, "path");
+    lua_pop(L, 2);
+}
+
+static void remove_ffi(lua_State *L) {
+    static const char *const tables[] = {"preload", "loaded"};
+    lua_getglobal(L, "package");
+    for (int i = 0; i < 2; i++) {
+        lua_getfield(L, -1, tables[i]);
+        lua_pushnil(L);
+        lua_setfield(L, -2, "ffi");
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+void state_apply_mode(lua_State *L) {
+    if (state_mode.aggressive_gc) {
+        lua_gc(L, LUA_GCSETPAUSE, 0);
+        lua_gc(L, LUA_GCSETSTEPMUL, 10000);
+    }
+    if (state_mode.no_jit)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+}
+
+void state_init(struct state *state, const char *folder, void *owner) {
+    *state = (struct state){.owner = owner};
+    lua_State *L = state->L = lua_newstate(allocate, state);
+    if (L == NULL) {
+        log_error("cannot make a Lua state: weir needs a LuaJIT built with GC64");
+        abort();
+    }
+    lua_atpanic(L, on_panic);
+    luaL_openlibs(L);
+    remove_ffi(L);
+    lua_getglobal(L, "os");
+    lua_pushcfunction(L, l_exit);
+    lua_setfield(L, -2, "exit");
+    lua_pop(L, 1);
+    add_searcher(L);
+    set_path(L, folder);
+    state_apply_mode(L);
+}
+
+void state_fini(struct state *state) {
+    lua_close(state->L);
+    state->L = NULL;
+}
+
+void state_require(lua_State *L, const char *name) {
+    lua_getglobal(L, "require");
+    lua_pushstring(L, name);
+    if (lua_pcall(L, 1, 1, 0) != 0) {
+        log_error("the module %s of weir itself does not load: %s", name, lua_tostring(L, -1));
+        abort();
+    }
+}
+
+void state_set(lua_State *L, const luaL_Reg *functions) {
+    for (; functions->name; functions++) {
+        lua_pushcfunction(L, functions->func);
+        lua_setfield(L, -2, functions->name);
+    }
+}

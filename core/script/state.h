@@ -1,0 +1,38 @@
+/* state: one lua_State, with the libraries that scripts get. */
+#ifndef SCRIPT_STATE_H
+#define SCRIPT_STATE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct state {
+    lua_State *L;
+    void *owner;  /* the generation */
+    size_t bytes; /* allocated by Lua now */
+};
+
+/* A state with Lua's libraries but ffi, where `os.exit` raises and `require "weir…"` finds the
+ * embedded modules. `folder` comes first on package.path. Never fails: out of memory aborts. */
+void state_init(struct state *state, const char *folder, void *owner);
+void state_fini(struct state *state);
+/* The owner of the state that `L` belongs to, from any of its coroutines. */
+void *state_owner(lua_State *L);
+
+/* For tests: how states made from now on collect and compile. */
+struct state_mode {
+    bool aggressive_gc; /* a full collection is always under way */
+    bool no_jit;
+};
+extern struct state_mode state_mode;
+/* Applies the mode to a state that exists. */
+void state_apply_mode(lua_State *L);
+
+/* Pushes require(name). stack: +1. Aborts when an embedded module is missing or broken: a fault of
+ * the build. */
+void state_require(lua_State *L, const char *name);
+/* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */
+void state_set(lua_State *L, const luaL_Reg *functions);
+
+#endif

@@ -1,0 +1,410 @@
+/* task: a coroutine that the scheduler resumes.
+ *
+ *     HELD -> READY <-> RUNNING -> ENDING (its defers run) -> DONE
+ *               ^          |
+ *               +- WAITING-+   for a time, bytes, room, another task: what `wait` says
+ *
+ * A task waits for one thing and at most one deadline. Whatever ends the wait first (the event, the
+ * deadline, a cancellation) calls task_wake, which disarms the rest and queues the task; it is
+ * resumed in the loop's turn, never below the callback that woke it. run() is the only place that
+ * calls lua_resume.
+ *
+ * Cancellation is sticky: the call that blocks, and each later one, raises weir.cancelled, so that
+ * a task unwinds through its own pcalls. One that swallows it too often is dropped: never resumed
+ * again. What a task deferred runs in a task of its own, so it may wait even when the task died of
+ * an error.
+ *
+ * A task is freed when it is done and no userdata names it. It must not know of streams. */
+#include "script/task.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/sse.h"
+#include "script/generation.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_TASKS 64   /* in one turn, */
+#define RUN_NS 5000000 /* and for about this long */
+
+static void end(struct task *task, bool failed);
+
+/* --- life --- */
+
+static void release_coroutine(struct task *task) {
+    if (task->co == NULL)
+        return;
+    generation_recycle(task->gen, (struct spare){task->co, task->anchor},
+                       !task->failed && task->started);
+    task->co = NULL;
+}
+
+struct task *task_ref(struct task *task) {
+    task->refs++;
+    return task;
+}
+
+void task_unref(struct task *task) {
+    if (--task->refs > 0)
+        return;
+    release_coroutine(task);
+    free(task);
+}
+
+static void on_timer(struct timer *timer) {
+    struct task *task = CONTAINER_OF(timer, struct task, timer);
+    const struct wait *wait = task->wait;
+    lua_State *co = task_wake(task);
+    if (wait->expired)
+        wait->expired(task, co);
+}
+
+struct task *task_new(struct generation *gen, struct task *parent) {
+    struct task *task = mem_zalloc(sizeof *task);
+    struct spare spare = generation_coroutine(gen);
+    task->co = spare.co;
+    task->anchor = spare.anchor;
+    task->gen = gen;
+    task->refs = 1;
+    task->defers = LUA_NOREF;
+    list_init(&task->link);
+    list_init(&task->sibling);
+    list_init(&task->children);
+    list_init(&task->joiners);
+    list_init(&task->waiting);
+    timer_init(&task->timer, on_timer);
+    list_push(&gen->tasks, &task->all);
+    counter_add(&gen->scheduler->tasks, 1);
+    if (parent) {
+        task->parent = parent;
+        list_push(&parent->children, &task->sibling);
+    }
+    return task;
+}
+
+static void make_ready(struct task *task) {
+    struct scheduler *scheduler = task->gen->scheduler;
+    task->state = TASK_READY;
+    list_push(&scheduler->ready, &task->link);
+    scheduler->loop->ready = true;
+}
+
+void task_run(struct task *task) {
+    make_ready(task);
+}
+
+void task_start(struct task *task) {
+    if (task->parent || task->gen->active) {
+        make_ready(task);
+    } else {
+        task->state = TASK_HELD;
+        list_push(&task->gen->held, &task->link);
+    }
+}
+
+/* --- waiting --- */
+
+struct generation *task_generation(lua_State *L) {
+    return state_owner(L);
+}
+
+struct task *task_current(lua_State *L) {
+    return task_generation(L)->scheduler->current;
+}
+
+struct task *task_enter(lua_State *L, const char *what) {
+    struct task *task = task_current(L);
+    if (task == NULL)
+        luaL_error(L,
+                   "%s: cannot wait here, outside of any task (an app file and the modules it "
+                   "requires run before "
+                   "there is one); do it in a handler, in app:on_start or in weir.background",
+                   what);
+    else if (task->co != L)
+        luaL_error(
+            L,
+            "%s: cannot wait inside a coroutine that the script made itself (coroutine.create or "
+            "coroutine.wrap); start a task with weir.spawn instead",
+            what);
+    else if (!lua_isyieldable(L))
+        luaL_error(L,
+                   "%s: cannot wait inside a table.sort comparator, a string.gsub callback, the "
+                   "top level of a "
+                   "required module or another function called from C; collect first, then wait",
+                   what);
+    return task->cancelled ? NULL : task;
+}
+
+static void push_cancelled(struct task *task, lua_State *L) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->gen->cancelled);
+}
+
+int task_refuse(lua_State *L) {
+    struct task *task = task_current(L);
+    if (++task->swallowed > TASK_SWALLOW_MAX) {
+        task->dropped = true;
+        return lua_yield(L, 0);
+    }
+    push_cancelled(task, L);
+    return 1;
+}
+
+int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
+    task->wait = wait;
+    task->state = TASK_WAITING;
+    if (ms != WHEEL_NEVER)
+        loop_timer(task->gen->scheduler->loop, &task->timer, ms);
+    return lua_yield(task->co, 0);
+}
+
+static void stop_waiting(struct task *task) {
+    const struct wait *wait = task->wait;
+    task->wait = NULL;
+    timer_clear(&task->timer);
+    list_remove(&task->waiting);
+    if (wait->disarm)
+        wait->disarm(task);
+}
+
+lua_State *task_wake(struct task *task) {
+    stop_waiting(task);
+    make_ready(task);
+    lua_pushnil(task->co);
+    return task->co;
+}
+
+void task_cancel(struct task *task) {
+    if (task->cancelled || task->state >= TASK_ENDING)
+        return;
+    task->cancelled = true;
+    if (task->state == TASK_WAITING) {
+        stop_waiting(task);
+        make_ready(task);
+        task->swallowed++;
+        push_cancelled(task, task->co);
+    } else if (!task->started) {
+        list_remove(&task->link);
+        push_cancelled(task, task->co);
+        end(task, true);
+    }
+}
+
+bool task_was_cancelled(struct task *task) {
+    if (task->dropped)
+        return true;
+    push_cancelled(task, task->co);
+    bool equal = lua_rawequal(task->co, -1, -2);
+    lua_pop(task->co, 1);
+    return equal;
+}
+
+/* --- the end --- */
+
+static void log_failure(struct task *task) {
+    lua_State *L = task->gen->state.L;
+    const char *message = lua_tostring(task->co, -1);
+    luaL_traceback(L, task->co, message ? message : "(an error that is not a string)", 0);
+    size_t n;
+    const char *text = lua_tolstring(L, -1, &n);
+    log_text(LOG_ERROR, (struct str){text, n});
+    lua_pop(L, 1);
+}
+
+void task_push_results(struct task *task, lua_State *to) {
+    lua_State *co = task->co;
+    if (task->failed) {
+        lua_pushnil(to);
+        if (task_was_cancelled(task)) {
+            lua_pushliteral(to, "cancelled");
+        } else {
+            lua_pushvalue(co, -1);
+            lua_xmove(co, to, 1);
+        }
+        return;
+    }
+    int n = lua_gettop(co);
+    lua_checkstack(co, n);
+    lua_checkstack(to, n + 1);
+    lua_pushboolean(to, true);
+    for (int i = 1; i <= n; i++)
+        lua_pushvalue(co, i);
+    lua_xmove(co, to, n);
+}
+
+static void finish(struct task *task) {
+    task->state = TASK_DONE;
+    struct list *node;
+    while ((node = task->joiners.next) != &task->joiners) {
+        task->joined = true;
+        task_push_results(task, task_wake(CONTAINER_OF(node, struct task, waiting)));
+    }
+    if (task->on_end)
+        task->on_end(task);
+    else if (task->failed && !task->joined && !task_was_cancelled(task))
+        log_failure(task);
+    list_remove(&task->all);
+    list_remove(&task->sibling);
+    counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
+    task_unref(task);
+}
+
+static void defers_done(void *arg) {
+    finish(arg);
+}
+
+static void run_defers(struct task *task) {
+    lua_State *L = task->gen->state.L;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->gen->run_defers);
+    generation_push(task->gen, L, task->defers);
+    generation_unref(task->gen, task->defers);
+    task->defers = LUA_NOREF;
+    task_cleanup(task->gen, L, 1, defers_done, task);
+}
+
+static void orphan(struct task *task) {
+    struct list *node;
+    while ((node = list_pop(&task->children)) != NULL) {
+        struct task *child = CONTAINER_OF(node, struct task, sibling);
+        child->parent = NULL;
+        task_cancel(child);
+    }
+}
+
+static void end(struct task *task, bool failed) {
+    task->failed = failed;
+    task->state = TASK_ENDING;
+    orphan(task);
+    if (task->defers == LUA_NOREF)
+        finish(task);
+    else
+        run_defers(task);
+}
+
+/* --- cleanups --- */
+
+struct cleanup { /* a task with a time limit */
+    struct task *task;
+    struct timer limit;
+    void (*on_end)(void *arg);
+    void *arg;
+};
+
+static void on_limit(struct timer *timer) {
+    struct cleanup *cleanup = CONTAINER_OF(timer, struct cleanup, limit);
+    log_warn("a deferred or on_close function took longer than %d s and was cancelled",
+             CLEANUP_MS / 1000);
+    task_cancel(cleanup->task);
+}
+
+static void cleanup_ended(struct task *task) {
+    struct cleanup *cleanup = task->owner;
+    if (task->failed && !task_was_cancelled(task))
+        log_failure(task);
+    timer_clear(&cleanup->limit);
+    if (cleanup->on_end)
+        cleanup->on_end(cleanup->arg);
+    free(cleanup);
+}
+
+void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
+                  void *arg) {
+    struct cleanup *cleanup = mem_zalloc(sizeof *cleanup);
+    struct task *task = cleanup->task = task_new(gen, NULL);
+    cleanup->on_end = on_end;
+    cleanup->arg = arg;
+    timer_init(&cleanup->limit, on_limit);
+    loop_timer(gen->scheduler->loop, &cleanup->limit, CLEANUP_MS);
+    task->owner = cleanup;
+    task->on_end = cleanup_ended;
+    lua_xmove(L, task->co, nargs + 1);
+    make_ready(task);
+}
+
+void task_forget(struct task *task) {
+    timer_clear(&task->timer);
+    list_remove(&task->link);
+    list_remove(&task->waiting);
+    list_remove(&task->sibling);
+    while (list_pop(&task->children) != NULL)
+        ;
+    while (list_pop(&task->joiners) != NULL)
+        ;
+    if (task->wait && task->wait->disarm)
+        task->wait->disarm(task);
+    if (task->on_end == cleanup_ended) {
+        struct cleanup *cleanup = task->owner;
+        timer_clear(&cleanup->limit);
+        free(cleanup);
+    }
+    task->state = TASK_DONE;
+    counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
+    task->co = NULL; /* its state closes */
+    task_unref(task);
+}
+
+/* --- the scheduler --- */
+
+static void open_stream(struct scheduler *scheduler) {
+    struct stream *stream = scheduler->opening;
+    if (stream == NULL)
+        return;
+    scheduler->opening = NULL;
+    sse_open(stream);
+    stream_unref(stream);
+}
+
+static void drop(struct task *task) {
+    log_warn("a task swallowed weir.cancelled more than %d times and was dropped; let errors "
+             "through that are weir.cancelled",
+             TASK_SWALLOW_MAX);
+    push_cancelled(task, task->co);
+    end(task, true);
+}
+
+static void run(struct scheduler *scheduler, struct task *task) {
+    lua_State *co = task->co;
+    int nargs = lua_gettop(co) - (task->started ? 0 : 1);
+    task->started = true;
+    task->state = TASK_RUNNING;
+    scheduler->current = task;
+    int rc = lua_resume(co, nargs);
+    scheduler->current = NULL;
+    open_stream(scheduler);
+    if (rc != LUA_YIELD) {
+        end(task, rc != 0);
+    } else if (task->dropped) {
+        drop(task);
+    } else if (task->state ==
+               TASK_RUNNING) { /* coroutine.yield in the task itself: nobody could wake it */
+        lua_settop(co, 0);
+        lua_pushliteral(co,
+                        "coroutine.yield outside of a coroutine that the script made; a task waits "
+                        "with weir.sleep, a channel or a stream");
+        end(task, true);
+    }
+}
+
+static void run_ready(void *arg) {
+    struct scheduler *scheduler = arg;
+    uint64_t begun = clock_mono_ns();
+    for (int n = 0; n < RUN_TASKS; n++) {
+        struct list *node = list_pop(&scheduler->ready);
+        if (node == NULL)
+            return;
+        run(scheduler, CONTAINER_OF(node, struct task, link));
+        if (n % 8 == 7 && clock_mono_ns() - begun > RUN_NS)
+            break;
+    }
+    if (!list_empty(&scheduler->ready))
+        scheduler->loop->ready = true;
+}
+
+void scheduler_init(struct scheduler *scheduler, struct loop *loop) {
+    *scheduler = (struct scheduler){.loop = loop};
+    list_init(&scheduler->ready);
+    loop->run_ready = run_ready;
+    loop->run_arg = scheduler;
+}

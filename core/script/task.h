@@ -1,0 +1,132 @@
+/* task: a coroutine that the scheduler resumes. */
+#ifndef SCRIPT_TASK_H
+#define SCRIPT_TASK_H
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "net/loop.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+struct generation;
+struct stream;
+struct task;
+
+/* One per loop: the tasks that may run, of all generations there. */
+struct scheduler {
+    struct loop *loop;
+    struct list ready;
+    struct task *current; /* inside lua_resume; NULL: none */
+    struct stream
+        *opening; /* SSE begun by the current task: its head leaves when that task yields or ends */
+    uint64_t tasks; /* alive, read by others without a lock */
+};
+
+/* What a task waits for; one static object per kind of waiting. */
+struct wait {
+    const char *what; /* for people: "weir.sleep" */
+    /* Undoes what was armed: called before the task is woken, whatever wakes it. NULL: nothing to
+     * undo. */
+    void (*disarm)(struct task *task);
+    /* The time is over: pushes the results. NULL: none. */
+    void (*expired)(struct task *task, lua_State *co);
+};
+
+enum task_state {
+    TASK_READY,   /* in scheduler->ready */
+    TASK_RUNNING, /* inside lua_resume */
+    TASK_WAITING, /* for what `wait` says */
+    TASK_HELD,    /* of a generation that has not taken over: not started yet */
+    TASK_ENDING,  /* its function has ended, its defers run */
+    TASK_DONE
+};
+
+struct task {
+    struct list link;    /* in scheduler->ready or generation->held */
+    struct list all;     /* in generation->tasks */
+    struct list sibling; /* in parent->children */
+    struct list children;
+    struct list joiners; /* tasks that wait for this one, by their `waiting` */
+    struct list waiting; /* in the list of whatever it waits for */
+    struct timer timer;  /* the wait's end */
+    struct generation *gen;
+    struct task *parent;
+    const struct wait *wait;
+    void *armed;   /* what `wait` is about, */
+    size_t amount; /* and how much of it */
+    /* Its end, defers included; co holds the results, or on top the error. NULL: errors are logged.
+     */
+    void (*on_end)(struct task *task);
+    void *owner; /* of whoever set on_end */
+    lua_State *co;
+    int anchor;    /* of co in the generation's table */
+    int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
+    uint32_t refs; /* its life, and its userdata */
+    uint16_t swallowed;
+    uint8_t state;
+    bool started, cancelled, failed, dropped;
+    bool joined; /* somebody waited for it: its error is theirs */
+};
+
+#define TASK_SWALLOW_MAX 100 /* cancellations that a task may swallow before it is dropped */
+
+void scheduler_init(struct scheduler *scheduler, struct loop *loop);
+
+/* A task of `gen`, not ready yet: push the function and its arguments on ->co, then task_start.
+ * `parent` NULL: it belongs to the generation. Kept alive by the scheduler until its end. */
+struct task *task_new(struct generation *gen, struct task *parent);
+void task_start(struct task *task);
+/* The same, not held back while its generation has not taken over. */
+void task_run(struct task *task);
+/* Frees a task whose generation goes, whatever it was doing. */
+void task_forget(struct task *task);
+/* Cancels: the blocking call it is in, and every later one, raises weir.cancelled. */
+void task_cancel(struct task *task);
+struct task *task_ref(struct task *task);
+void task_unref(struct task *task);
+
+/* The shape of every blocking function:
+ *
+ *     struct task *task = task_enter(L, "weir.sleep");   -- raises where waiting is impossible
+ *     if (task == NULL)
+ *         return task_refuse(L);                          -- the task is cancelled
+ *     ... arm ...
+ *     return task_wait(task, &sleeping, ms);              -- WHEEL_NEVER: no time limit
+ *
+ * Its results begin with an error to raise, nil for none; the Lua half raises it. */
+struct task *task_enter(lua_State *L, const char *what);
+int task_refuse(lua_State *L);
+int task_wait(struct task *task, const struct wait *wait, uint64_t ms);
+/* Ends the wait: the results that follow the nil error are to be pushed, at once, on what this
+ * returns. */
+lua_State *task_wake(struct task *task);
+
+/* The seconds at `index` as milliseconds, rounded up; WHEEL_NEVER for nil. Raises for another type.
+ */
+uint64_t task_ms(lua_State *L, int index);
+/* Pushes what a task that is done returned, after true; or nil and its error. For an error,
+ * "cancelled" when it was that. */
+void task_push_results(struct task *task, lua_State *to);
+/* The generation that `L` belongs to. */
+struct generation *task_generation(lua_State *L);
+/* The task that runs on `L`'s loop now; NULL: none. */
+struct task *task_current(lua_State *L);
+/* Whether the error on top of task->co is weir.cancelled. */
+bool task_was_cancelled(struct task *task);
+/* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
+ * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
+void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
+                  void *arg);
+#define CLEANUP_MS 5000
+/* Pushes the userdata of a task. stack of L: +1. */
+void task_push(lua_State *L, struct task *task);
+/* The task behind the userdata at `index`; raises for another value. */
+struct task *task_check(lua_State *L, int index);
+/* "weir.sleep" or "ready", and the traceback. stack of L: +1. */
+void task_describe(lua_State *L, struct task *task);
+
+/* The metatable of tasks and the functions of weir.core for tasks. stack: core table on top, 0. */
+void bind_task(lua_State *L);
+
+#endif

@@ -1,0 +1,16 @@
+-- defers: runs what a task has deferred, the last one first. Each may wait, and an error in one does not keep the others
+-- from running.
+
+local core = require "weir.core"
+
+local function report(err)
+  if err == core.cancelled then return err end
+  core.log("error", "weir.defer: " .. debug.traceback(tostring(err), 2))
+  return err
+end
+
+return function(list)
+  for i = #list, 1, -1 do
+    xpcall(list[i], report)
+  end
+end
