@@ -4,10 +4,11 @@ import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
-const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../..");
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const weir = process.env.WEIR ?? join(root, "build/weir");
 const playwright = process.env.PLAYWRIGHT ?? join(root, "build/node/node_modules/playwright-core");
 const screenshots = process.env.SCREENSHOTS ?? join(root, "build/screenshots");

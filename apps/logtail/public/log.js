@@ -39,6 +39,7 @@ export function createLog(scroller, { limit, changed }) {
   let following = true;
   let scheduled = false;
   let lastTop = 0;
+  let settled = 0; // when a scroll that was under way as following began is over
 
   function schedule() {
     if (scheduled) return;
@@ -128,9 +129,11 @@ export function createLog(scroller, { limit, changed }) {
     lastTop = scroller.scrollTop;
   }
 
+  // Asked for by a control, not by scrolling.
   function follow(on) {
     following = on;
     if (on) {
+      settled = performance.now() + 500;
       unseen = 0;
       toEnd();
     }
@@ -138,13 +141,21 @@ export function createLog(scroller, { limit, changed }) {
   }
 
   // Scrolling up stops following, scrolling down to the end starts it. A top that moved because lines above it went,
-  // or because the filter left fewer, is neither.
+  // or because the filter left fewer, is neither; nor is a smooth scroll that was under way when following began.
   scroller.addEventListener("scroll", () => {
     const top = scroller.scrollTop;
     const atEnd = scroller.scrollHeight - scroller.clientHeight - top < 8;
-    if (following && top < lastTop && !atEnd) follow(false);
-    else if (!following && top > lastTop && atEnd) follow(true);
+    const moved = top - lastTop;
     lastTop = top;
+    if (following && moved < 0 && !atEnd) {
+      if (performance.now() < settled) return toEnd();
+      following = false;
+      schedule();
+    } else if (!following && moved > 0 && atEnd) {
+      following = true;
+      unseen = 0;
+      schedule();
+    }
   });
   new ResizeObserver(() => following && toEnd()).observe(scroller);
 
@@ -174,6 +185,10 @@ export function createLog(scroller, { limit, changed }) {
       schedule();
     },
     follow,
+    toOldest() {
+      follow(false);
+      scroller.scrollTop = lastTop = 0;
+    },
     relayout() {
       if (following) toEnd();
     },

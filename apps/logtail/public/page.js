@@ -139,6 +139,7 @@ element.wrap.addEventListener("click", () => {
 const keys = {
   p: togglePause,
   "/": () => element.filter.focus(),
+  Home: log.toOldest,
   End: jump,
 };
 element.log.addEventListener("keydown", (event) => {
