@@ -64,6 +64,7 @@ static void test_the_last_lines_come_first(void **state) {
 static void test_the_last_lines_may_span_many_blocks(void **state) {
     struct rig *rig = *state;
     struct buf text = {0};
+    clock_freeze();
     for (int i = 0; i < 20000; i++)
         buf_printf(&text, "%d %.*s\n", i, i % 97,
                    "................................................"
@@ -395,6 +396,7 @@ static void test_reading_stops_until_lines_are_taken(void **state) {
 static void test_all_comes_through_a_slow_viewer(void **state) {
     struct rig *rig = *state;
     struct buf text = {0};
+    clock_freeze();
     for (int i = 0; i < 100000; i++)
         buf_printf(&text, "line %d\n", i);
     rig_append_bytes(rig, "log", text.data, text.len);

@@ -62,6 +62,25 @@ static void test_the_old_file_is_read_while_the_new_one_is_empty(void **state) {
     rig_expect(rig, "b", NULL);
 }
 
+static void test_the_grace_begins_when_the_new_file_has_bytes(void **state) {
+    struct rig *rig = *state;
+    clock_freeze();
+    rig_append(rig, "log", "a\n");
+    rig_follow(rig, 10, 100);
+    rig_expect(rig, "a", NULL);
+    rig_rename(rig, "log", "log.1");
+    rig_append(rig, "log", "");
+    for (int i = 0; i < 20; i++)
+        rig_advance(rig, 250);
+    rig_append(rig, "log", "b\n");
+    rig_settle(rig);
+    rig_append(rig, "log.1", "late\n");
+    rig_advance(rig, 100);
+    rig_expect(rig, "late", NULL);
+    rig_advance(rig, 100);
+    rig_expect(rig, "b", NULL);
+}
+
 static void test_an_old_file_that_never_rests_is_left(void **state) {
     struct rig *rig = *state;
     clock_freeze();
@@ -224,6 +243,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_rename_and_create),
         CASE(test_the_old_file_is_read_while_the_new_one_is_empty),
+        CASE(test_the_grace_begins_when_the_new_file_has_bytes),
         CASE(test_an_old_file_that_never_rests_is_left),
         CASE(test_rotated_twice_at_once),
         CASE(test_remove_and_create),
