@@ -249,21 +249,81 @@ static int inherit(int fd, const struct stat *old) {
     return fchmod(fd, old->st_mode & 0777) < 0 ? -errno : 0;
 }
 
-/* `old` is NULL for a new file. */
-static int replace(const char *path, const struct stat *old, struct str bytes) {
-    size_t room = strlen(path) + 48;
-    char *temporary = mem_alloc(room);
-    int fd = open_beside(path, temporary, room);
-    int rc = fd < 0 ? fd : write_rest(fd, bytes);
-    if (rc == 0 && old)
-        rc = inherit(fd, old);
-    if (fd >= 0 && close(fd) < 0 && rc == 0)
+/* --- piece by piece --- */
+
+static void forget(struct file_writer *writer) {
+    free(writer->temporary);
+    free(writer->path);
+    *writer = (struct file_writer){.fd = -1};
+}
+
+/* The file that `path` names, after all links, or the name itself where there is none yet. */
+static int find_target(const char *path, char **target) {
+    struct stat st;
+    int rc = file_stat(path, &st);
+    if (rc == 0)
+        rc = check_regular(&st);
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
+    *target = rc == 0 ? realpath(path, NULL) : mem_strdup(path);
+    return *target ? 0 : -errno;
+}
+
+int file_writer_open(struct file_writer *writer, const char *path) {
+    *writer = (struct file_writer){.fd = -1};
+    int rc = find_target(path, &writer->path);
+    if (rc < 0)
+        return rc;
+    size_t room = strlen(writer->path) + 48;
+    writer->temporary = mem_alloc(room);
+    int fd = open_beside(writer->path, writer->temporary, room);
+    if (fd < 0)
+        forget(writer);
+    else
+        writer->fd = fd;
+    return fd < 0 ? fd : 0;
+}
+
+int file_writer_add(struct file_writer *writer, struct str bytes) {
+    return write_rest(writer->fd, bytes);
+}
+
+int file_writer_commit(struct file_writer *writer) {
+    struct stat old;
+    int rc = file_stat(writer->path, &old);
+    if (rc == 0)
+        rc = check_regular(&old);
+    if (rc == 0)
+        rc = inherit(writer->fd, &old);
+    else if (rc == -ENOENT)
+        rc = 0;
+    if (close(writer->fd) < 0 && rc == 0)
         rc = -errno;
     if (rc == 0)
-        rc = file_rename(temporary, path);
-    if (rc < 0 && fd >= 0)
-        unlink(temporary);
-    free(temporary);
+        rc = file_rename(writer->temporary, writer->path);
+    if (rc < 0)
+        unlink(writer->temporary);
+    forget(writer);
+    return rc;
+}
+
+void file_writer_abort(struct file_writer *writer) {
+    close(writer->fd);
+    unlink(writer->temporary);
+    forget(writer);
+}
+
+/* --- at once --- */
+
+static int replace(const char *path, struct str bytes) {
+    struct file_writer writer;
+    int rc = file_writer_open(&writer, path);
+    if (rc < 0)
+        return rc;
+    rc = file_writer_add(&writer, bytes);
+    if (rc == 0)
+        return file_writer_commit(&writer);
+    file_writer_abort(&writer);
     return rc;
 }
 
@@ -282,21 +342,12 @@ static int append(const char *path, struct str bytes) {
 
 int file_write_all(const char *path, struct str bytes, enum file_mode mode) {
     struct stat st;
+    if (mode == FILE_REPLACE)
+        return replace(path, bytes);
     int rc = file_stat(path, &st);
-    if (rc == -ENOENT)
-        return mode == FILE_APPEND ? append(path, bytes) : replace(path, NULL, bytes);
     if (rc == 0)
         rc = check_regular(&st);
-    if (rc < 0)
-        return rc;
-    if (mode == FILE_APPEND)
-        return append(path, bytes);
-    char *target = realpath(path, NULL);
-    if (!target)
-        return -errno;
-    rc = replace(target, &st, bytes);
-    free(target);
-    return rc;
+    return rc < 0 && rc != -ENOENT ? rc : append(path, bytes);
 }
 
 /* --- folders --- */

@@ -42,6 +42,25 @@ enum file_mode { FILE_REPLACE, FILE_APPEND };
  * is followed. It is not synced to disk. APPEND may leave a part of the bytes behind when it fails.
  * 0; -EISDIR, -EACCES for what is no regular file. */
 int file_write_all(const char *path, struct str bytes, enum file_mode mode);
+
+/* A file written piece by piece: nothing is seen of it before the commit, or ever after an abort.
+ */
+struct file_writer {
+    int fd;
+    char *path;      /* where it will stand, after links */
+    char *temporary; /* where it stands until then, in the same folder */
+};
+
+/* Begins a file that is to take the name `path`; what it refuses is what file_write_all refuses.
+ * 0, then exactly one of commit and abort must follow. */
+int file_writer_open(struct file_writer *writer, const char *path);
+/* Adds the bytes to the end. 0; after an error what stands there is unknown: abort. */
+int file_writer_add(struct file_writer *writer, struct str bytes);
+/* Gives the file its name, as FILE_REPLACE does; not synced to disk. 0 or an error; the writer is
+ * over either way, and after an error nothing has changed. */
+int file_writer_commit(struct file_writer *writer);
+void file_writer_abort(struct file_writer *writer);
+
 /* Appends the names in a folder, each with a NUL behind it, sorted by bytes, without "." and "..".
  * How many; -EFBIG when there are more than `limit`, then and on other errors `out` is as it was.
  */

@@ -291,6 +291,65 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     assert_int_equal(file_write_all("log", STR("new"), FILE_APPEND), -ENOSPC);
 }
 
+static void a_writer_shows_the_file_when_it_is_whole(void **state) {
+    (void)state;
+    struct file_writer writer;
+    struct stat st;
+    put("f", "old");
+    assert_int_equal(chmod("f", 0640), 0);
+    assert_int_equal(symlink("f", "link"), 0);
+    assert_int_equal(file_writer_open(&writer, "link"), 0);
+    assert_int_equal(file_writer_add(&writer, STR("one ")), 0);
+    assert_int_equal(file_writer_add(&writer, STR("")), 0);
+    assert_int_equal(file_writer_add(&writer, STR("two")), 0);
+    assert_content("f", "old");
+    assert_int_equal(file_writer_commit(&writer), 0);
+    assert_content("f", "one two");
+    assert_int_equal(file_stat("f", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(lstat("link", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_list(".", 10, "f link outside root", 4);
+}
+
+static void an_aborted_writer_leaves_nothing(void **state) {
+    (void)state;
+    struct file_writer writer;
+    assert_int_equal(file_writer_open(&writer, "root/sub/new"), 0);
+    fault_arm("file_write", -ENOSPC, 0, 1);
+    assert_int_equal(file_writer_add(&writer, STR("x")), -ENOSPC);
+    file_writer_abort(&writer);
+    assert_list("root/sub", 10, "b.txt", 1);
+}
+
+static void two_writers_of_a_name_do_not_meet(void **state) {
+    (void)state;
+    struct file_writer one, two;
+    assert_int_equal(file_writer_open(&one, "root/sub/new"), 0);
+    assert_int_equal(file_writer_open(&two, "root/sub/new"), 0);
+    assert_int_equal(file_writer_add(&one, STR("one")), 0);
+    assert_int_equal(file_writer_add(&two, STR("two")), 0);
+    assert_int_equal(file_writer_commit(&one), 0);
+    assert_content("root/sub/new", "one");
+    assert_int_equal(file_writer_commit(&two), 0);
+    assert_content("root/sub/new", "two");
+    assert_list("root/sub", 10, "b.txt new", 2);
+}
+
+static void a_writer_tells_what_it_cannot(void **state) {
+    (void)state;
+    struct file_writer writer;
+    assert_int_equal(file_writer_open(&writer, "missing/x"), -ENOENT);
+    assert_int_equal(file_writer_open(&writer, "root"), -EISDIR);
+    assert_int_equal(file_writer_open(&writer, "/dev/null"), -EACCES);
+    fault_arm("file_open", -EMFILE, 0, 1);
+    assert_int_equal(file_writer_open(&writer, "new"), -EMFILE);
+    assert_int_equal(file_writer_open(&writer, "new"), 0);
+    assert_int_equal(mkdir("new", 0755), 0); /* while it was written */
+    assert_int_equal(file_writer_commit(&writer), -EISDIR);
+    assert_list(".", 10, "new outside root", 3);
+}
+
 static void failing_calls_are_told(void **state) {
     (void)state;
     struct stat st;
@@ -439,6 +498,10 @@ int main(void) {
         TEST(writing_follows_a_link),
         TEST(only_regular_files_are_written),
         TEST(a_failed_write_leaves_the_old_file),
+        TEST(a_writer_shows_the_file_when_it_is_whole),
+        TEST(an_aborted_writer_leaves_nothing),
+        TEST(two_writers_of_a_name_do_not_meet),
+        TEST(a_writer_tells_what_it_cannot),
         TEST(failing_calls_are_told),
         TEST(folders_are_listed_sorted),
         TEST(many_names_are_listed),
