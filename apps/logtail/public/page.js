@@ -28,7 +28,7 @@ function countText() {
 }
 
 function emptyText() {
-  if (connection === "setup") return "No log chosen.";
+  if (connection === "setup") return "";
   return summary.count ? "No line matches the filter." : "Waiting for the first line.";
 }
 
