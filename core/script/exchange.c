@@ -314,11 +314,12 @@ static void task_succeeded(struct exchange *exchange) {
 static void task_ended(struct task *task) {
     struct exchange *exchange = task->owner;
     exchange->task = NULL;
+    exchange->closing++; /* what follows may close the stream, and must not free what is used here */
     if (task->failed)
         task_failed(exchange, task);
     else
         task_succeeded(exchange);
-    exchange_settle(exchange);
+    closer_ended(exchange);
 }
 
 static void set_params(lua_State *L, const struct route_match *match) {

@@ -24,7 +24,7 @@ struct exchange {
     const char *prefix; /* of the app in its server, borrowed from there */
     const char *base;   /* below it: the mount prefix of the route, borrowed from the app */
     size_t skip;        /* segments of the path that are `prefix` */
-    unsigned closing;   /* on_close functions that run */
+    unsigned closing;   /* on_close functions that run, and callbacks that still use it */
     bool detached;      /* the task outlives its client */
     bool told;          /* a write was answered nil, "closed": the next one raises */
     bool recovering;    /* the task answers in place of one that died of an error */

@@ -124,16 +124,14 @@ struct str rig_next(struct rig *rig) {
     return line;
 }
 
-void rig_expect(struct rig *rig, ...) {
-    va_list lines;
-    const char *want;
-    va_start(lines, rig);
-    while ((want = va_arg(lines, const char *)) != NULL) {
+void rig_expect(struct rig *rig, const char *lines) {
+    struct str rest = str_of(lines);
+    do {
+        struct str want = str_cut(&rest, '|');
         struct str got = rig_next(rig);
-        if (!str_eq(got, str_of(want)))
-            fail_msg("got \"%.*s\", want \"%s\"", STR_ARG(got), want);
-    }
-    va_end(lines);
+        if (!str_eq(got, want))
+            fail_msg("got \"%.*s\", want \"%.*s\"", STR_ARG(got), STR_ARG(want));
+    } while (rest.ptr != NULL);
 }
 
 void rig_expect_none(struct rig *rig) {

@@ -34,8 +34,8 @@ void rig_settle(struct rig *rig);
 void rig_advance(struct rig *rig, uint64_t ms);
 /* The next line, waited for. */
 struct str rig_next(struct rig *rig);
-/* Waits for each of the lines, a NULL ends them. */
-void rig_expect(struct rig *rig, ...) __attribute__((sentinel));
+/* Waits for these lines, a '|' between each two. */
+void rig_expect(struct rig *rig, const char *lines);
 /* Settles; there must be no line. */
 void rig_expect_none(struct rig *rig);
 

@@ -1,0 +1,47 @@
+-- weir: the module that an app requires. It puts the parts together; each part says in its own file what it is.
+
+local core = require "weir.core"
+local check = require "weir.check"
+local task = require "weir.task"
+
+require "weir.stream" -- adds its methods to the core's streams
+
+local weir = {
+  app = require("weir.app").new,
+  sleep = task.sleep,
+  spawn = task.spawn,
+  background = task.background,
+  all = task.all,
+  race = task.race,
+  timeout = task.timeout,
+  every = task.every,
+  defer = task.defer,
+  channel = require "weir.channel",
+  tail = require "weir.tail",
+  fs = require "weir.fs",
+  fail = require "weir.fail",
+  json = require "weir.json",
+  log = require "weir.log",
+  now = core.now,
+  stats = core.stats,
+  cancelled = core.cancelled,
+  version = core.version,
+}
+
+--- With a table sets limits (while the app file loads); without one returns those in force.
+function weir.limits(limits)
+  if limits == nil then return core.limits() end
+  if type(limits) ~= "table" then check.bad("weir.limits", "argument 1", limits, "a table of names and values") end
+  return core.set_limits(limits)
+end
+
+-- weir.test is for specs only: it is loaded when somebody asks for it.
+return setmetatable(weir, {
+  __index = function(_, name)
+    if name == "test" then
+      weir.test = require "weir.test"
+      return weir.test
+    end
+    return nil
+  end,
+})

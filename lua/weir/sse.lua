@@ -1,0 +1,96 @@
+-- sse: an answer as server-sent events, as a handler sees it.
+--
+-- Encoding, heartbeats and the opening are the core's. Here options and events are checked, and data that is not a
+-- string becomes JSON.
+
+local check = require "weir.check"
+local json = require "weir.json"
+
+local sse = {}
+
+local Sse = { __name = "weir.sse" }
+Sse.__index = Sse
+
+-- ---- starting -------------------------------------------------------------------------------------------------------
+
+local OPTIONS = { "retry", "heartbeat", "heartbeat_event", "hello", "overflow", "write_timeout" }
+local OVERFLOWS = { block = true, drop_newest = true, disconnect = true }
+
+-- A span of time in seconds, above 0; blames the caller of the caller of `prepare`.
+local function check_span(what, value)
+  check.seconds("stream:sse", what, value, 4)
+  if value == 0 then check.bad("stream:sse", what, value, "more than 0", 4) end
+end
+
+-- The options as the core takes them: checked, with defaults, nil for none.
+local function prepare(options)
+  options = check.options("stream:sse", options, OPTIONS, 3)
+  local retry, heartbeat = options.retry, options.heartbeat
+  if retry == nil then retry = 3000 elseif retry then check.integer("stream:sse", "retry", retry, 0, 3) end
+  if heartbeat == nil then heartbeat = 15 elseif heartbeat then check_span("heartbeat", heartbeat) end
+  if options.heartbeat_event ~= nil then check.string("stream:sse", "heartbeat_event", options.heartbeat_event, 3) end
+  if options.hello ~= nil then check.boolean("stream:sse", "hello", options.hello, 3) end
+  if options.overflow ~= nil and not OVERFLOWS[options.overflow] then
+    check.bad("stream:sse", "overflow", options.overflow, '"block", "drop_newest" or "disconnect"', 3)
+  end
+  if options.write_timeout ~= nil then check_span("write_timeout", options.write_timeout) end
+  return {
+    retry = retry or nil,
+    heartbeat = heartbeat or nil,
+    heartbeat_event = options.heartbeat_event,
+    hello = options.hello or false,
+    overflow = options.overflow,
+    write_timeout = options.write_timeout or 30,
+  }
+end
+
+--- Starts server-sent events on a stream: the whole of `stream:sse`, whose caller is blamed for bad options.
+function sse.start(stream, options)
+  stream:_sse(prepare(options))
+  return setmetatable({ stream = stream, last_event_id = stream:_last_event_id() }, Sse)
+end
+
+-- ---- sending --------------------------------------------------------------------------------------------------------
+
+local FIELDS = { data = true, event = true, id = true, retry = true, comment = true }
+
+-- Sends an event that is a table. `Sse.send` calls it, so its caller's caller is blamed.
+local function send_fields(self, event)
+  for field in pairs(event) do
+    if not FIELDS[field] then
+      error(("sse:send: unknown field %s; known are: data, event, id, retry, comment"):format(check.show(field)), 3)
+    end
+  end
+  if next(event) == nil then
+    error("sse:send: the event is empty; give it data, event, id, retry or comment", 3)
+  end
+  local data, name, id, retry, comment = event.data, event.event, event.id, event.retry, event.comment
+  if data ~= nil and type(data) ~= "string" then data = json.encode(data) end
+  if type(id) == "number" and id % 1 == 0 then id = ("%d"):format(id) end
+  if name ~= nil then check.string("sse:send", "event", name, 3) end
+  if id ~= nil then check.string("sse:send", "id", id, 3) end
+  if comment ~= nil then check.string("sse:send", "comment", comment, 3) end
+  if retry ~= nil then check.integer("sse:send", "retry", retry, 0, 3) end
+  return check(self.stream:_send(data, name, id, retry, comment))
+end
+
+--- Sends an event, data alone or a table of fields: true, nil and "closed", or false and "dropped".
+function Sse:send(event)
+  if type(event) == "string" then return check(self.stream:_send(event)) end
+  if type(event) ~= "table" then check.bad("sse:send", "argument 1 (event)", event, "a string or a table") end
+  local ok, why = send_fields(self, event) -- no tail call: it would hide this frame from the levels of errors
+  return ok, why
+end
+
+--- Sends a comment, which a browser ignores.
+function Sse:comment(text)
+  check.string("sse:comment", "argument 1 (text)", text)
+  return check(self.stream:_send(nil, nil, nil, nil, text))
+end
+
+--- Ends the stream. Browsers connect again after a while; answer 204 to keep them from it.
+function Sse:close()
+  self.stream:finish()
+end
+
+return sse

@@ -1,0 +1,37 @@
+-- tail: the lines of a file that grows, as an iterator that waits for the next one.
+--
+-- The following itself (rotation, truncation, a file that is not there yet) is the core's; it goes on until the tail is
+-- closed, collected, or its task ends.
+
+local core = require "weir.core"
+local check = require "weir.check"
+
+local OPTIONS = { "lines", "max_line" }
+
+local Tail = { __name = "weir.tail" }
+Tail.__index = Tail
+
+--- The next line, waiting for it; nil after close.
+function Tail:__call()
+  if not self.follower then return nil end
+  return check(core.tail_next(self.follower))
+end
+
+--- Stops following the file.
+function Tail:close()
+  if not self.follower then return end
+  core.tail_close(self.follower)
+  self.follower = nil
+end
+
+--- Follows a file: first its last `lines` lines (10), then each new one. A line longer than `max_line` ("64KB") comes
+--- in pieces.
+return function(path, options)
+  check.path("weir.tail", "argument 1 (path)", path)
+  options = check.options("weir.tail", options, OPTIONS)
+  local lines, max_line = options.lines or 10, options.max_line or "64KB"
+  check.integer("weir.tail", "lines", lines, 0)
+  max_line = check.size("weir.tail", "max_line", max_line)
+  if max_line == 0 then check.bad("weir.tail", "max_line", max_line, "1 byte or more") end
+  return setmetatable({ follower = core.tail(path, lines, max_line) }, Tail)
+end
