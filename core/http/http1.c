@@ -266,7 +266,7 @@ static int status_of(const struct http1 *c, llhttp_errno_t error) {
 static void begin(struct http1 *c) {
     llhttp_init(&c->parser, HTTP_REQUEST, &settings);
     c->parser.data = c;
-    c->request = request_new();
+    c->request = http_server_take_request(c->server);
     c->scan = (struct head_scan){0};
     c->trailer_bytes = 0;
     c->value_open = c->answered = c->continue_due = false;
@@ -461,43 +461,74 @@ static struct http1 *of_stream(const struct stream *stream) {
     return stream->transport;
 }
 
-static void send_framing(struct http1 *c, const struct stream *stream, struct buf *head) {
+static void put(struct http1 *c, struct str text) {
+    conn_write(&c->conn, text.ptr, text.len);
+}
+
+static void put_field(struct http1 *c, struct str name, struct str value) {
+    put(c, name);
+    put(c, STR(": "));
+    put(c, value);
+    put(c, STR("\r\n"));
+}
+
+static void put_number(struct http1 *c, uint64_t n) {
+    char digits[20], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    put(c, (struct str){at, (size_t)(digits + sizeof digits - at)});
+}
+
+static void put_status(struct http1 *c, int status) {
+    put(c, STR("HTTP/1.1 "));
+    put_number(c, (uint64_t)status);
+    put(c, STR(" "));
+    put(c, str_of(http_reason(status)));
+    put(c, STR("\r\n"));
+}
+
+static bool has_field(const struct stream *stream, struct str name) {
+    return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
+}
+
+static void put_framing(struct http1 *c, const struct stream *stream) {
     const struct request *request = stream->request;
     if (stream->length >= 0 && !stream->bodiless) {
-        buf_printf(head, "Content-Length: %lld\r\n", (long long)stream->length);
+        put(c, STR("Content-Length: "));
+        put_number(c, (uint64_t)stream->length);
+        put(c, STR("\r\n"));
     } else if (!stream->bodiless && !stream->head_only) {
         c->chunked = request->minor >= 1 && request->keep_alive;
         c->close_delimited = !c->chunked;
         if (c->close_delimited)
             c->keep_alive = false;
         else
-            buf_add(head, STR("Transfer-Encoding: chunked\r\n"));
+            put(c, STR("Transfer-Encoding: chunked\r\n"));
     }
     if (c->continue_due || c->server->draining) /* its body never comes, or the server goes */
         c->keep_alive = false;
     if (!c->keep_alive)
-        buf_add(head, STR("Connection: close\r\n"));
+        put(c, STR("Connection: close\r\n"));
     else if (request->minor == 0)
-        buf_add(head, STR("Connection: keep-alive\r\n"));
+        put(c, STR("Connection: keep-alive\r\n"));
 }
 
 static void send_head(struct stream *stream, int64_t length) {
     (void)length;
     struct http1 *c = of_stream(stream);
-    struct buf head = {0};
-    buf_reserve(&head, 256 + stream->fields.len);
-    buf_printf(&head, "HTTP/1.1 %d %s\r\n", stream->status, http_reason(stream->status));
-    if (stream_get_header(stream, STR("Date")).ptr == NULL)
-        buf_printf(&head, "Date: %s\r\n", http_server_date(c->server));
-    if (stream_get_header(stream, STR("Server")).ptr == NULL)
-        buf_add(&head, STR("Server: weir\r\n"));
-    buf_add(&head, buf_str(&stream->fields));
-    send_framing(c, stream, &head);
-    buf_add(&head, STR("\r\n"));
+    put_status(c, stream->status);
+    if (!has_field(stream, STR("Date")))
+        put_field(c, STR("Date"), str_of(http_server_date(c->server)));
+    if (!has_field(stream, STR("Server")))
+        put(c, STR("Server: weir\r\n"));
+    if (stream->type && !has_field(stream, STR("Content-Type")))
+        put_field(c, STR("Content-Type"), str_of(stream->type));
+    put(c, buf_str(&stream->fields));
+    put_framing(c, stream);
+    put(c, STR("\r\n"));
     if (stream->write_timeout_ms)
         c->conn.progress_ms = stream->write_timeout_ms;
-    conn_write(&c->conn, head.data, head.len);
-    buf_fini(&head);
     if (stream->open_ended && c->conn.eof)
         loop_timer(c->server->loop, &c->deadline, 0); /* finished within this turn, or over */
 }
@@ -506,11 +537,9 @@ static void send_informational(struct stream *stream, int status, struct str fie
     struct http1 *c = of_stream(stream);
     if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
         return;
-    char line[64];
-    int n = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
-    conn_write(&c->conn, line, (size_t)n);
-    conn_write(&c->conn, fields.ptr, fields.len);
-    conn_write(&c->conn, "\r\n", 2);
+    put_status(c, status);
+    put(c, fields);
+    put(c, STR("\r\n"));
 }
 
 static void send_data(struct stream *stream, const void *bytes, size_t n) {
@@ -529,7 +558,7 @@ static void send_data(struct stream *stream, const void *bytes, size_t n) {
 static void finish(struct stream *stream) {
     struct http1 *c = of_stream(stream);
     if (c->chunked)
-        conn_write(&c->conn, CHUNK_LAST, sizeof CHUNK_LAST - 1);
+        put(c, STR(CHUNK_LAST));
     c->answered = true;
     buf_fini(&stream->in); /* nobody will read the rest of the body */
     balance_reading(c);

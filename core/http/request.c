@@ -15,6 +15,13 @@ struct request *request_new(void) {
     return request;
 }
 
+void request_reset(struct request *request) {
+    *request = (struct request){.bytes = {request->bytes.data, 0, request->bytes.cap},
+                                .fields = request->fields,
+                                .fields_cap = request->fields_cap,
+                                .content_length = -1};
+}
+
 void request_free(struct request *request) {
     if (request == NULL)
         return;

@@ -3,6 +3,7 @@
 #define HTTP_REQUEST_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "proto/url.h"
 
 struct field { /* offsets into request.bytes */
@@ -10,6 +11,7 @@ struct field { /* offsets into request.bytes */
 };
 
 struct request {
+    struct list link; /* among the server's spare ones */
     struct buf bytes; /* method, target, names in lower case, values */
     struct field *fields;
     uint32_t nfields, fields_cap;
@@ -24,6 +26,8 @@ struct request {
 };
 
 struct request *request_new(void);
+/* As new, but with the memory that its buffers have. */
+void request_reset(struct request *request);
 void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);

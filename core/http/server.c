@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "http/http1.h"
+#include "http/request.h"
 #include "http/sse.h"
 #include "proto/header.h"
 
@@ -16,6 +17,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define SPARE_REQUESTS 64
+#define SPARE_BYTES 2048    /* a longer head's memory is not kept */
 #define DRAIN_RETRY_MS 1000 /* what a drained SSE client waits at least */
 #define DRAIN_RETRY_SPREAD_MS 5000
 
@@ -62,6 +65,7 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
     *server = (struct http_server){.loop = loop, .limits = *limits, .date_second = -1};
     list_init(&server->conns);
     list_init(&server->streams);
+    list_init(&server->spare_requests);
     timer_init(&server->drain_deadline, on_deadline);
     pthread_mutex_lock(&registry_lock);
     list_push(&registry, &server->all);
@@ -74,6 +78,9 @@ void http_server_fini(struct http_server *server) {
     add_counters(&retired, &server->counters);
     pthread_mutex_unlock(&registry_lock);
     buf_fini(&server->path.text);
+    struct list *node;
+    while ((node = list_pop(&server->spare_requests)) != NULL)
+        request_free(CONTAINER_OF(node, struct request, link));
 }
 
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer) {
@@ -117,6 +124,25 @@ void http_server_drain(struct http_server *server) {
 
 void http_server_stop(struct http_server *server) {
     http1_stop(server);
+}
+
+struct request *http_server_take_request(struct http_server *server) {
+    struct list *node = list_pop(&server->spare_requests);
+    if (node == NULL)
+        return request_new();
+    server->nspare--;
+    struct request *request = CONTAINER_OF(node, struct request, link);
+    request_reset(request);
+    return request;
+}
+
+void http_server_give_request(struct http_server *server, struct request *request) {
+    if (request == NULL || server->nspare == SPARE_REQUESTS || request->bytes.cap > SPARE_BYTES) {
+        request_free(request);
+        return;
+    }
+    list_push(&server->spare_requests, &request->link);
+    server->nspare++;
 }
 
 const char *http_server_date(struct http_server *server) {

@@ -9,8 +9,9 @@
 #include "net/listener.h"
 #include "proto/url.h"
 
-struct stream;
 struct access_log;
+struct request;
+struct stream;
 
 struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
     uint64_t connections, connections_total, streams, requests, bytes_sent;
@@ -37,7 +38,9 @@ struct http_server {
     /* After http_server_drain, once: no connection is left. */
     void (*on_drained)(struct http_server *server);
     void *owner;
-    const uint64_t *tasks; /* how many are alive beside it; NULL: none */
+    const uint64_t *tasks;      /* how many are alive beside it; NULL: none */
+    struct list spare_requests; /* heads of requests that are over, for the next ones */
+    unsigned nspare;
     struct list conns, streams;
     struct list all; /* of the process's servers */
     struct http_counters counters;
@@ -54,6 +57,9 @@ void http_server_fini(struct http_server *server);
 void http_server_totals(struct http_counters *totals);
 /* A new connection, from a listener; `fd` is taken. False: enough, accept no more until on_left. */
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer);
+/* For protocols and streams: a request's head to fill in, and back. */
+struct request *http_server_take_request(struct http_server *server);
+void http_server_give_request(struct http_server *server, struct request *request);
 /* For protocols: a connection is gone. */
 void http_server_left(struct http_server *server);
 /* Numbers streams over the whole process, from 1. */

@@ -12,13 +12,11 @@
  * which every call is answered with STREAM_ECLOSED. It must not know of sockets, nor of Lua. */
 #include "http/stream.h"
 
-#include "base/mem.h"
 #include "http/access_log.h"
 #include "http/sse.h"
 #include "proto/header.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const reason_names[] = {"done",    "client",  "timeout", "overflow", "drain",
@@ -32,7 +30,7 @@ const char *stream_reason_name(enum stream_reason reason) {
 
 struct stream *stream_new(struct http_server *server, const struct stream_ops *ops, void *transport,
                           struct request *request, const struct address *peer) {
-    struct stream *stream = mem_zalloc(sizeof *stream);
+    struct stream *stream = pool_zalloc(&server->loop->pool, sizeof *stream);
     stream->ops = ops;
     stream->transport = transport;
     stream->server = server;
@@ -41,7 +39,7 @@ struct stream *stream_new(struct http_server *server, const struct stream_ops *o
     stream->refs = 1;
     stream->length = -1;
     stream->id = http_server_next_id();
-    stream->started = server->loop->now;
+    stream->started = loop_now(server->loop);
     stream->head_only = str_eq(request_method(request), STR("HEAD"));
     list_push(&server->streams, &stream->link);
     counter_add(&server->counters.streams, 1);
@@ -57,10 +55,11 @@ struct stream *stream_ref(struct stream *stream) {
 void stream_unref(struct stream *stream) {
     if (--stream->refs > 0)
         return;
-    request_free(stream->request);
+    struct http_server *server = stream->server;
+    http_server_give_request(server, stream->request);
     buf_fini(&stream->in);
     buf_fini(&stream->fields);
-    free(stream);
+    pool_free(&server->loop->pool, stream, sizeof *stream);
 }
 
 void stream_own(struct stream *stream, const struct stream_events *events, void *owner) {
@@ -314,9 +313,7 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
 }
 
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n) {
-    if (stream->state == STREAM_OPEN && type &&
-        stream_get_header(stream, STR("Content-Type")).ptr == NULL)
-        append_field(stream, STR("Content-Type"), str_of(type));
+    stream->type = type;
     int rc = stream_start(stream, (int64_t)n);
     if (rc < 0)
         return rc;

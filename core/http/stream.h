@@ -86,6 +86,7 @@ struct stream {
     uint64_t sent;             /* body bytes of the answer */
     int64_t length;            /* declared Content-Length of the answer, -1 none */
     uint64_t started;          /* ms on the loop's clock */
+    const char *type;          /* Content-Type unless `fields` has one; NULL: none */
     const char *detail;        /* more on the reason, static; NULL none */
     uint32_t write_timeout_ms; /* without progress the stream ends */
     uint32_t refs;
@@ -127,7 +128,8 @@ void stream_unref(struct stream *stream);
 /* Who answers from now on. */
 void stream_own(struct stream *stream, const struct stream_events *events, void *owner);
 
-/* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended, in_failed). */
+/* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended,
+ * in_failed). */
 size_t stream_take(struct stream *stream, void *out, size_t n);
 /* Says that someone waits for body bytes; `bulk`: for all of them. */
 void stream_want_body(struct stream *stream, bool bulk);

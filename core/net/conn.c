@@ -32,7 +32,7 @@ struct write { /* what libuv sends after the kernel's buffer was full */
 
 static void on_closed(uv_handle_t *handle) {
     struct conn *conn = handle->data;
-    wqueue_clear(&conn->out);
+    wqueue_clear(&conn->out, &conn->loop->pool);
     conn->ops->on_closed(conn);
 }
 
@@ -97,7 +97,7 @@ static void on_deadline(struct timer *timer) {
 static void on_written(uv_write_t *req, int status) {
     struct write *write = CONTAINER_OF(req, struct write, req);
     struct conn *conn = req->handle->data;
-    wqueue_clear(&write->bytes);
+    wqueue_clear(&write->bytes, &conn->loop->pool);
     free(write);
     conn->inflight = NULL;
     if (conn->closing)
@@ -133,7 +133,7 @@ static void write_later(struct conn *conn) {
     int rc = uv_write(&write->req, (uv_stream_t *)&conn->tcp, bufs, count, on_written);
     free(bufs); /* libuv copies the array */
     if (rc < 0) {
-        wqueue_clear(&write->bytes);
+        wqueue_clear(&write->bytes, &conn->loop->pool);
         free(write);
         conn->inflight = NULL;
         fail(conn, rc);
@@ -160,7 +160,7 @@ void conn_flush(struct conn *conn) {
             fail(conn, n);
             return;
         }
-        wqueue_drop(&conn->out, (size_t)n);
+        wqueue_drop(&conn->out, &conn->loop->pool, (size_t)n);
     }
     sank(conn);
 }
@@ -168,7 +168,7 @@ void conn_flush(struct conn *conn) {
 void conn_write(struct conn *conn, const void *bytes, size_t n) {
     if (n == 0 || conn->ending || conn->closing)
         return;
-    wqueue_add(&conn->out, bytes, n);
+    wqueue_add(&conn->out, &conn->loop->pool, bytes, n);
     if (conn_queued(conn) > conn->low_mark)
         conn->above_low = true;
     if (list_empty(&conn->unsent))

@@ -47,8 +47,13 @@ static void on_again(uv_idle_t *handle) {
     (void)handle; /* being active is all it does: poll returns at once */
 }
 
-static void turn(struct loop *loop) {
+void loop_wake_up(struct loop *loop) {
     loop->now = clock_mono_ms();
+    loop->asleep = false;
+}
+
+static void turn(struct loop *loop) {
+    loop_wake_up(loop);
     wheel_advance(&loop->wheel, loop->now);
     if (loop->ready && loop->run_ready) {
         loop->ready = false;
@@ -85,6 +90,7 @@ static void on_before_poll(uv_prepare_t *handle) {
     if (loop->ready || !list_empty(&loop->unsent) || loop->alarm_due == WHEEL_NEVER)
         turn(loop);
     set_alarm(loop);
+    loop->asleep = true;
 }
 
 static void on_after_poll(uv_check_t *handle) {
@@ -139,6 +145,7 @@ void loop_fini(struct loop *loop) {
     uv_loop_close(&loop->uv);
     uv_mutex_destroy(&loop->mail_lock);
     free(loop->read_buf);
+    pool_fini(&loop->pool);
 }
 
 void loop_post(struct loop *loop, struct mail *mail) {

@@ -3,6 +3,7 @@
 #define NET_LOOP_H
 
 #include "base/list.h"
+#include "base/pool.h"
 #include "base/wheel.h"
 
 #include <stdbool.h>
@@ -19,13 +20,15 @@ struct mail {
 struct loop {
     uv_loop_t uv;
     struct wheel wheel;
-    uint64_t now; /* ms, monotonic: when this turn began */
+    uint64_t now; /* ms, monotonic: when poll last returned; read it by loop_now */
+    bool asleep;  /* in poll since: `now` is stale */
     /* Runs what is ready, within its budget; NULL: nobody schedules here. */
     void (*run_ready)(void *arg);
     void *run_arg;
     bool ready;         /* something waits for run_ready: do not block in poll */
     struct list unsent; /* conns that wrote during this turn */
     char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
+    struct pool pool;   /* for what comes and goes with each request */
     uv_timer_t alarm;   /* the wheel's next due time */
     uint64_t alarm_due; /* WHEEL_NEVER: not set */
     uv_prepare_t before_poll;
@@ -46,11 +49,20 @@ void loop_stop(struct loop *loop);
 void loop_fini(struct loop *loop);
 /* From any thread: runs `mail` on the loop's thread, in the order of posting. */
 void loop_post(struct loop *loop, struct mail *mail);
+/* The first who asks for the time after poll has returned reads the clock. */
+void loop_wake_up(struct loop *loop);
 /* How many libuv handles there are, the loop's own not counted. For leak checks. */
 int loop_handles(struct loop *loop);
 
+/* The time of this turn, ms. */
+static inline uint64_t loop_now(struct loop *loop) {
+    if (loop->asleep)
+        loop_wake_up(loop);
+    return loop->now;
+}
+
 static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t after_ms) {
-    wheel_set(&loop->wheel, timer, loop->now + after_ms);
+    wheel_set(&loop->wheel, timer, loop_now(loop) + after_ms);
 }
 
 #endif

@@ -5,28 +5,25 @@
  * what an idle connection costs. Owned by one conn; it knows nothing of sockets. */
 #include "net/wqueue.h"
 
-#include "base/mem.h"
-
-#include <stdlib.h>
 #include <string.h>
 
-#define SEG_MIN 480   /* with its header a 504-byte allocation */
+#define SEG_MIN 488   /* with its header a block of 512 bytes */
 #define SEG_MAX 65536 /* what one write adds at most to one segment */
 
-static struct wseg *seg_new(size_t n) {
+static struct wseg *seg_new(struct pool *pool, size_t n) {
     size_t cap = n < SEG_MIN ? SEG_MIN : n;
-    struct wseg *seg = mem_alloc(sizeof *seg + cap);
+    struct wseg *seg = pool_alloc(pool, sizeof *seg + cap);
     seg->next = NULL;
     seg->off = seg->len = 0;
     seg->cap = (uint32_t)cap;
     return seg;
 }
 
-static struct wseg *append(struct wqueue *q, size_t n) {
+static struct wseg *append(struct wqueue *q, struct pool *pool, size_t n) {
     size_t grown = q->tail ? (size_t)q->tail->cap * 2 : 0; /* many small writes: larger segments */
     if (grown > SEG_MAX)
         grown = SEG_MAX;
-    struct wseg *seg = seg_new(n > grown ? n : grown);
+    struct wseg *seg = seg_new(pool, n > grown ? n : grown);
     if (q->tail)
         q->tail->next = seg;
     else
@@ -35,13 +32,13 @@ static struct wseg *append(struct wqueue *q, size_t n) {
     return seg;
 }
 
-void wqueue_add(struct wqueue *q, const void *bytes, size_t n) {
+void wqueue_add(struct wqueue *q, struct pool *pool, const void *bytes, size_t n) {
     const char *from = bytes;
     q->bytes += n;
     while (n > 0) {
         struct wseg *seg = q->tail;
         if (seg == NULL || seg->len == seg->cap)
-            seg = append(q, n < SEG_MAX ? n : SEG_MAX);
+            seg = append(q, pool, n < SEG_MAX ? n : SEG_MAX);
         size_t room = seg->cap - seg->len;
         size_t take = n < room ? n : room;
         memcpy(seg->data + seg->len, from, take);
@@ -51,13 +48,13 @@ void wqueue_add(struct wqueue *q, const void *bytes, size_t n) {
     }
 }
 
-void wqueue_drop(struct wqueue *q, size_t n) {
+void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
     q->bytes -= n;
     while (q->head && q->head->len - q->head->off <= n) {
         struct wseg *seg = q->head;
         n -= seg->len - seg->off;
         q->head = seg->next;
-        free(seg);
+        pool_free(pool, seg, sizeof *seg + seg->cap);
     }
     if (q->head)
         q->head->off += (uint32_t)n;
@@ -65,6 +62,6 @@ void wqueue_drop(struct wqueue *q, size_t n) {
         q->tail = NULL;
 }
 
-void wqueue_clear(struct wqueue *q) {
-    wqueue_drop(q, q->bytes);
+void wqueue_clear(struct wqueue *q, struct pool *pool) {
+    wqueue_drop(q, pool, q->bytes);
 }

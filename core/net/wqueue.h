@@ -2,6 +2,8 @@
 #ifndef NET_WQUEUE_H
 #define NET_WQUEUE_H
 
+#include "base/pool.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,9 +19,9 @@ struct wqueue { /* all zeroes: empty, no memory */
 };
 
 /* Copies `n` bytes to the end. */
-void wqueue_add(struct wqueue *q, const void *bytes, size_t n);
+void wqueue_add(struct wqueue *q, struct pool *pool, const void *bytes, size_t n);
 /* Drops the first `n` bytes, n <= bytes. */
-void wqueue_drop(struct wqueue *q, size_t n);
-void wqueue_clear(struct wqueue *q);
+void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n);
+void wqueue_clear(struct wqueue *q, struct pool *pool);
 
 #endif

@@ -14,10 +14,8 @@
 #include "script/exchange.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What a slot holds once a write to a stream that is over has been answered: the next one raises.
@@ -99,7 +97,7 @@ void exchange_settle(struct exchange *exchange) {
     stream_unref(exchange->stream);
     generation_unref(gen, exchange->closers);
     generation_unref(gen, exchange->self);
-    free(exchange);
+    pool_free(&gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
 void exchange_forget(struct exchange **slot) {
@@ -109,7 +107,7 @@ void exchange_forget(struct exchange **slot) {
     stream_own(exchange->stream, NULL, NULL);
     stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
-    free(exchange);
+    pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
 static void closer_ended(void *arg) {
@@ -314,7 +312,8 @@ static void task_succeeded(struct exchange *exchange) {
 static void task_ended(struct task *task) {
     struct exchange *exchange = task->owner;
     exchange->task = NULL;
-    exchange->closing++; /* what follows may close the stream, and must not free what is used here */
+    exchange
+        ->closing++; /* what follows may close the stream, and must not free what is used here */
     if (task->failed)
         task_failed(exchange, task);
     else
@@ -340,7 +339,7 @@ static void set_params(lua_State *L, const struct route_match *match) {
 void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
                     const char *base, const struct route_match *match, lua_State *L, int nuses) {
     struct generation *gen = app->gen;
-    struct exchange *exchange = mem_zalloc(sizeof *exchange);
+    struct exchange *exchange = pool_zalloc(&gen->scheduler->loop->pool, sizeof *exchange);
     exchange->stream = stream_ref(stream);
     exchange->app = app;
     exchange->closers = LUA_NOREF;

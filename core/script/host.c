@@ -378,7 +378,7 @@ static void inspect_stream(struct stream *stream, uint64_t now) {
 
 void host_inspect(struct host *host) {
     for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
-        inspect_stream(CONTAINER_OF(at, struct stream, link), host->loop->now);
+        inspect_stream(CONTAINER_OF(at, struct stream, link), loop_now(host->loop));
     for (int i = 0; i < host->napps; i++) {
         struct list *tasks = &host->apps[i].app->gen->tasks;
         for (struct list *at = tasks->next; at != tasks; at = at->next)

@@ -51,7 +51,7 @@ void task_unref(struct task *task) {
     if (--task->refs > 0)
         return;
     release_coroutine(task);
-    free(task);
+    pool_free(&task->gen->scheduler->loop->pool, task, sizeof *task);
 }
 
 static void on_timer(struct timer *timer) {
@@ -63,7 +63,7 @@ static void on_timer(struct timer *timer) {
 }
 
 struct task *task_new(struct generation *gen, struct task *parent) {
-    struct task *task = mem_zalloc(sizeof *task);
+    struct task *task = pool_zalloc(&gen->scheduler->loop->pool, sizeof *task);
     struct spare spare = generation_coroutine(gen);
     task->co = spare.co;
     task->anchor = spare.anchor;
