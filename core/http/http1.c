@@ -87,6 +87,18 @@ static void enter(struct http1 *c, enum state state) {
     set_deadline(c);
 }
 
+/* The answer is complete, the rest of the request is not here: worth reading it to keep the
+ * connection? */
+static bool can_drop_rest(const struct http1 *c) {
+    const struct stream *stream = c->stream;
+    if (c->continue_due || !c->keep_alive || stream->in_failed)
+        return false;
+    int64_t length = stream->request->content_length;
+    if (length <= 0 && !stream->request->chunked)
+        return true;
+    return length >= 0 && length - (int64_t)stream->received <= DROP_BODY_MAX;
+}
+
 /* --- refusing --- */
 
 static void refuse(struct http1 *c, int status, const char *why) {
@@ -278,6 +290,10 @@ static bool start_exchange(struct http1 *c) {
     struct request *request = c->request;
     const char *why = NULL;
     int status = request_complete(request, c->parser.http_major, c->parser.http_minor, &why);
+    if (status == 0 && request->target.form != TARGET_AUTHORITY &&
+        request->target.form != TARGET_ASTERISK &&
+        url_path_split(request->target.path, &c->server->path) < 0)
+        status = 400, why = "malformed path";
     if (status != 0) {
         refuse(c, status, why);
         return false;
@@ -422,16 +438,6 @@ static void on_data(struct conn *conn, const char *data, size_t n) {
 
 /* --- the end of an exchange --- */
 
-/* The answer is complete, the rest of the request is not here: worth reading it to keep the
- * connection? */
-static bool can_drop_rest(const struct http1 *c) {
-    const struct stream *stream = c->stream;
-    if (c->continue_due || !c->keep_alive || stream->in_failed)
-        return false;
-    int64_t length = stream->request->content_length;
-    return length >= 0 && length - (int64_t)stream->received <= DROP_BODY_MAX;
-}
-
 /* Goes on to the next request if this exchange is over. */
 static void try_next(struct http1 *c) {
     if (!c->answered || c->stream == NULL || conn_queued(&c->conn) > c->conn.low_mark)
@@ -506,7 +512,10 @@ static void put_framing(struct http1 *c, const struct stream *stream) {
         else
             put(c, STR("Transfer-Encoding: chunked\r\n"));
     }
-    if (c->continue_due || c->server->draining) /* its body never comes, or the server goes */
+    /* Its body never comes, or is too long to be dropped after a complete answer, or the server
+     * goes. */
+    bool unread = c->state == BODY && stream->length >= 0 && !stream->in_ended && !can_drop_rest(c);
+    if (c->continue_due || unread || c->server->draining)
         c->keep_alive = false;
     if (!c->keep_alive)
         put(c, STR("Connection: close\r\n"));

@@ -46,7 +46,7 @@ struct http_server {
     struct http_counters counters;
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
-    struct url_path path; /* scratch of the request being routed */
+    struct url_path path; /* of the request that on_request is called for, split; scratch */
     bool draining;
     struct timer drain_deadline;
 };

@@ -93,8 +93,6 @@ static void on_request(struct http_server *server, struct stream *stream) {
         stream_set_header(stream, STR("Allow"),
                           STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         stream_finish(stream);
-    } else if (url_path_split(target->path, &server->path) < 0) {
-        stream_fail(stream, 400, "malformed path");
     } else if (host->napps == 1 && host->apps[0].prefix[0] == '\0') {
         app_serve(host->apps[0].app, stream, 0, "");
     } else {
