@@ -1,0 +1,176 @@
+/* bind_test: what a spec sees and turns: time, faults, the log, how Lua runs, what is left.
+ *
+ * Clock, faults, log and modes are the whole process's; the functions here only pass on to them.
+ * Captured log lines may come from any thread, so they are kept in C until Lua asks for them. What
+ * specs start and connect to is in bind_host.c, bind_child.c and bind_socket.c. */
+#include "script/bind_test.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/server.h"
+#include "script/bind.h"
+#include "script/generation.h"
+
+#include <lauxlib.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what is left --- */
+
+static void set_number(lua_State *L, const char *name, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* What lives in this loop and this state, whoever made it. */
+static int l_counters(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    struct http_counters totals;
+    http_server_totals(&totals);
+    lua_createtable(L, 0, 5);
+    set_number(L, "tasks", (double)counter_read(&gen->scheduler->tasks));
+    set_number(L, "streams", (double)totals.streams);
+    set_number(L, "connections", (double)totals.connections);
+    set_number(L, "handles", loop_handles(gen->scheduler->loop));
+    set_number(L, "refs", gen->nrefs);
+    return 1;
+}
+
+/* --- faults --- */
+
+/* (name, errno, skip, times) */
+static int l_fault(lua_State *L) {
+    int rc = fault_arm(luaL_checkstring(L, 1), -(int)luaL_checkinteger(L, 2),
+                       (int)luaL_checkinteger(L, 3), (int)luaL_checkinteger(L, 4));
+    return rc < 0 ? luaL_error(L, "weir.test.fault: too many faults at once") : 0;
+}
+
+static int l_fault_reset(lua_State *L) {
+    (void)L;
+    fault_reset();
+    return 0;
+}
+
+/* --- time --- */
+
+/* Lets a turn see the new time, for which nothing else may wake the loop. */
+static void turn(lua_State *L) {
+    task_generation(L)->scheduler->loop->ready = true;
+}
+
+static int l_freeze(lua_State *L) {
+    (void)L;
+    clock_freeze();
+    return 0;
+}
+
+static int l_advance(lua_State *L) {
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds, 0 or more");
+    clock_advance_ns((uint64_t)llround(seconds * 1e9));
+    turn(L);
+    return 0;
+}
+
+static int l_thaw(lua_State *L) {
+    clock_thaw();
+    turn(L);
+    return 0;
+}
+
+/* --- the log --- */
+
+#define CAPTURED_MAX 10000 /* lines; those that follow are dropped */
+
+struct line {
+    enum log_level level;
+    char *text; /* without time, level and newline */
+};
+
+static struct { /* touched by the sink, or by Lua while there is none */
+    struct line *lines;
+    int count;
+} captured;
+
+#define LEVEL_WIDTH 6 /* "info  ", "error " */
+
+/* What follows the time and the level, without the newline. */
+static struct str message_of(struct str line) {
+    str_cut(&line, ' ');
+    return (struct str){line.ptr + LEVEL_WIDTH, line.len - LEVEL_WIDTH - 1};
+}
+
+static void capture(enum log_level level, struct str line, void *arg) {
+    (void)arg;
+    if (captured.count == CAPTURED_MAX)
+        return;
+    if ((captured.count & (captured.count - 1)) == 0) /* room for twice as many, at powers of 2 */
+        captured.lines =
+            mem_resize(captured.lines,
+                       (size_t)(captured.count ? captured.count * 2 : 1) * sizeof *captured.lines);
+    struct str text = message_of(line);
+    captured.lines[captured.count++] = (struct line){level, mem_copy(text.ptr, text.len)};
+}
+
+/* Empties what is captured. stack: +1, a list of {level=, text=} */
+static void push_captured(lua_State *L) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    lua_createtable(L, captured.count, 0);
+    for (int i = 0; i < captured.count; i++) {
+        lua_createtable(L, 0, 2);
+        lua_pushstring(L, levels[captured.lines[i].level]);
+        lua_setfield(L, -2, "level");
+        lua_pushstring(L, captured.lines[i].text);
+        lua_setfield(L, -2, "text");
+        lua_rawseti(L, -2, i + 1);
+        free(captured.lines[i].text);
+    }
+    free(captured.lines);
+    captured.lines = NULL;
+    captured.count = 0;
+}
+
+/* (true): from here on lines are kept. (false) -> those that were kept; lines are written again. */
+static int l_log_capture(lua_State *L) {
+    bool on = lua_toboolean(L, 1);
+    log_set_sink(on ? capture : NULL, NULL);
+    if (on)
+        return 0;
+    push_captured(L);
+    return 1;
+}
+
+/* --- how Lua runs --- */
+
+/* {gc = "aggressive", jit = false}: for this state and those made from now on. */
+static int l_test_mode(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_getfield(L, 1, "gc");
+    if (!lua_isnil(L, -1))
+        state_mode.aggressive_gc = strcmp(luaL_checkstring(L, -1), "aggressive") == 0;
+    lua_getfield(L, 1, "jit");
+    if (!lua_isnil(L, -1))
+        state_mode.no_jit = !lua_toboolean(L, -1);
+    state_apply_mode(L);
+    return 0;
+}
+
+void bind_test(lua_State *L) {
+    static const luaL_Reg functions[] = {{"counters", l_counters},
+                                         {"fault", l_fault},
+                                         {"fault_reset", l_fault_reset},
+                                         {"clock_freeze", l_freeze},
+                                         {"clock_advance", l_advance},
+                                         {"clock_thaw", l_thaw},
+                                         {"log_capture", l_log_capture},
+                                         {"test_mode", l_test_mode},
+                                         {NULL, NULL}};
+    state_set(L, functions);
+    bind_host(L);
+    bind_child(L);
+    bind_socket(L);
+}
