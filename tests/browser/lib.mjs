@@ -77,7 +77,7 @@ class Context {
   // `weir ARGS` to its end, which must be good.
   run(args, cwd) {
     return new Promise((done, fail) => {
-      const child = spawn(weir, args, { cwd, stdio: ["ignore", "inherit", "inherit"] });
+      const child = spawn(weir, args, { cwd, stdio: ["ignore", "ignore", "inherit"] });
       child.on("exit", (code) => (code === 0 ? done() : fail(new Error(`weir ${args.join(" ")}: exit code ${code}`))));
     });
   }
@@ -88,7 +88,7 @@ class Context {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 720 }, ...options });
     this.contexts.push(context);
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => this.problems.push(`uncaught: ${error.message}`));
     page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
