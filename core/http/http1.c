@@ -44,7 +44,8 @@ struct http1 {
     struct buf pending;      /* bytes behind the current request, */
     size_t pending_at;       /* from here on not yet parsed */
     struct timer deadline;   /* of the state: idle, head, body */
-    llhttp_t parser;
+    llhttp_t
+        *parser; /* from the first byte of a request to its last; an endless answer needs none */
     struct head_scan scan;
     uint32_t trailer_bytes; /* trailer fields and chunk extensions: dropped, but limited */
     uint32_t progress;      /* body bytes since the deadline was set */
@@ -269,15 +270,16 @@ static int status_of(const struct http1 *c, llhttp_errno_t error) {
     case HPE_PAUSED_H2_UPGRADE: /* "PRI * HTTP/2.0" without TLS: not offered */
         return 505;
     case HPE_INVALID_TRANSFER_ENCODING:
-        return c->parser.http_minor == 0 ? 400 : 501;
+        return c->parser->http_minor == 0 ? 400 : 501;
     default:
         return 400;
     }
 }
 
 static void begin(struct http1 *c) {
-    llhttp_init(&c->parser, HTTP_REQUEST, &settings);
-    c->parser.data = c;
+    c->parser = pool_alloc(&c->server->loop->pool, sizeof *c->parser);
+    llhttp_init(c->parser, HTTP_REQUEST, &settings);
+    c->parser->data = c;
     c->request = http_server_take_request(c->server);
     c->scan = (struct head_scan){0};
     c->trailer_bytes = 0;
@@ -289,7 +291,7 @@ static void begin(struct http1 *c) {
 static bool start_exchange(struct http1 *c) {
     struct request *request = c->request;
     const char *why = NULL;
-    int status = request_complete(request, c->parser.http_major, c->parser.http_minor, &why);
+    int status = request_complete(request, c->parser->http_major, c->parser->http_minor, &why);
     if (status == 0 && request->target.form != TARGET_AUTHORITY &&
         request->target.form != TARGET_ASTERISK &&
         url_path_split(request->target.path, &c->server->path) < 0)
@@ -308,7 +310,13 @@ static bool start_exchange(struct http1 *c) {
     return true;
 }
 
+static void free_parser(struct http1 *c) {
+    pool_free(&c->server->loop->pool, c->parser, sizeof *c->parser);
+    c->parser = NULL;
+}
+
 static void request_ended(struct http1 *c) {
+    free_parser(c);
     c->continue_due = false;
     enter(c, ANSWERING);
     stream_body_end(c->stream);
@@ -316,7 +324,7 @@ static void request_ended(struct http1 *c) {
 
 /* How many of `n` bytes the parser took before it paused. */
 static size_t taken(const struct http1 *c, const char *bytes, size_t n) {
-    const char *pos = llhttp_get_error_pos(&c->parser);
+    const char *pos = llhttp_get_error_pos(c->parser);
     return pos ? (size_t)(pos - bytes) : n;
 }
 
@@ -333,7 +341,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
     uint64_t limit = c->server->limits.head_bytes;
     if (head_scan(&c->scan, bytes, n) != 0)
         return refused(c, 400, "a folded header field or a protocol other than HTTP", n);
-    llhttp_errno_t error = llhttp_execute(&c->parser, bytes, n);
+    llhttp_errno_t error = llhttp_execute(c->parser, bytes, n);
     size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
     if (error != HPE_OK && error != HPE_PAUSED)
         return refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed request", n);
@@ -344,7 +352,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
         return n;
     if (!start_exchange(c))
         return n;
-    llhttp_resume(&c->parser);
+    llhttp_resume(c->parser);
     stream_dispatch(c->stream);
     return used;
 }
@@ -352,7 +360,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
 static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
     struct stream *stream = stream_ref(c->stream);
     c->new_body = false;
-    llhttp_errno_t error = llhttp_execute(&c->parser, bytes, n);
+    llhttp_errno_t error = llhttp_execute(c->parser, bytes, n);
     size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
     if (error == HPE_PAUSED)
         request_ended(c);
@@ -681,6 +689,7 @@ static void on_closed(struct conn *conn) {
     struct http1 *c = of_conn(conn);
     list_remove(&c->link);
     timer_clear(&c->deadline);
+    free_parser(c);
     request_free(c->request);
     buf_fini(&c->pending);
     struct http_server *server = c->server;

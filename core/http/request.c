@@ -22,6 +22,20 @@ void request_reset(struct request *request) {
                                 .content_length = -1};
 }
 
+void request_shrink(struct request *request) {
+    /* The target and the host point into the bytes, which may move. */
+    const char *old = request->bytes.data;
+    request->bytes.data = mem_resize(request->bytes.data, request->bytes.len);
+    request->bytes.cap = request->bytes.len;
+    request->fields = mem_resize(request->fields, request->nfields * sizeof *request->fields);
+    request->fields_cap = request->nfields;
+    struct str *borrowed[] = {&request->target.scheme, &request->target.authority,
+                              &request->target.path, &request->target.query, &request->host};
+    for (size_t i = 0; i < sizeof borrowed / sizeof *borrowed; i++)
+        if (borrowed[i]->ptr)
+            borrowed[i]->ptr = request->bytes.data + (borrowed[i]->ptr - old);
+}
+
 void request_free(struct request *request) {
     if (request == NULL)
         return;

@@ -28,6 +28,8 @@ struct request {
 struct request *request_new(void);
 /* As new, but with the memory that its buffers have. */
 void request_reset(struct request *request);
+/* Gives back what its buffers have grown too large: for a request that will stay long. */
+void request_shrink(struct request *request);
 void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);

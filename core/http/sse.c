@@ -19,10 +19,10 @@
 
 struct sse {
     struct stream *stream;
-    struct timer beat;
+    struct timer timer;
     uint64_t last_sent; /* stream->sent when the beat was set */
     uint32_t beat_ms;
-    struct buf beat_text;
+    struct buf beat_event; /* empty: the comment */
     struct buf opening;
 };
 
@@ -30,24 +30,27 @@ static void arm(struct sse *sse) {
     if (sse->beat_ms == 0)
         return;
     sse->last_sent = sse->stream->sent;
-    loop_timer(sse->stream->server->loop, &sse->beat, sse->beat_ms);
+    loop_timer(sse->stream->server->loop, &sse->timer, sse->beat_ms);
+}
+
+static void beat(struct sse *sse) {
+    struct str text = sse->beat_event.len > 0 ? buf_str(&sse->beat_event) : STR(":\n\n");
+    stream_write(sse->stream, text.ptr, text.len);
 }
 
 static void on_beat(struct timer *timer) {
-    struct sse *sse = CONTAINER_OF(timer, struct sse, beat);
+    struct sse *sse = CONTAINER_OF(timer, struct sse, timer);
     struct stream *stream = sse->stream;
     if (stream->sent == sse->last_sent && stream_queued(stream) == 0)
-        stream_write(stream, sse->beat_text.data, sse->beat_text.len);
+        beat(sse);
     if (stream->state == STREAM_STARTED)
         arm(sse);
 }
 
 static int encode_beat(struct sse *sse, struct str name) {
     uint64_t replaced = 0;
-    struct sse_event beat = {.retry = -1, .comment = STR("")};
-    if (name.len > 0)
-        beat = (struct sse_event){.retry = -1, .event = name, .data = STR("{}")};
-    return sse_encode(&sse->beat_text, &beat, &replaced);
+    struct sse_event event = {.retry = -1, .event = name, .data = STR("{}")};
+    return name.len > 0 ? sse_encode(&sse->beat_event, &event, &replaced) : 0;
 }
 
 static void encode_hello(struct sse *sse, const struct sse_options *options) {
@@ -78,7 +81,7 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
     struct sse *sse = mem_zalloc(sizeof *sse);
     sse->stream = stream;
     sse->beat_ms = options->heartbeat_ms;
-    timer_init(&sse->beat, on_beat);
+    timer_init(&sse->timer, on_beat);
     int rc = encode_beat(sse, options->heartbeat_event);
     if (rc < 0) {
         sse_free(sse);
@@ -151,8 +154,8 @@ void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms
 void sse_free(struct sse *sse) {
     if (sse == NULL)
         return;
-    timer_clear(&sse->beat);
-    buf_fini(&sse->beat_text);
+    timer_clear(&sse->timer);
+    buf_fini(&sse->beat_event);
     buf_fini(&sse->opening);
     free(sse);
 }

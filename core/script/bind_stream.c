@@ -1,7 +1,9 @@
 /* bind_stream: the request half of a stream for Lua: its properties, its body, its life.
  *
  * The metatable's __index looks for a method, then for a property, then for what the script itself
- * has put there. Properties are made when they are asked for; those that are tables are kept. */
+ * has put there. Properties are made when they are asked for. Those that are tables are remembered
+ * in a table with weak values: the same one while somebody holds it, and no memory of a stream that
+ * sleeps. */
 #include "script/exchange.h"
 
 #include "base/mem.h"
@@ -155,7 +157,7 @@ static void push_cookies(lua_State *L, struct exchange *exchange) {
 static const struct {
     const char *name;
     property push;
-    bool kept; /* a table: the same one each time */
+    bool table; /* remembered */
 } properties[] = {
     {"method", push_method, false},
     {"path", push_path, false},
@@ -176,6 +178,8 @@ static const struct {
     {"closed", push_closed, false},
 };
 
+#define PROPERTIES (sizeof properties / sizeof *properties)
+
 /* stack: +1. The index into `properties` of the key at 2, from the upvalue that maps names, or nil.
  */
 static void push_property_index(lua_State *L) {
@@ -183,17 +187,25 @@ static void push_property_index(lua_State *L) {
     lua_rawget(L, lua_upvalueindex(2));
 }
 
-static int push_kept(lua_State *L, struct exchange *exchange, property push) {
-    exchange_push_fields(L, 1);
-    lua_pushvalue(L, 2);
-    lua_rawget(L, -2);
+/* The property's table: that of the route's params belongs to the stream, others to whoever holds
+ * them. */
+static int push_table(lua_State *L, struct exchange *exchange, int i) {
+    if (properties[i].push == push_params) {
+        exchange_push_fields(L, 1);
+        lua_pushvalue(L, 2);
+        lua_rawget(L, -2);
+        if (!lua_isnil(L, -1))
+            return 1;
+    }
+    lua_Number key = (lua_Number)(exchange->stream->id * PROPERTIES + (uint64_t)i);
+    lua_pushnumber(L, key);
+    lua_rawget(L, lua_upvalueindex(3));
     if (!lua_isnil(L, -1))
         return 1;
-    lua_pop(L, 1);
-    push(L, exchange);
-    lua_pushvalue(L, 2);
+    properties[i].push(L, exchange);
+    lua_pushnumber(L, key);
     lua_pushvalue(L, -2);
-    lua_rawset(L, -4);
+    lua_rawset(L, lua_upvalueindex(3));
     return 1;
 }
 
@@ -216,8 +228,8 @@ static int l_index(lua_State *L) {
         return 1;
     }
     exchange = exchange_check(L, 1);
-    if (properties[i].kept)
-        return push_kept(L, exchange, properties[i].push);
+    if (properties[i].table)
+        return push_table(L, exchange, i);
     properties[i].push(L, exchange);
     return 1;
 }
@@ -341,17 +353,22 @@ static void set_access(lua_State *L) {
         lua_CFunction function;
     } functions[] = {{"__index", l_index}, {"__newindex", l_newindex}};
     lua_newtable(L);
-    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+    for (size_t i = 0; i < PROPERTIES; i++) {
         lua_pushinteger(L, (lua_Integer)i);
         lua_setfield(L, -2, properties[i].name);
     }
-    for (int i = 0; i < 2; i++) {
-        lua_pushvalue(L, -2);
-        lua_pushvalue(L, -2);
-        lua_pushcclosure(L, functions[i].function, 2);
-        lua_setfield(L, -4, functions[i].name);
+    lua_newtable(L); /* the remembered tables */
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    for (int i = 0; i < 2; i++) { /* upvalues: methods, property names, remembered tables */
+        for (int upvalue = 0; upvalue < 3; upvalue++)
+            lua_pushvalue(L, -3);
+        lua_pushcclosure(L, functions[i].function, 3);
+        lua_setfield(L, -5, functions[i].name);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 void bind_stream(lua_State *L) {
