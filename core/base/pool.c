@@ -1,11 +1,14 @@
-/* pool: small blocks kept for the next who needs one of that size.
+/* pool: blocks of small sizes, cut from larger chunks.
  *
- * A request takes and gives back the same few objects each time (its head, stream, task, a segment
- * of output), many at once in one turn, which is more than malloc's own per-thread cache holds.
- * Blocks are kept in lists by size, linked through their first word. One thread only: each loop has
- * a pool.
+ *     class 3 (33..48 bytes):  free -> [ ] -> [ ]      at .... end   (of the newest chunk)
  *
- * Under AddressSanitizer nothing is kept, so that a use after free is seen. */
+ * For what comes and goes with each request and for what Lua allocates. Against malloc it saves the
+ * header of each block, keeps what lives long apart from the garbage that came between, and it
+ * serves the many equal objects of one turn, which are more than malloc's per-thread cache holds.
+ * What was once used stays with the pool: its size is that of the busiest moment. One thread only:
+ * each loop has one, and each Lua state.
+ *
+ * Under AddressSanitizer every block is malloc's, so that a use after free is seen. */
 #include "base/pool.h"
 
 #include "base/mem.h"
@@ -24,15 +27,28 @@ static struct pool_class *class_of(struct pool *pool, size_t n) {
 #endif
 }
 
+static void *cut(struct pool *pool, struct pool_class *class) {
+    size_t size = (size_t)(class - pool->classes + 1) * POOL_STEP;
+    if ((size_t)(class->end - class->at) < size) {
+        char *chunk = mem_alloc(POOL_CHUNK);
+        memcpy(chunk, &pool->chunks, sizeof pool->chunks);
+        pool->chunks = chunk;
+        class->at = chunk + POOL_STEP; /* behind the link, still aligned */
+        class->end = chunk + POOL_CHUNK;
+    }
+    void *block = class->at;
+    class->at += size;
+    return block;
+}
+
 void *pool_alloc(struct pool *pool, size_t n) {
     struct pool_class *class = class_of(pool, n);
     if (class == NULL)
         return mem_alloc(n);
     void *block = class->free;
     if (block == NULL)
-        return mem_alloc((n + POOL_STEP - 1) / POOL_STEP * POOL_STEP);
+        return cut(pool, class);
     memcpy(&class->free, block, sizeof class->free);
-    class->count--;
     return block;
 }
 
@@ -40,24 +56,35 @@ void *pool_zalloc(struct pool *pool, size_t n) {
     return memset(pool_alloc(pool, n), 0, n);
 }
 
+void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_size) {
+    struct pool_class *from = block ? class_of(pool, old_size) : NULL;
+    struct pool_class *to = class_of(pool, new_size);
+    if (from == NULL && to == NULL)
+        return mem_resize(block, new_size);
+    if (from == to)
+        return block;
+    void *moved = pool_alloc(pool, new_size);
+    if (block)
+        memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    pool_free(pool, block, old_size);
+    return moved;
+}
+
 void pool_free(struct pool *pool, void *block, size_t n) {
     struct pool_class *class = class_of(pool, n);
-    if (block == NULL || class == NULL || class->count == POOL_KEPT_MAX) {
+    if (block == NULL || class == NULL) {
         free(block);
         return;
     }
     memcpy(block, &class->free, sizeof class->free);
     class->free = block;
-    class->count++;
 }
 
 void pool_fini(struct pool *pool) {
-    for (int i = 0; i < POOL_CLASSES; i++) {
-        void *block;
-        while ((block = pool->classes[i].free) != NULL) {
-            memcpy(&pool->classes[i].free, block, sizeof block);
-            free(block);
-        }
-        pool->classes[i].count = 0;
+    void *chunk;
+    while ((chunk = pool->chunks) != NULL) {
+        memcpy(&pool->chunks, chunk, sizeof chunk);
+        free(chunk);
     }
+    memset(pool, 0, sizeof *pool);
 }

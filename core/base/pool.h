@@ -1,26 +1,30 @@
-/* pool: small blocks kept for the next who needs one of that size. */
+/* pool: blocks of small sizes, cut from larger chunks. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
 #include <stddef.h>
 
-#define POOL_STEP 64      /* sizes are rounded up to a multiple of it */
-#define POOL_CLASSES 16   /* larger blocks come from malloc */
-#define POOL_KEPT_MAX 128 /* blocks kept of one size */
+#define POOL_STEP 16    /* sizes are rounded up to a multiple of it */
+#define POOL_CLASSES 64 /* so blocks up to 1 KiB come from chunks, larger ones from malloc */
+#define POOL_CHUNK 16384
 
 struct pool { /* all zeroes: empty */
     struct pool_class {
-        void *free;
-        unsigned count;
+        void *free;     /* blocks given back, linked through their first word */
+        char *at, *end; /* of the newest chunk, what has not been handed out */
     } classes[POOL_CLASSES];
+    void *chunks; /* linked through their first word */
 };
 
-/* Never NULL; not zeroed. */
+/* Never NULL; not zeroed, aligned to 16. */
 void *pool_alloc(struct pool *pool, size_t n);
 void *pool_zalloc(struct pool *pool, size_t n);
+/* As realloc, with the size that the block has. */
+void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_size);
 /* `n` as it was allocated with. NULL is allowed. */
 void pool_free(struct pool *pool, void *block, size_t n);
-/* Gives all kept blocks back. */
+/* Gives all chunks back, whatever is still in use in them; blocks over 1 KiB must have been freed.
+ */
 void pool_fini(struct pool *pool);
 
 #endif

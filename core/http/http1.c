@@ -17,7 +17,6 @@
 #include "http/http1.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "http/http1_parse.h"
 #include "http/stream.h"
 #include "proto/chunked.h"
@@ -693,7 +692,7 @@ static void on_closed(struct conn *conn) {
     request_free(c->request);
     buf_fini(&c->pending);
     struct http_server *server = c->server;
-    free(c);
+    pool_free(&server->loop->pool, c, sizeof *c);
     http_server_left(server);
 }
 
@@ -708,7 +707,7 @@ static const struct conn_ops conn_ops = {
 /* --- connections --- */
 
 void http1_accept(struct http_server *server, int fd, const struct address *peer, bool full) {
-    struct http1 *c = mem_zalloc(sizeof *c);
+    struct http1 *c = pool_zalloc(&server->loop->pool, sizeof *c);
     c->server = server;
     timer_init(&c->deadline, on_deadline);
     list_push(&server->conns, &c->link);

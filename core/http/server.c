@@ -95,10 +95,11 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
 void http_server_left(struct http_server *server) {
     atomic_fetch_sub(&process_connections, 1);
     counter_add(&server->counters.connections, (uint64_t)-1);
-    if (server->on_left)
-        server->on_left(server);
-    if (server->draining && list_empty(&server->conns))
+    /* Either may free the server. */
+    if (server->on_drained && server->draining && list_empty(&server->conns))
         drained(server);
+    else if (server->on_left)
+        server->on_left(server);
 }
 
 void http_server_drain(struct http_server *server) {

@@ -12,9 +12,8 @@
 #include "http/sse.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 struct sse {
@@ -78,7 +77,7 @@ static void set_fields(struct stream *stream) {
 int sse_start(struct stream *stream, const struct sse_options *options) {
     if (stream->state != STREAM_OPEN)
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
-    struct sse *sse = mem_zalloc(sizeof *sse);
+    struct sse *sse = pool_zalloc(&stream->server->loop->pool, sizeof *sse);
     sse->stream = stream;
     sse->beat_ms = options->heartbeat_ms;
     timer_init(&sse->timer, on_beat);
@@ -157,5 +156,5 @@ void sse_free(struct sse *sse) {
     timer_clear(&sse->timer);
     buf_fini(&sse->beat_event);
     buf_fini(&sse->opening);
-    free(sse);
+    pool_free(&sse->stream->server->loop->pool, sse, sizeof *sse);
 }

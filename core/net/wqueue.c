@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define SEG_MIN 488   /* with its header a block of 512 bytes */
+#define SEG_MIN 488   /* with its header 512 bytes */
 #define SEG_MAX 65536 /* what one write adds at most to one segment */
 
 static struct wseg *seg_new(struct pool *pool, size_t n) {

@@ -300,8 +300,7 @@ static void close_listeners(struct host *host) {
 static void on_drained(struct http_server *server) {
     struct host *host = server->owner;
     if (host->drained)
-        host->drained(host->drained_arg);
-    check_closed(host);
+        host->drained(host->drained_arg); /* may close and free the host */
 }
 
 void host_drain(struct host *host, void (*drained)(void *), void *arg) {

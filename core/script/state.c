@@ -8,7 +8,6 @@
 
 #include "base/embedded.h"
 #include "base/log.h"
-#include "base/mem.h"
 
 #include <luajit.h>
 #include <lualib.h>
@@ -22,10 +21,10 @@ static void *allocate(void *arg, void *ptr, size_t old_size, size_t new_size) {
     struct state *state = arg;
     state->bytes += new_size - (ptr ? old_size : 0);
     if (new_size == 0) {
-        free(ptr);
+        pool_free(&state->pool, ptr, old_size);
         return NULL;
     }
-    return mem_resize(ptr, new_size);
+    return pool_resize(&state->pool, ptr, old_size, new_size);
 }
 
 static int on_panic(lua_State *L) {
@@ -137,6 +136,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
 
 void state_fini(struct state *state) {
     lua_close(state->L);
+    pool_fini(&state->pool);
     state->L = NULL;
 }
 

@@ -2,6 +2,8 @@
 #ifndef SCRIPT_STATE_H
 #define SCRIPT_STATE_H
 
+#include "base/pool.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -11,6 +13,7 @@ struct state {
     lua_State *L;
     void *owner;  /* the generation */
     size_t bytes; /* allocated by Lua now */
+    struct pool pool;
 };
 
 /* A state with Lua's libraries but ffi, where `os.exit` raises and `require "weir…"` finds the
