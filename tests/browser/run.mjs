@@ -232,13 +232,21 @@ test("a heartbeat shows that a quiet connection is alive", async (t) => {
 test("without WEIR_LOG the page says how to set it, and does not connect again", async (t) => {
   const server = await t.serve(["apps/logtail"], { env: { WEIR_LOG: "" } });
   const page = await t.page();
-  let connections = 0;
-  page.on("request", (request) => { connections += request.url().endsWith("/lines") ? 1 : 0; });
+  await page.addInitScript(() => {
+    window.sources = [];
+    window.EventSource = class extends EventSource {
+      constructor(url) {
+        super(url);
+        window.sources.push(this);
+      }
+    };
+  });
   await page.clock.install();
   await page.goto(`${server.url}/`);
   await page.getByText("WEIR_LOG=/var/log/syslog weir serve apps/").waitFor();
   await page.clock.fastForward(60_000);
-  assert.equal(connections, 1);
+  const closed = 2;
+  assert.deepEqual(await page.evaluate(() => window.sources.map((source) => source.readyState)), [closed]);
   await screenshot(page, "logtail-setup");
 });
 
