@@ -291,9 +291,7 @@ static bool start_exchange(struct http1 *c) {
     struct request *request = c->request;
     const char *why = NULL;
     int status = request_complete(request, c->parser->http_major, c->parser->http_minor, &why);
-    if (status == 0 && request->target.form != TARGET_AUTHORITY &&
-        request->target.form != TARGET_ASTERISK &&
-        url_path_split(request->target.path, &c->server->path) < 0)
+    if (status == 0 && http_server_split_path(c->server, request) < 0)
         status = 400, why = "malformed path";
     if (status != 0) {
         refuse(c, status, why);

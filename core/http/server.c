@@ -146,6 +146,13 @@ void http_server_give_request(struct http_server *server, struct request *reques
     server->nspare++;
 }
 
+int http_server_split_path(struct http_server *server, const struct request *request) {
+    enum target_form form = request->target.form;
+    if (form == TARGET_AUTHORITY || form == TARGET_ASTERISK)
+        return 0;
+    return url_path_split(request->target.path, &server->path);
+}
+
 const char *http_server_date(struct http_server *server) {
     int64_t second = clock_wall_ns() / 1000000000;
     if (second != server->date_second) {

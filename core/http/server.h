@@ -69,6 +69,9 @@ uint64_t http_server_next_id(void);
 void http_server_drain(struct http_server *server);
 /* Closes every connection now. */
 void http_server_stop(struct http_server *server);
+/* Splits the request's path into server->path, as on_request expects it. 0, or a URL_E* of a path
+ * that cannot be split. Harmless for targets without a path. */
+int http_server_split_path(struct http_server *server, const struct request *request);
 /* The Date field's value, NUL-terminated. */
 const char *http_server_date(struct http_server *server);
 

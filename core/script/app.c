@@ -62,7 +62,7 @@ static int l_plain(lua_State *L) {
     struct stream *stream = exchange->stream;
     if (stream->state != STREAM_OPEN)
         return 0;
-    if (url_path_split(stream->request->target.path, &stream->server->path) == 0)
+    if (http_server_split_path(stream->server, stream->request) == 0)
         app_answer_plain(exchange->app, stream, exchange->skip);
     return 0;
 }

@@ -77,14 +77,14 @@ function check.integer(name, what, value, least, level)
   end
 end
 
-local UNITS = { B = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3 }
+local UNITS = { [""] = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3 }
 
---- A number of bytes from a number or from "64KB" (1 KB is 1024 bytes); nil when it is neither.
+-- A number of bytes from a number or from "64KB" (1 KB is 1024 bytes), as the core reads limits; else nil.
 local function bytes(value)
   if type(value) == "string" then
-    local digits, unit = value:match("^(%d+%.?%d*)%s*([KMG]?B)$")
-    if not digits then return nil end
-    value = math.floor(digits * UNITS[unit])
+    local digits, unit = value:match("^(%d+)(%a*)$")
+    local factor = digits and UNITS[unit:upper()]
+    value = factor and tonumber(digits) * factor
   end
   if type(value) ~= "number" or value % 1 ~= 0 or value < 0 or value >= 2 ^ 53 then return nil end
   return value

@@ -1,4 +1,5 @@
-/* base_pool_test: blocks come back by size, only so many are kept, and all are given back. */
+/* base_pool_test: blocks of every size are whole, distinct and aligned, are handed out again, and keep their bytes when
+ * they are resized. */
 #include "base/pool.h"
 
 #include <setjmp.h>
@@ -8,43 +9,63 @@
 #include <cmocka.h>
 #include <string.h>
 
-static void test_blocks_are_usable(void **state) {
+#define LARGEST (POOL_STEP * POOL_CLASSES)
+
+static void test_blocks_are_whole_and_distinct(void **state) {
     (void)state;
     struct pool pool = {0};
-    for (size_t n = 1; n <= POOL_STEP * POOL_CLASSES + 100; n += 37) {
-        unsigned char *block = pool_alloc(&pool, n);
-        memset(block, 0xa5, n);
-        pool_free(&pool, block, n);
-        block = pool_zalloc(&pool, n);
+    static unsigned char *blocks[LARGEST + 100];
+    for (size_t n = 1; n < LARGEST + 100; n++) {
+        blocks[n] = pool_alloc(&pool, n);
+        assert_int_equal((uintptr_t)blocks[n] % 16, 0);
+        memset(blocks[n], (int)(n % 251), n);
+    }
+    for (size_t n = 1; n < LARGEST + 100; n++) {
         for (size_t i = 0; i < n; i++)
+            assert_int_equal(blocks[n][i], n % 251);
+        pool_free(&pool, blocks[n], n);
+    }
+    pool_fini(&pool);
+}
+
+static void test_zalloc_zeroes_what_was_used(void **state) {
+    (void)state;
+    struct pool pool = {0};
+    for (int round = 0; round < 2; round++) {
+        unsigned char *block = pool_zalloc(&pool, 100);
+        for (size_t i = 0; i < 100; i++)
             assert_int_equal(block[i], 0);
-        pool_free(&pool, block, n);
+        memset(block, 0xff, 100);
+        pool_free(&pool, block, 100);
     }
     pool_free(&pool, NULL, 10);
     pool_fini(&pool);
 }
 
-static void test_keeps_so_many(void **state) {
+static void test_resize_keeps_the_bytes(void **state) {
     (void)state;
+    static const size_t sizes[] = {1, 16, 17, 500, LARGEST, LARGEST + 1, 5000, 40, 3};
     struct pool pool = {0};
-    void *blocks[POOL_KEPT_MAX + 10];
-    for (int i = 0; i < POOL_KEPT_MAX + 10; i++)
-        blocks[i] = pool_alloc(&pool, 100);
-    for (int i = 0; i < POOL_KEPT_MAX + 10; i++)
-        pool_free(&pool, blocks[i], 100);
-    unsigned kept = 0;
-    for (int i = 0; i < POOL_CLASSES; i++)
-        kept += pool.classes[i].count;
-    assert_true(kept <= POOL_KEPT_MAX);
+    unsigned char *block = NULL;
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        block = pool_resize(&pool, block, size, sizes[i]);
+        size_t kept = size < sizes[i] ? size : sizes[i];
+        for (size_t k = 0; k < kept; k++)
+            assert_int_equal(block[k], k % 251);
+        size = sizes[i];
+        for (size_t k = 0; k < size; k++)
+            block[k] = (unsigned char)(k % 251);
+    }
+    pool_free(&pool, block, size);
     pool_fini(&pool);
-    for (int i = 0; i < POOL_CLASSES; i++)
-        assert_null(pool.classes[i].free);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks_are_usable),
-        cmocka_unit_test(test_keeps_so_many),
+        cmocka_unit_test(test_blocks_are_whole_and_distinct),
+        cmocka_unit_test(test_zalloc_zeroes_what_was_used),
+        cmocka_unit_test(test_resize_keeps_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
