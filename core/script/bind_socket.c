@@ -162,10 +162,10 @@ static int l_connect(lua_State *L) {
         rcvbuf = (int)luaL_optinteger(L, -1, 0);
     }
     lua_pushnil(L);
-    struct client **slot = lua_newuserdata(L, sizeof *slot);
     int fd = open_socket((uint16_t)port, rcvbuf);
     if (fd < 0)
         return push_failure(L, uv_err_name(fd)) + 1;
+    struct client **slot = lua_newuserdata(L, sizeof *slot);
     struct client *client = *slot = mem_zalloc(sizeof *client);
     client->fd = fd;
     list_init(&client->receivers);
