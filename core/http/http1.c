@@ -102,6 +102,7 @@ static bool can_drop_rest(const struct http1 *c) {
 /* --- refusing --- */
 
 static void refuse(struct http1 *c, int status, const char *why) {
+    bool head_only = c->request && str_eq(request_method(c->request), STR("HEAD"));
     char text[512];
     char peer[ADDRESS_TEXT];
     address_format(&c->conn.peer, peer);
@@ -114,7 +115,7 @@ static void refuse(struct http1 *c, int status, const char *why) {
                  "charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%d %s: %s\n",
                  status, http_reason(status), http_server_date(c->server),
                  status == 503 ? "Retry-After: 5\r\n" : "", body, status, http_reason(status), why);
-    conn_write(&c->conn, text, (size_t)n);
+    conn_write(&c->conn, text, (size_t)(head_only ? n - body : n));
     timer_clear(&c->deadline);
     c->state = ANSWERING;
     c->keep_alive = false;
@@ -213,6 +214,8 @@ static int on_field_complete(llhttp_t *parser) {
     struct http1 *c = of_parser(parser);
     if (in_body(c))
         return 0;
+    if (c->request->nfields == 0 || c->value_open || last_field(c)->name_len == 0)
+        return HPE_USER; /* a line that begins with its colon; llhttp makes the error its own */
     last_field(c)->value = (uint32_t)c->request->bytes.len;
     c->value_open = true;
     return 0;
