@@ -72,6 +72,7 @@ static int l_advance(lua_State *L) {
     clock_advance_ns((uint64_t)llround(seconds * 1e9));
     loop->now = clock_mono_ms();
     wheel_advance(&loop->wheel, loop->now);
+    loop->ready = true; /* a turn follows: nothing else may wake the loop while time stands still */
     return 0;
 }
 
