@@ -27,12 +27,12 @@ describe("weir", function()
       { "no command", {}, "serve" },
       { "an unknown command", { "sevre" }, "sevre" },
       { "serve without a path", { "serve" }, "PATH" },
-      { "serve with an unknown option", { "serve", "x", "--lisen", "127.0.0.1:0" }, "--lisen" },
-      { "an address without a port", { "serve", "x", "--listen", "127.0.0.1" }, "--listen" },
-      { "a port that is none", { "serve", "x", "--listen", "127.0.0.1:99999" }, "--listen" },
-      { "no workers", { "serve", "x", "--workers", "0" }, "--workers" },
-      { "an option without its value", { "serve", "x", "--listen" }, "--listen" },
-      { "an unknown log level", { "serve", "x", "--log-level", "loud" }, "--log-level" },
+      { "serve with an unknown option", { "serve", "APP", "--lisen", "127.0.0.1:0" }, "--lisen" },
+      { "an address without a port", { "serve", "APP", "--listen", "127.0.0.1" }, "--listen" },
+      { "a port that is none", { "serve", "APP", "--listen", "127.0.0.1:99999" }, "--listen" },
+      { "no workers", { "serve", "APP", "--workers", "0" }, "--workers" },
+      { "an option without its value", { "serve", "APP", "--listen" }, "--listen" },
+      { "an unknown log level", { "serve", "APP", "--log-level", "loud" }, "--log-level" },
       { "check without a path", { "check" }, "PATH" },
       { "routes without a path", { "routes" }, "PATH" },
       { "new without a name", { "new" }, "NAME" },
@@ -40,6 +40,7 @@ describe("weir", function()
     for _, case in ipairs(cases) do
       local what, args, word = unpack(case)
       it(what, function()
+        if args[2] == "APP" then args[2] = support.app_file(hello) end
         local run = test.run(args)
         assert.equal(2, run.code)
         assert.equal("", run.stdout)

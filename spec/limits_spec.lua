@@ -171,7 +171,7 @@ describe("the limit", function()
   it("high_mark: a write waits when so much is not sent yet", function()
     local server = support.serve_text [[
       local weir = require "weir"
-      weir.limits { high_mark = 1000, low_mark = 100 }
+      weir.limits { high_mark = "8KB", low_mark = "2KB" }
       local app = weir.app()
       local written = 0
       app:get("/", function(stream)

@@ -49,9 +49,15 @@ function clock.thaw()
   clock.frozen = false
 end
 
+-- One turn of the loop, also of one that sleeps because its clock stands still.
+local function turn()
+  if clock.frozen then core.clock_advance(0) end
+  check(core.sleep(0))
+end
+
 -- Lets what is ready run and what has arrived be read, a few turns of the loop.
 function client_side.settle()
-  for _ = 1, 4 do check(core.sleep(0)) end
+  for _ = 1, 4 do turn() end
 end
 
 -- Moves the frozen clock in slices of a second at most, so that what a timer sets anew comes in its time.
@@ -63,7 +69,7 @@ function clock.advance(seconds)
   while left > 0 do
     core.clock_advance(math.min(slice, left))
     left = left - slice
-    check(core.sleep(0))
+    turn()
   end
   client_side.settle()
 end
@@ -84,7 +90,7 @@ function client_side.eventually(condition, timeout)
     local value = condition()
     if value then return value end
     if over() then error("weir.test.eventually: still not so after " .. timeout .. " s", 2) end
-    check(core.sleep(clock.frozen and 0 or 0.002))
+    if clock.frozen then turn() else check(core.sleep(0.002)) end
   end
 end
 
@@ -98,7 +104,7 @@ local function receive_frozen(socket, timeout)
   end)
   local over = patience(timeout)
   repeat
-    check(core.sleep(0))
+    turn()
     if bytes or err then return bytes, err end
   until over()
   core.cancel(reading)
@@ -144,7 +150,7 @@ function raw:send_slowly(bytes)
   for i = 1, #bytes do
     local ok, err = self:send(bytes:sub(i, i))
     if not ok then return nil, err end
-    check(core.sleep(0))
+    turn()
   end
   return true
 end

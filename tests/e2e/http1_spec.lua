@@ -113,7 +113,8 @@ describe("a chunked request", function()
   local cases = {
     { "is put together", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde" },
     { "may be empty", "0\r\n\r\n", "" },
-    { "may have extensions", '3;a\r\nabc\r\n2;b=c;d="e;f"\r\nde\r\n0;last\r\n\r\n', "abcde" },
+    { "may have extensions", "3;a\r\nabc\r\n2;b=c;d=e\r\nde\r\n0;last\r\n\r\n", "abcde" },
+    { "may have extensions with quoted values", '3;a="b c;d"\r\nabc\r\n0\r\n\r\n', "abc" },
     { "may have trailers", "3\r\nabc\r\n0\r\nX-Check: 1\r\nX-More: 2\r\n\r\n", "abc" },
     { "may have sizes in capitals", "A\r\n0123456789\r\n0\r\n\r\n", "0123456789" },
     { "may have sizes in small letters", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789" },

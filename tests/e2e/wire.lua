@@ -1,5 +1,8 @@
 -- For the raw-socket specs: each case is tried twice, sent whole and sent byte by byte.
 
+-- busted's names are no globals in a module that is required.
+local it = require("busted").it
+local assert = require "luassert"
 local test = require "weir.test"
 
 local wire = {}
