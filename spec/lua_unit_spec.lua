@@ -464,14 +464,20 @@ describe("weir.log", function()
 
   it("keeps line ends out of the log", function()
     weir.log.info("one\ntwo", { field = "three\nfour" })
-    local text = test.log.take("one")[1].text
-    assert.is_nil(text:find("\n"))
+    assert.equal([[one\ntwo field="three\nfour"]], test.log.take("one")[1].text)
   end)
 end)
 
 describe("weir.stats", function()
   it("counts", function()
-    local stats = weir.stats()
+    local stats
+    local server = support.serve(function(app)
+      app:get("/", function() stats = weir.stats() end)
+    end)
+    server:get "/"
+    server:get "/"
+    assert.is_true(stats.requests >= 2)
+    assert.is_true(stats.connections >= 1)
     assert.is_true(stats.tasks >= 1)
     assert.is_true(stats.lua_memory > 10000)
   end)
@@ -504,14 +510,21 @@ describe("groups of tasks", function()
     assert.equal(3, results[3])
   end)
 
+  -- In tasks of their own, whose stacks, where a collector could find what was cancelled, are gone at once.
+  local function attempt(...)
+    local ok, err
+    weir.spawn(function(...) ok, err = pcall(...) end, ...):join()
+    return ok, err
+  end
+
   it("race raises the error of the one that ends first", function()
-    local ok, err = pcall(weir.race, { forever, function() error({ code = 1 }) end })
+    local ok, err = attempt(weir.race, { forever, function() error({ code = 1 }) end })
     assert.is_false(ok)
     assert.same({ code = 1 }, err)
   end)
 
   it("timeout tells its own end from an error of that name", function()
-    local ok, err = pcall(weir.timeout, 5, function() error("timeout", 0) end)
+    local ok, err = attempt(weir.timeout, 5, function() error("timeout", 0) end)
     assert.is_false(ok)
     assert.equal("timeout", err)
   end)
@@ -522,11 +535,11 @@ describe("weir.every", function()
     test.clock.freeze()
     local begun, ticks = weir.now(), {}
     local task = weir.every(10, function()
-      ticks[#ticks + 1] = math.floor(weir.now() - begun + 0.5)
+      ticks[#ticks + 1] = math.floor((weir.now() - begun) / 10) -- the clock moves a second at a time
       if #ticks == 2 then weir.sleep(25) end
     end)
     test.clock.advance(65)
-    assert.same({ 10, 20, 50, 60 }, ticks)
+    assert.same({ 1, 2, 5, 6 }, ticks)
     task:cancel()
     test.settle()
     test.clock.advance(30)
@@ -536,10 +549,15 @@ describe("weir.every", function()
 
   it("runs what a call deferred at its end", function()
     test.clock.freeze()
-    local ended = 0
-    local task = weir.every(1, function() weir.defer(function() ended = ended + 1 end) end)
-    test.clock.advance(2.5)
-    assert.equal(2, ended)
+    local begun, ended = 0, 0
+    local task = weir.every(2, function()
+      assert.equal(begun, ended)
+      begun = begun + 1
+      weir.defer(function() ended = ended + 1 end)
+    end)
+    test.clock.advance(13)
+    assert.equal(6, begun)
+    assert.equal(6, ended)
     task:cancel()
     test.clock.thaw()
   end)
@@ -549,8 +567,8 @@ describe("a channel", function()
   it("passes over a receiver that was cancelled, at whatever moment", function()
     for _, cancel_first in ipairs { true, false } do
       local channel, got = weir.channel(), {}
-      local first = weir.spawn(function() got[#got + 1] = channel:recv() end)
-      local second = weir.spawn(function() got[#got + 1] = channel:recv() end)
+      local function receive() table.insert(got, (channel:recv())) end
+      local first, second = weir.spawn(receive), weir.spawn(receive)
       test.settle()
       if cancel_first then first:cancel() end
       assert.is_true(channel:send("value"))
@@ -577,7 +595,10 @@ describe("a channel", function()
     local channel, order = weir.channel(), {}
     local tasks = {}
     for i = 1, 3 do
-      tasks[i] = weir.spawn(function() order[#order + 1] = i .. channel:recv() end)
+      tasks[i] = weir.spawn(function()
+        local value = channel:recv()
+        order[#order + 1] = i .. value
+      end)
     end
     test.settle()
     for _, value in ipairs { "a", "b", "c" } do channel:send(value) end

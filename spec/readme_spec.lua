@@ -108,7 +108,10 @@ end
 
 local function run_code(block, expected)
   local printed = {}
-  load_block(block, support.folder(), {}, printed)()
+  local ok, err
+  local chunk = load_block(block, support.folder(), {}, printed)
+  weir.spawn(function() ok, err = xpcall(chunk, debug.traceback) end):join() -- a stack that is gone afterwards
+  assert.is_true(ok, err)
   if expected.info == "log" then
     for _, line in ipairs(test.log.take()) do printed[#printed + 1] = line.level .. " " .. line.text .. "\n" end
   end

@@ -51,12 +51,14 @@ local function serve(list, value)
 end
 
 -- Waits in `list` until served, closed, or the time is over. Returns what is to be raised, or nil: the task was
--- cancelled, or cannot wait here. Whatever happens, the entry is in no list afterwards.
+-- cancelled, or cannot wait here. Whatever happens, the entry is in no list afterwards, and does not lead to its task:
+-- one that died and whose stack leads to itself would never be collected.
 local function wait(list, entry, timeout)
   entry.task = core.current()
   append(list, entry)
   local _, err = pcall(core.park, timeout)
   remove(entry)
+  entry.task = nil
   return err
 end
 

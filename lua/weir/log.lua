@@ -3,13 +3,16 @@
 --   weir.log.warn("slow query", { ms = 320, user = "Ann Lee" })
 --   2026-11-20T12:34:56.789Z warn  slow query ms=320 user="Ann Lee"
 --
--- The core writes the line, drops what is below the level, and escapes control characters, so that nothing a peer sent
--- can forge a line. Here only the fields become text: sorted by name, quoted where a reader could not tell their end.
+-- The core writes it, drops what is below the level, and escapes control characters, so that nothing a peer sent can
+-- forge a line. Here the fields become text: sorted by name, quoted where a reader could not tell their end; and line
+-- ends are escaped, which the core leaves in for the sake of tracebacks.
 
 local core = require "weir.core"
 local check = require "weir.check"
 
 local log = {}
+
+local LINE_ENDS = { ["\r"] = "\\r", ["\n"] = "\\n" }
 
 local function shown(value)
   local text = tostring(value)
@@ -37,7 +40,7 @@ for _, level in ipairs { "debug", "info", "warn", "error" } do
       end
       message = message .. fields_text(fields)
     end
-    core.log(level, message)
+    core.log(level, (message:gsub("[\r\n]", LINE_ENDS)))
   end
 end
 

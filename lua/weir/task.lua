@@ -4,7 +4,7 @@
 -- What waits for several tasks (all, race, timeout) is built here from four calls of the core: spawn, park (wait to be
 -- woken), unpark (wake) and cancel. They share one shape, the *group*:
 --
---   group = { waiter = the task that called, left = how many still run, ... }
+--   group = { children = those that still run, waiter = the task that called, while it waits, ... }
 --
 -- Each child runs under pcall and writes its result into the group itself, then wakes the waiter if it waits. So an
 -- error of a child is the waiter's to raise and is not logged twice, and it does not matter whether a child runs at
@@ -64,11 +64,12 @@ local function pack(...)
 end
 
 -- Waits until `done(group)`. A waiter that is cancelled, or cannot wait here, cancels the children before it raises.
+-- The group knows its waiter only meanwhile: a task that died and whose stack leads to itself would never be collected.
 local function wait(group, done, timeout)
   while not done(group) do
-    group.waiting = true
+    group.waiter = core.current()
     local _, err, woken = pcall(core.park, timeout)
-    group.waiting = false
+    group.waiter = nil
     if err ~= nil then
       group.cancel()
       error(err, 3)
@@ -78,12 +79,12 @@ local function wait(group, done, timeout)
 end
 
 local function wake(group)
-  if group.waiting then core.unpark(group.waiter) end
+  if group.waiter then core.unpark(group.waiter) end
 end
 
 local function new_group()
   local children = {}
-  local group = { waiter = core.current(), waiting = false, children = children }
+  local group = { children = children }
   function group.cancel()
     for _, child in pairs(children) do core.cancel(child) end
   end
@@ -192,18 +193,18 @@ local function run_logged(fn)
 end
 
 -- The rhythm is kept against the clock: what fn took is not added, a tick that was missed is skipped. When the clock
--- was set back, the rhythm starts anew from there.
+-- was set back, the rhythm starts anew from there. Less than a millisecond, the clock's grain, is no time to wait.
 local function keep_rhythm(period, fn)
   local next_tick = core.now() + period
   while true do
     local left = next_tick - core.now()
     if left > period then next_tick, left = next_tick - left + period, period end
-    if left > 0 then check(core.sleep(left)) end
-    local late = core.now() - next_tick
-    if late >= 0 then
+    if left >= 0.001 then
+      check(core.sleep(left))
+    else
       -- A task of its own, so that what the tick defers and spawns ends with it.
       check(core.join(core.spawn(run_logged, fn)))
-      late = math.max(core.now() - next_tick, 0)
+      local late = math.max(core.now() - next_tick, 0)
       next_tick = next_tick + period * (math.floor(late / period) + 1)
     end
   end
