@@ -69,6 +69,19 @@ function support.serve_text(text)
 end
 
 
+-- Waits until `count()` has stayed the same for 50 ms: what the kernel still takes from a writer whose client does not
+-- read comes to its end by itself.
+function support.standstill(count)
+  local before, same = nil, 0
+  while same < 5 do
+    weir.sleep(0.01)
+    local now = count()
+    same = now == before and same + 1 or 0
+    before = now
+  end
+  return before
+end
+
 -- The set of methods in an Allow field, sorted: "GET HEAD OPTIONS".
 function support.allowed(response)
   local methods = {}
