@@ -45,7 +45,7 @@ SOURCES := $(wildcard core/*.c core/*/*.c)
 PROGRAM_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter core/main.c core/cli.c,$(SOURCES)))
 CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(SOURCES))) \
              $(LLHTTP_OBJS) $(BUILD)/embedded.o
-EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -name '*.md' ! -name '.*' -print | LC_ALL=C sort)
+EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort)
 
 .PHONY: all run test lint format check coverage bench fuzz soak install clean help \
         deps deps-test deps-lint deps-bench deps-fuzz deps-coverage test-programs replays fuzzers FORCE

@@ -124,21 +124,35 @@ static int parse_option(struct serve *serve, int argc, char **argv, int *at) {
     return cli_usage("serve", "unknown option %s", given);
 }
 
-static int parse(struct serve *serve, int argc, char **argv) {
+static int find_apps(struct serve *serve, int count, char **paths) {
     char *error;
-    for (int i = 0; i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1] != '\0') {
-            int rc = parse_option(serve, argc, argv, &i);
-            if (rc != 0)
-                return rc;
-        } else if (sources_add(&serve->sources, argv[i], &error) < 0) {
-            int rc = cli_fail("%s", error);
-            free(error);
-            return rc;
-        }
+    for (int i = 0; i < count; i++) {
+        if (sources_add(&serve->sources, paths[i], &error) == 0)
+            continue;
+        int rc = cli_fail("%s", error);
+        free(error);
+        return rc;
     }
-    if (serve->sources.count == 0)
+    return 0;
+}
+
+/* Moves the PATHs to the front of argv. */
+static int parse(struct serve *serve, int argc, char **argv) {
+    int npaths = 0;
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] != '-') {
+            argv[npaths++] = argv[i];
+            continue;
+        }
+        int rc = parse_option(serve, argc, argv, &i);
+        if (rc != 0)
+            return rc;
+    }
+    if (npaths == 0)
         return cli_usage("serve", "which app? give a PATH");
+    int rc = find_apps(serve, npaths, argv);
+    if (rc != 0)
+        return rc;
     if (serve->naddresses == 0)
         set_listen(serve, "127.0.0.1:8080");
     if (serve->workers == 0) {

@@ -58,6 +58,7 @@ struct http1 {
 static const struct stream_ops stream_ops;
 static void feed_pending(struct http1 *c);
 static void balance_reading(struct http1 *c);
+static void after_eof(struct http1 *c);
 static void try_next(struct http1 *c);
 
 static struct http1 *of_conn(struct conn *conn) {
@@ -130,6 +131,7 @@ static void refuse_body(struct http1 *c, int status, const char *why) {
     log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
     counter_add(&c->server->counters.bad_requests, 1);
     c->keep_alive = false;
+    c->state = ANSWERING; /* what follows is not looked at */
     timer_clear(&c->deadline);
     stream->in_failed = true;
     if (stream->state == STREAM_OPEN)
@@ -374,15 +376,34 @@ static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
     return used;
 }
 
+static bool is_behind(const struct http1 *c) {
+    return c->pending.len - c->pending_at > PENDING_BEHIND_ENDLESS;
+}
+
+/* Why an open-ended answer that goes on is over: nobody hears it any more, or that nobody does
+ * could not be seen. NULL: it is not. */
+static const char *unheard(const struct http1 *c) {
+    if (c->stream == NULL || !c->stream->open_ended || c->stream->state != STREAM_STARTED)
+        return NULL;
+    if (c->conn.eof)
+        return "the client closed its side";
+    return is_behind(c) ? "too many bytes behind an endless answer" : NULL;
+}
+
+static void end_unheard(struct http1 *c) {
+    const char *why = unheard(c);
+    if (why)
+        stream_abort(c->stream, REASON_CLIENT, why);
+}
+
 /* Bytes behind the current request: they wait for their turn. */
 static void keep(struct http1 *c, const char *bytes, size_t n) {
+    buf_drop(&c->pending, c->pending_at);
+    c->pending_at = 0;
     buf_append(&c->pending, bytes, n);
-    if (c->pending.len - c->pending_at <= PENDING_BEHIND_ENDLESS)
-        return;
-    if (c->stream && c->stream->open_ended)
-        stream_abort(c->stream, REASON_CLIENT, "too many bytes behind an endless answer");
-    else
+    if (is_behind(c))
         conn_read(&c->conn, false);
+    end_unheard(c);
 }
 
 /* llhttp tells the end of a message without a body only when it is executed again, be it with 0
@@ -419,10 +440,15 @@ static void feed_pending(struct http1 *c) {
         buf_fini(&c->pending);
         c->pending_at = 0;
     }
-    if (c->pending.len - c->pending_at <= PENDING_BEHIND_ENDLESS)
+    if (c->conn.ending || c->conn.closing)
+        return;
+    if (!is_behind(c))
         conn_read(&c->conn, true);
-    if (c->conn.eof && c->state <= HEAD && c->pending.len == 0)
-        conn_end(&c->conn);
+    balance_reading(c);
+    if (c->conn.eof)
+        after_eof(c);
+    else
+        end_unheard(c);
 }
 
 /* Reading rests while the handler is behind; the deadline rests with it. */
@@ -430,7 +456,7 @@ static void balance_reading(struct http1 *c) {
     if (c->state != BODY || c->stream == NULL)
         return;
     bool on = c->stream->in.len <= c->server->limits.high_mark;
-    if (on == c->conn.reading)
+    if (on == c->conn.reading || c->conn.eof)
         return;
     conn_read(&c->conn, on);
     set_deadline(c);
@@ -546,7 +572,7 @@ static void send_head(struct stream *stream, int64_t length) {
     put(c, STR("\r\n"));
     if (stream->write_timeout_ms)
         c->conn.progress_ms = stream->write_timeout_ms;
-    if (stream->open_ended && c->conn.eof)
+    if (unheard(c))
         loop_timer(c->server->loop, &c->deadline, 0); /* finished within this turn, or over */
 }
 
@@ -594,9 +620,10 @@ static void abort_exchange(struct stream *stream) {
 
 static void want_read(struct stream *stream) {
     struct http1 *c = of_stream(stream);
-    if (c->continue_due && stream->state == STREAM_OPEN) {
+    if (c->continue_due) {
         c->continue_due = false;
-        conn_write(&c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        if (stream->state == STREAM_OPEN) /* else the final head went out in its place */
+            conn_write(&c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
         set_deadline(c);
     }
     balance_reading(c);
@@ -618,15 +645,10 @@ static const struct stream_ops stream_ops = {
 
 /* --- the connection's other events --- */
 
-/* After EOF an open-ended answer is over, but for one that ends within the turn it began in. */
-static bool is_unheard(const struct http1 *c) {
-    return c->conn.eof && c->stream && c->stream->open_ended && c->stream->state == STREAM_STARTED;
-}
-
-static void on_eof(struct conn *conn) {
-    struct http1 *c = of_conn(conn);
+/* The peer will send no more; what it has sent is still answered, as far as it is whole. */
+static void after_eof(struct http1 *c) {
     if (c->state <= HEAD) {
-        conn_end(conn);
+        conn_end(&c->conn);
         return;
     }
     if (c->pending.len == 0)
@@ -639,8 +661,11 @@ static void on_eof(struct conn *conn) {
         }
         stream_body_fail(c->stream, false);
     }
-    if (is_unheard(c))
-        stream_abort(c->stream, REASON_CLIENT, "the client closed its side");
+    end_unheard(c);
+}
+
+static void on_eof(struct conn *conn) {
+    after_eof(of_conn(conn));
 }
 
 static void on_drain(struct conn *conn) {
@@ -662,8 +687,8 @@ static void on_error(struct conn *conn, int error) {
 
 static void on_deadline(struct timer *timer) {
     struct http1 *c = CONTAINER_OF(timer, struct http1, deadline);
-    if (is_unheard(c)) {
-        stream_abort(c->stream, REASON_CLIENT, "the client closed its side");
+    if (unheard(c)) {
+        end_unheard(c);
         return;
     }
     switch (c->state) {

@@ -132,10 +132,17 @@ static bool wants_keep_alive(const struct request *request) {
     return keep;
 }
 
+/* White space behind a value is no part of it (RFC 9112 section 5.1); llhttp leaves it. */
+static void trim_values(struct request *request) {
+    for (size_t i = 0; i < request->nfields; i++)
+        request->fields[i].value_len = (uint32_t)str_trim(request_field_value(request, i)).len;
+}
+
 int request_complete(struct request *request, unsigned major, unsigned minor, const char **why) {
     if (major != 1 || minor > 1)
         return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
     request->minor = (uint8_t)minor;
+    trim_values(request);
     if (url_target(request_target(request), request_method(request), &request->target) < 0)
         return refuse(400, "malformed target", why);
     int status = complete_host(request, why);

@@ -19,17 +19,16 @@
 struct sse {
     struct stream *stream;
     struct timer timer;
-    uint64_t last_sent; /* stream->sent when the beat was set */
     uint32_t beat_ms;
     struct buf beat_event; /* empty: the comment */
     struct buf opening;
 };
 
+/* Due a whole interval after the last write. */
 static void arm(struct sse *sse) {
-    if (sse->beat_ms == 0)
-        return;
-    sse->last_sent = sse->stream->sent;
-    loop_timer(sse->stream->server->loop, &sse->timer, sse->beat_ms);
+    struct loop *loop = sse->stream->server->loop;
+    if (sse->beat_ms > 0)
+        wheel_set(&loop->wheel, &sse->timer, sse->stream->wrote + sse->beat_ms);
 }
 
 static void beat(struct sse *sse) {
@@ -40,8 +39,15 @@ static void beat(struct sse *sse) {
 static void on_beat(struct timer *timer) {
     struct sse *sse = CONTAINER_OF(timer, struct sse, timer);
     struct stream *stream = sse->stream;
-    if (stream->sent == sse->last_sent && stream_queued(stream) == 0)
+    uint64_t now = loop_now(stream->server->loop);
+    if (now - stream->wrote < sse->beat_ms) {
+        arm(sse); /* something was written meanwhile */
+        return;
+    }
+    if (stream_queued(stream) == 0)
         beat(sse);
+    else
+        stream->wrote = now; /* the peer is behind: that is the write timeout's business */
     if (stream->state == STREAM_STARTED)
         arm(sse);
 }

@@ -308,6 +308,7 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
     if (stream->length >= 0 && stream->sent + n > (uint64_t)stream->length)
         return STREAM_ELENGTH;
     stream->sent += n;
+    stream->wrote = loop_now(stream->server->loop);
     if (n > 0 && !stream->head_only && !stream->bodiless)
         stream->ops->send_data(stream, bytes, n);
     return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : 0;

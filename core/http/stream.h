@@ -86,6 +86,7 @@ struct stream {
     uint64_t sent;             /* body bytes of the answer */
     int64_t length;            /* declared Content-Length of the answer, -1 none */
     uint64_t started;          /* ms on the loop's clock */
+    uint64_t wrote;            /* when body bytes were last written, the same */
     const char *type;          /* Content-Type unless `fields` has one; NULL: none */
     const char *detail;        /* more on the reason, static; NULL none */
     uint32_t write_timeout_ms; /* without progress the stream ends */

@@ -69,14 +69,22 @@ static int l_status(lua_State *L) {
     return 0;
 }
 
+static int field_set(lua_State *L, const char *method, int rc) {
+    if (rc < 0) {
+        lua_pushfstring(L, "stream:%s \"%s\"", method, lua_tostring(L, 2));
+        return refuse(L, lua_tostring(L, -1), rc);
+    }
+    return 0;
+}
+
 static int l_header(lua_State *L) {
-    int rc = stream_set_header(check_stream(L), check_str(L, 2), check_str(L, 3));
-    return rc < 0 ? refuse(L, "stream:header", rc) : 0;
+    return field_set(L, "header",
+                     stream_set_header(check_stream(L), check_str(L, 2), check_str(L, 3)));
 }
 
 static int l_add_header(lua_State *L) {
-    int rc = stream_add_header(check_stream(L), check_str(L, 2), check_str(L, 3));
-    return rc < 0 ? refuse(L, "stream:add_header", rc) : 0;
+    return field_set(L, "add_header",
+                     stream_add_header(check_stream(L), check_str(L, 2), check_str(L, 3)));
 }
 
 static const char *same_site(lua_State *L, int index) {
@@ -179,10 +187,12 @@ static int l_respond(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     const char *type = luaL_optstring(L, 2, NULL);
     struct str body = check_str(L, 3);
-    if (exchange == NULL || exchange->stream->state == STREAM_CLOSED)
+    struct stream *stream = exchange ? exchange->stream : NULL;
+    if (stream == NULL || (stream->state == STREAM_CLOSED && stream->reason != REASON_DONE))
         return 0; /* the client is gone: nobody to answer, no fault of the handler */
+    exchange->finished = true;
     int rc = stream_respond(exchange->stream, type, body.ptr, body.len);
-    if (rc == STREAM_EHEAD)
+    if (rc < 0)
         return luaL_error(L, "the answer has begun already; a handler answers once: by what it "
                              "returns, by text, html, "
                              "json, redirect or file, or by write");
@@ -204,6 +214,10 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
         lua_pushliteral(L, "dropped");
         return 3;
     }
+    if (rc == STREAM_ECLOSED && exchange->finished)
+        return luaL_error(
+            L, "%s: the answer has been finished; write before stream:finish() or what finishes it",
+            what);
     if (rc == STREAM_ECLOSED)
         return exchange_refuse_write(L, 1);
     if (rc < 0)
@@ -238,8 +252,10 @@ static int l_flush(lua_State *L) {
 
 static int l_finish(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
-    if (exchange)
-        stream_finish(exchange->stream);
+    if (exchange == NULL)
+        return 0;
+    exchange->finished = true;
+    stream_finish(exchange->stream);
     return 0;
 }
 

@@ -148,7 +148,7 @@ static const struct wait parked = {.what = "a channel or another task", .expired
 
 static int l_park(lua_State *L) {
     uint64_t ms = task_ms(L, 1);
-    struct task *task = task_enter(L, "waiting");
+    struct task *task = task_enter(L, "weir: waiting for a channel or another task");
     return task ? task_wait(task, &parked, ms) : task_refuse(L);
 }
 

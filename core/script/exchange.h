@@ -27,6 +27,7 @@ struct exchange {
     unsigned closing;   /* on_close functions that run, and callbacks that still use it */
     bool detached;      /* the task outlives its client */
     bool told;          /* a write was answered nil, "closed": the next one raises */
+    bool finished;      /* by the script: it must not write any more */
     bool recovering;    /* the task answers in place of one that died of an error */
 };
 
