@@ -24,7 +24,7 @@ struct answer {
     struct list link;
     struct site *site;
     struct stream *stream;
-    struct buf body;
+    struct buf arg, body;
     struct str rest; /* of /drip: what is still to be sent */
     struct timer later;
     void (*proceed)(struct answer *answer);
@@ -37,9 +37,9 @@ static struct site *of_server(struct http_server *server) {
 
 /* --- the application --- */
 
+/* A copy, since the request's own bytes move when a stream of unknown length begins. */
 static struct str arg(const struct answer *answer) {
-    struct str query = answer->stream->request->target.query;
-    return query.ptr ? query : STR("");
+    return buf_str(&answer->arg);
 }
 
 static uint64_t number(const struct answer *answer) {
@@ -130,6 +130,11 @@ static void flood(struct answer *answer) {
     free(bytes);
 }
 
+static void hasty(struct answer *answer) {
+    answer->stream->write_timeout_ms = 5000;
+    flood(answer);
+}
+
 static void exact_length(struct answer *answer) {
     struct str text = arg(answer);
     stream_start(answer->stream, (int64_t)text.len);
@@ -195,6 +200,7 @@ static const struct {
     {"/sse", sse},
     {"/abort", give_up},
     {"/answer-body", forward},
+    {"/hasty", hasty},
     {"*", say},
 };
 
@@ -236,6 +242,7 @@ static void on_close(struct stream *stream) {
     answer->site->closed[stream->reason]++;
     list_remove(&answer->link);
     timer_clear(&answer->later);
+    buf_fini(&answer->arg);
     buf_fini(&answer->body);
     free(answer);
     stream_unref(stream);
@@ -254,6 +261,8 @@ static void on_request(struct http_server *server, struct stream *stream) {
     site->requests++;
     answer->site = site;
     answer->stream = stream_ref(stream);
+    buf_reserve(&answer->arg, 1);
+    buf_add(&answer->arg, stream->request->target.query);
     timer_init(&answer->later, on_later);
     list_push(&site->answers, &answer->link);
     stream_own(stream, &events, answer);

@@ -1,0 +1,448 @@
+/* What a client may make http/http1 keep and wait for: each limit exactly, and one beyond. */
+#include "http/http1.h"
+
+#include "site.h"
+#include "table.h"
+
+#include <malloc.h>
+#include <stdio.h>
+
+#define HOST "Host: a\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+#define KEPT 4096     /* bytes behind an endless answer */
+#define DROPPED 65536 /* bytes of a body that nobody reads */
+#define LINGERING (1024 * 1024)
+
+struct pair {
+    struct site site;
+    struct client client;
+};
+
+static void begin(struct pair *pair) {
+    site_init(&pair->site);
+}
+
+static void join(struct pair *pair) {
+    site_connect(&pair->site, &pair->client);
+}
+
+static void send_text(struct pair *pair, const char *text) {
+    site_send(&pair->site, &pair->client, str_of(text));
+}
+
+static void send_filler(struct pair *pair, size_t n) {
+    char *bytes = malloc(n + 1);
+    memset(bytes, 'x', n);
+    site_send(&pair->site, &pair->client, (struct str){bytes, n});
+    free(bytes);
+}
+
+static void leave(struct pair *pair) {
+    client_fini(&pair->client);
+    site_settle(&pair->site);
+    assert_int_equal(site_connections(&pair->site), 0);
+}
+
+static void expect(struct pair *pair, enum transcript what, const char *want) {
+    client_read(&pair->client);
+    assert_string_equal(client_transcript(&pair->client, what), want);
+}
+
+/* A connection that sends `request` whole, byte by byte, and in two pieces at each position. */
+static void in_every_way(struct pair *pair, struct buf *request, const char *want) {
+    for (size_t split = 0; split <= request->len; split++) {
+        size_t step = split == 0 ? 1 : split;
+        join(pair);
+        for (size_t at = 0; at < request->len; at += step) {
+            if (split > 0 && at > 0)
+                step = request->len - at;
+            size_t n = request->len - at < step ? request->len - at : step;
+            site_send(&pair->site, &pair->client, (struct str){request->data + at, n});
+        }
+        expect(pair, BRIEF, want);
+        leave(pair);
+    }
+    buf_fini(request);
+}
+
+/* --- heads --- */
+
+static struct buf head_of(size_t bytes) {
+    struct buf head = {0};
+    buf_add(&head, STR("GET /say?a HTTP/1.1\r\n" HOST "X: "));
+    while (head.len < bytes - 4)
+        buf_add_char(&head, 'x');
+    buf_add(&head, STR("\r\n\r\n"));
+    return head;
+}
+
+static void heads_have_a_limit(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    pair.site.server.limits.head_bytes = 256;
+    struct buf head = head_of(256);
+    in_every_way(&pair, &head, "200 length; open");
+    head = head_of(257);
+    in_every_way(&pair, &head, "431 length close; eof");
+    site_fini(&pair.site);
+}
+
+/* One that never ends is refused when it is too long, not when it ends. */
+static void endless_heads_are_refused(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    struct buf head = head_of(16 * 1024 + 4);
+    site_send(&pair.site, &pair.client, (struct str){head.data, 16 * 1024});
+    expect(&pair, BRIEF, "open");
+    site_send(&pair.site, &pair.client, STR("x"));
+    expect(&pair, BRIEF, "431 length close; eof");
+    assert_int_equal(pair.site.requests, 0);
+    leave(&pair);
+    buf_fini(&head);
+    site_fini(&pair.site);
+}
+
+static struct buf fields_of(size_t fields) {
+    struct buf head = {0};
+    buf_add(&head, STR("GET /say?a HTTP/1.1\r\n" HOST));
+    for (size_t i = 1; i < fields; i++)
+        buf_printf(&head, "X: %zu\r\n", i);
+    buf_add(&head, STR("\r\n"));
+    return head;
+}
+
+static void fields_have_a_limit(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    pair.site.server.limits.head_fields = 4;
+    struct buf head = fields_of(4);
+    in_every_way(&pair, &head, "200 length; open");
+    head = fields_of(5);
+    in_every_way(&pair, &head, "431 length close; eof");
+    site_fini(&pair.site);
+}
+
+static void targets_have_a_limit(void **state) {
+    (void)state;
+    struct pair pair;
+    struct buf head = {0};
+    begin(&pair);
+    pair.site.server.limits.target_bytes = 10;
+    buf_add(&head, STR(GET("/say?12345")));
+    in_every_way(&pair, &head, "200 length; open");
+    buf_add(&head, STR(GET("/say?123456")));
+    in_every_way(&pair, &head, "414 length close; eof");
+    site_fini(&pair.site);
+}
+
+/* --- bodies --- */
+
+#define CHUNKED(path) "POST " path " HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+
+/* Names and values of trailers, and of chunk extensions, count against head_bytes. */
+static struct buf trailer_of(size_t bytes) {
+    struct buf request = {0};
+    buf_add(&request, STR(CHUNKED("/echo") "1\r\na\r\n0\r\nA: 1\r\nB: "));
+    for (size_t i = 3; i < bytes; i++)
+        buf_add_char(&request, 'x');
+    buf_add(&request, STR("\r\n\r\n"));
+    return request;
+}
+
+static struct buf extension_of(size_t bytes) {
+    struct buf request = {0};
+    buf_add(&request, STR(CHUNKED("/echo") "1;n=\""));
+    for (size_t i = 3; i < bytes; i++) /* the name and the two quotes */
+        buf_add_char(&request, 'x');
+    buf_add(&request, STR("\"\r\na\r\n0\r\n\r\n"));
+    return request;
+}
+
+static void trailers_and_extensions_have_a_limit(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    pair.site.server.limits.head_bytes = 80;
+    struct buf request = trailer_of(80);
+    in_every_way(&pair, &request, "200 length; open");
+    request = trailer_of(81);
+    in_every_way(&pair, &request, "431 length close; eof");
+    request = extension_of(80);
+    in_every_way(&pair, &request, "200 length; open");
+    request = extension_of(81);
+    in_every_way(&pair, &request, "431 length close; eof");
+    site_fini(&pair.site);
+}
+
+static void post(struct pair *pair, const char *path, size_t length) {
+    char head[200];
+    snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", path,
+             length);
+    send_text(pair, head);
+}
+
+static void an_unread_body_is_dropped(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    post(&pair, "/say?a", DROPPED);
+    expect(&pair, WHOLE, "200 length:1 a; open");
+    send_filler(&pair, DROPPED);
+    send_text(&pair, GET("/say?b"));
+    expect(&pair, WHOLE, "200 length:1 a; 200 length:1 b; open");
+    leave(&pair);
+    join(&pair);
+    post(&pair, "/say?a", DROPPED + 1);
+    expect(&pair, WHOLE, "200 length:1 close a; eof");
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+/* What has come counts as read. */
+static void the_rest_of_an_unread_body_is_dropped(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    for (size_t beyond = 0; beyond < 2; beyond++) {
+        join(&pair);
+        post(&pair, "/held?a", DROPPED + 10 + beyond);
+        send_filler(&pair, 10);
+        site_release(&pair.site);
+        expect(&pair, WHOLE, beyond ? "200 length:1 close a; eof" : "200 length:1 a; open");
+        leave(&pair);
+    }
+    site_fini(&pair.site);
+}
+
+/* A handler that is behind keeps its client from sending. */
+static void a_body_waits_for_its_reader(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    post(&pair, "/held?a", 1 << 20);
+    char bytes[8192] = {0};
+    while (client_send(&pair.client, bytes, sizeof bytes) > 0)
+        site_settle(&pair.site);
+    uint64_t high = pair.site.server.limits.high_mark;
+    assert_true(site_stream(&pair.site)->in.len > high);
+    assert_true(site_stream(&pair.site)->in.len <= high + LOOP_READ_BYTES);
+    site_pass(&pair.site, 1000000); /* nobody but the handler is late */
+    expect(&pair, WHOLE, "open");
+    assert_false(site_stream(&pair.site)->in_failed);
+    site_release(&pair.site);
+    expect(&pair, WHOLE, "200 length:1 close a; eof");
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+static void large_bodies_pass(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    post(&pair, "/echo", 300000);
+    send_filler(&pair, 300000);
+    expect(&pair, WHOLE, "200 length:300000 (300000 bytes); open");
+    leave(&pair);
+    join(&pair);
+    send_text(&pair, CHUNKED("/answer-body") "493E0\r\n");
+    send_filler(&pair, 300000);
+    send_text(&pair, "\r\n0\r\n\r\n");
+    expect(&pair, WHOLE, "200 chunked (300000 bytes); open");
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+/* --- the last answer --- */
+
+/* RFC 9112 section 9.6: what the client still sends must not destroy the answer. */
+static void a_refusal_reaches_a_client_that_still_sends(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    site_connect_tcp(&pair.site, &pair.client);
+    post(&pair, "/fail?413", 1000000);
+    char bytes[10000] = {0};
+    for (int sent = 0; sent < 1000000;) {
+        size_t n = client_send(&pair.client, bytes, sizeof bytes);
+        assert_true(n > 0 || site_connections(&pair.site) == 1);
+        sent += (int)n;
+        site_settle(&pair.site);
+    }
+    site_read_all(&pair.site, &pair.client);
+    expect(&pair, BRIEF, "413 length close; eof");
+    leave(&pair);
+    assert_int_equal(pair.site.closed[REASON_DONE], 1);
+    site_fini(&pair.site);
+}
+
+static void lingering_has_limits(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    post(&pair, "/fail?413", 10000000);
+    expect(&pair, BRIEF, "413 length close; eof");
+    pair.client.eof = false; /* its sending side still works */
+    site_pass(&pair.site, 1999);
+    assert_int_equal(site_connections(&pair.site), 1);
+    site_pass(&pair.site, 1);
+    assert_int_equal(site_connections(&pair.site), 0);
+    client_fini(&pair.client);
+
+    join(&pair);
+    post(&pair, "/fail?413", 10000000);
+    pair.client.eof = false;
+    char bytes[65536] = {0};
+    size_t sent = 0;
+    while (sent < LINGERING) {
+        sent += client_send(&pair.client, bytes, sizeof bytes);
+        site_settle(&pair.site);
+    }
+    assert_int_equal(sent, LINGERING);
+    assert_int_equal(site_connections(&pair.site), 1);
+    assert_int_equal(client_send(&pair.client, bytes, 1), 1);
+    site_settle(&pair.site);
+    assert_int_equal(site_connections(&pair.site), 0);
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+/* --- behind the current request --- */
+
+/* An endless answer begun at once, one begun a turn later, one that was there before. */
+static void few_bytes_are_kept_behind_an_endless_answer(void **state) {
+    (void)state;
+    static const char *const requests[] = {GET("/endless?a"), GET("/soon?a"), GET("/sse")};
+    struct pair pair;
+    begin(&pair);
+    for (size_t i = 0; i < 2 * COUNT(requests); i++) {
+        struct buf bytes = {0};
+        const char *request = requests[i / 2];
+        bool apart = i % 2;
+        for (size_t n = KEPT; n <= KEPT + 1; n++) {
+            join(&pair);
+            bytes.len = 0;
+            buf_add(&bytes, str_of(request));
+            if (apart) {
+                site_send(&pair.site, &pair.client, buf_str(&bytes));
+                bytes.len = 0;
+            }
+            memset(buf_reserve(&bytes, n), 'x', n);
+            bytes.len += n;
+            pair.site.closed[REASON_CLIENT] = 0;
+            site_send(&pair.site, &pair.client, buf_str(&bytes));
+            SAME_INT(str_of(request), pair.site.closed[REASON_CLIENT], n > KEPT);
+            SAME_INT(str_of(request), client_is_over(&pair.client), n > KEPT);
+            leave(&pair);
+        }
+        buf_fini(&bytes);
+    }
+    site_fini(&pair.site);
+}
+
+/* Behind other answers reading rests: nothing is lost, and nothing is kept without a limit. */
+static void many_requests_wait_in_the_kernel(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    struct str request = STR(GET("/say?b"));
+    int sent = 0;
+    send_text(&pair, GET("/held?a"));
+    while (client_send(&pair.client, request.ptr, request.len) == request.len && sent < 100000) {
+        sent++;
+        site_settle(&pair.site);
+    }
+    assert_true(sent > 100 && sent < 100000);
+    site_release(&pair.site);
+    while (pair.site.requests < sent + 1) {
+        site_settle(&pair.site);
+        client_read(&pair.client);
+    }
+    site_settle(&pair.site);
+    client_read(&pair.client);
+    int answers = 0;
+    for (size_t i = 0; i + 8 < pair.client.got.len; i++)
+        answers += memcmp(pair.client.got.data + i, "HTTP/1.1", 8) == 0;
+    assert_int_equal(answers, sent + 1);
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+/* A client that is always two requests ahead: what has been answered is not kept. */
+static void answered_requests_are_forgotten(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    join(&pair);
+    send_text(&pair, GET("/held?a") GET("/held?a") GET("/held?a"));
+    size_t before = 0;
+    for (int i = 0; i < 5000; i++) {
+        send_text(&pair, GET("/held?a"));
+        site_release(&pair.site);
+        client_read(&pair.client);
+        pair.client.got.len = 0;
+        if (i == 0) /* the client has its buffer */
+            before = mallinfo2().uordblks;
+    }
+    assert_true(mallinfo2().uordblks < before + 65536);
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+/* --- connections --- */
+
+static void too_many_connections_are_told(void **state) {
+    (void)state;
+    struct pair pair;
+    struct client others[2];
+    begin(&pair);
+    pair.site.server.limits.connections = 2;
+    for (int i = 0; i < 2; i++) {
+        site_connect(&pair.site, &others[i]);
+        site_send(&pair.site, &others[i], STR(GET("/say?a")));
+    }
+    join(&pair);
+    site_read_all(&pair.site, &pair.client);
+    expect(&pair, BRIEF, "503 length close; eof");
+    uint64_t seconds;
+    assert_int_equal(str_to_u64(client_field(&pair.client, "retry-after"), &seconds), 0);
+    assert_int_equal(pair.site.requests, 2);
+    client_fini(&pair.client);
+    client_fini(&others[0]);
+    site_settle(&pair.site);
+    join(&pair);
+    send_text(&pair, GET("/say?b"));
+    expect(&pair, WHOLE, "200 length:1 b; open");
+    client_fini(&others[1]);
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heads_have_a_limit),
+        cmocka_unit_test(endless_heads_are_refused),
+        cmocka_unit_test(fields_have_a_limit),
+        cmocka_unit_test(targets_have_a_limit),
+        cmocka_unit_test(trailers_and_extensions_have_a_limit),
+        cmocka_unit_test(an_unread_body_is_dropped),
+        cmocka_unit_test(the_rest_of_an_unread_body_is_dropped),
+        cmocka_unit_test(a_body_waits_for_its_reader),
+        cmocka_unit_test(large_bodies_pass),
+        cmocka_unit_test(a_refusal_reaches_a_client_that_still_sends),
+        cmocka_unit_test(lingering_has_limits),
+        cmocka_unit_test(few_bytes_are_kept_behind_an_endless_answer),
+        cmocka_unit_test(many_requests_wait_in_the_kernel),
+        cmocka_unit_test(answered_requests_are_forgotten),
+        cmocka_unit_test(too_many_connections_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
