@@ -68,7 +68,7 @@ describe("the limit", function()
       client:send(request_of(limit + 1))
       local response = client:receive_response()
       assert.equal(status, response.status)
-      assert.equal("", (client:receive_all()))
+      if status ~= 413 then assert.same({ "", "closed" }, { client:receive_all() }) end
       assert.equal(200, server:get("/").status)
     end)
   end

@@ -15,6 +15,7 @@ describe("weir.tail", function()
       task:cancel()
       task:join()
     end
+    tasks = nil -- with their results
     support.remove_folders()
   end)
 

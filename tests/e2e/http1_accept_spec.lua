@@ -40,7 +40,9 @@ describe("when descriptors run out", function()
     test.fault_reset()
     for i = 1, 3 do assert.equal("well", waiting[i]:receive_response().body) end
     local texts = {}
-    for i, line in ipairs(test.log.take()) do texts[i] = line.text end
+    for _, line in ipairs(test.log.take()) do -- that it accepts again may be told as well
+      if line.level ~= "info" then texts[#texts + 1] = line.text end
+    end
     assert.equal(1, #texts, table.concat(texts, "\n"))
   end)
 
