@@ -1,0 +1,559 @@
+/* How a connection of http/http1 ends: EOF and resets at every place, deadlines to the millisecond,
+ * failing and stalled writes, the server's drain. */
+#include "http/http1.h"
+
+#include "base/fault.h"
+#include "http/sse.h"
+#include "site.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define HOST "Host: a\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+#define LAST(path) "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
+#define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
+
+static struct site site;
+static struct client client;
+
+static int setup(void **state) {
+    (void)state;
+    site_init(&site);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    site_fini(&site);
+    return 0;
+}
+
+static void say(const char *bytes) {
+    site_send(&site, &client, str_of(bytes));
+}
+
+static void join(const char *bytes) {
+    site_connect(&site, &client);
+    say(bytes);
+}
+
+static void hear(const char *want) {
+    client_read(&client);
+    assert_string_equal(client_transcript(&client, WHOLE), want);
+}
+
+static void hear_status(const char *want) {
+    client_read(&client);
+    assert_string_equal(client_transcript(&client, BRIEF), want);
+}
+
+static void leave(void) {
+    client_fini(&client);
+    site_settle(&site);
+    assert_int_equal(site_connections(&site), 0);
+}
+
+/* --- EOF --- */
+
+static void eof_in_a_head_closes(void **state) {
+    (void)state;
+    struct str head = STR("GET /say?a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
+    for (size_t n = 0; n < head.len; n++) {
+        site_connect(&site, &client);
+        site_send(&site, &client, (struct str){head.ptr, n});
+        client_end(&client);
+        site_settle(&site);
+        assert_int_equal(site_connections(&site), 0);
+        hear("eof");
+        client_fini(&client);
+    }
+    assert_int_equal(site.requests, 0);
+    assert_int_equal(site.lines, 0);
+}
+
+/* The handler is told that the body will not be whole, and its answer is tried. */
+static void eof_in_a_body_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *head, *body;
+    } rows[] = {
+        {POST("/echo", "Content-Length: 3\r\n", ""), "abc"},
+        {POST("/bulk", "Content-Length: 3\r\n", ""), "abc"},
+        {POST("/echo", "Transfer-Encoding: chunked\r\n", ""), "3;x\r\nabc\r\n0\r\nX: y\r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t n = 0; n < strlen(rows[i].body); n++) {
+            join(rows[i].head);
+            site_send(&site, &client, (struct str){rows[i].body, n});
+            client_end(&client);
+            site_settle(&site);
+            hear_status("400 length close; eof");
+            assert_int_equal(site_connections(&site), 0);
+            client_fini(&client);
+        }
+        join(rows[i].head);
+        client_end(&client);
+        site_settle(&site);
+        leave();
+    }
+}
+
+static void a_request_cut_off_in_the_queue_is_told(void **state) {
+    (void)state;
+    join(GET("/held?a") POST("/echo", "Content-Length: 5\r\n", "abc"));
+    client_end(&client);
+    site_settle(&site);
+    hear("open");
+    site_release(&site);
+    hear_status("200 length; 400 length close; eof");
+    assert_int_equal(site_connections(&site), 0);
+    client_fini(&client);
+    join(GET("/held?a") "GET /say?b HTTP/1.1\r\n");
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    hear("200 length:1 a; eof");
+    leave();
+}
+
+static void what_is_due_is_answered_after_eof(void **state) {
+    (void)state;
+    join(GET("/held?a"));
+    client_end(&client);
+    site_settle(&site);
+    hear("open");
+    site_release(&site);
+    hear("200 length:1 close a; eof");
+    leave();
+    join(GET("/held?a") GET("/held?b") LAST("/say?c"));
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    site_release(&site);
+    hear("200 length:1 a; 200 length:1 b; 200 length:1 close c; eof");
+    leave();
+    join(POST("/held?a", "Content-Length: 3\r\n", "x"));
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    hear("200 length:1 close a; eof");
+    leave();
+    join(POST("/say?a", "Content-Length: 3\r\n", "x")); /* answered, the rest would be dropped */
+    client_end(&client);
+    site_settle(&site);
+    hear("200 length:1 a; eof");
+    leave();
+    assert_int_equal(site.closed[REASON_DONE], 6);
+}
+
+/* An open-ended answer is over when its client has left, but one that ends in the turn it began in
+ * is whole. */
+static void open_ended_answers_end_with_their_client(void **state) {
+    (void)state;
+    static const char *const endless[] = {"/endless?b", "/soon?b", "/drip?b,c", "/sse"};
+    char request[200];
+    for (size_t i = 0; i < COUNT(endless); i++) {
+        for (int before = 0; before < 2; before++) { /* it began before EOF, or only after */
+            site.closed[REASON_CLIENT] = 0;
+            if (before == 0 && i == 2)
+                continue; /* that one is finished by then */
+            snprintf(request, sizeof request, "%sGET %s HTTP/1.1\r\n" HOST "\r\n",
+                     before ? GET("/held?a") : "", endless[i]);
+            join(request);
+            client_end(&client);
+            site_settle(&site);
+            if (before)
+                site_release(&site);
+            SAME_INT(str_of(request), site.closed[REASON_CLIENT], 1);
+            leave();
+        }
+    }
+    join(GET("/held?a") GET("/endless?b") GET("/say?c"));
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    hear("200 length:1 a; 200 chunked b cut; eof");
+    leave();
+    join(GET("/held?a") LAST("/stream?b,c"));
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    hear("200 length:1 a; 200 to-end close bc; eof");
+    leave();
+}
+
+/* A stream that answers while it reads ends when its body breaks off. */
+static void a_forwarded_body_that_breaks_off_is_cut(void **state) {
+    (void)state;
+    join(POST("/answer-body", "Content-Length: 5\r\n", "abc"));
+    client_end(&client);
+    site_settle(&site);
+    hear("200 chunked abc cut; eof");
+    assert_int_equal(site.closed[REASON_CLIENT], 1);
+    leave();
+    join(GET("/held?a") POST("/answer-body", "Content-Length: 5\r\n", "abc"));
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    hear("200 length:1 a; 200 chunked abc cut; eof");
+    leave();
+}
+
+/* --- resets --- */
+
+static void resets_are_noticed_at_every_place(void **state) {
+    (void)state;
+    static const char *const requests[] = {
+        GET("/held?a"),
+        GET("/endless?a"),
+        GET("/sse"),
+        GET("/soon?a"),
+        POST("/held?a", "Content-Length: 5\r\n", "abc"),
+        POST("/echo", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n"),
+    };
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        size_t length = strlen(requests[i]);
+        for (size_t n = 0; n <= length; n++) {
+            int before = site.requests;
+            int left = site.left;
+            site.closed[REASON_CLIENT] = 0;
+            site_connect_tcp(&site, &client);
+            site_send(&site, &client, (struct str){requests[i], n});
+            if (n == length)
+                site_until(&site, &site.requests, before + 1);
+            client_close(&client, true);
+            site_until(&site, &site.left, left + 1);
+            SAME_INT(str_of(requests[i]), site.closed[REASON_CLIENT], site.requests - before);
+            leave();
+        }
+    }
+}
+
+/* What is only told by the connection's end must be told apart from it (RFC 9112 section 8). */
+static void an_aborted_answer_to_the_end_is_reset(void **state) {
+    (void)state;
+    site_connect_tcp(&site, &client);
+    say("GET /abort?abc HTTP/1.0\r\n\r\n");
+    site_read_all(&site, &client);
+    assert_true(client.reset);
+    leave();
+    site_connect_tcp(&site, &client);
+    say(GET("/abort?abc"));
+    site_read_all(&site, &client);
+    hear("200 chunked abc cut; eof");
+    leave();
+}
+
+/* --- deadlines --- */
+
+/* `want` is heard after exactly `ms`, and not a millisecond earlier. */
+static void after(uint64_t ms, const char *want) {
+    site_pass(&site, ms - 1);
+    client_read(&client);
+    assert_false(client_is_over(&client));
+    assert_int_equal(site_connections(&site), 1);
+    site_pass(&site, 1);
+    hear_status(want);
+}
+
+static void heads_have_a_deadline(void **state) {
+    (void)state;
+    uint64_t limit = site.server.limits.head_timeout;
+    join("");
+    after(limit, "eof");
+    leave();
+    join("GET /");
+    site_pass(&site, limit / 2);
+    say("say?a HTTP/1.1\r\n"); /* a byte more is no progress */
+    after(limit - limit / 2, "408 length close; eof");
+    assert_int_equal(site.lines, 1);
+    leave();
+    join(GET("/say?a"));
+    site_pass(&site, limit * 2);
+    say("G");
+    after(limit, "200 length; 408 length close; eof");
+    leave();
+}
+
+static void idle_connections_have_a_deadline(void **state) {
+    (void)state;
+    join(GET("/say?a"));
+    after(site.server.limits.keepalive_timeout, "200 length; eof");
+    leave();
+    join(GET("/say?a"));
+    site_pass(&site, site.server.limits.keepalive_timeout - 1);
+    say(GET("/say?b"));
+    after(site.server.limits.keepalive_timeout, "200 length; 200 length; eof");
+    assert_int_equal(site.lines, 0);
+    leave();
+}
+
+static void bodies_must_progress(void **state) {
+    (void)state;
+    uint64_t limit = site.server.limits.progress_timeout;
+    join(POST("/echo", "Content-Length: 9\r\n", "abc"));
+    after(limit, "408 length close; eof");
+    leave();
+    join(POST("/echo", "Content-Length: 9\r\n", "abc"));
+    site_pass(&site, limit - 1);
+    say("d");
+    after(limit, "408 length close; eof");
+    leave();
+    join(POST("/echo", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n"));
+    site_pass(&site, limit - 1);
+    say("0000000"); /* not of the body */
+    after(1, "408 length close; eof");
+    leave();
+    join(POST("/say?a", "Content-Length: 9\r\n", "abc")); /* answered, the rest is dropped */
+    after(limit, "200 length; eof");
+    leave();
+}
+
+/* Who waits for all of a body is not held up byte by byte. */
+static void whole_bodies_must_progress_by_a_kilobyte(void **state) {
+    (void)state;
+    uint64_t limit = site.server.limits.progress_timeout;
+    char kilobyte[1025];
+    memset(kilobyte, 'x', 1024);
+    kilobyte[1024] = 0;
+    join(POST("/bulk", "Content-Length: 9000\r\n", "abc"));
+    site_pass(&site, limit - 1);
+    say(kilobyte + 4); /* 3 + 1020 */
+    after(1, "408 length close; eof");
+    leave();
+    join(POST("/bulk", "Content-Length: 9000\r\n", "abc"));
+    site_pass(&site, limit - 1);
+    say(kilobyte + 3);
+    after(limit, "408 length close; eof");
+    leave();
+}
+
+static void a_body_that_was_not_asked_for_is_not_late(void **state) {
+    (void)state;
+    join(POST("/held?a", "Content-Length: 9\r\nExpect: 100-continue\r\n", ""));
+    site_pass(&site, 1000000);
+    site_release(&site);
+    hear("200 length:1 close a; eof");
+    leave();
+    join(POST("/echo", "Content-Length: 9\r\nExpect: 100-continue\r\n", ""));
+    hear("100 none; open");
+    after(site.server.limits.progress_timeout, "100 none; 408 length close; eof");
+    leave();
+    join(POST("/answer-body", "Content-Length: 9\r\nExpect: 100-continue\r\n", ""));
+    after(site.server.limits.progress_timeout, "200 chunked close cut; eof");
+    leave();
+}
+
+/* --- writes --- */
+
+static void failing_writes_end_the_stream(void **state) {
+    (void)state;
+    static const int errors[] = {-EPIPE, -ECONNRESET, -EIO};
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        site_connect(&site, &client);
+        fault_arm("conn_write", errors[i], 0, 1);
+        say(GET("/endless?a"));
+        hear("eof");
+        assert_int_equal(site.closed[REASON_CLIENT], (int)i + 1);
+        leave();
+    }
+    site_connect(&site, &client);
+    fault_arm("conn_write", -EPIPE, 0, 1);
+    say(GET("/say?a") GET("/say?b")); /* they are over when their bytes cannot be sent */
+    hear("eof");
+    leave();
+}
+
+static void full_sockets_are_waited_for(void **state) {
+    (void)state;
+    site_connect(&site, &client);
+    fault_arm("conn_write", -EAGAIN, 0, 1);
+    say(GET("/size?100") GET("/stream?a,b"));
+    hear("200 length:100 (100 bytes); 200 chunked ab; open");
+    leave();
+    join(GET("/size?3000000"));
+    while (client.got.len < 3000000) {
+        client_read(&client);
+        site_settle(&site);
+    }
+    hear("200 length:3000000 (3000000 bytes); open");
+    leave();
+}
+
+static void stalled_readers_are_dropped(void **state) {
+    (void)state;
+    uint64_t limit = site.server.limits.progress_timeout;
+    site_connect(&site, &client);
+    client_send(&client, GET("/flood?3000000"), strlen(GET("/flood?3000000")));
+    site_settle(&site);
+    site_pass(&site, limit - 1);
+    assert_int_equal(site_connections(&site), 1);
+    client_read_some(&client, 500000); /* a while longer, then */
+    site_settle(&site);
+    site_pass(&site, 1);
+    assert_int_equal(site_connections(&site), 1);
+    site_pass(&site, limit - 1);
+    assert_int_equal(site_connections(&site), 1);
+    site_pass(&site, 1);
+    assert_int_equal(site_connections(&site), 0);
+    assert_int_equal(site.closed[REASON_TIMEOUT], 1);
+    client_fini(&client);
+
+    site_connect(&site, &client);
+    client_send(&client, GET("/hasty?3000000"), strlen(GET("/hasty?3000000")));
+    site_settle(&site);
+    site_pass(&site, 4999);
+    assert_int_equal(site_connections(&site), 1);
+    site_pass(&site, 1);
+    assert_int_equal(site.closed[REASON_TIMEOUT], 2);
+    leave();
+}
+
+/* Finished, but not yet taken: the next request waits, and so does the end. */
+static void the_next_request_waits_for_the_queue(void **state) {
+    (void)state;
+    site_connect(&site, &client);
+    client_send(&client, GET("/size?3000000"), strlen(GET("/size?3000000")));
+    site_settle(&site);
+    client_send(&client, LAST("/say?a"), strlen(LAST("/say?a")));
+    client_end(&client);
+    site_settle(&site);
+    assert_int_equal(site.requests, 1);
+    site_read_all(&site, &client);
+    hear("200 length:3000000 (3000000 bytes); 200 length:1 close a; eof");
+    leave();
+}
+
+/* --- the end of the server --- */
+
+static void draining_closes_what_idles(void **state) {
+    (void)state;
+    struct client fresh, held;
+    site_connect(&site, &fresh);
+    join(GET("/say?a"));
+    site_connect(&site, &held);
+    site_send(&site, &held, STR(GET("/held?b") GET("/say?c")));
+    http_server_drain(&site.server);
+    http_server_drain(&site.server);
+    site_read_all(&site, &fresh);
+    hear("200 length:1 a; eof");
+    assert_string_equal(client_transcript(&fresh, WHOLE), "eof");
+    assert_int_equal(site.drained, 0);
+    client_fini(&fresh);
+    client_fini(&client);
+    site_release(&site);
+    client_read(&held);
+    assert_string_equal(client_transcript(&held, WHOLE), "200 length:1 close b; eof");
+    assert_int_equal(site.drained, 0);
+    client_fini(&held);
+    site_settle(&site);
+    assert_int_equal(site.drained, 1);
+    assert_int_equal(site.requests, 2);
+}
+
+/* A head that arrives meanwhile is answered, and told that it is the last. */
+static void draining_waits_for_heads(void **state) {
+    (void)state;
+    join("GET /say?a HTTP/1.1\r\n");
+    http_server_drain(&site.server);
+    say(HOST "\r\n");
+    hear("200 length:1 close a; eof");
+    leave();
+    assert_int_equal(site.drained, 1);
+}
+
+static void draining_ends_open_ended_streams(void **state) {
+    (void)state;
+    struct client streams[20];
+    uint64_t waits[COUNT(streams)], differ = 0;
+    for (size_t i = 0; i < COUNT(streams); i++) {
+        site_connect(&site, &streams[i]);
+        site_send(&site, &streams[i], STR(GET("/sse")));
+    }
+    join(GET("/endless?a"));
+    http_server_drain(&site.server);
+    site_settle(&site);
+    hear("200 chunked a cut; eof");
+    client_fini(&client);
+    for (size_t i = 0; i < COUNT(streams); i++) {
+        site_read_all(&site, &streams[i]);
+        const char *text = client_transcript(&streams[i], WHOLE);
+        struct str rest = str_of(text);
+        assert_true(str_starts(rest, STR("200 chunked retry: ")));
+        assert_null(strstr(text, "cut"));
+        rest = (struct str){rest.ptr + 19, strcspn(rest.ptr + 19, "\n")};
+        assert_int_equal(str_to_u64(rest, &waits[i]), 0);
+        differ += waits[i] != waits[0];
+        client_fini(&streams[i]);
+    }
+    assert_true(differ > 0);
+    site_settle(&site);
+    assert_int_equal(site.closed[REASON_DRAIN], (int)COUNT(streams) + 1);
+    assert_int_equal(site.drained, 1);
+}
+
+static void draining_has_a_deadline(void **state) {
+    (void)state;
+    join(GET("/held?a"));
+    http_server_drain(&site.server);
+    after(site.server.limits.drain_timeout, "eof");
+    assert_int_equal(site.closed[REASON_DRAIN], 1);
+    assert_int_equal(site.drained, 1);
+    leave();
+}
+
+static void stopping_closes_all(void **state) {
+    (void)state;
+    struct client other;
+    join(GET("/held?a"));
+    site_connect(&site, &other);
+    http_server_stop(&site.server);
+    site_settle(&site);
+    assert_int_equal(site_connections(&site), 0);
+    assert_int_equal(site.closed[REASON_DRAIN], 1);
+    assert_int_equal(site.left, 2);
+    client_fini(&other);
+    leave();
+}
+
+/* A descriptor that is none is taken, and given up. */
+static void a_bad_descriptor_is_given_up(void **state) {
+    (void)state;
+    struct address peer = {.port = 1};
+    assert_true(http_server_accept(&site.server, 1 << 20, &peer));
+    site_settle(&site);
+    assert_int_equal(site.left, 1);
+    assert_int_equal(site_connections(&site), 0);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(eof_in_a_head_closes),
+        TEST(eof_in_a_body_is_told),
+        TEST(a_request_cut_off_in_the_queue_is_told),
+        TEST(what_is_due_is_answered_after_eof),
+        TEST(open_ended_answers_end_with_their_client),
+        TEST(a_forwarded_body_that_breaks_off_is_cut),
+        TEST(resets_are_noticed_at_every_place),
+        TEST(an_aborted_answer_to_the_end_is_reset),
+        TEST(heads_have_a_deadline),
+        TEST(idle_connections_have_a_deadline),
+        TEST(bodies_must_progress),
+        TEST(whole_bodies_must_progress_by_a_kilobyte),
+        TEST(a_body_that_was_not_asked_for_is_not_late),
+        TEST(failing_writes_end_the_stream),
+        TEST(full_sockets_are_waited_for),
+        TEST(stalled_readers_are_dropped),
+        TEST(the_next_request_waits_for_the_queue),
+        TEST(draining_closes_what_idles),
+        TEST(draining_waits_for_heads),
+        TEST(draining_ends_open_ended_streams),
+        TEST(draining_has_a_deadline),
+        TEST(stopping_closes_all),
+        TEST(a_bad_descriptor_is_given_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
