@@ -392,7 +392,7 @@ static void a_bad_body_behind_an_answer_closes(void **state) {
     site_connect(&site, &client);
     site_send(&site, &client, STR(CHUNKED("/endless?a", "zz\r\n")));
     assert_string_equal(client_transcript(&client, WHOLE), "200 chunked a cut; eof");
-    assert_int_equal(site.closed[REASON_ERROR], 1);
+    assert_int_equal(site.closed[REASON_CLIENT], 1);
     part(&site, &client);
     site_fini(&site);
 }
