@@ -9,6 +9,7 @@
 #include "http/sse.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,7 @@ static void on_drained(struct http_server *server) {
 void site_init(struct site *site) {
     struct limits limits;
     *site = (struct site){0};
+    signal(SIGPIPE, SIG_IGN); /* as the program does */
     clock_freeze();
     assert_int_equal(loop_init(&site->loop), 0);
     limits_init(&limits);
