@@ -5,12 +5,13 @@
  *       |                    +-- refused: an answer, then the end              |
  *       +------------------ answer handed over, connection kept <--------------+
  *
- * llhttp turns bytes into spans; it is paused at the end of the head and of the message, so that
- * nothing above ever runs below it. The stream is dispatched when its head is complete, and may
- * answer before its body has come. What arrives behind the current request (pipelining) is kept in
- * `pending`, and reading goes on so that the peer's leaving is seen: behind an endless answer at
- * most 4 KiB are kept, behind others reading rests. An exchange is over when its answer is complete
- * and nearly all handed to the kernel, and its body has been read or dropped.
+ * llhttp turns the bytes of a head into spans; it is paused at the head's end, so that nothing
+ * above ever runs below it. Bodies are counted or go through the chunk decoder. The stream is
+ * dispatched when its head is complete, and may answer before its body has come. What arrives
+ * behind the current request (pipelining) is kept in `pending`, and reading goes on so that the
+ * peer's leaving is seen: behind an endless answer at most 4 KiB are kept, behind others reading
+ * rests. An exchange is over when its answer is complete and nearly all handed to the kernel, and
+ * its body has been read or dropped.
  *
  * The framing of answers is decided here and nowhere else: Content-Length when the length is known,
  * chunked for HTTP/1.1 clients that keep the connection, the connection's end for the others. */
@@ -46,13 +47,14 @@ struct http1 {
     llhttp_t
         *parser; /* from the first byte of a request to its last; an endless answer needs none */
     struct head_scan scan;
-    uint32_t trailer_bytes; /* trailer fields and chunk extensions: dropped, but limited */
-    uint32_t progress;      /* body bytes since the deadline was set */
-    const char *why;        /* what a request was refused for */
-    uint16_t refusal;       /* status of a refusal from within the parser */
+    struct chunk_decoder chunks; /* of a chunked body, */
+    uint64_t left;               /* of another: bytes still to come */
+    uint32_t progress;           /* body bytes since the deadline was set */
+    const char *why;             /* what a request was refused for */
+    uint16_t refusal;            /* status of a refusal from within the parser */
     uint8_t state;
     unsigned keep_alive : 1, answered : 1, chunked : 1, close_delimited : 1, continue_due : 1,
-        feeding : 1, served : 1, value_open : 1, new_body : 1;
+        feeding : 1, served : 1, value_open : 1;
 };
 
 static const struct stream_ops stream_ops;
@@ -94,10 +96,7 @@ static bool can_drop_rest(const struct http1 *c) {
     const struct stream *stream = c->stream;
     if (c->continue_due || !c->keep_alive || stream->in_failed)
         return false;
-    int64_t length = stream->request->content_length;
-    if (length <= 0 && !stream->request->chunked)
-        return true;
-    return length >= 0 && length - (int64_t)stream->received <= DROP_BODY_MAX;
+    return !stream->request->chunked && c->left <= DROP_BODY_MAX;
 }
 
 /* --- refusing --- */
@@ -134,6 +133,7 @@ static void refuse_body(struct http1 *c, int status, const char *why) {
     c->state = ANSWERING; /* what follows is not looked at */
     timer_clear(&c->deadline);
     stream->in_failed = true;
+    stream->reason = REASON_CLIENT;
     if (stream->state == STREAM_OPEN)
         stream_reset_head(stream);
     if (!c->answered)
@@ -144,10 +144,6 @@ static void refuse_body(struct http1 *c, int status, const char *why) {
 
 static struct http1 *of_parser(llhttp_t *parser) {
     return parser->data;
-}
-
-static bool in_body(const struct http1 *c) {
-    return c->stream != NULL;
 }
 
 /* Refuses from within the parser: feed() answers once it has returned. */
@@ -173,18 +169,6 @@ static int on_url(llhttp_t *parser, const char *at, size_t n) {
     return 0;
 }
 
-static int count_trailer(struct http1 *c, size_t n) {
-    c->trailer_bytes += (uint32_t)n;
-    if (c->trailer_bytes > c->server->limits.head_bytes)
-        return refuse_later(c, 431, "trailer fields or chunk extensions too large");
-    return 0;
-}
-
-static int on_extension(llhttp_t *parser, const char *at, size_t n) {
-    (void)at;
-    return count_trailer(of_parser(parser), n);
-}
-
 static struct field *last_field(struct http1 *c) {
     return &c->request->fields[c->request->nfields - 1];
 }
@@ -198,8 +182,6 @@ static void append_lower(struct buf *buf, const char *at, size_t n) {
 
 static int on_field(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    if (in_body(c))
-        return count_trailer(c, n);
     struct request *request = c->request;
     if (request->nfields == 0 || c->value_open) {
         if (request->nfields == c->server->limits.head_fields)
@@ -214,8 +196,6 @@ static int on_field(llhttp_t *parser, const char *at, size_t n) {
 
 static int on_field_complete(llhttp_t *parser) {
     struct http1 *c = of_parser(parser);
-    if (in_body(c))
-        return 0;
     if (c->request->nfields == 0 || c->value_open || last_field(c)->name_len == 0)
         return HPE_USER; /* a line that begins with its colon; llhttp makes the error its own */
     last_field(c)->value = (uint32_t)c->request->bytes.len;
@@ -225,8 +205,6 @@ static int on_field_complete(llhttp_t *parser) {
 
 static int on_value(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    if (in_body(c))
-        return count_trailer(c, n);
     buf_append(&c->request->bytes, at, n);
     last_field(c)->value_len += (uint32_t)n;
     return 0;
@@ -237,31 +215,13 @@ static int on_headers_complete(llhttp_t *parser) {
     return HPE_PAUSED;
 }
 
-static int on_body(llhttp_t *parser, const char *at, size_t n) {
-    struct http1 *c = of_parser(parser);
-    c->progress += (uint32_t)n;
-    c->new_body = true;
-    if (!c->answered) /* after the answer the rest is dropped */
-        stream_body(c->stream, at, n);
-    return 0;
-}
-
-static int on_message_complete(llhttp_t *parser) {
-    (void)parser;
-    return HPE_PAUSED;
-}
-
 static const llhttp_settings_t settings = {
     .on_method = on_method,
     .on_url = on_url,
     .on_header_field = on_field,
     .on_header_field_complete = on_field_complete,
     .on_header_value = on_value,
-    .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension,
     .on_headers_complete = on_headers_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
 };
 
 /* --- bytes in --- */
@@ -286,9 +246,13 @@ static void begin(struct http1 *c) {
     c->parser->data = c;
     c->request = http_server_take_request(c->server);
     c->scan = (struct head_scan){0};
-    c->trailer_bytes = 0;
     c->value_open = c->answered = c->continue_due = false;
     enter(c, HEAD);
+}
+
+static void free_parser(struct http1 *c) {
+    pool_free(&c->server->loop->pool, c->parser, sizeof *c->parser);
+    c->parser = NULL;
 }
 
 /* The head is complete: from here on there is a stream. False: it was refused. */
@@ -308,17 +272,15 @@ static bool start_exchange(struct http1 *c) {
     c->close_delimited = c->chunked = false;
     c->stream = stream_new(c->server, &stream_ops, c, request, &c->conn.peer);
     c->served = true;
-    enter(c, BODY);
+    c->left = request->content_length > 0 ? (uint64_t)request->content_length : 0;
+    c->chunks = (struct chunk_decoder){.limit = (uint32_t)c->server->limits.head_bytes};
+    free_parser(c);
+    enter(c, request->chunked || c->left > 0 ? BODY : ANSWERING);
+    c->stream->in_ended = c->state == ANSWERING;
     return true;
 }
 
-static void free_parser(struct http1 *c) {
-    pool_free(&c->server->loop->pool, c->parser, sizeof *c->parser);
-    c->parser = NULL;
-}
-
 static void request_ended(struct http1 *c) {
-    free_parser(c);
     c->continue_due = false;
     enter(c, ANSWERING);
     stream_body_end(c->stream);
@@ -331,10 +293,7 @@ static size_t taken(const struct http1 *c, const char *bytes, size_t n) {
 }
 
 static size_t refused(struct http1 *c, int status, const char *why, size_t n) {
-    if (c->stream)
-        refuse_body(c, status, why);
-    else
-        refuse(c, status, why);
+    refuse(c, status, why);
     return n;
 }
 
@@ -354,26 +313,55 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
         return n;
     if (!start_exchange(c))
         return n;
-    llhttp_resume(c->parser);
     stream_dispatch(c->stream);
     return used;
 }
 
+static void take_body(struct http1 *c, struct str data) {
+    c->progress += (uint32_t)data.len;
+    if (!c->answered) /* after the answer the rest is dropped */
+        stream_body(c->stream, data.ptr, data.len);
+}
+
+/* Both take what they can from the front of `in`: 1 when the body has ended, 0, or CHUNK_EBAD or
+ * _ELIMIT. */
+static int take_counted(struct http1 *c, struct str *in) {
+    struct str data = {in->ptr, in->len < c->left ? in->len : (size_t)c->left};
+    take_body(c, data);
+    in->ptr += data.len;
+    in->len -= data.len;
+    c->left -= data.len;
+    return c->left == 0;
+}
+
+static int take_chunks(struct http1 *c, struct str *in) {
+    struct str data;
+    int rc;
+    do {
+        rc = chunk_decode(&c->chunks, in, &data);
+        take_body(c, data);
+    } while (rc == 0 && in->len > 0);
+    return rc;
+}
+
 static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
     struct stream *stream = stream_ref(c->stream);
-    c->new_body = false;
-    llhttp_errno_t error = llhttp_execute(c->parser, bytes, n);
-    size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
-    if (error == HPE_PAUSED)
+    struct str in = {bytes, n};
+    uint32_t before = c->progress;
+    int rc = stream->request->chunked ? take_chunks(c, &in) : take_counted(c, &in);
+    bool came = c->progress != before;
+    if (rc == CHUNK_ELIMIT)
+        refuse_body(c, 431, "trailer fields or chunk extensions too large");
+    else if (rc < 0)
+        refuse_body(c, 400, "malformed chunked body");
+    else if (rc == 1)
         request_ended(c);
-    else if (error != HPE_OK)
-        refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed chunked body", n);
-    else if (c->new_body && (!stream->bulk || c->progress >= BULK_PROGRESS))
+    else if (came && (!stream->bulk || c->progress >= BULK_PROGRESS))
         set_deadline(c);
-    if (c->new_body && error == HPE_OK)
+    if (came && rc == 0)
         stream_body_came(stream);
     stream_unref(stream);
-    return used;
+    return rc < 0 ? n : n - in.len;
 }
 
 static bool is_behind(const struct http1 *c) {
@@ -406,13 +394,6 @@ static void keep(struct http1 *c, const char *bytes, size_t n) {
     end_unheard(c);
 }
 
-/* llhttp tells the end of a message without a body only when it is executed again, be it with 0
- * bytes. */
-static bool is_complete_without_bytes(const struct http1 *c) {
-    return c->state == BODY && !c->stream->request->chunked &&
-           c->stream->request->content_length <= 0;
-}
-
 /* Parses until the bytes are used up or a request waits for its answer. Returns how many were used.
  */
 static size_t feed(struct http1 *c, const char *bytes, size_t n) {
@@ -423,7 +404,7 @@ static size_t feed(struct http1 *c, const char *bytes, size_t n) {
             try_next(c);
         if (c->state == ANSWERING || c->conn.ending || c->conn.closing)
             break;
-        if (at == n && !is_complete_without_bytes(c))
+        if (at == n)
             break;
         if (c->state == IDLE)
             begin(c);

@@ -11,14 +11,32 @@
 
 enum { SCAN_BEFORE, SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
 
-static const char protocol[] = "HTTP/";
+#define PROTOCOL_LEN 8 /* of "HTTP/1.1" */
+#define MISMATCH 255
 
-/* One byte of the request line: the last word must begin with "HTTP/". */
-static void match_protocol(struct head_scan *scan, char c) {
-    if (c == ' ')
+/* Whether `c` may stand at `index` of HTTP-version (RFC 9112 section 2.3). */
+static bool fits_version(char c, unsigned index) {
+    if (index == 5 || index == 7)
+        return c >= '0' && c <= '9';
+    return index < PROTOCOL_LEN ? c == "HTTP/ . "[index] : c == '\r' || c == '\n';
+}
+
+/* One byte of the request line: its last word must be an HTTP-version, of whatever number. False:
+ * it never will be. */
+static bool match_version(struct head_scan *scan, char c) {
+    if (c == ' ') {
         scan->matched = 0;
-    else if (scan->matched < 5)
-        scan->matched = c == protocol[scan->matched] ? scan->matched + 1 : 6;
+        return true;
+    }
+    if (scan->matched == MISMATCH)
+        return true; /* the method, the target */
+    bool fits = fits_version(c, scan->matched);
+    bool version = scan->matched >= 5; /* "HTTP/" stood there: it can be nothing else any more */
+    if (!fits)
+        scan->matched = MISMATCH;
+    else if (scan->matched < PROTOCOL_LEN)
+        scan->matched++;
+    return fits || !version;
 }
 
 int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
@@ -30,10 +48,11 @@ int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
             scan->state = SCAN_REQUEST_LINE;
             /* fall through */
         case SCAN_REQUEST_LINE:
-            match_protocol(scan, *at);
+            if (!match_version(scan, *at))
+                return 400;
             if (*at != '\n')
                 break;
-            if (scan->matched == 6 || scan->matched < 5)
+            if (scan->matched != PROTOCOL_LEN)
                 return 400;
             scan->state = SCAN_LINE_START;
             break;

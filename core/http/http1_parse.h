@@ -9,7 +9,7 @@
  * not: folded fields (RFC 9112 section 5.2) and protocols other than HTTP (RTSP/1.0). */
 struct head_scan {
     uint8_t state;
-    uint8_t matched; /* bytes of "HTTP/" seen after the last space of the request line */
+    uint8_t matched; /* bytes of "HTTP/1.1" seen after the last space of the request line */
     uint32_t bytes;  /* of the head so far */
 };
 

@@ -131,7 +131,7 @@ static void accept_some(struct listener *listener) {
         if (fd < 0)
             continue; /* that connection is gone already (ECONNABORTED and the like) */
         if (listener->starved)
-            log_info("accepting connections again");
+            log_debug("accepting connections again");
         listener->starved = false;
         listener->on_accept(listener, fd, &peer);
     }

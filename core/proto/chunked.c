@@ -1,16 +1,25 @@
-/* chunked: the lines that frame a chunk (RFC 9112 section 7.1).
+/* chunked: the chunked transfer coding (RFC 9112 section 7.1).
  *
- *     chunk      = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
- *     chunk-size = 1*HEXDIG
+ *     chunked-body = *chunk last-chunk trailer-section CRLF
+ *     chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
+ *     chunk-size   = 1*HEXDIG
  *
- * A chunk is sent as three pieces, "<hex>CRLF", the bytes, "CRLF", so that the bytes need not be
- * copied; this file makes the first. The other two are constants, and so is the end of the body,
- * CHUNK_LAST: the last chunk followed by an empty trailer section. It owns nothing and does not
- * know what the bytes are or when they leave.
+ * Decoding is a machine over single bytes but for the data, which is passed through in runs, in
+ * whatever pieces the input comes. It is strict where a proxy might read otherwise: a bare CR or
+ * LF, white space behind a size, a size of more than 16 digits are errors. Extensions and trailer
+ * fields are checked for their characters and dropped, up to a limit, since a peer could send them
+ * for ever.
+ *
+ * Sending: a chunk is sent as three pieces, "<hex>CRLF", the bytes, "CRLF", so that the bytes need
+ * not be copied; this file makes the first. The other two are constants, and so is the end of the
+ * body, CHUNK_LAST: the last chunk followed by an empty trailer section. It owns nothing and does
+ * not know what the bytes are or when they leave.
  *
  * snprintf would do, at ten times the cost, and this runs for each event of each stream that writes
  * by itself. */
 #include "proto/chunked.h"
+
+#include "proto/header.h"
 
 size_t chunk_head(char out[CHUNK_HEAD_MAX], size_t n) {
     static const char hex[16] = "0123456789abcdef";
@@ -23,4 +32,144 @@ size_t chunk_head(char out[CHUNK_HEAD_MAX], size_t n) {
     out[digits] = '\r';
     out[digits + 1] = '\n';
     return digits + 2;
+}
+
+enum {
+    SIZE,
+    SIZE_SPACE, /* bad white space before an extension, which recipients must accept */
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER_START,
+    TRAILER_NAME,
+    TRAILER_VALUE,
+    TRAILER_LF,
+    END_LF,
+    END
+};
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* What may stand in an extension or a field value (RFC 9110 section 5.5). */
+static bool is_text(char c) {
+    return c == '\t' || ((unsigned char)c >= 0x20 && c != 0x7f);
+}
+
+static int step_size(struct chunk_decoder *d, char c) {
+    int digit = hex_value(c);
+    if (digit >= 0) {
+        if (d->digits++ == 16)
+            return CHUNK_EBAD;
+        d->left = d->left << 4 | (unsigned)digit;
+        return 0;
+    }
+    if (d->digits == 0)
+        return CHUNK_EBAD;
+    if (c == '\r')
+        d->state = SIZE_LF;
+    else if (c == ';')
+        d->state = EXTENSION;
+    else if (c == ' ' || c == '\t')
+        d->state = SIZE_SPACE;
+    else
+        return CHUNK_EBAD;
+    return 0;
+}
+
+/* A dropped byte: text until CR, which leads to `then`. */
+static int step_text(struct chunk_decoder *d, char c, uint8_t then) {
+    if (c == '\r')
+        d->state = then;
+    else if (!is_text(c))
+        return CHUNK_EBAD;
+    return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
+}
+
+static int step_name(struct chunk_decoder *d, char c) {
+    if (c == ':' && d->state == TRAILER_NAME)
+        d->state = TRAILER_VALUE;
+    else if (header_is_token((struct str){&c, 1}))
+        d->state = TRAILER_NAME;
+    else
+        return CHUNK_EBAD;
+    return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
+}
+
+/* `c` must be `want`, which leads to `then`. */
+static int step_exact(struct chunk_decoder *d, char c, char want, uint8_t then) {
+    if (c != want)
+        return CHUNK_EBAD;
+    d->state = then;
+    return 0;
+}
+
+static void begin_data(struct chunk_decoder *d) {
+    d->state = d->left == 0 ? TRAILER_START : DATA;
+    d->digits = 0;
+}
+
+/* Any byte but one of the data. */
+static int step(struct chunk_decoder *d, char c) {
+    int rc;
+    switch (d->state) {
+    case SIZE:
+        return step_size(d, c);
+    case SIZE_SPACE:
+        if (c == ' ' || c == '\t')
+            return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
+        return step_exact(d, c, ';', EXTENSION);
+    case EXTENSION:
+        return step_text(d, c, SIZE_LF);
+    case SIZE_LF:
+        rc = step_exact(d, c, '\n', DATA);
+        if (rc == 0)
+            begin_data(d);
+        return rc;
+    case DATA_CR:
+        return step_exact(d, c, '\r', DATA_LF);
+    case DATA_LF:
+        return step_exact(d, c, '\n', SIZE);
+    case TRAILER_START:
+        return c == '\r' ? step_exact(d, c, '\r', END_LF) : step_name(d, c);
+    case TRAILER_NAME:
+        return step_name(d, c);
+    case TRAILER_VALUE:
+        return step_text(d, c, TRAILER_LF);
+    case TRAILER_LF:
+        return step_exact(d, c, '\n', TRAILER_START);
+    default: /* END_LF */
+        return step_exact(d, c, '\n', END);
+    }
+}
+
+static void take_data(struct chunk_decoder *d, struct str *in, struct str *data) {
+    *data = (struct str){in->ptr, in->len < d->left ? in->len : (size_t)d->left};
+    in->ptr += data->len;
+    in->len -= data->len;
+    d->left -= data->len;
+    if (d->left == 0)
+        d->state = DATA_CR;
+}
+
+int chunk_decode(struct chunk_decoder *decoder, struct str *in, struct str *data) {
+    *data = (struct str){in->ptr, 0};
+    while (in->len > 0 && decoder->state != END) {
+        if (decoder->state == DATA) {
+            take_data(decoder, in, data);
+            return 0;
+        }
+        int rc = step(decoder, *in->ptr);
+        if (rc < 0)
+            return rc;
+        in->ptr++;
+        in->len--;
+    }
+    return decoder->state == END;
 }

@@ -30,23 +30,24 @@ static struct stream *check_stream(lua_State *L) {
 static int refuse(lua_State *L, const char *what, int error) {
     switch (error) {
     case STREAM_EHEAD:
-        return luaL_error(L,
-                          "%s: the head of the answer has been sent; set status and headers before "
-                          "the first write",
-                          what);
+        return state_error(
+            L,
+            "%s: the head of the answer has been sent; set status and headers before "
+            "the first write",
+            what);
     case STREAM_ECLOSED:
-        return luaL_error(L, "%s: the stream is closed", what);
+        return state_error(L, "%s: the stream is closed", what);
     case STREAM_EFRAMING:
-        return luaL_error(L,
-                          "%s: this header belongs to the framing of the answer, which is the "
-                          "server's; leave it out",
-                          what);
+        return state_error(L,
+                           "%s: this header belongs to the framing of the answer, which is the "
+                           "server's; leave it out",
+                           what);
     case STREAM_ELENGTH:
-        return luaL_error(L, "%s: more bytes than the length that was announced", what);
+        return state_error(L, "%s: more bytes than the length that was announced", what);
     case SSE_EFIELD:
-        return luaL_error(L, "%s: CR, LF or NUL in event or id; they would end the field", what);
+        return state_error(L, "%s: CR, LF or NUL in event or id; they would end the field", what);
     default:
-        return luaL_error(
+        return state_error(
             L,
             "%s: not a valid header name or value (a name is a token, a value has no control "
             "characters and no white space around it)",
@@ -62,8 +63,8 @@ static int l_status(lua_State *L) {
     int rc =
         stream_set_status(stream, status == floor(status) && fabs(status) < 1000 ? (int)status : 0);
     if (rc == STREAM_EVALUE)
-        return luaL_error(L, "stream:status: expected a status from 200 to 599, got %s",
-                          lua_tostring(L, 2));
+        return state_error(L, "stream:status: expected a status from 200 to 599, got %s",
+                           lua_tostring(L, 2));
     if (rc < 0)
         return refuse(L, "stream:status", rc);
     return 0;
@@ -93,7 +94,8 @@ static const char *same_site(lua_State *L, int index) {
     for (int i = 0; i < 3; i++)
         if (str_ieq(str_of(given), str_of(names[i])))
             return names[i];
-    luaL_error(L, "stream:cookie: same_site is \"Strict\", \"Lax\" or \"None\", got \"%s\"", given);
+    state_error(L, "stream:cookie: same_site is \"Strict\", \"Lax\" or \"None\", got \"%s\"",
+                given);
     return NULL;
 }
 
@@ -111,11 +113,12 @@ static void cookie_option(lua_State *L, const char *name, struct cookie_options 
     else if (strcmp(name, "same_site") == 0)
         options->same_site = same_site(L, -1);
     else
-        luaL_error(L,
-                   "stream:cookie: unknown option \"%s\"; there are path, domain, max_age, secure, "
-                   "http_only and "
-                   "same_site",
-                   name);
+        state_error(
+            L,
+            "stream:cookie: unknown option \"%s\"; there are path, domain, max_age, secure, "
+            "http_only and "
+            "same_site",
+            name);
 }
 
 static int l_cookie(lua_State *L) {
@@ -133,9 +136,9 @@ static int l_cookie(lua_State *L) {
         rc = stream_add_header(stream, STR("Set-Cookie"), buf_str(&field));
     buf_fini(&field);
     if (rc == COOKIE_ENAME)
-        return luaL_error(L, "stream:cookie: the name is not a token");
+        return state_error(L, "stream:cookie: the name is not a token");
     if (rc == COOKIE_EVALUE)
-        return luaL_error(
+        return state_error(
             L, "stream:cookie: the value, path or domain holds a character that a cookie cannot "
                "(space, "
                "quote, comma, semicolon, backslash, control or non-ASCII); encode it first");
@@ -151,7 +154,7 @@ static void append_hint(lua_State *L, struct buf *lines, struct str name, struct
         return;
     }
     buf_fini(lines);
-    luaL_error(L, "stream:early_hints: not a valid header name or value");
+    state_error(L, "stream:early_hints: not a valid header name or value");
 }
 
 /* { Link = "…" } or { Link = {"…", "…"} } */
@@ -162,7 +165,7 @@ static int l_early_hints(lua_State *L) {
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING) {
             buf_fini(&lines);
-            return luaL_error(
+            return state_error(
                 L, "stream:early_hints: expected header names as keys, such as { Link = \"…\" }");
         }
         struct str name = check_str(L, -2);
@@ -193,9 +196,9 @@ static int l_respond(lua_State *L) {
     exchange->finished = true;
     int rc = stream_respond(exchange->stream, type, body.ptr, body.len);
     if (rc < 0)
-        return luaL_error(L, "the answer has begun already; a handler answers once: by what it "
-                             "returns, by text, html, "
-                             "json, redirect or file, or by write");
+        return state_error(L, "the answer has begun already; a handler answers once: by what it "
+                              "returns, by text, html, "
+                              "json, redirect or file, or by write");
     return 0;
 }
 
@@ -203,6 +206,14 @@ static int push_true(lua_State *L) {
     lua_pushnil(L);
     lua_pushboolean(L, true);
     return 2;
+}
+
+/* nil, nil, why */
+static int push_failure(lua_State *L, const char *why) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 3;
 }
 
 /* The results of a write, waiting first when the stream is above its high mark. */
@@ -214,10 +225,6 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
         lua_pushliteral(L, "dropped");
         return 3;
     }
-    if (rc == STREAM_ECLOSED && exchange->finished)
-        return luaL_error(
-            L, "%s: the answer has been finished; write before stream:finish() or what finishes it",
-            what);
     if (rc == STREAM_ECLOSED)
         return exchange_refuse_write(L, 1);
     if (rc < 0)
@@ -233,6 +240,11 @@ static int l_write(lua_State *L) {
     struct str chunk = check_str(L, 2);
     if (exchange == NULL)
         return exchange_refuse_write(L, 1);
+    if (exchange->finished)
+        return state_error(
+            L,
+            "stream:write: the answer has been finished; write before stream:finish() or what else "
+            "finishes it");
     return written(L, exchange, "stream:write",
                    stream_write(exchange->stream, chunk.ptr, chunk.len));
 }
@@ -264,8 +276,8 @@ static int policy_of(lua_State *L, const char *what, const char *name) {
     for (int i = 0; i < 3; i++)
         if (strcmp(name, names[i]) == 0)
             return i;
-    return luaL_error(L, "%s: expected \"block\", \"drop_newest\" or \"disconnect\", got \"%s\"",
-                      what, name);
+    return state_error(L, "%s: expected \"block\", \"drop_newest\" or \"disconnect\", got \"%s\"",
+                       what, name);
 }
 
 static int l_write_policy(lua_State *L) {
@@ -324,9 +336,7 @@ static int l_send(lua_State *L) {
         return exchange_refuse_write(L, 1);
     uint64_t limit = exchange->stream->server->limits.event_bytes;
     if (event.data.len + event.comment.len + event.event.len + event.id.len > limit)
-        return luaL_error(
-            L, "sse:send: an event of more than %d bytes (the limit event_bytes); send it in parts",
-            (int)limit);
+        return push_failure(L, "limit");
     return written(L, exchange, "sse:send", sse_send(exchange->stream, &event));
 }
 

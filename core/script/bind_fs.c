@@ -329,9 +329,9 @@ static int l_writer(lua_State *L) {
 static struct job *begin_on(lua_State *L, int64_t (*run_it)(struct job *)) {
     struct writer *writer = *(struct writer **)luaL_checkudata(L, 1, WRITER_META);
     if (writer && writer->busy)
-        luaL_error(L, "stream:save: another task works on this writer");
+        state_error(L, "stream:save: another task works on this writer");
     if (writer == NULL || !writer->open)
-        luaL_error(L, "stream:save: this writer is over");
+        state_error(L, "stream:save: this writer is over");
     struct job *job = begin(L, "stream:save", writer->file.path, run_it, push_true);
     if (job == NULL)
         return NULL;

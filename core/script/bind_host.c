@@ -318,7 +318,7 @@ static void add_field(lua_State *L, struct simulated *simulated, struct str name
     struct str value;
     value.ptr = luaL_checklstring(L, -1, &value.len);
     if (simulated_add_field(simulated, name, value) < 0)
-        luaL_error(L, "weir.test.simulate: not a header name or value: %s", name.ptr);
+        state_error(L, "weir.test.simulate: not a header name or value: %s", name.ptr);
 }
 
 /* { name = value or list of values }, { {name, value}, ... }, or both. stack: the table on top */

@@ -44,8 +44,8 @@ static uint64_t limit_value(lua_State *L, const struct limit_row *row) {
     }
     static const char *const expected[] = {"a whole number", "a size, as a number or like \"64KB\"",
                                            "seconds, as a number"};
-    luaL_error(L, "weir.limits: %s: expected %s, got %s", row->name, expected[row->kind],
-               lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
+    state_error(L, "weir.limits: %s: expected %s, got %s", row->name, expected[row->kind],
+                lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
     return 0;
 }
 
@@ -57,15 +57,15 @@ static int unknown_limit(lua_State *L, const char *name) {
         luaL_addstring(&names, row->name);
     }
     luaL_pushresult(&names);
-    return luaL_error(L, "weir.limits: there is no limit \"%s\"; there are %s", name,
-                      lua_tostring(L, -1));
+    return state_error(L, "weir.limits: there is no limit \"%s\"; there are %s", name,
+                       lua_tostring(L, -1));
 }
 
 static int l_set_limits(lua_State *L) {
     struct generation *gen = task_generation(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     if (!gen->loading)
-        return luaL_error(
+        return state_error(
             L, "weir.limits: limits are set while the app file loads; move the call to its top");
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -73,11 +73,11 @@ static int l_set_limits(lua_State *L) {
         if (row == NULL)
             return unknown_limit(L, name);
         if (limits_set(&gen->limits, row, limit_value(L, row)) < 0)
-            return luaL_error(L, "weir.limits: %s is too small to serve anything", name);
+            return state_error(L, "weir.limits: %s is too small to serve anything", name);
         gen->limits_set |= 1ull << (row - limit_rows);
     }
     if (gen->limits.low_mark >= gen->limits.high_mark)
-        return luaL_error(
+        return state_error(
             L, "weir.limits: low_mark must be below high_mark, or writers would never wait");
     return 0;
 }
@@ -87,7 +87,7 @@ static int l_set_limits(lua_State *L) {
 static int l_log(lua_State *L) {
     enum log_level level;
     if (log_level_of(check_str(L, 1), &level) < 0)
-        return luaL_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
+        return state_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
     if (log_enabled(level))
         log_text(level, check_str(L, 2));
     return 0;

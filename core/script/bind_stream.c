@@ -240,9 +240,9 @@ static int l_newindex(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     if (!lua_isnil(L, -1) || !lua_isnil(L, -2))
-        return luaL_error(L,
-                          "stream.%s belongs to the stream and cannot be set; choose another name",
-                          lua_tostring(L, 2));
+        return state_error(L,
+                           "stream.%s belongs to the stream and cannot be set; choose another name",
+                           lua_tostring(L, 2));
     exchange_push_fields(L, 1);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 3);
@@ -284,7 +284,7 @@ static int l_read(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     if (!list_empty(&exchange->readers))
-        return luaL_error(
+        return state_error(
             L, "stream:read: another task reads this body already; let one task read it");
     stream_want_body(exchange->stream, lua_toboolean(L, 3));
     task->amount = n;
@@ -316,7 +316,7 @@ static int l_on_close(lua_State *L) {
     luaL_checktype(L, 2, LUA_TFUNCTION);
     struct generation *gen = exchange->app->gen;
     if (exchange->stream->state == STREAM_CLOSED)
-        return luaL_error(L, "stream:on_close: the stream has closed already (see stream.closed)");
+        return state_error(L, "stream:on_close: the stream has closed already (see stream.closed)");
     if (exchange->closers == LUA_NOREF) {
         lua_newtable(L);
         exchange->closers = generation_ref(gen, L);

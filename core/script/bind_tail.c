@@ -85,7 +85,7 @@ static int l_tail(lua_State *L) {
     int rc = follow_new(gen->scheduler->loop, absolute, &options, on_ready, tail, &tail->follow);
     free(absolute);
     if (rc < 0)
-        return luaL_error(L, "weir.tail: %s", uv_strerror(rc));
+        return state_error(L, "weir.tail: %s", uv_strerror(rc));
     return 1;
 }
 
@@ -97,8 +97,8 @@ static int push_line(lua_State *L, struct str line) {
 
 static int push_end(lua_State *L, const struct tail *tail) {
     if (tail->ended)
-        return luaL_error(L, "weir.tail: this tail has ended, because the task that made it was "
-                             "cancelled; make another one");
+        return state_error(L, "weir.tail: this tail has ended, because the task that made it was "
+                              "cancelled; make another one");
     lua_pushnil(L);
     lua_pushnil(L);
     return 2;
@@ -111,8 +111,8 @@ static int l_next(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     if (tail->waiter)
-        return luaL_error(L, "weir.tail: another task waits for the next line of this tail; give "
-                             "each task one of its own");
+        return state_error(L, "weir.tail: another task waits for the next line of this tail; give "
+                              "each task one of its own");
     if (tail->follow == NULL)
         return push_end(L, tail);
     if (follow_next(tail->follow, &line))

@@ -56,7 +56,7 @@ static int start_child(lua_State *L, struct task *parent) {
 static int l_spawn(lua_State *L) {
     struct task *parent = task_current(L);
     if (parent == NULL)
-        return luaL_error(
+        return state_error(
             L, "weir.spawn: there is no task here whose child it could be; use weir.background "
                "for one that belongs to the app");
     return start_child(L, parent);
@@ -99,7 +99,7 @@ static int l_join(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     if (other == task)
-        return luaL_error(L, "task:join: a task cannot wait for itself");
+        return state_error(L, "task:join: a task cannot wait for itself");
     if (other->state == TASK_DONE) {
         int top = lua_gettop(L);
         lua_pushnil(L);
@@ -128,7 +128,7 @@ static int l_defer(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     struct task *task = task_current(L);
     if (task == NULL)
-        return luaL_error(L, "weir.defer: there is no task here whose end it could wait for");
+        return state_error(L, "weir.defer: there is no task here whose end it could wait for");
     if (task->defers == LUA_NOREF) {
         lua_newtable(L);
         task->defers = generation_ref(task->gen, L);

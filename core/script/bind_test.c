@@ -46,7 +46,7 @@ static int l_counters(lua_State *L) {
 static int l_fault(lua_State *L) {
     int rc = fault_arm(luaL_checkstring(L, 1), -(int)luaL_checkinteger(L, 2),
                        (int)luaL_checkinteger(L, 3), (int)luaL_checkinteger(L, 4));
-    return rc < 0 ? luaL_error(L, "weir.test.fault: too many faults at once") : 0;
+    return rc < 0 ? state_error(L, "weir.test.fault: too many faults at once") : 0;
 }
 
 static int l_fault_reset(lua_State *L) {

@@ -36,8 +36,9 @@ struct crew {
     int running; /* threads that were started */
     pthread_mutex_t lock;
     pthread_cond_t reported;
-    int reports; /* under the lock, as is: */
-    char *error; /* of the first worker that could not start */
+    int reports;   /* under the lock, as are: */
+    char *error;   /* of a worker that could not start at all */
+    char **errors; /* of each app, from the first worker where it failed; NULL: it serves */
 };
 
 static struct worker *of_mail(struct mail *mail, size_t offset) {
@@ -58,9 +59,15 @@ static void report(struct crew *crew, char *error_take) {
 /* --- in the worker's thread --- */
 
 static void on_started(struct host *host, char *error, void *arg) {
-    (void)host;
     struct worker *worker = arg;
-    report(worker->crew, error);
+    struct crew *crew = worker->crew;
+    free(error);
+    pthread_mutex_lock(&crew->lock);
+    for (int i = 0; i < crew->options.sources->count; i++)
+        if (host_error(host, i) && crew->errors[i] == NULL)
+            crew->errors[i] = mem_strdup(host_error(host, i));
+    pthread_mutex_unlock(&crew->lock);
+    report(crew, NULL);
 }
 
 static void on_host_closed(void *arg) {
@@ -89,6 +96,9 @@ static void on_inspect(struct mail *mail) {
 
 static void on_serve(struct mail *mail) {
     struct worker *worker = of_mail(mail, offsetof(struct worker, serve));
+    for (int i = 0; i < worker->crew->options.sources->count; i++)
+        if (worker->crew->errors[i])
+            host_disable(worker->host, i);
     host_take_over(worker->host);
     for (int i = 0; i < worker->addresses; i++) {
         int rc = host_listen(worker->host, worker->fds[worker->index * worker->addresses + i]);
@@ -100,7 +110,6 @@ static void on_serve(struct mail *mail) {
 
 static char *prepare(struct worker *worker) {
     struct crew *crew = worker->crew;
-    char *error = NULL;
     worker->host = host_new(&worker->loop, &worker->scheduler, &crew->limits);
     const char *path = crew->options.access_log;
     if (path) {
@@ -112,7 +121,8 @@ static char *prepare(struct worker *worker) {
             return text.data;
         }
     }
-    return host_load_sources(worker->host, crew->options.sources, &error) < 0 ? error : NULL;
+    host_load_sources(worker->host, crew->options.sources);
+    return NULL;
 }
 
 static void *worker_main(void *arg) {
@@ -163,17 +173,39 @@ static void init_worker(struct crew *crew, int index) {
     crew->running++;
 }
 
+/* An app that failed does not hold back the others; if none is left there is nothing to serve: the
+ * first error. */
+static char *judge(struct crew *crew) {
+    const struct sources *sources = crew->options.sources;
+    int failed = 0;
+    for (int i = 0; i < sources->count; i++)
+        failed += crew->errors[i] != NULL;
+    if (failed == sources->count)
+        return mem_strdup(crew->errors[0]);
+    for (int i = 0; i < sources->count; i++) {
+        if (crew->errors[i] == NULL)
+            continue;
+        struct buf text = {0};
+        buf_printf(&text, "the app %s does not start, the others do: %s", sources->list[i].name,
+                   crew->errors[i]);
+        log_text(LOG_ERROR, buf_str(&text));
+        buf_fini(&text);
+    }
+    return NULL;
+}
+
 int crew_start(const struct crew_options *options, struct crew **out, char **error) {
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
+    crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->reported, NULL);
     crew->workers = mem_zalloc((size_t)options->workers * sizeof *crew->workers);
     for (int i = 0; i < options->workers; i++)
         init_worker(crew, i);
     wait_for_reports(crew);
-    *error = crew->error;
+    *error = crew->error ? crew->error : judge(crew);
     if (*error == NULL)
         return 0;
     post_all(crew, offsetof(struct worker, quit));
@@ -203,6 +235,9 @@ void crew_join(struct crew *crew) {
         pthread_join(crew->workers[i].thread, NULL);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->reported);
+    for (int i = 0; i < crew->options.sources->count; i++)
+        free(crew->errors[i]);
+    free(crew->errors);
     free(crew->workers);
     free(crew);
 }

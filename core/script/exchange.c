@@ -40,8 +40,8 @@ struct exchange *exchange_get(lua_State *L, int index) {
 struct exchange *exchange_check(lua_State *L, int index) {
     struct exchange *exchange = exchange_get(L, index);
     if (exchange == NULL)
-        luaL_error(L,
-                   "this stream is over; what must be kept of it has to be copied while it lives");
+        state_error(L,
+                    "this stream is over; what must be kept of it has to be copied while it lives");
     return exchange;
 }
 
@@ -60,17 +60,24 @@ void exchange_push_fields(lua_State *L, int index) {
     lua_pop(L, 1);
 }
 
+/* HEAD of a stream that would go on: the handler cannot know that nobody listens. */
+static bool is_head(const struct exchange *exchange) {
+    return exchange && exchange != &told && exchange->stream->head_only;
+}
+
 int exchange_refuse_write(lua_State *L, int index) {
     struct exchange **slot = slot_at(L, index);
     struct exchange *exchange = *slot;
     bool again = exchange == &told || (exchange && exchange->told);
     if (again) {
         struct task *task = task_current(L);
-        if (task && task->cancelled)
+        if (task && (task->cancelled || is_head(exchange)))
             return task_refuse(L);
+        state_where(L);
         lua_pushliteral(L, "stream:write: the stream is closed, as the write before has told with "
                            "nil, \"closed\"; "
                            "stop writing when a write returns nil");
+        lua_concat(L, 2);
         return 1;
     }
     if (exchange)
@@ -283,7 +290,8 @@ static void task_failed(struct exchange *exchange, struct task *task) {
         return;
     }
     bool open = stream->state == STREAM_OPEN;
-    if (!open || !is_failure(task->co, -1)) {
+    /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
+    if (stream->state == STREAM_STARTED || !is_failure(task->co, -1)) {
         lua_State *L = exchange->app->gen->state.L;
         push_traceback(exchange, task, L);
         size_t n;

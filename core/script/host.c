@@ -20,6 +20,7 @@ struct mounted {
     struct app *app;
     struct generation *gen; /* the host's own; NULL: somebody else's */
     struct starting starting;
+    char *error; /* why it does not serve; NULL: it does */
 };
 
 struct host {
@@ -32,7 +33,6 @@ struct host {
     struct listener listeners[LISTENERS_MAX];
     int nlisteners, open_listeners;
     int starting;
-    char *start_error;
     struct timer start_limit;
     void (*started)(struct host *, char *error, void *arg);
     void *started_arg;
@@ -73,7 +73,9 @@ static void serve_one_of(struct host *host, struct stream *stream) {
     const struct url_path *path = &stream->server->path;
     struct str first = url_segment(path, 0);
     struct mounted *mounted = find(host, first);
-    if (mounted && path->count > 1)
+    if (mounted && mounted->app == NULL)
+        stream_fail(stream, 503, "this app could not be started; the log says why");
+    else if (mounted && path->count > 1)
         app_serve(mounted->app, stream, 1, mounted->prefix);
     else if (mounted)
         static_redirect(stream);
@@ -129,17 +131,15 @@ void host_add(struct host *host, const char *prefix, struct app *app) {
     mount(host, prefix)->app = app;
 }
 
-static int load_one(struct host *host, const struct source *source, const char *prefix,
-                    char **error) {
-    struct generation *gen = generation_new(host->scheduler, source->folder, &host->limits);
-    if (generation_load(gen, source->file, error) < 0) {
-        generation_free(gen);
-        return -1;
-    }
+static void load_one(struct host *host, const struct source *source, const char *prefix) {
     struct mounted *mounted = mount(host, prefix);
+    struct generation *gen = generation_new(host->scheduler, source->folder, &host->limits);
+    if (generation_load(gen, source->file, &mounted->error) < 0) {
+        generation_free(gen);
+        return;
+    }
     mounted->gen = gen;
     mounted->app = gen->app;
-    return 0;
 }
 
 /* Of several apps that set a limit the lowest holds; one that sets none does not count. */
@@ -148,7 +148,7 @@ static void combine_limits(struct host *host) {
     for (int i = 0; i < host->napps; i++) {
         struct generation *gen =
             host->apps[i].gen; /* all are the host's own: they were just loaded */
-        for (const struct limit_row *row = limit_rows; row->name; row++) {
+        for (const struct limit_row *row = limit_rows; gen && row->name; row++) {
             uint64_t bit = 1ull << (row - limit_rows);
             uint64_t value = limits_get(&gen->limits, row);
             if (!(gen->limits_set & bit) ||
@@ -159,29 +159,51 @@ static void combine_limits(struct host *host) {
         }
     }
     for (int i = 0; i < host->napps; i++)
-        host->apps[i].gen->limits = host->http.limits;
+        if (host->apps[i].gen)
+            host->apps[i].gen->limits = host->http.limits;
 }
 
-int host_load_sources(struct host *host, const struct sources *sources, char **error) {
+void host_load_sources(struct host *host, const struct sources *sources) {
     for (int i = 0; i < sources->count; i++) {
         struct buf prefix = {0};
         if (!sources->single)
             buf_printf(&prefix, "/%s", sources->list[i].name);
         buf_add_char(&prefix, '\0');
-        int rc = load_one(host, &sources->list[i], prefix.data, error);
+        load_one(host, &sources->list[i], prefix.data);
         buf_fini(&prefix);
-        if (rc < 0)
-            return rc;
     }
     combine_limits(host);
-    return 0;
+}
+
+const char *host_error(struct host *host, int index) {
+    return host->apps[index].error;
+}
+
+/* A copy of the first error; NULL: none. */
+static char *first_error(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].error)
+            return mem_strdup(host->apps[i].error);
+    return NULL;
+}
+
+void host_disable(struct host *host, int index) {
+    struct mounted *mounted = &host->apps[index];
+    if (mounted->error == NULL)
+        mounted->error = mem_strdup("it failed in another worker");
+    mounted->app = NULL;
+    if (mounted->gen)
+        generation_cancel(mounted->gen);
 }
 
 int host_load(struct host *host, const char *path, char **error) {
     struct sources sources = {0};
     int rc = sources_add(&sources, path, error);
-    if (rc == 0)
-        rc = host_load_sources(host, &sources, error);
+    if (rc == 0) {
+        host_load_sources(host, &sources);
+        *error = first_error(host);
+        rc = *error ? -1 : 0;
+    }
     sources_free(&sources);
     return rc;
 }
@@ -194,22 +216,18 @@ void host_list_routes(struct host *host, struct buf *out) {
 /* --- starting --- */
 
 static void finish_start(struct host *host) {
-    if (host->started == NULL)
-        return;
     void (*started)(struct host *, char *, void *) = host->started;
-    char *error = host->start_error;
+    if (started == NULL)
+        return;
     host->started = NULL;
-    host->start_error = NULL;
     timer_clear(&host->start_limit);
-    started(host, error, host->started_arg);
+    started(host, first_error(host), host->started_arg);
 }
 
 static void one_started(struct starting *starting) {
+    struct mounted *mounted = CONTAINER_OF(starting, struct mounted, starting);
     struct host *host = starting->owner;
-    if (host->start_error == NULL)
-        host->start_error = starting->error;
-    else
-        free(starting->error);
+    mounted->error = starting->error;
     starting->error = NULL;
     if (--host->starting == 0)
         finish_start(host);
@@ -217,10 +235,11 @@ static void one_started(struct starting *starting) {
 
 static void on_start_limit(struct timer *timer) {
     struct host *host = CONTAINER_OF(timer, struct host, start_limit);
-    if (host->start_error == NULL)
-        host->start_error =
-            mem_strdup("app:on_start did not return within 10 s; start what goes on with "
-                       "weir.background");
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].starting.left > 0)
+            host->apps[i].error =
+                mem_strdup("app:on_start did not return within 10 s; start what goes on "
+                           "with weir.background");
     finish_start(host);
 }
 
@@ -245,7 +264,7 @@ void host_start(struct host *host, bool first_worker, void (*done)(struct host *
 
 void host_take_over(struct host *host) {
     for (int i = 0; i < host->napps; i++)
-        if (host->apps[i].gen)
+        if (host->apps[i].gen && host->apps[i].error == NULL)
             generation_take_over(host->apps[i].gen);
 }
 
@@ -316,6 +335,7 @@ static void free_apps(struct host *host) {
         if (host->apps[i].gen)
             generation_free(host->apps[i].gen);
         free(host->apps[i].prefix);
+        free(host->apps[i].error);
     }
     free(host->apps);
 }
@@ -328,7 +348,6 @@ static void check_closed(struct host *host) {
     timer_clear(&host->http.drain_deadline);
     free_apps(host);
     http_server_fini(&host->http);
-    free(host->start_error);
     free(host);
     if (closed)
         closed(arg);
@@ -377,6 +396,8 @@ void host_inspect(struct host *host) {
     for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
         inspect_stream(CONTAINER_OF(at, struct stream, link), loop_now(host->loop));
     for (int i = 0; i < host->napps; i++) {
+        if (host->apps[i].app == NULL)
+            continue;
         struct list *tasks = &host->apps[i].app->gen->tasks;
         for (struct list *at = tasks->next; at != tasks; at = at->next)
             inspect_task(CONTAINER_OF(at, struct task, all), host->apps[i].prefix);

@@ -12,13 +12,18 @@ struct host;
 struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits);
 /* Adds an app of a generation that is not the host's; `prefix` is "" or "/name", copied. */
 void host_add(struct host *host, const char *prefix, struct app *app);
-/* Loads the apps of `sources`, each in a generation of the host's own. 0, or -1 with the error,
- * "file:line: reason", in `*error` (free it). */
-int host_load_sources(struct host *host, const struct sources *sources, char **error);
-/* The same for one PATH. */
+/* Loads the apps of `sources`, each in a generation of the host's own. Each has its place there,
+ * `index`, be it that it failed: see host_error. */
+void host_load_sources(struct host *host, const struct sources *sources);
+/* Why the app at `index` could not be loaded or started, "file:line: reason" and a traceback; NULL:
+ * it could. */
+const char *host_error(struct host *host, int index);
+/* Answers 503 for an app that failed here or in another worker, and ends what it had begun. */
+void host_disable(struct host *host, int index);
+/* Loads one PATH. 0, or -1 with the first error in `*error` (free it). */
 int host_load(struct host *host, const char *path, char **error);
-/* Runs the on_start functions of what was loaded, START_MS at most; `done` gets the first error
- * (its to free) or NULL. Nothing has taken over yet. */
+/* Runs the on_start functions of what was loaded, START_MS at most. `done` gets a copy of the first
+ * error (free it), or NULL; host_error has all. Nothing has taken over yet. */
 void host_start(struct host *host, bool first_worker,
                 void (*done)(struct host *, char *error, void *arg), void *arg);
 /* The generations take over: their background tasks start. */

@@ -11,6 +11,7 @@
 
 #include <luajit.h>
 #include <lualib.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,9 +39,31 @@ void *state_owner(lua_State *L) {
     return ((struct state *)state)->owner;
 }
 
+void state_where(lua_State *L) {
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && strncmp(ar.short_src, "weir/", 5) != 0) {
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "");
+}
+
+int state_error(lua_State *L, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    state_where(L);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
 static int l_exit(lua_State *L) {
-    return luaL_error(L, "os.exit: a script cannot end the server; return from the handler, "
-                         "or call weir.fail(status) to end the request");
+    return state_error(L, "os.exit: a script cannot end the server; return from the handler, "
+                          "or call weir.fail(status) to end the request");
 }
 
 /* "weir.app" is weir/app.lua, "weir" is weir/init.lua. */

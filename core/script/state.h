@@ -35,6 +35,10 @@ void state_apply_mode(lua_State *L);
 /* Pushes require(name). stack: +1. Aborts when an embedded module is missing or broken: a fault of
  * the build. */
 void state_require(lua_State *L, const char *name);
+/* As luaL_error, but the place it names is the script's, not that of Weir's own Lua half. */
+int state_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Pushes that place, "file:line: ", or "". stack: +1 */
+void state_where(lua_State *L);
 /* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */
 void state_set(lua_State *L, const luaL_Reg *functions);
 

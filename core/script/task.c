@@ -50,6 +50,7 @@ struct task *task_ref(struct task *task) {
 void task_unref(struct task *task) {
     if (--task->refs > 0)
         return;
+    generation_unref(task->gen, task->error);
     release_coroutine(task);
     pool_free(&task->gen->scheduler->loop->pool, task, sizeof *task);
 }
@@ -69,7 +70,7 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     task->anchor = spare.anchor;
     task->gen = gen;
     task->refs = 1;
-    task->defers = LUA_NOREF;
+    task->defers = task->error = LUA_NOREF;
     list_init(&task->link);
     list_init(&task->sibling);
     list_init(&task->children);
@@ -118,23 +119,23 @@ struct task *task_current(lua_State *L) {
 struct task *task_enter(lua_State *L, const char *what) {
     struct task *task = task_current(L);
     if (task == NULL)
-        luaL_error(L,
-                   "%s: cannot wait here, outside of any task (an app file and the modules it "
-                   "requires run before "
-                   "there is one); do it in a handler, in app:on_start or in weir.background",
-                   what);
+        state_error(L,
+                    "%s: cannot wait here, outside of any task (an app file and the modules it "
+                    "requires run before "
+                    "there is one); do it in a handler, in app:on_start or in weir.background",
+                    what);
     else if (task->co != L)
-        luaL_error(
+        state_error(
             L,
             "%s: cannot wait inside a coroutine that the script made itself (coroutine.create or "
             "coroutine.wrap); start a task with weir.spawn instead",
             what);
     else if (!lua_isyieldable(L))
-        luaL_error(L,
-                   "%s: cannot wait inside a table.sort comparator, a string.gsub callback, the "
-                   "top level of a "
-                   "required module or another function called from C; collect first, then wait",
-                   what);
+        state_error(L,
+                    "%s: cannot wait inside a table.sort comparator, a string.gsub callback, the "
+                    "top level of a "
+                    "required module or another function called from C; collect first, then wait",
+                    what);
     return task->cancelled ? NULL : task;
 }
 
@@ -217,12 +218,12 @@ void task_push_results(struct task *task, lua_State *to) {
     lua_State *co = task->co;
     if (task->failed) {
         lua_pushnil(to);
-        if (task_was_cancelled(task)) {
+        if (task->co == NULL)
+            generation_push(task->gen, to, task->error);
+        else if (task_was_cancelled(task))
             lua_pushliteral(to, "cancelled");
-        } else {
-            lua_pushvalue(co, -1);
-            lua_xmove(co, to, 1);
-        }
+        else
+            lua_pushvalue(co, -1), lua_xmove(co, to, 1);
         return;
     }
     int n = lua_gettop(co);
@@ -232,6 +233,20 @@ void task_push_results(struct task *task, lua_State *to) {
     for (int i = 1; i <= n; i++)
         lua_pushvalue(co, i);
     lua_xmove(co, to, n);
+}
+
+/* A stack that will never run again may hold the task's own handle, which would keep both for ever:
+ * of a task that failed only the error stays. */
+static void keep_error(struct task *task) {
+    lua_State *L = task->gen->state.L;
+    if (task_was_cancelled(task)) {
+        lua_pushliteral(L, "cancelled");
+    } else {
+        lua_pushvalue(task->co, -1);
+        lua_xmove(task->co, L, 1);
+    }
+    task->error = generation_ref(task->gen, L);
+    release_coroutine(task);
 }
 
 static void finish(struct task *task) {
@@ -248,6 +263,8 @@ static void finish(struct task *task) {
     list_remove(&task->all);
     list_remove(&task->sibling);
     counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
+    if (task->failed && task->refs > 1)
+        keep_error(task);
     task_unref(task);
 }
 

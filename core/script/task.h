@@ -61,6 +61,8 @@ struct task {
     void *owner; /* of whoever set on_end */
     lua_State *co;
     int anchor;    /* of co in the generation's table */
+    int error;     /* reference to what it raised, once it has ended so and its coroutine is gone;
+                      LUA_NOREF */
     int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs; /* its life, and its userdata */
     uint16_t swallowed;

@@ -1,5 +1,5 @@
--- defers: runs what a task has deferred, the last one first. Each may wait, and an error in one does not keep the others
--- from running.
+-- defers: runs what a task has deferred, the last one first. Each may wait, and an error in one does not keep
+-- the others from running.
 
 local core = require "weir.core"
 
