@@ -25,8 +25,9 @@ static bool fits_version(char c, unsigned index) {
  * it never will be. */
 static bool match_version(struct head_scan *scan, char c) {
     if (c == ' ') {
+        bool behind_version = scan->matched == PROTOCOL_LEN;
         scan->matched = 0;
-        return true;
+        return !behind_version;
     }
     if (scan->matched == MISMATCH)
         return true; /* the method, the target */

@@ -154,7 +154,8 @@ static struct str check_str(lua_State *L, int index) {
 static void check_added(lua_State *L, int rc, const char *what, struct str pattern) {
     if (rc < 0) {
         lua_pushlstring(L, pattern.ptr, pattern.len);
-        state_error(L, "%s \"%s\": %s", what, lua_tostring(L, -1), router_error(rc));
+        lua_pushfstring(L, "%s \"%s\": %s", what, lua_tostring(L, -1), router_error(rc));
+        lua_error(L); /* the Lua half knows the script's line */
     }
 }
 

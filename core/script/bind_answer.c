@@ -235,16 +235,20 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
     return task ? exchange_wait(exchange, task, &exchange->writers) : task_refuse(L);
 }
 
+static void check_unfinished(lua_State *L, const struct exchange *exchange, const char *what) {
+    if (exchange->finished)
+        state_error(L,
+                    "%s: the answer has been finished; write before finish, close, or what else "
+                    "ends the answer",
+                    what);
+}
+
 static int l_write(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     struct str chunk = check_str(L, 2);
     if (exchange == NULL)
         return exchange_refuse_write(L, 1);
-    if (exchange->finished)
-        return state_error(
-            L,
-            "stream:write: the answer has been finished; write before stream:finish() or what else "
-            "finishes it");
+    check_unfinished(L, exchange, "stream:write");
     return written(L, exchange, "stream:write",
                    stream_write(exchange->stream, chunk.ptr, chunk.len));
 }
@@ -334,6 +338,7 @@ static int l_send(lua_State *L) {
                               .comment = opt_str(L, 6)};
     if (exchange == NULL)
         return exchange_refuse_write(L, 1);
+    check_unfinished(L, exchange, "sse:send");
     uint64_t limit = exchange->stream->server->limits.event_bytes;
     if (event.data.len + event.comment.len + event.event.len + event.id.len > limit)
         return push_failure(L, "limit");
