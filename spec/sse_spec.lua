@@ -143,16 +143,17 @@ describe("sse", function()
     assert.is_false(ok)
   end)
 
-  it("close ends the stream; send then is closed", function()
+  it("close ends the stream; a send after it raises", function()
     local results
     local response = answer(function(sse)
       sse:send("last")
       sse:close()
-      results = { sse:send("too late") }
+      results = { pcall(sse.send, sse, "too late") }
     end)
     assert.matches("data: ?last", response.body)
     assert.is_nil(response.body:find("too late", 1, true))
-    assert.same({ nil, "closed" }, results)
+    assert.is_false(results[1])
+    assert.matches("finish", tostring(results[2]))
   end)
 
   it("asks the client to wait `retry` before it comes back", function()
