@@ -18,9 +18,9 @@ static void send_head(struct stream *stream, int64_t length) {
 }
 
 static void send_informational(struct stream *stream, int status, struct str fields) {
-    (void)stream;
-    (void)status;
-    (void)fields;
+    struct fake *fake = of_stream(stream);
+    fake->informed = status;
+    buf_add(&fake->head, fields);
 }
 
 static void send_data(struct stream *stream, const void *bytes, size_t n) {
@@ -40,7 +40,7 @@ static void abort_stream(struct stream *stream) {
 }
 
 static void want_read(struct stream *stream) {
-    (void)stream;
+    of_stream(stream)->wants++;
 }
 
 static size_t queued(const struct stream *stream) {
@@ -72,7 +72,7 @@ static void forget(struct fake *fake) {
     buf_fini(&fake->body);
     fake->stream = NULL;
     fake->length = -2;
-    fake->status = 0;
+    fake->status = fake->informed = fake->wants = 0;
     fake->queued = 0;
     fake->finished = fake->aborted = fake->holding = false;
 }
@@ -117,6 +117,24 @@ struct stream *fake_request(struct fake *fake, const char *method, const char *t
 void fake_run_until(struct fake *fake, bool (*done)(void *arg), void *arg) {
     while (!done(arg))
         uv_run(&fake->loop.uv, UV_RUN_ONCE);
+}
+
+static void on_readable(struct stream *stream) {
+    ((struct fake *)stream->owner)->readable++;
+}
+
+static void on_writable(struct stream *stream) {
+    ((struct fake *)stream->owner)->writable++;
+}
+
+static void on_close(struct stream *stream) {
+    ((struct fake *)stream->owner)->closes++;
+}
+
+void fake_listen(struct fake *fake) {
+    static const struct stream_events events = {on_readable, on_writable, on_close};
+    fake->readable = fake->writable = fake->closes = 0;
+    stream_own(fake->stream, &events, fake);
 }
 
 static bool is_closed(void *arg) {

@@ -15,8 +15,11 @@ struct fake {
     int64_t length;
     int status;
     bool finished, aborted;
-    size_t queued; /* what the stream is told; grows when `holding` */
-    bool holding;  /* the peer does not read */
+    int informed;                   /* the status of the last informational answer */
+    int wants;                      /* how often the body was asked for */
+    int readable, writable, closes; /* events, since fake_listen */
+    size_t queued;                  /* what the stream is told; grows when `holding` */
+    bool holding;                   /* the peer does not read */
 };
 
 void fake_init(struct fake *fake);
@@ -25,6 +28,8 @@ void fake_fini(struct fake *fake);
  * with '\n' behind each, names in lower case. */
 struct stream *fake_request(struct fake *fake, const char *method, const char *target,
                             const char *fields);
+/* Owns the stream: its events are counted. */
+void fake_listen(struct fake *fake);
 /* Runs the loop until the stream is closed. */
 void fake_run(struct fake *fake);
 /* Runs the loop until `done` says so. */
