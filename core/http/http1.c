@@ -30,7 +30,8 @@
 #include <string.h>
 
 #define PENDING_BEHIND_ENDLESS 4096
-#define BULK_PROGRESS 1024  /* bytes of a whole-body read that count as progress */
+#define BULK_PROGRESS 1024 /* bytes of a whole-body read that count as progress */
+#define HEAD_TOO_LARGE "the request's head is too large"
 #define DROP_BODY_MAX 65536 /* an unread body up to this is dropped to keep the connection */
 
 enum state { IDLE, HEAD, BODY, ANSWERING };
@@ -156,7 +157,7 @@ static int refuse_later(struct http1 *c, int status, const char *why) {
 static int on_method(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
     buf_append(&c->request->bytes, at, n);
-    c->request->method_len += (uint32_t)n;
+    c->request->method_len += (uint16_t)n;
     return 0;
 }
 
@@ -165,7 +166,7 @@ static int on_url(llhttp_t *parser, const char *at, size_t n) {
     if (c->request->target_len + n > c->server->limits.target_bytes)
         return refuse_later(c, 414, "the request target is too long");
     buf_append(&c->request->bytes, at, n);
-    c->request->target_len += (uint32_t)n;
+    c->request->target_len += (uint16_t)n;
     return 0;
 }
 
@@ -189,8 +190,10 @@ static int on_field(llhttp_t *parser, const char *at, size_t n) {
         request_add_field(request);
         c->value_open = false;
     }
+    if (request->bytes.len + n > REQUEST_BYTES_MAX)
+        return refuse_later(c, 431, HEAD_TOO_LARGE);
     append_lower(&request->bytes, at, n);
-    last_field(c)->name_len += (uint32_t)n;
+    last_field(c)->name_len += (uint16_t)n;
     return 0;
 }
 
@@ -198,15 +201,17 @@ static int on_field_complete(llhttp_t *parser) {
     struct http1 *c = of_parser(parser);
     if (c->request->nfields == 0 || c->value_open || last_field(c)->name_len == 0)
         return HPE_USER; /* a line that begins with its colon; llhttp makes the error its own */
-    last_field(c)->value = (uint32_t)c->request->bytes.len;
+    last_field(c)->value = (uint16_t)c->request->bytes.len;
     c->value_open = true;
     return 0;
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
+    if (c->request->bytes.len + n > REQUEST_BYTES_MAX)
+        return refuse_later(c, 431, HEAD_TOO_LARGE);
     buf_append(&c->request->bytes, at, n);
-    last_field(c)->value_len += (uint32_t)n;
+    last_field(c)->value_len += (uint16_t)n;
     return 0;
 }
 
@@ -307,7 +312,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
     if (error != HPE_OK && error != HPE_PAUSED)
         return refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed request", n);
     if (c->scan.bytes + used > limit)
-        return refused(c, 431, "the request's head is too large", n);
+        return refused(c, 431, HEAD_TOO_LARGE, n);
     c->scan.bytes += (uint32_t)used;
     if (error == HPE_OK)
         return n;

@@ -24,24 +24,25 @@ const struct limits limits_default = {
     .drain_timeout = 10000,
 };
 
-#define ROW(field, kind, least)                                                                    \
-    { #field, kind, offsetof(struct limits, field), least }
+#define ANY (1ull << 50)
+#define ROW(field, kind, least, most)                                                              \
+    { #field, kind, offsetof(struct limits, field), least, most }
 
 const struct limit_row limit_rows[] = {
-    ROW(head_bytes, LIMIT_BYTES, 256),
-    ROW(head_fields, LIMIT_COUNT, 1),
-    ROW(target_bytes, LIMIT_BYTES, 1),
-    ROW(body_bytes, LIMIT_BYTES, 0),
-    ROW(event_bytes, LIMIT_BYTES, 1),
-    ROW(high_mark, LIMIT_BYTES, 1024),
-    ROW(low_mark, LIMIT_BYTES, 1),
-    ROW(turn_bytes, LIMIT_BYTES, 1024),
-    ROW(keepalive_timeout, LIMIT_SECONDS, 1),
-    ROW(head_timeout, LIMIT_SECONDS, 1),
-    ROW(progress_timeout, LIMIT_SECONDS, 1),
-    ROW(connections, LIMIT_COUNT, 1),
-    ROW(drain_timeout, LIMIT_SECONDS, 0),
-    {NULL, 0, 0, 0},
+    ROW(head_bytes, LIMIT_BYTES, 256, 64 * KIB),
+    ROW(head_fields, LIMIT_COUNT, 1, 10000),
+    ROW(target_bytes, LIMIT_BYTES, 1, 32 * KIB),
+    ROW(body_bytes, LIMIT_BYTES, 0, ANY),
+    ROW(event_bytes, LIMIT_BYTES, 1, ANY),
+    ROW(high_mark, LIMIT_BYTES, 1024, ANY),
+    ROW(low_mark, LIMIT_BYTES, 1, ANY),
+    ROW(turn_bytes, LIMIT_BYTES, 1024, ANY),
+    ROW(keepalive_timeout, LIMIT_SECONDS, 1, ANY),
+    ROW(head_timeout, LIMIT_SECONDS, 1, ANY),
+    ROW(progress_timeout, LIMIT_SECONDS, 1, ANY),
+    ROW(connections, LIMIT_COUNT, 1, ANY),
+    ROW(drain_timeout, LIMIT_SECONDS, 0, ANY),
+    {NULL, 0, 0, 0, 0},
 };
 
 void limits_init(struct limits *limits) {
@@ -67,7 +68,7 @@ uint64_t limits_get(const struct limits *limits, const struct limit_row *row) {
 }
 
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value) {
-    if (value < row->least)
+    if (value < row->least || value > row->most)
         return -1;
     *slot(limits, row) = value;
     return 0;

@@ -20,7 +20,7 @@ struct limit_row {
     const char *name;
     enum limit_kind kind;
     size_t offset;
-    uint64_t least; /* the smallest value that makes sense */
+    uint64_t least, most; /* the values that make sense */
 };
 
 extern const struct limits limits_default;  /* without `connections`, see limits_init */
@@ -31,7 +31,7 @@ void limits_init(struct limits *limits);
 /* NULL: no such limit. */
 const struct limit_row *limits_find(struct str name);
 uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
-/* 0, or -1: below row->least. */
+/* 0, or -1: below row->least or above row->most. */
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);
 
 #endif

@@ -1,13 +1,16 @@
 /* request: a request's head, as the peer sent it.
  *
  * All its bytes lie in one buffer, and fields are offsets into it, so that the buffer may grow
- * while the head arrives in pieces. The protocol fills it in; from then on it does not change.
+ * while the head arrives in pieces. The protocol fills it in; from then on it does not change. That
+ * of a stream that stays is sealed: one block of exactly its size, the usual field names left out.
  * Owned by the protocol until the head is complete, then by the stream. */
 #include "http/request.h"
 
 #include "base/mem.h"
+#include "http/field_names.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct request *request_new(void) {
     struct request *request = mem_zalloc(sizeof *request);
@@ -22,36 +25,74 @@ void request_reset(struct request *request) {
                                 .content_length = -1};
 }
 
-void request_shrink(struct request *request) {
-    /* The target and the host point into the bytes, which may move. */
-    const char *old = request->bytes.data;
-    request->bytes.data = mem_resize(request->bytes.data, request->bytes.len);
-    request->bytes.cap = request->bytes.len;
-    request->fields = mem_resize(request->fields, request->nfields * sizeof *request->fields);
-    request->fields_cap = request->nfields;
+/* Copies the method, the target and what follows without the usual field names; returns how many
+ * bytes. */
+static size_t pack(const struct request *request, struct field *fields, char *bytes) {
+    size_t len = (size_t)request->method_len + request->target_len;
+    memcpy(bytes, request->bytes.data, len);
+    for (size_t i = 0; i < request->nfields; i++) {
+        struct str name = request_field_name(request, i), value = request_field_value(request, i);
+        int number = field_name_number(name);
+        fields[i] = (struct field){.name = (uint16_t)(number < 0 ? (int)len : number),
+                                   .name_len = number < 0 ? (uint16_t)name.len : 0};
+        if (number < 0) {
+            memcpy(bytes + len, name.ptr, name.len);
+            len += name.len;
+        }
+        fields[i].value = (uint16_t)len;
+        fields[i].value_len = (uint16_t)value.len;
+        memcpy(bytes + len, value.ptr, value.len);
+        len += value.len;
+    }
+    return len;
+}
+
+/* A str that points into the target keeps its place there, one that points at the Host field finds
+ * it again. */
+static void move_borrowed(struct request *request, const char *old) {
     struct str *borrowed[] = {&request->target.scheme, &request->target.authority,
-                              &request->target.path, &request->target.query, &request->host};
+                              &request->target.path, &request->target.query};
     for (size_t i = 0; i < sizeof borrowed / sizeof *borrowed; i++)
         if (borrowed[i]->ptr)
             borrowed[i]->ptr = request->bytes.data + (borrowed[i]->ptr - old);
+    request->host = request->target.form == TARGET_ABSOLUTE ? request->target.authority
+                                                            : request_header(request, STR("host"));
+}
+
+void request_seal(struct request *request) {
+    if (request->sealed || request->bytes.data == NULL)
+        return;
+    size_t table = request->nfields * sizeof *request->fields;
+    char *block = mem_alloc(table + request->bytes.len);
+    struct field *fields = (struct field *)block;
+    size_t len = pack(request, fields, block + table);
+    struct buf old = request->bytes;
+    free(request->fields);
+    block = mem_resize(block, table + len);
+    request->fields = (struct field *)block;
+    request->bytes = (struct buf){block + table, len, len};
+    request->sealed = true;
+    move_borrowed(request, old.data);
+    buf_fini(&old);
 }
 
 void request_free(struct request *request) {
     if (request == NULL)
         return;
-    buf_fini(&request->bytes);
+    if (!request->sealed)
+        buf_fini(&request->bytes);
     free(request->fields);
     free(request);
 }
 
 struct field *request_add_field(struct request *request) {
     if (request->nfields == request->fields_cap) {
-        request->fields_cap = request->fields_cap ? request->fields_cap * 2 : 8;
+        request->fields_cap = request->fields_cap ? (uint16_t)(request->fields_cap * 2) : 8;
         request->fields =
             mem_resize(request->fields, request->fields_cap * sizeof *request->fields);
     }
     struct field *field = &request->fields[request->nfields++];
-    *field = (struct field){.name = (uint32_t)request->bytes.len};
+    *field = (struct field){.name = (uint16_t)request->bytes.len};
     return field;
 }
 
@@ -68,7 +109,9 @@ struct str request_target(const struct request *request) {
 }
 
 struct str request_field_name(const struct request *request, size_t index) {
-    return piece(request, request->fields[index].name, request->fields[index].name_len);
+    const struct field *field = &request->fields[index];
+    return field->name_len ? piece(request, field->name, field->name_len)
+                           : field_name_of(field->name);
 }
 
 struct str request_field_value(const struct request *request, size_t index) {

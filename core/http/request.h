@@ -6,16 +6,18 @@
 #include "base/list.h"
 #include "proto/url.h"
 
-struct field { /* offsets into request.bytes */
-    uint32_t name, name_len, value, value_len;
+#define REQUEST_BYTES_MAX UINT16_MAX /* of method, target, names and values together */
+
+struct field { /* offsets into request.bytes; name_len 0: `name` is a number of http/field_names */
+    uint16_t name, name_len, value, value_len;
 };
 
 struct request {
     struct list link; /* among the server's spare ones */
     struct buf bytes; /* method, target, names in lower case, values */
     struct field *fields;
-    uint32_t nfields, fields_cap;
-    uint32_t method_len, target_len; /* the method, then the target, open `bytes` */
+    uint16_t nfields, fields_cap;
+    uint16_t method_len, target_len; /* the method, then the target, open `bytes` */
     struct target target;            /* borrowed from bytes */
     struct str host;                 /* of the absolute target, else the Host field */
     int64_t content_length;          /* -1: none (no body, or chunked) */
@@ -23,13 +25,14 @@ struct request {
     bool chunked;                    /* the body is */
     bool keep_alive;                 /* the client would go on with this connection */
     bool expect_continue;            /* ... and waits for 100 before it sends the body */
+    bool sealed;                     /* fields and bytes are one block */
 };
 
 struct request *request_new(void);
 /* As new, but with the memory that its buffers have. */
 void request_reset(struct request *request);
-/* Gives back what its buffers have grown too large: for a request that will stay long. */
-void request_shrink(struct request *request);
+/* Packs it into as little memory as it can do with: for a request that will stay long. */
+void request_seal(struct request *request);
 void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);

@@ -138,7 +138,8 @@ struct request *http_server_take_request(struct http_server *server) {
 }
 
 void http_server_give_request(struct http_server *server, struct request *request) {
-    if (request == NULL || server->nspare == SPARE_REQUESTS || request->bytes.cap > SPARE_BYTES) {
+    if (request == NULL || request->sealed || server->nspare == SPARE_REQUESTS ||
+        request->bytes.cap > SPARE_BYTES) {
         request_free(request);
         return;
     }

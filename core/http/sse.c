@@ -148,12 +148,14 @@ void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = (uint32_t)clock_mono_ns();
+    stream_ref(stream); /* for HEAD its opening is its end already */
     sse_open(stream);
     char text[32];
     int n =
         snprintf(text, sizeof text, "retry: %u\n\n", least_ms + random % (most_ms - least_ms + 1));
     stream_write(stream, text, (size_t)n);
     stream_finish_because(stream, reason);
+    stream_unref(stream);
 }
 
 void sse_free(struct sse *sse) {

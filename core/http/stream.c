@@ -251,7 +251,7 @@ int stream_informational(struct stream *stream, int status, struct str fields) {
 /* What keeps proxies from holding a stream back; what the application set wins. */
 static void mark_open_ended(struct stream *stream) {
     stream->open_ended = true;
-    request_shrink(stream->request);
+    request_seal(stream->request);
     if (stream_get_header(stream, STR("X-Accel-Buffering")).ptr == NULL)
         append_field(stream, STR("X-Accel-Buffering"), STR("no"));
     if (stream_get_header(stream, STR("Cache-Control")).ptr == NULL)
@@ -360,7 +360,8 @@ void stream_finish(struct stream *stream) {
 }
 
 void stream_finish_because(struct stream *stream, enum stream_reason reason) {
-    stream->reason = reason;
+    if (stream->state < STREAM_FINISHED)
+        stream->reason = reason;
     stream_finish(stream);
 }
 

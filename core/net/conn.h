@@ -31,22 +31,23 @@ struct address {
 
 /* Embedded by the protocol, which owns the memory until on_closed. */
 struct conn {
-    uv_tcp_t tcp;
+    uv_poll_t poll;
     const struct conn_ops *ops;
     struct loop *loop;
     struct wqueue out;
-    struct write *inflight; /* what libuv holds after a short write; NULL: nothing */
-    struct list unsent;     /* in loop->unsent when `out` has new bytes */
-    struct timer deadline;  /* write progress; the end of lingering */
+    struct list unsent;    /* in loop->unsent when `out` has new bytes */
+    struct timer deadline; /* write progress; the end of lingering */
+    int fd;
     uint32_t progress_ms;
     uint32_t low_mark;
-    size_t stalled_at; /* bytes that libuv held when the deadline was last set */
+    size_t stalled_at; /* bytes queued when the deadline was last set; dropped while lingering */
     struct address peer;
-    unsigned reading : 1, above_low : 1, eof : 1, ending : 1, lingering : 1, closing : 1;
+    unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, ending : 1, lingering : 1,
+        closing : 1;
 };
 
-/* Takes the connected, non-blocking socket `fd`. Reading starts with conn_read. 0 or a libuv error
- * (then `fd` is closed, and on_closed follows as after any conn_close). */
+/* Takes the connected, non-blocking socket `fd`. Reading starts with conn_read. 0 or a libuv error:
+ * then `fd` is closed, and on_closed has been called. */
 int conn_init(struct conn *conn, struct loop *loop, int fd, const struct conn_ops *ops);
 void conn_read(struct conn *conn, bool on);
 /* Queues a copy; it leaves at the end of the turn. Bytes after conn_end or the closing are dropped.

@@ -49,6 +49,13 @@ static uint64_t limit_value(lua_State *L, const struct limit_row *row) {
     return 0;
 }
 
+/* "256 and 65536", in the limit's unit. */
+static const char *limit_range(lua_State *L, const struct limit_row *row) {
+    lua_Number unit = row->kind == LIMIT_SECONDS ? 1000 : 1;
+    lua_pushfstring(L, "%f and %f", (lua_Number)row->least / unit, (lua_Number)row->most / unit);
+    return lua_tostring(L, -1);
+}
+
 static int unknown_limit(lua_State *L, const char *name) {
     luaL_Buffer names;
     luaL_buffinit(L, &names);
@@ -73,7 +80,7 @@ static int l_set_limits(lua_State *L) {
         if (row == NULL)
             return unknown_limit(L, name);
         if (limits_set(&gen->limits, row, limit_value(L, row)) < 0)
-            return state_error(L, "weir.limits: %s is too small to serve anything", name);
+            return state_error(L, "weir.limits: %s must lie between %s", name, limit_range(L, row));
         gen->limits_set |= 1ull << (row - limit_rows);
     }
     if (gen->limits.low_mark >= gen->limits.high_mark)
