@@ -31,7 +31,6 @@
 
 struct client {
     struct conn conn;
-    int fd; /* conn's, while it is not closing */
     struct list receivers, senders;
     struct buf rest;  /* what came before the failure and was not asked for yet */
     const char *over; /* what receiving gives from now on, after `rest`; NULL: go on */
@@ -49,7 +48,7 @@ static void settle(struct client *client) {
 /* --- waking --- */
 
 static struct task *first(struct list *list) {
-    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, waiting);
+    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, link);
 }
 
 static int push_failure(lua_State *L, const char *why) {
@@ -99,7 +98,7 @@ static void on_drain(struct conn *conn) {
     if (conn_queued(conn) > 0)
         return;
     if (client->shut)
-        shutdown(client->fd, SHUT_WR);
+        shutdown(client->conn.fd, SHUT_WR);
     for (struct task *task; (task = first(&client->senders)) != NULL;)
         lua_pushboolean(task_wake(task), true);
 }
@@ -108,7 +107,7 @@ static void take_rest(struct client *client) {
     ssize_t n;
     do {
         char *to = buf_reserve(&client->rest, LOOP_READ_BYTES);
-        n = recv(client->fd, to, LOOP_READ_BYTES, MSG_DONTWAIT);
+        n = recv(client->conn.fd, to, LOOP_READ_BYTES, MSG_DONTWAIT);
         if (n > 0)
             client->rest.len += (size_t)n;
     } while (n > 0 && client->rest.len < REST_MAX);
@@ -167,7 +166,6 @@ static int l_connect(lua_State *L) {
         return push_failure(L, uv_err_name(fd)) + 1;
     struct client **slot = lua_newuserdata(L, sizeof *slot);
     struct client *client = *slot = mem_zalloc(sizeof *client);
-    client->fd = fd;
     list_init(&client->receivers);
     list_init(&client->senders);
     if (conn_init(&client->conn, task_generation(L)->scheduler->loop, fd, &conn_ops) < 0)
@@ -210,7 +208,7 @@ static int wait_in(struct client *client, struct task *task, struct list *list,
     lua_pushvalue(task->co, 1);
     task->amount = (size_t)generation_ref(task->gen, task->co);
     task->armed = client;
-    list_push(list, &task->waiting);
+    list_push(list, &task->link);
     return task_wait(task, wait, ms);
 }
 
@@ -258,7 +256,7 @@ static int l_send(lua_State *L) {
 static int l_shutdown(lua_State *L) {
     struct client *client = check(L);
     if (!client->shut && !client->conn.closing && conn_queued(&client->conn) == 0)
-        shutdown(client->fd, SHUT_WR);
+        shutdown(client->conn.fd, SHUT_WR);
     client->shut = true;
     return 0;
 }
