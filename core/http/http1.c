@@ -36,26 +36,36 @@
 
 enum state { IDLE, HEAD, BODY, ANSWERING };
 
+struct incoming { /* a request's head while it arrives */
+    llhttp_t parser;
+    struct request *request;
+    struct head_scan scan;
+    const char *why;  /* of a refusal from within the parser, */
+    uint16_t refusal; /* and its status */
+    bool value_open;  /* the last field has its name */
+};
+
+struct pending { /* bytes behind the current request, */
+    struct buf bytes;
+    size_t at; /* from here on not yet parsed */
+};
+
 struct http1 {
     struct conn conn;
     struct http_server *server;
     struct list link; /* server->conns */
     struct stream *stream;
-    struct request *request; /* whose head is arriving */
-    struct buf pending;      /* bytes behind the current request, */
-    size_t pending_at;       /* from here on not yet parsed */
-    struct timer deadline;   /* of the state: idle, head, body */
-    llhttp_t
-        *parser; /* from the first byte of a request to its last; an endless answer needs none */
-    struct head_scan scan;
-    struct chunk_decoder chunks; /* of a chunked body, */
-    uint64_t left;               /* of another: bytes still to come */
-    uint32_t progress;           /* body bytes since the deadline was set */
-    const char *why;             /* what a request was refused for */
-    uint16_t refusal;            /* status of a refusal from within the parser */
+    struct incoming *incoming; /* NULL: no head is arriving */
+    struct pending *pending;   /* NULL: nothing waits */
+    struct timer deadline;     /* of the state: idle, head, body */
+    union {                    /* of the body that arrives: */
+        struct chunk_decoder chunks;
+        uint64_t left; /* bytes still to come */
+    };
+    uint32_t progress; /* body bytes since the deadline was set */
     uint8_t state;
     unsigned keep_alive : 1, answered : 1, chunked : 1, close_delimited : 1, continue_due : 1,
-        feeding : 1, served : 1, value_open : 1;
+        feeding : 1, served : 1;
 };
 
 static const struct stream_ops stream_ops;
@@ -103,7 +113,7 @@ static bool can_drop_rest(const struct http1 *c) {
 /* --- refusing --- */
 
 static void refuse(struct http1 *c, int status, const char *why) {
-    bool head_only = c->request && str_eq(request_method(c->request), STR("HEAD"));
+    bool head_only = c->incoming && str_eq(request_method(c->incoming->request), STR("HEAD"));
     char text[512];
     char peer[ADDRESS_TEXT];
     address_format(&c->conn.peer, peer);
@@ -149,29 +159,29 @@ static struct http1 *of_parser(llhttp_t *parser) {
 
 /* Refuses from within the parser: feed() answers once it has returned. */
 static int refuse_later(struct http1 *c, int status, const char *why) {
-    c->refusal = (uint16_t)status;
-    c->why = why;
+    c->incoming->refusal = (uint16_t)status;
+    c->incoming->why = why;
     return HPE_USER;
 }
 
 static int on_method(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    buf_append(&c->request->bytes, at, n);
-    c->request->method_len += (uint16_t)n;
+    buf_append(&c->incoming->request->bytes, at, n);
+    c->incoming->request->method_len += (uint16_t)n;
     return 0;
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    if (c->request->target_len + n > c->server->limits.target_bytes)
+    if (c->incoming->request->target_len + n > c->server->limits.target_bytes)
         return refuse_later(c, 414, "the request target is too long");
-    buf_append(&c->request->bytes, at, n);
-    c->request->target_len += (uint16_t)n;
+    buf_append(&c->incoming->request->bytes, at, n);
+    c->incoming->request->target_len += (uint16_t)n;
     return 0;
 }
 
 static struct field *last_field(struct http1 *c) {
-    return &c->request->fields[c->request->nfields - 1];
+    return &c->incoming->request->fields[c->incoming->request->nfields - 1];
 }
 
 static void append_lower(struct buf *buf, const char *at, size_t n) {
@@ -183,12 +193,12 @@ static void append_lower(struct buf *buf, const char *at, size_t n) {
 
 static int on_field(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    struct request *request = c->request;
-    if (request->nfields == 0 || c->value_open) {
+    struct request *request = c->incoming->request;
+    if (request->nfields == 0 || c->incoming->value_open) {
         if (request->nfields == c->server->limits.head_fields)
             return refuse_later(c, 431, "too many header fields");
         request_add_field(request);
-        c->value_open = false;
+        c->incoming->value_open = false;
     }
     if (request->bytes.len + n > REQUEST_BYTES_MAX)
         return refuse_later(c, 431, HEAD_TOO_LARGE);
@@ -199,18 +209,19 @@ static int on_field(llhttp_t *parser, const char *at, size_t n) {
 
 static int on_field_complete(llhttp_t *parser) {
     struct http1 *c = of_parser(parser);
-    if (c->request->nfields == 0 || c->value_open || last_field(c)->name_len == 0)
+    if (c->incoming->request->nfields == 0 || c->incoming->value_open ||
+        last_field(c)->name_len == 0)
         return HPE_USER; /* a line that begins with its colon; llhttp makes the error its own */
-    last_field(c)->value = (uint16_t)c->request->bytes.len;
-    c->value_open = true;
+    last_field(c)->value = (uint16_t)c->incoming->request->bytes.len;
+    c->incoming->value_open = true;
     return 0;
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t n) {
     struct http1 *c = of_parser(parser);
-    if (c->request->bytes.len + n > REQUEST_BYTES_MAX)
+    if (c->incoming->request->bytes.len + n > REQUEST_BYTES_MAX)
         return refuse_later(c, 431, HEAD_TOO_LARGE);
-    buf_append(&c->request->bytes, at, n);
+    buf_append(&c->incoming->request->bytes, at, n);
     last_field(c)->value_len += (uint16_t)n;
     return 0;
 }
@@ -234,53 +245,60 @@ static const llhttp_settings_t settings = {
 static int status_of(const struct http1 *c, llhttp_errno_t error) {
     switch (error) {
     case HPE_USER:
-        return c->refusal;
+        return c->incoming->refusal;
     case HPE_INVALID_VERSION:
     case HPE_PAUSED_H2_UPGRADE: /* "PRI * HTTP/2.0" without TLS: not offered */
         return 505;
     case HPE_INVALID_TRANSFER_ENCODING:
-        return c->parser->http_minor == 0 ? 400 : 501;
+        return c->incoming->parser.http_minor == 0 ? 400 : 501;
     default:
         return 400;
     }
 }
 
 static void begin(struct http1 *c) {
-    c->parser = pool_alloc(&c->server->loop->pool, sizeof *c->parser);
-    llhttp_init(c->parser, HTTP_REQUEST, &settings);
-    c->parser->data = c;
-    c->request = http_server_take_request(c->server);
-    c->scan = (struct head_scan){0};
-    c->value_open = c->answered = c->continue_due = false;
+    c->incoming = pool_zalloc(&c->server->loop->pool, sizeof *c->incoming);
+    llhttp_init(&c->incoming->parser, HTTP_REQUEST, &settings);
+    c->incoming->parser.data = c;
+    c->incoming->request = http_server_take_request(c->server);
+    c->answered = c->continue_due = false;
     enter(c, HEAD);
 }
 
-static void free_parser(struct http1 *c) {
-    pool_free(&c->server->loop->pool, c->parser, sizeof *c->parser);
-    c->parser = NULL;
+/* The request, unless a stream has taken it, goes back too. */
+static void free_incoming(struct http1 *c) {
+    if (c->incoming == NULL)
+        return;
+    http_server_give_request(c->server, c->incoming->request);
+    pool_free(&c->server->loop->pool, c->incoming, sizeof *c->incoming);
+    c->incoming = NULL;
 }
 
 /* The head is complete: from here on there is a stream. False: it was refused. */
 static bool start_exchange(struct http1 *c) {
-    struct request *request = c->request;
+    struct request *request = c->incoming->request;
     const char *why = NULL;
-    int status = request_complete(request, c->parser->http_major, c->parser->http_minor, &why);
+    int status = request_complete(request, c->incoming->parser.http_major,
+                                  c->incoming->parser.http_minor, &why);
     if (status == 0 && http_server_split_path(c->server, request) < 0)
         status = 400, why = "malformed path";
     if (status != 0) {
         refuse(c, status, why);
         return false;
     }
-    c->request = NULL;
+    c->incoming->request = NULL;
     c->keep_alive = request->keep_alive && !c->server->draining;
     c->continue_due = request->expect_continue;
     c->close_delimited = c->chunked = false;
     c->stream = stream_new(c->server, &stream_ops, c, request, &c->conn.peer);
     c->served = true;
-    c->left = request->content_length > 0 ? (uint64_t)request->content_length : 0;
-    c->chunks = (struct chunk_decoder){.limit = (uint32_t)c->server->limits.head_bytes};
-    free_parser(c);
-    enter(c, request->chunked || c->left > 0 ? BODY : ANSWERING);
+    bool has_body = request->chunked || request->content_length > 0;
+    if (request->chunked)
+        c->chunks = (struct chunk_decoder){.limit = (uint32_t)c->server->limits.head_bytes};
+    else
+        c->left = has_body ? (uint64_t)request->content_length : 0;
+    free_incoming(c);
+    enter(c, has_body ? BODY : ANSWERING);
     c->stream->in_ended = c->state == ANSWERING;
     return true;
 }
@@ -293,7 +311,7 @@ static void request_ended(struct http1 *c) {
 
 /* How many of `n` bytes the parser took before it paused. */
 static size_t taken(const struct http1 *c, const char *bytes, size_t n) {
-    const char *pos = llhttp_get_error_pos(c->parser);
+    const char *pos = llhttp_get_error_pos(&c->incoming->parser);
     return pos ? (size_t)(pos - bytes) : n;
 }
 
@@ -305,15 +323,16 @@ static size_t refused(struct http1 *c, int status, const char *why, size_t n) {
 /* Bytes of a head. Returns how many were used; the stream is dispatched when it is complete. */
 static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
     uint64_t limit = c->server->limits.head_bytes;
-    if (head_scan(&c->scan, bytes, n) != 0)
+    if (head_scan(&c->incoming->scan, bytes, n) != 0)
         return refused(c, 400, "a folded header field or a protocol other than HTTP", n);
-    llhttp_errno_t error = llhttp_execute(c->parser, bytes, n);
+    llhttp_errno_t error = llhttp_execute(&c->incoming->parser, bytes, n);
     size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
     if (error != HPE_OK && error != HPE_PAUSED)
-        return refused(c, status_of(c, error), error == HPE_USER ? c->why : "malformed request", n);
-    if (c->scan.bytes + used > limit)
+        return refused(c, status_of(c, error),
+                       error == HPE_USER ? c->incoming->why : "malformed request", n);
+    if (c->incoming->scan.bytes + used > limit)
         return refused(c, 431, HEAD_TOO_LARGE, n);
-    c->scan.bytes += (uint32_t)used;
+    c->incoming->scan.bytes += (uint32_t)used;
     if (error == HPE_OK)
         return n;
     if (!start_exchange(c))
@@ -370,7 +389,7 @@ static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
 }
 
 static bool is_behind(const struct http1 *c) {
-    return c->pending.len - c->pending_at > PENDING_BEHIND_ENDLESS;
+    return c->pending && c->pending->bytes.len - c->pending->at > PENDING_BEHIND_ENDLESS;
 }
 
 /* Why an open-ended answer that goes on is over: nobody hears it any more, or that nobody does
@@ -391,9 +410,11 @@ static void end_unheard(struct http1 *c) {
 
 /* Bytes behind the current request: they wait for their turn. */
 static void keep(struct http1 *c, const char *bytes, size_t n) {
-    buf_drop(&c->pending, c->pending_at);
-    c->pending_at = 0;
-    buf_append(&c->pending, bytes, n);
+    if (c->pending == NULL)
+        c->pending = pool_zalloc(&c->server->loop->pool, sizeof *c->pending);
+    buf_drop(&c->pending->bytes, c->pending->at);
+    c->pending->at = 0;
+    buf_append(&c->pending->bytes, bytes, n);
     if (is_behind(c))
         conn_read(&c->conn, false);
     end_unheard(c);
@@ -420,12 +441,19 @@ static size_t feed(struct http1 *c, const char *bytes, size_t n) {
     return at;
 }
 
+static void free_pending(struct http1 *c) {
+    if (c->pending == NULL)
+        return;
+    buf_fini(&c->pending->bytes);
+    pool_free(&c->server->loop->pool, c->pending, sizeof *c->pending);
+    c->pending = NULL;
+}
+
 static void feed_pending(struct http1 *c) {
-    c->pending_at += feed(c, c->pending.data + c->pending_at, c->pending.len - c->pending_at);
-    if (c->pending_at == c->pending.len) {
-        buf_fini(&c->pending);
-        c->pending_at = 0;
-    }
+    struct pending *pending = c->pending;
+    pending->at += feed(c, pending->bytes.data + pending->at, pending->bytes.len - pending->at);
+    if (pending->at == pending->bytes.len)
+        free_pending(c);
     if (c->conn.ending || c->conn.closing)
         return;
     if (!is_behind(c))
@@ -470,14 +498,14 @@ static void try_next(struct http1 *c) {
     struct stream *stream = c->stream;
     c->stream = NULL;
     stream_closed(stream, REASON_DONE, NULL);
-    if (!c->keep_alive || c->server->draining || (c->conn.eof && c->pending.len == 0)) {
+    if (!c->keep_alive || c->server->draining || (c->conn.eof && c->pending == NULL)) {
         timer_clear(&c->deadline);
         conn_end(&c->conn);
         return;
     }
     c->conn.progress_ms = (uint32_t)c->server->limits.progress_timeout;
     enter(c, IDLE);
-    if (!c->feeding && c->pending.len > c->pending_at)
+    if (!c->feeding && c->pending)
         feed_pending(c);
 }
 
@@ -637,7 +665,7 @@ static void after_eof(struct http1 *c) {
         conn_end(&c->conn);
         return;
     }
-    if (c->pending.len == 0)
+    if (c->pending == NULL)
         c->keep_alive = false;
     if (c->state == BODY) {
         timer_clear(&c->deadline);
@@ -700,9 +728,8 @@ static void on_closed(struct conn *conn) {
     struct http1 *c = of_conn(conn);
     list_remove(&c->link);
     timer_clear(&c->deadline);
-    free_parser(c);
-    request_free(c->request);
-    buf_fini(&c->pending);
+    free_incoming(c);
+    free_pending(c);
     struct http_server *server = c->server;
     pool_free(&server->loop->pool, c, sizeof *c);
     http_server_left(server);

@@ -98,11 +98,8 @@ static int complete_host(struct request *request, const char **why) {
         return refuse(400, "more than one Host", why);
     if (count == 0 && request->minor >= 1)
         return refuse(400, "no Host", why);
-    request->host = request_header(request, STR("host"));
-    if (!header_is_host(request->host))
+    if (!header_is_host(request_header(request, STR("host"))))
         return refuse(400, "malformed Host", why);
-    if (request->target.form == TARGET_ABSOLUTE)
-        request->host = request->target.authority;
     return 0;
 }
 
@@ -163,7 +160,7 @@ int request_complete(struct request *request, unsigned major, unsigned minor, co
         return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
     request->minor = (uint8_t)minor;
     trim_values(request);
-    if (url_target(request_target(request), request_method(request), &request->target) < 0)
+    if (request_split_target(request) < 0)
         return refuse(400, "malformed target", why);
     int status = complete_host(request, why);
     if (status == 0)

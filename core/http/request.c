@@ -47,18 +47,6 @@ static size_t pack(const struct request *request, struct field *fields, char *by
     return len;
 }
 
-/* A str that points into the target keeps its place there, one that points at the Host field finds
- * it again. */
-static void move_borrowed(struct request *request, const char *old) {
-    struct str *borrowed[] = {&request->target.scheme, &request->target.authority,
-                              &request->target.path, &request->target.query};
-    for (size_t i = 0; i < sizeof borrowed / sizeof *borrowed; i++)
-        if (borrowed[i]->ptr)
-            borrowed[i]->ptr = request->bytes.data + (borrowed[i]->ptr - old);
-    request->host = request->target.form == TARGET_ABSOLUTE ? request->target.authority
-                                                            : request_header(request, STR("host"));
-}
-
 void request_seal(struct request *request) {
     if (request->sealed || request->bytes.data == NULL)
         return;
@@ -72,7 +60,6 @@ void request_seal(struct request *request) {
     request->fields = (struct field *)block;
     request->bytes = (struct buf){block + table, len, len};
     request->sealed = true;
-    move_borrowed(request, old.data);
     buf_fini(&old);
 }
 
@@ -106,6 +93,45 @@ struct str request_method(const struct request *request) {
 
 struct str request_target(const struct request *request) {
     return piece(request, request->method_len, request->target_len);
+}
+
+static uint16_t offset(const struct request *request, struct str part) {
+    return part.ptr ? (uint16_t)(part.ptr - request->bytes.data) : 0;
+}
+
+int request_split_target(struct request *request) {
+    struct target target;
+    int rc = url_target(request_target(request), request_method(request), &target);
+    if (rc < 0)
+        return rc;
+    request->form = (uint8_t)target.form;
+    struct str raw = request_target(request);
+    if (target.path.ptr >= raw.ptr &&
+        target.path.ptr < raw.ptr + raw.len) { /* not a "/" that stands for none */
+        request->at.path = offset(request, target.path);
+        request->at.path_len = (uint16_t)target.path.len;
+    }
+    request->at.query = offset(request, target.query);
+    request->at.query_len = (uint16_t)target.query.len;
+    request->at.authority = offset(request, target.authority);
+    request->at.authority_len = (uint16_t)target.authority.len;
+    return 0;
+}
+
+struct str request_path(const struct request *request) {
+    return request->at.path ? piece(request, request->at.path, request->at.path_len) : STR("/");
+}
+
+struct str request_query(const struct request *request) {
+    if (request->at.query == 0)
+        return (struct str){NULL, 0};
+    return piece(request, request->at.query, request->at.query_len);
+}
+
+struct str request_host(const struct request *request) {
+    if (request->form == TARGET_ABSOLUTE)
+        return piece(request, request->at.authority, request->at.authority_len);
+    return request_header(request, STR("host"));
 }
 
 struct str request_field_name(const struct request *request, size_t index) {

@@ -18,14 +18,16 @@ struct request {
     struct field *fields;
     uint16_t nfields, fields_cap;
     uint16_t method_len, target_len; /* the method, then the target, open `bytes` */
-    struct target target;            /* borrowed from bytes */
-    struct str host;                 /* of the absolute target, else the Host field */
-    int64_t content_length;          /* -1: none (no body, or chunked) */
-    uint8_t minor;                   /* HTTP/1.minor */
-    bool chunked;                    /* the body is */
-    bool keep_alive;                 /* the client would go on with this connection */
-    bool expect_continue;            /* ... and waits for 100 before it sends the body */
-    bool sealed;                     /* fields and bytes are one block */
+    struct {                         /* where the target's parts are in `bytes`; 0: none */
+        uint16_t path, path_len, query, query_len, authority, authority_len;
+    } at;
+    uint8_t form;           /* enum target_form */
+    int64_t content_length; /* -1: none (no body, or chunked) */
+    uint8_t minor;          /* HTTP/1.minor */
+    bool chunked;           /* the body is */
+    bool keep_alive;        /* the client would go on with this connection */
+    bool expect_continue;   /* ... and waits for 100 before it sends the body */
+    bool sealed;            /* fields and bytes are one block */
 };
 
 struct request *request_new(void);
@@ -38,6 +40,12 @@ void request_free(struct request *request);
 struct field *request_add_field(struct request *request);
 struct str request_method(const struct request *request);
 struct str request_target(const struct request *request); /* as sent, for logs */
+/* Splits the target and remembers its parts. 0 or URL_EBAD. */
+int request_split_target(struct request *request);
+struct str request_path(const struct request *request);  /* as sent; "/" when the target has none */
+struct str request_query(const struct request *request); /* as sent; ptr NULL: none */
+/* Of the absolute target, else the Host field (RFC 9112 section 3.2.2). */
+struct str request_host(const struct request *request);
 struct str request_field_name(const struct request *request, size_t index);
 struct str request_field_value(const struct request *request, size_t index);
 /* The first field of that lower-case name; ptr NULL when there is none. */

@@ -148,10 +148,9 @@ void http_server_give_request(struct http_server *server, struct request *reques
 }
 
 int http_server_split_path(struct http_server *server, const struct request *request) {
-    enum target_form form = request->target.form;
-    if (form == TARGET_AUTHORITY || form == TARGET_ASTERISK)
+    if (request->form == TARGET_AUTHORITY || request->form == TARGET_ASTERISK)
         return 0;
-    return url_path_split(request->target.path, &server->path);
+    return url_path_split(request_path(request), &server->path);
 }
 
 const char *http_server_date(struct http_server *server) {

@@ -33,7 +33,8 @@ struct http_server {
     struct access_log *access_log; /* NULL: none */
     /* A request's head is complete: answer it, now or later. Set by the application. */
     void (*on_request)(struct http_server *server, struct stream *stream);
-    /* A connection is gone: there may be room for others. NULL: nobody asks. */
+    /* A connection is gone, or the last stream is freed: there may be room for others. NULL: nobody
+     * asks. */
     void (*on_left)(struct http_server *server);
     /* After http_server_drain, once: no connection is left. */
     void (*on_drained)(struct http_server *server);
@@ -47,6 +48,7 @@ struct http_server {
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
     struct url_path path; /* of the request that on_request is called for, split; scratch */
+    unsigned alive;       /* streams not yet freed */
     bool draining;
     struct timer drain_deadline;
 };

@@ -131,7 +131,7 @@ struct str sse_last_event_id(const struct stream *stream, struct buf *scratch) {
     struct str field = request_header(stream->request, STR("last-event-id"));
     if (field.ptr)
         return field;
-    struct str rest = stream->request->target.query, name, value;
+    struct str rest = request_query(stream->request), name, value;
     while (url_query_next(&rest, &name, &value)) {
         if (!str_eq(name, STR("last_event_id")))
             continue;

@@ -499,13 +499,11 @@ struct static_job *static_file(struct stream *stream, const char *root, const ch
 /* Relative to the request's own path, so that no name in it can be taken for a host ("//host/") or
  * a scheme ("a:b/"). */
 void static_redirect(struct stream *stream) {
-    struct target *target = &stream->request->target;
-    struct str last = target->path;
+    struct str last = request_path(stream->request), query = request_query(stream->request);
     const char *slash = memrchr(last.ptr, '/', last.len);
     last = (struct str){slash + 1, last.len - (size_t)(slash + 1 - last.ptr)};
     struct buf location = {0};
-    buf_printf(&location, "./%.*s/%s%.*s", STR_ARG(last), target->query.ptr ? "?" : "",
-               STR_ARG(target->query));
+    buf_printf(&location, "./%.*s/%s%.*s", STR_ARG(last), query.ptr ? "?" : "", STR_ARG(query));
     stream_set_header(stream, STR("Location"), buf_str(&location));
     stream_set_status(stream, 301);
     stream_respond(stream, NULL, "", 0);

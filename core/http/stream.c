@@ -35,12 +35,14 @@ struct stream *stream_new(struct http_server *server, const struct stream_ops *o
     stream->transport = transport;
     stream->server = server;
     stream->request = request;
-    stream->peer = peer;
+    if (peer)
+        stream->peer = *peer;
     stream->refs = 1;
     stream->length = -1;
     stream->id = http_server_next_id();
     stream->started = loop_now(server->loop);
     stream->head_only = str_eq(request_method(request), STR("HEAD"));
+    server->alive++;
     list_push(&server->streams, &stream->link);
     counter_add(&server->counters.streams, 1);
     counter_add(&server->counters.requests, 1);
@@ -60,6 +62,8 @@ void stream_unref(struct stream *stream) {
     buf_fini(&stream->in);
     buf_fini(&stream->fields);
     pool_free(&server->loop->pool, stream, sizeof *stream);
+    if (--server->alive == 0 && server->on_left)
+        server->on_left(server);
 }
 
 void stream_own(struct stream *stream, const struct stream_events *events, void *owner) {
@@ -86,7 +90,6 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     if (stream->server->access_log)
         access_log_stream(stream->server->access_log, stream);
     stream->transport = NULL;
-    stream->peer = NULL;
     sse_free(stream->sse);
     stream->sse = NULL;
     list_remove(&stream->link);

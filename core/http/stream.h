@@ -77,10 +77,10 @@ struct stream {
     void *owner; /* of whoever set `events` */
     struct producer *producer;
     struct request *request;
-    const struct address *peer; /* NULL: no socket (a simulated request) */
-    struct buf in;              /* body bytes received and not yet read */
-    struct buf fields;          /* "name: value CRLF" of the answer, until its head is sent */
-    struct sse *sse;            /* text/event-stream: heartbeat and opening events; NULL: not SSE */
+    struct address peer; /* all zeroes: no socket (a simulated request) */
+    struct buf in;       /* body bytes received and not yet read */
+    struct buf fields;   /* "name: value CRLF" of the answer, until its head is sent */
+    struct sse *sse;     /* text/event-stream: heartbeat and opening events; NULL: not SSE */
     uint64_t id;
     uint64_t received;         /* body bytes so far */
     uint64_t sent;             /* body bytes of the answer */

@@ -232,7 +232,7 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
     if (stream->policy != WRITE_BLOCK || !stream_is_full(stream))
         return push_true(L);
     struct task *task = task_enter(L, what);
-    return task ? exchange_wait(exchange, task, &exchange->writers) : task_refuse(L);
+    return task ? exchange_wait(exchange, task, &exchange_writing) : task_refuse(L);
 }
 
 static void check_unfinished(lua_State *L, const struct exchange *exchange, const char *what) {
@@ -263,7 +263,7 @@ static int l_flush(lua_State *L) {
     if (stream_queued(exchange->stream) == 0)
         return push_true(L);
     struct task *task = task_enter(L, "stream:flush");
-    return task ? exchange_wait(exchange, task, &exchange->flushers) : task_refuse(L);
+    return task ? exchange_wait(exchange, task, &exchange_flushing) : task_refuse(L);
 }
 
 static int l_finish(lua_State *L) {

@@ -29,7 +29,7 @@ static struct process *check(lua_State *L) {
 }
 
 static struct task *first(struct list *list) {
-    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, waiting);
+    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, link);
 }
 
 /* --- what it tells --- */
@@ -198,7 +198,7 @@ static int l_line(lua_State *L) {
         return task_refuse(L);
     int rc = list_empty(&process->readers) ? child_line(process->child, &line) : 0;
     if (rc == 0) {
-        list_push(&process->readers, &task->waiting);
+        list_push(&process->readers, &task->link);
         return task_wait(task, &reading, ms);
     }
     lua_pushnil(L);
@@ -213,7 +213,7 @@ static int l_wait(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     if (!process->child->exited) {
-        list_push(&process->waiters, &task->waiting);
+        list_push(&process->waiters, &task->link);
         return task_wait(task, &exiting, ms);
     }
     lua_pushnil(L);

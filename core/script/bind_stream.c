@@ -30,7 +30,7 @@ static void push_method(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_path(lua_State *L, struct exchange *exchange) {
-    push_str(L, exchange->stream->request->target.path);
+    push_str(L, request_path(exchange->stream->request));
 }
 
 static void push_base(lua_State *L, struct exchange *exchange) {
@@ -38,7 +38,7 @@ static void push_base(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_query_string(lua_State *L, struct exchange *exchange) {
-    push_str(L, exchange->stream->request->target.query);
+    push_str(L, request_query(exchange->stream->request));
 }
 
 static void push_scheme(lua_State *L, struct exchange *exchange) {
@@ -47,7 +47,7 @@ static void push_scheme(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_host(lua_State *L, struct exchange *exchange) {
-    push_str(L, exchange->stream->request->host);
+    push_str(L, request_host(exchange->stream->request));
 }
 
 static void push_version(lua_State *L, struct exchange *exchange) {
@@ -56,7 +56,7 @@ static void push_version(lua_State *L, struct exchange *exchange) {
 
 static void push_address(lua_State *L, struct exchange *exchange) {
     char text[ADDRESS_TEXT];
-    address_format(&exchange->peer, text);
+    address_format(&exchange->stream->peer, text);
     lua_pushstring(L, text);
 }
 
@@ -114,7 +114,7 @@ static bool next_pair(struct str *rest, struct buf *text, struct str *name, stru
 }
 
 static void push_query(lua_State *L, struct exchange *exchange) {
-    struct str rest = exchange->stream->request->target.query, name, value;
+    struct str rest = request_query(exchange->stream->request), name, value;
     struct buf text = {0};
     lua_newtable(L);
     while (next_pair(&rest, &text, &name, &value))
@@ -283,19 +283,19 @@ static int l_read(lua_State *L) {
     struct task *task = task_enter(L, "stream:read");
     if (task == NULL)
         return task_refuse(L);
-    if (!list_empty(&exchange->readers))
+    if (exchange_waiter(exchange, &exchange_reading))
         return state_error(
             L, "stream:read: another task reads this body already; let one task read it");
     stream_want_body(exchange->stream, lua_toboolean(L, 3));
     task->amount = n;
-    return exchange_wait(exchange, task, &exchange->readers);
+    return exchange_wait(exchange, task, &exchange_reading);
 }
 
 static int l_query_all(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     size_t len;
     const char *wanted = luaL_checklstring(L, 2, &len);
-    struct str rest = exchange->stream->request->target.query, name, value;
+    struct str rest = request_query(exchange->stream->request), name, value;
     struct buf text = {0};
     int n = 0;
     lua_newtable(L);

@@ -106,7 +106,7 @@ static int l_join(lua_State *L) {
         task_push_results(other, L);
         return lua_gettop(L) - top;
     }
-    list_push(&other->joiners, &task->waiting);
+    list_push(&other->joiners, &task->link);
     return task_wait(task, &joining, ms);
 }
 

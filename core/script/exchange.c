@@ -95,8 +95,7 @@ int exchange_refuse_write(lua_State *L, int index) {
 /* Frees the exchange when nothing of it goes on. */
 void exchange_settle(struct exchange *exchange) {
     if (exchange->stream->state != STREAM_CLOSED || exchange->task || exchange->closing ||
-        !list_empty(&exchange->readers) || !list_empty(&exchange->writers) ||
-        !list_empty(&exchange->flushers) || exchange->filer)
+        !list_empty(&exchange->waiters) || exchange->filer)
         return;
     struct generation *gen = exchange->app->gen;
     *exchange->slot = NULL;
@@ -163,36 +162,48 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
     return 2;
 }
 
+struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait) {
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
+        struct task *task = CONTAINER_OF(at, struct task, link);
+        if (task->wait == wait)
+            return task;
+    }
+    return NULL;
+}
+
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
-    if (list_empty(&exchange->readers))
-        return;
-    struct task *task = CONTAINER_OF(exchange->readers.next, struct task, waiting);
-    if (stream->in.len == 0 && !stream->in_ended && !stream->in_failed)
-        return;
-    exchange_push_bytes(exchange, task_wake(task), task->amount);
+    struct task *task = exchange_waiter(exchange, &exchange_reading);
+    if (task && (stream->in.len > 0 || stream->in_ended || stream->in_failed))
+        exchange_push_bytes(exchange, task_wake(task), task->amount);
 }
 
-/* Wakes all of a list with true. */
-static void wake_all(struct list *list) {
-    while (!list_empty(list))
-        lua_pushboolean(task_wake(CONTAINER_OF(list->next, struct task, waiting)), true);
-}
-
-/* Wakes all of a list with nil, "closed". */
-static void wake_closed(struct list *list) {
-    while (!list_empty(list)) {
-        lua_State *co = task_wake(CONTAINER_OF(list->next, struct task, waiting));
-        lua_pushnil(co);
-        lua_pushliteral(co, "closed");
-    }
+static void wake_all(struct exchange *exchange, const struct wait *wait) {
+    struct task *task;
+    while ((task = exchange_waiter(exchange, wait)) != NULL)
+        lua_pushboolean(task_wake(task), true);
 }
 
 static void on_writable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
-    wake_all(&exchange->writers);
+    wake_all(exchange, &exchange_writing);
     if (stream_queued(stream) == 0)
-        wake_all(&exchange->flushers);
+        wake_all(exchange, &exchange_flushing);
+}
+
+/* Readers get what is left, writers nil, "closed". */
+static void wake_for_the_end(struct exchange *exchange) {
+    while (!list_empty(&exchange->waiters)) {
+        struct task *task = CONTAINER_OF(exchange->waiters.next, struct task, link);
+        bool reads = task->wait == &exchange_reading;
+        lua_State *co = task_wake(task);
+        if (reads) {
+            exchange_push_bytes(exchange, co, task->amount);
+        } else {
+            lua_pushnil(co);
+            lua_pushliteral(co, "closed");
+        }
+    }
 }
 
 static void on_close(struct stream *stream) {
@@ -201,12 +212,7 @@ static void on_close(struct stream *stream) {
     exchange->closing++; /* waking the last task must not free what is still used here */
     if (exchange->task && !exchange->detached && stream->reason != REASON_DONE)
         task_cancel(exchange->task);
-    while (!list_empty(&exchange->readers)) {
-        struct task *task = CONTAINER_OF(exchange->readers.next, struct task, waiting);
-        exchange_push_bytes(exchange, task_wake(task), task->amount);
-    }
-    wake_closed(&exchange->writers);
-    wake_closed(&exchange->flushers);
+    wake_for_the_end(exchange);
     run_closers(exchange);
     closer_ended(exchange);
 }
@@ -224,12 +230,14 @@ static void stop_waiting(struct task *task) {
     exchange_settle(exchange);
 }
 
-static const struct wait exchanging = {.what = "a stream", .disarm = stop_waiting};
+const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting};
+const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
+const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
 
-int exchange_wait(struct exchange *exchange, struct task *task, struct list *list) {
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
     task->armed = exchange;
-    list_push(list, &task->waiting);
-    return task_wait(task, &exchanging, WHEEL_NEVER);
+    list_push(&exchange->waiters, &task->link);
+    return task_wait(task, wait, WHEEL_NEVER);
 }
 
 /* --- the task that answers --- */
@@ -354,11 +362,7 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     exchange->prefix = prefix;
     exchange->base = base;
     exchange->skip = skip;
-    if (stream->peer)
-        exchange->peer = *stream->peer;
-    list_init(&exchange->readers);
-    list_init(&exchange->writers);
-    list_init(&exchange->flushers);
+    list_init(&exchange->waiters);
     stream_own(stream, &events, exchange);
     exchange->slot = lua_newuserdata(L, sizeof *exchange->slot);
     *exchange->slot = exchange;

@@ -18,17 +18,16 @@ struct exchange {
     struct static_job *file; /* being opened for `filer`, a task */
     struct task *filer;
     int self;
-    int closers; /* reference to the list of on_close functions; LUA_NOREF: none */
-    struct list readers, writers, flushers;
-    struct address peer;
-    const char *prefix; /* of the app in its server, borrowed from there */
-    const char *base;   /* below it: the mount prefix of the route, borrowed from the app */
-    size_t skip;        /* segments of the path that are `prefix` */
-    unsigned closing;   /* on_close functions that run, and callbacks that still use it */
-    bool detached;      /* the task outlives its client */
-    bool told;          /* a write was answered nil, "closed": the next one raises */
-    bool finished;      /* by the script: it must not write any more */
-    bool recovering;    /* the task answers in place of one that died of an error */
+    int closers;         /* reference to the list of on_close functions; LUA_NOREF: none */
+    struct list waiters; /* tasks, each for one of the three below */
+    const char *prefix;  /* of the app in its server, borrowed from there */
+    const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
+    size_t skip;         /* segments of the path that are `prefix` */
+    unsigned closing;    /* on_close functions that run, and callbacks that still use it */
+    bool detached;       /* the task outlives its client */
+    bool told;           /* a write was answered nil, "closed": the next one raises */
+    bool finished;       /* by the script: it must not write any more */
+    bool recovering;     /* the task answers in place of one that died of an error */
 };
 
 /* Starts the task that answers `stream`. L's stack: the handler and the `nuses` middlewares behind
@@ -48,8 +47,11 @@ void exchange_push(struct exchange *exchange, lua_State *L);
 /* What a write to a stream that is over returns: nil, nil, "closed" the first time, then an error.
  */
 int exchange_refuse_write(lua_State *L, int index);
-/* Waits in one of the exchange's lists. `what`: readers, writers or flushers. */
-int exchange_wait(struct exchange *exchange, struct task *task, struct list *list);
+/* What a task waits for of a stream. */
+extern const struct wait exchange_reading, exchange_writing, exchange_flushing;
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait);
+/* The task that waits so; NULL: none. */
+struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* Frees the exchange when nothing of it goes on. */
 void exchange_settle(struct exchange *exchange);
 /* For __gc when the state closes: aborts what is still open. */

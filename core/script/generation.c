@@ -251,7 +251,9 @@ void generation_cancel(struct generation *gen) {
     struct list *next;
     for (struct list *at = gen->tasks.next; at != &gen->tasks; at = next) {
         next = at->next;
-        task_cancel(CONTAINER_OF(at, struct task, all));
+        struct task *task = CONTAINER_OF(at, struct task, all);
+        if (!task_is_cleanup(task))
+            task_cancel(task);
     }
 }
 

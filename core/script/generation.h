@@ -34,6 +34,8 @@ struct generation {
     int run, failed, run_defers, stream_meta;
     bool loading; /* the app file runs: limits may be set, nothing may wait */
     bool active;  /* has taken over: background tasks start at once */
+    void (*on_idle)(struct generation *gen); /* its last task has ended; NULL: nobody asks */
+    void *idle_arg;
     bool closing; /* references need not be given back any more */
 };
 
@@ -54,7 +56,7 @@ struct starting {
 void generation_start(struct generation *gen, bool first_worker, struct starting *starting);
 /* From now on this generation is the one that serves: its held tasks start. */
 void generation_take_over(struct generation *gen);
-/* Cancels every task, and does not wait for them. */
+/* Cancels every task but those that clean up, and does not wait for them. */
 void generation_cancel(struct generation *gen);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */
 void generation_free(struct generation *gen);

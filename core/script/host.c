@@ -34,6 +34,7 @@ struct host {
     int nlisteners, open_listeners;
     int starting;
     struct timer start_limit;
+    struct timer over; /* looks whether all is closed, in a turn of its own */
     void (*started)(struct host *, char *error, void *arg);
     void *started_arg;
     void (*drained)(void *arg);
@@ -87,10 +88,9 @@ static void serve_one_of(struct host *host, struct stream *stream) {
 
 static void on_request(struct http_server *server, struct stream *stream) {
     struct host *host = server->owner;
-    const struct target *target = &stream->request->target;
-    if (target->form == TARGET_AUTHORITY) {
+    if (stream->request->form == TARGET_AUTHORITY) {
         stream_fail(stream, 501, "this server is no proxy");
-    } else if (target->form ==
+    } else if (stream->request->form ==
                TARGET_ASTERISK) { /* OPTIONS *: the server as a whole (RFC 9110 section 9.3.7) */
         stream_set_header(stream, STR("Allow"),
                           STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
@@ -104,12 +104,17 @@ static void on_request(struct http_server *server, struct stream *stream) {
 
 /* --- apps --- */
 
+static void on_start_limit(struct timer *timer);
+static void on_over(struct timer *timer);
+
 struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits) {
     struct host *host = mem_zalloc(sizeof *host);
     host->loop = loop;
     host->scheduler = scheduler;
     host->limits = *limits;
     http_server_init(&host->http, loop, limits);
+    timer_init(&host->start_limit, on_start_limit);
+    timer_init(&host->over, on_over);
     host->http.on_request = on_request;
     host->http.owner = host;
     host->http.tasks = &scheduler->tasks;
@@ -248,7 +253,6 @@ void host_start(struct host *host, bool first_worker, void (*done)(struct host *
     host->started = done;
     host->started_arg = arg;
     host->starting = 1;
-    timer_init(&host->start_limit, on_start_limit);
     loop_timer(host->loop, &host->start_limit, START_MS);
     for (int i = 0; i < host->napps; i++) {
         struct mounted *mounted = &host->apps[i];
@@ -286,12 +290,16 @@ static void on_left(struct http_server *server) {
     pause_listeners(server->owner, false);
 }
 
-static void check_closed(struct host *host);
+/* Something ended: perhaps it was the last. */
+static void look_later(struct host *host) {
+    if (host->closing)
+        loop_timer(host->loop, &host->over, 0);
+}
 
 static void on_listener_closed(struct listener *listener) {
     struct host *host = listener->owner;
     host->open_listeners--;
-    check_closed(host);
+    look_later(host);
 }
 
 int host_listen(struct host *host, int fd) {
@@ -340,12 +348,23 @@ static void free_apps(struct host *host) {
     free(host->apps);
 }
 
-static void check_closed(struct host *host) {
-    if (!host->closing || host->open_listeners > 0 || !list_empty(&host->http.conns))
+/* Tasks still run: those that clean up, or that the cancellation has just woken. */
+static bool is_busy(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].gen && !list_empty(&host->apps[i].gen->tasks))
+            return true;
+    return false;
+}
+
+static void on_over(struct timer *timer) {
+    struct host *host = CONTAINER_OF(timer, struct host, over);
+    if (host->open_listeners > 0 || !list_empty(&host->http.conns) || host->http.alive > 0 ||
+        is_busy(host))
         return;
     void (*closed)(void *) = host->closed;
     void *arg = host->closed_arg;
     timer_clear(&host->http.drain_deadline);
+    timer_clear(&host->start_limit);
     free_apps(host);
     http_server_fini(&host->http);
     free(host);
@@ -354,7 +373,11 @@ static void check_closed(struct host *host) {
 }
 
 static void on_all_left(struct http_server *server) {
-    check_closed(server->owner);
+    look_later(server->owner);
+}
+
+static void on_idle(struct generation *gen) {
+    look_later(gen->idle_arg);
 }
 
 void host_close(struct host *host, void (*closed)(void *), void *arg) {
@@ -363,12 +386,17 @@ void host_close(struct host *host, void (*closed)(void *), void *arg) {
     host->closed_arg = arg;
     host->http.on_left = on_all_left;
     host->http.on_drained = NULL;
-    for (int i = 0; i < host->napps; i++)
-        if (host->apps[i].gen)
-            generation_cancel(host->apps[i].gen);
+    for (int i = 0; i < host->napps; i++) {
+        struct generation *gen = host->apps[i].gen;
+        if (gen == NULL)
+            continue;
+        gen->on_idle = on_idle;
+        gen->idle_arg = host;
+        generation_cancel(gen);
+    }
     close_listeners(host);
     http_server_stop(&host->http);
-    check_closed(host);
+    look_later(host);
 }
 
 /* --- seeing inside --- */

@@ -75,7 +75,6 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     list_init(&task->sibling);
     list_init(&task->children);
     list_init(&task->joiners);
-    list_init(&task->waiting);
     timer_init(&task->timer, on_timer);
     list_push(&gen->tasks, &task->all);
     counter_add(&gen->scheduler->tasks, 1);
@@ -165,7 +164,7 @@ static void stop_waiting(struct task *task) {
     const struct wait *wait = task->wait;
     task->wait = NULL;
     timer_clear(&task->timer);
-    list_remove(&task->waiting);
+    list_remove(&task->link);
     if (wait->disarm)
         wait->disarm(task);
 }
@@ -254,7 +253,7 @@ static void finish(struct task *task) {
     struct list *node;
     while ((node = task->joiners.next) != &task->joiners) {
         task->joined = true;
-        task_push_results(task, task_wake(CONTAINER_OF(node, struct task, waiting)));
+        task_push_results(task, task_wake(CONTAINER_OF(node, struct task, link)));
     }
     if (task->on_end)
         task->on_end(task);
@@ -265,7 +264,10 @@ static void finish(struct task *task) {
     counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
     if (task->failed && task->refs > 1)
         keep_error(task);
+    struct generation *gen = task->gen;
     task_unref(task);
+    if (gen->on_idle && list_empty(&gen->tasks))
+        gen->on_idle(gen);
 }
 
 static void defers_done(void *arg) {
@@ -326,6 +328,10 @@ static void cleanup_ended(struct task *task) {
     free(cleanup);
 }
 
+bool task_is_cleanup(const struct task *task) {
+    return task->on_end == cleanup_ended;
+}
+
 void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
                   void *arg) {
     struct cleanup *cleanup = mem_zalloc(sizeof *cleanup);
@@ -343,7 +349,6 @@ void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end
 void task_forget(struct task *task) {
     timer_clear(&task->timer);
     list_remove(&task->link);
-    list_remove(&task->waiting);
     list_remove(&task->sibling);
     while (list_pop(&task->children) != NULL)
         ;

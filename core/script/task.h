@@ -43,12 +43,12 @@ enum task_state {
 };
 
 struct task {
-    struct list link;    /* in scheduler->ready or generation->held */
-    struct list all;     /* in generation->tasks */
+    struct list link; /* READY: in scheduler->ready; HELD: in generation->held; WAITING: where what
+                       * it waits for keeps its waiters, if it does */
+    struct list all;  /* in generation->tasks */
     struct list sibling; /* in parent->children */
     struct list children;
-    struct list joiners; /* tasks that wait for this one, by their `waiting` */
-    struct list waiting; /* in the list of whatever it waits for */
+    struct list joiners; /* tasks that wait for this one */
     struct timer timer;  /* the wait's end */
     struct generation *gen;
     struct task *parent;
@@ -121,6 +121,7 @@ bool task_was_cancelled(struct task *task);
 void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
                   void *arg);
 #define CLEANUP_MS 5000
+bool task_is_cleanup(const struct task *task);
 /* Pushes the userdata of a task. stack of L: +1. */
 void task_push(lua_State *L, struct task *task);
 /* The task behind the userdata at `index`; raises for another value. */

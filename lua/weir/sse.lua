@@ -47,7 +47,9 @@ end
 --- Starts server-sent events on a stream: the whole of `stream:sse`, whose caller is blamed for bad options.
 function sse.start(stream, options)
   stream:_sse(prepare(options))
-  return setmetatable({ stream = stream, last_event_id = stream:_last_event_id() }, Sse)
+  local self = setmetatable({ stream = stream }, Sse)
+  self.last_event_id = stream:_last_event_id()
+  return self
 end
 
 -- ---- sending --------------------------------------------------------------------------------------------------------

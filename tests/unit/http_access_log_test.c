@@ -65,7 +65,7 @@ static int teardown(void **state) {
 static struct stream *request(struct fixture *f, const char *method, const char *target,
                               const char *fields) {
     struct stream *stream = fake_request(&f->fake, method, target, fields);
-    stream->peer = &f->peer;
+    stream->peer = f->peer;
     return stream;
 }
 
@@ -119,7 +119,6 @@ static void a_line_has_all_fields(void **state) {
 static void what_is_missing_is_a_dash(void **state) {
     struct fixture *f = *state;
     struct stream *stream = request(f, "POST", "/", "");
-    stream->peer = NULL;
     stream->request->minor = 0;
     over(f, stream, REASON_CLIENT);
     assert_line(f, "- - - ", " \"POST / HTTP/1.0\" 000 0 \"-\" \"-\" 0.000 client\n");

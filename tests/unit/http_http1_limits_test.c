@@ -143,11 +143,12 @@ static void targets_have_a_limit(void **state) {
 
 #define CHUNKED(path) "POST " path " HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
 
-/* Names and values of trailers, and of chunk extensions, count against head_bytes. */
+/* The bytes of trailer fields, and of chunk extensions, have the limit of the head's, whether or
+ * not the ends of their lines count. */
 static struct buf trailer_of(size_t bytes) {
     struct buf request = {0};
-    buf_add(&request, STR(CHUNKED("/echo") "1\r\na\r\n0\r\nA: 1\r\nB: "));
-    for (size_t i = 3; i < bytes; i++)
+    buf_add(&request, STR(CHUNKED("/echo") "1\r\na\r\n0\r\nA: 1"));
+    for (size_t i = 4; i < bytes; i++)
         buf_add_char(&request, 'x');
     buf_add(&request, STR("\r\n\r\n"));
     return request;
@@ -156,7 +157,7 @@ static struct buf trailer_of(size_t bytes) {
 static struct buf extension_of(size_t bytes) {
     struct buf request = {0};
     buf_add(&request, STR(CHUNKED("/echo") "1;n=\""));
-    for (size_t i = 3; i < bytes; i++) /* the name and the two quotes */
+    for (size_t i = 5; i < bytes; i++) /* ;n="" */
         buf_add_char(&request, 'x');
     buf_add(&request, STR("\"\r\na\r\n0\r\n\r\n"));
     return request;
@@ -167,11 +168,11 @@ static void trailers_and_extensions_have_a_limit(void **state) {
     struct pair pair;
     begin(&pair);
     pair.site.server.limits.head_bytes = 80;
-    struct buf request = trailer_of(80);
+    struct buf request = trailer_of(76);
     in_every_way(&pair, &request, "200 length; open");
     request = trailer_of(81);
     in_every_way(&pair, &request, "431 length close; eof");
-    request = extension_of(80);
+    request = extension_of(76);
     in_every_way(&pair, &request, "200 length; open");
     request = extension_of(81);
     in_every_way(&pair, &request, "431 length close; eof");
@@ -241,6 +242,17 @@ static void a_body_waits_for_its_reader(void **state) {
     site_fini(&pair.site);
 }
 
+/* As `expect`, with turns between the pieces. */
+static void hear_all(struct pair *pair, const char *want) {
+    size_t before;
+    do {
+        before = pair->client.got.len;
+        site_settle(&pair->site);
+        client_read(&pair->client);
+    } while (pair->client.got.len > before);
+    expect(pair, WHOLE, want);
+}
+
 static void large_bodies_pass(void **state) {
     (void)state;
     struct pair pair;
@@ -248,13 +260,13 @@ static void large_bodies_pass(void **state) {
     join(&pair);
     post(&pair, "/echo", 300000);
     send_filler(&pair, 300000);
-    expect(&pair, WHOLE, "200 length:300000 (300000 bytes); open");
+    hear_all(&pair, "200 length:300000 (300000 bytes); open");
     leave(&pair);
     join(&pair);
     send_text(&pair, CHUNKED("/answer-body") "493E0\r\n");
     send_filler(&pair, 300000);
     send_text(&pair, "\r\n0\r\n\r\n");
-    expect(&pair, WHOLE, "200 chunked (300000 bytes); open");
+    hear_all(&pair, "200 chunked (300000 bytes); open");
     leave(&pair);
     site_fini(&pair.site);
 }

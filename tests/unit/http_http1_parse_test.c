@@ -191,7 +191,7 @@ static void heads_are_completed(void **state) {
         struct request *request = request_of(complete[i].request);
         const char *why = NULL;
         SAME_INT(row, request_complete(request, 1, complete[i].minor, &why), 0);
-        SAME_STR(row, request->host, str_of(complete[i].host));
+        SAME_STR(row, request_host(request), str_of(complete[i].host));
         SAME_INT(row, request->content_length, complete[i].length);
         SAME_INT(row, request->minor, complete[i].minor);
         SAME_INT(row, request->chunked, complete[i].chunked);

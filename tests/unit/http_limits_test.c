@@ -59,8 +59,9 @@ static void only_whole_names_are_found(void **state) {
     assert_null(limits_find((struct str){NULL, 0}));
 }
 
-/* Each can be set to its least value, and not below; setting one leaves the others. */
-static void values_have_a_least(void **state) {
+/* Each can be set to its least value and to its most, and not beyond; setting one leaves the others.
+ */
+static void values_have_bounds(void **state) {
     (void)state;
     for (const struct limit_row *row = limit_rows; row->name; row++) {
         struct limits limits;
@@ -73,8 +74,9 @@ static void values_have_a_least(void **state) {
         }
         SAME_INT(name, limits_set(&limits, row, row->least), 0);
         SAME_INT(name, (long long)limits_get(&limits, row), (long long)row->least);
-        SAME_INT(name, limits_set(&limits, row, 123456789), 0);
-        SAME_INT(name, (long long)limits_get(&limits, row), 123456789);
+        SAME_INT(name, limits_set(&limits, row, row->most), 0);
+        SAME_INT(name, limits_set(&limits, row, row->most + 1), -1);
+        SAME_INT(name, (long long)limits_get(&limits, row), (long long)row->most);
         limits_set(&limits, row, limits_get(&before, row));
         assert_memory_equal(&limits, &before, sizeof limits);
     }
@@ -85,7 +87,7 @@ int main(void) {
         cmocka_unit_test(defaults_are_the_contracts),
         cmocka_unit_test(connections_follow_the_descriptors),
         cmocka_unit_test(only_whole_names_are_found),
-        cmocka_unit_test(values_have_a_least),
+        cmocka_unit_test(values_have_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,6 @@ static void a_reset_request_is_as_new(void **state) {
     request->content_length = 5;
     request->chunked = request->keep_alive = request->expect_continue = true;
     request->minor = 1;
-    request->host = STR("a");
     size_t cap = request->bytes.cap;
     request_reset(request);
     assert_int_equal(request->bytes.cap, cap);
@@ -95,7 +94,6 @@ static void a_reset_request_is_as_new(void **state) {
     assert_int_equal(request->nfields, 0);
     assert_int_equal(request->content_length, -1);
     assert_int_equal(request->minor, 0);
-    assert_null(request->host.ptr);
     assert_false(request->chunked || request->keep_alive || request->expect_continue);
     assert_int_equal(request_method(request).len, 0);
     fill(request, "GET", "/b");
@@ -106,30 +104,58 @@ static void a_reset_request_is_as_new(void **state) {
     request_free(request);
 }
 
-/* What points into the bytes follows them. */
-static void a_shrunk_request_is_the_same(void **state) {
+static void same_pieces(const struct request *request) {
+    is(request_method(request), "GET");
+    is(request_target(request), "http://b/c?d=e");
+    is(request_header(request, STR("host")), "a");
+    is(request_header(request, STR("x-own")), "1");
+    is(request_header(request, STR("user-agent")), "");
+    is(request_path(request), "/c");
+    is(request_query(request), "d=e");
+    is(request_host(request), "b"); /* RFC 9112 section 3.2.2 */
+    is(request_field_name(request, 1), "x-own");
+    assert_null(request_header(request, STR("x-ow")).ptr);
+}
+
+static void a_sealed_request_is_the_same(void **state) {
     (void)state;
     struct request *request = request_new();
     fill(request, "GET", "http://b/c?d=e");
     add(request, "host", "a");
-    buf_reserve(&request->bytes, 100000);
-    assert_int_equal(url_target(request_target(request), request_method(request), &request->target),
-                     0);
-    request->host = request->target.authority;
-    request_shrink(request);
-    assert_int_equal(request->bytes.cap, request->bytes.len);
-    is(request_method(request), "GET");
-    is(request_header(request, STR("host")), "a");
-    is(request->target.scheme, "http");
-    is(request->target.authority, "b");
-    is(request->target.path, "/c");
-    is(request->target.query, "d=e");
-    is(request->host, "b");
-    assert_ptr_equal(request->target.scheme.ptr, request->bytes.data + 3);
-    assert_ptr_equal(request->host.ptr, request->bytes.data + 10);
-    add(request, "x", "y"); /* it may grow again */
-    is(request_header(request, STR("x")), "y");
+    add(request, "x-own", "1");
+    add(request, "user-agent", "");
+    assert_int_equal(request_split_target(request), 0);
+    same_pieces(request);
+    size_t before = request->bytes.len;
+    request_seal(request);
+    assert_int_equal(request->bytes.len, before - strlen("host") - strlen("user-agent"));
+    same_pieces(request);
+    request_seal(request); /* twice is harmless */
+    same_pieces(request);
     request_free(request);
+}
+
+static void targets_have_parts(void **state) {
+    static const struct {
+        const char *target, *path, *query;
+        int rc;
+    } rows[] = {
+        {"/", "/", NULL, 0},         {"/a?", "/a", "", 0},        {"/a?b?c", "/a", "b?c", 0},
+        {"http://h", "/", NULL, 0},  {"http://h?q", "/", "q", 0}, {"/a#b", NULL, NULL, URL_EBAD},
+        {"a", NULL, NULL, URL_EBAD},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct request *request = request_new();
+        fill(request, "GET", rows[i].target);
+        assert_int_equal(request_split_target(request), rows[i].rc);
+        if (rows[i].rc == 0) {
+            is(request_path(request), rows[i].path);
+            SAME_STR(str_of(rows[i].target), request_query(request), str_of(rows[i].query));
+            assert_true((request_query(request).ptr == NULL) == (rows[i].query == NULL));
+        }
+        request_free(request);
+    }
 }
 
 int main(void) {
@@ -138,7 +164,8 @@ int main(void) {
         cmocka_unit_test(pieces_are_found),
         cmocka_unit_test(many_fields_fit),
         cmocka_unit_test(a_reset_request_is_as_new),
-        cmocka_unit_test(a_shrunk_request_is_the_same),
+        cmocka_unit_test(a_sealed_request_is_the_same),
+        cmocka_unit_test(targets_have_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,20 +75,29 @@ static void size(struct answer *answer) {
     free(bytes);
 }
 
-static void echo(struct answer *answer) {
-    answer->echoes = true;
-    stream_want_body(answer->stream, false);
+static void on_readable(struct stream *stream);
+
+/* There may be no body to wait for. */
+static void await_body(struct answer *answer, bool bulk) {
+    stream_want_body(answer->stream, bulk);
+    if (answer->stream->in_ended)
+        on_readable(answer->stream);
 }
 
-static void bulk(struct answer *answer) {
+static void echo(struct answer *answer) {
     answer->echoes = true;
-    stream_want_body(answer->stream, true);
+    await_body(answer, false);
+}
+
+static void echo_bulk(struct answer *answer) {
+    answer->echoes = true;
+    await_body(answer, true);
 }
 
 static void forward(struct answer *answer) {
     answer->forwards = true;
     stream_start(answer->stream, -1);
-    stream_want_body(answer->stream, false);
+    await_body(answer, false);
 }
 
 static void pieces(struct answer *answer) {
@@ -187,7 +196,7 @@ static const struct {
     {"/held", hold},
     {"/size", size},
     {"/echo", echo},
-    {"/bulk", bulk},
+    {"/bulk", echo_bulk},
     {"/stream", pieces},
     {"/drip", drip},
     {"/flood", flood},
@@ -263,12 +272,12 @@ static void on_request(struct http_server *server, struct stream *stream) {
     answer->site = site;
     answer->stream = stream_ref(stream);
     buf_reserve(&answer->arg, 1);
-    buf_add(&answer->arg, stream->request->target.query);
+    buf_add(&answer->arg, request_query(stream->request));
     timer_init(&answer->later, on_later);
     list_push(&site->answers, &answer->link);
     stream_own(stream, &events, answer);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (str_eq(stream->request->target.path, str_of(paths[i].path))) {
+        if (str_eq(request_path(stream->request), str_of(paths[i].path))) {
             paths[i].begin(answer);
             return;
         }
@@ -371,9 +380,15 @@ void site_read_all(struct site *site, struct client *client) {
     site_settle(site);
 }
 
-void site_until(struct site *site, const int *count, int least) {
-    for (clock_t since = clock(); *count < least; lose_patience(since))
+void site_await_request(struct site *site, int requests) {
+    for (clock_t since = clock(); site->requests < requests; lose_patience(since))
         uv_run(&site->loop.uv, UV_RUN_NOWAIT);
+}
+
+void site_await_end(struct site *site) {
+    for (clock_t since = clock(); site_connections(site) > 0; lose_patience(since))
+        uv_run(&site->loop.uv, UV_RUN_NOWAIT);
+    site_settle(site);
 }
 
 void site_send(struct site *site, struct client *client, struct str bytes) {

@@ -53,8 +53,10 @@ void site_connect_tcp(struct site *site, struct client *client);
 void site_settle(struct site *site);
 /* Turns the loop and reads until the server has ended the connection. */
 void site_read_all(struct site *site, struct client *client);
-/* Turns the loop until `count` has reached `least`. */
-void site_until(struct site *site, const int *count, int least);
+/* Turns the loop until that many requests have been dispatched in all. */
+void site_await_request(struct site *site, int requests);
+/* Turns the loop until there is no connection. */
+void site_await_end(struct site *site);
 /* Sends all, turning the loop, and takes what comes. */
 void site_send(struct site *site, struct client *client, struct str bytes);
 /* Moves the clock, then settles. */
