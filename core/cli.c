@@ -1,5 +1,8 @@
-/* cli: which command was asked for, and what each says when it is used wrongly. Exit codes: 0, 1 a
- * failure, 2 wrong usage, with the remedy in the message. */
+/* cli: which command was asked for, and what each says when it is used wrongly.
+ *
+ * A command is a function that gets what follows its name and returns the exit code: 0, 1 a
+ * failure, 2 wrong usage, with the remedy in the message. What a command does is in a file of its
+ * own. */
 #include "cli.h"
 
 #include "base/version.h"

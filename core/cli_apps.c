@@ -1,5 +1,7 @@
-/* cli_apps: `weir check` and `weir routes` load apps as `serve` does, without a socket; `weir new`
- * writes one. */
+/* cli_apps: the commands about an app as files.
+ *
+ * `weir check` and `weir routes` load it as `serve` does, on a loop of their own and without a
+ * socket; `weir new` writes one from the template that is embedded in the program. */
 #include "cli.h"
 
 #include "base/buf.h"

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "script/generation.h"
 
-#include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,15 +55,6 @@ static void set_arg(lua_State *L, int argc, char **argv) {
     lua_setglobal(L, "arg");
 }
 
-/* busted's libraries want ffi, which scripts do not get. */
-static void allow_ffi(lua_State *L) {
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, luaopen_ffi);
-    lua_setfield(L, -2, "ffi");
-    lua_pop(L, 2);
-}
-
 static void start_busted(struct generation *gen) {
     lua_State *L = gen->state.L;
     lua_getglobal(L, "os");
@@ -91,7 +81,7 @@ int cli_spec(int argc, char **argv) {
     scheduler_init(&run.scheduler, &run.loop);
     struct generation *gen = generation_new(&run.scheduler, folder, &limits);
     generation_take_over(gen);
-    allow_ffi(gen->state.L);
+    state_allow_ffi(gen->state.L);
     set_arg(gen->state.L, argc, argv);
     start_busted(gen);
     loop_run(&run.loop);

@@ -1,4 +1,6 @@
-/* main: the program's entry; everything else is a command's. */
+/* main: the program's entry.
+ *
+ * Nothing is decided here: cli finds the command, and everything else is a command's. */
 #include "cli.h"
 
 int main(int argc, char **argv) {

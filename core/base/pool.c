@@ -16,6 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a block or chunk that nobody uses holds. */
+struct link {
+    struct link *next;
+};
+
 static struct pool_class *class_of(struct pool *pool, size_t n) {
 #ifdef __SANITIZE_ADDRESS__
     (void)pool;
@@ -30,11 +35,11 @@ static struct pool_class *class_of(struct pool *pool, size_t n) {
 static void *cut(struct pool *pool, struct pool_class *class) {
     size_t size = (size_t)(class - pool->classes + 1) * POOL_STEP;
     if ((size_t)(class->end - class->at) < size) {
-        char *chunk = mem_alloc(POOL_CHUNK);
-        memcpy(chunk, &pool->chunks, sizeof pool->chunks);
+        struct link *chunk = mem_alloc(POOL_CHUNK);
+        chunk->next = pool->chunks;
         pool->chunks = chunk;
-        class->at = chunk + POOL_STEP; /* behind the link, still aligned */
-        class->end = chunk + POOL_CHUNK;
+        class->at = (char *)chunk + POOL_STEP; /* behind the link, still aligned */
+        class->end = (char *)chunk + POOL_CHUNK;
     }
     void *block = class->at;
     class->at += size;
@@ -45,10 +50,10 @@ void *pool_alloc(struct pool *pool, size_t n) {
     struct pool_class *class = class_of(pool, n);
     if (class == NULL)
         return mem_alloc(n);
-    void *block = class->free;
+    struct link *block = class->free;
     if (block == NULL)
         return cut(pool, class);
-    memcpy(&class->free, block, sizeof class->free);
+    class->free = block->next;
     return block;
 }
 
@@ -76,14 +81,15 @@ void pool_free(struct pool *pool, void *block, size_t n) {
         free(block);
         return;
     }
-    memcpy(block, &class->free, sizeof class->free);
-    class->free = block;
+    struct link *link = block;
+    link->next = class->free;
+    class->free = link;
 }
 
 void pool_fini(struct pool *pool) {
-    void *chunk;
+    struct link *chunk;
     while ((chunk = pool->chunks) != NULL) {
-        memcpy(&pool->chunks, chunk, sizeof chunk);
+        pool->chunks = chunk->next;
         free(chunk);
     }
     memset(pool, 0, sizeof *pool);

@@ -8,12 +8,14 @@
 #define POOL_CLASSES 64 /* so blocks up to 1 KiB come from chunks, larger ones from malloc */
 #define POOL_CHUNK 16384
 
+struct link;
+
 struct pool { /* all zeroes: empty */
     struct pool_class {
-        void *free;     /* blocks given back, linked through their first word */
-        char *at, *end; /* of the newest chunk, what has not been handed out */
+        struct link *free; /* blocks given back */
+        char *at, *end;    /* of the newest chunk, what has not been handed out */
     } classes[POOL_CLASSES];
-    void *chunks; /* linked through their first word */
+    struct link *chunks;
 };
 
 /* Never NULL; not zeroed, aligned to 16. */

@@ -4,10 +4,9 @@
  *        \--they fail, or the task is cancelled--------------------^
  *     simulate --> asking --the exchange is over, or the task is cancelled--> done
  *
- * Either is a userdata around a host (host.h), kept by a reference until the host is closed. A host
- * serves an app of this very state, or loads one from a path into a state of its own. The app of
- * this state must live as long as its streams are in the hands of Lua, which may be longer than its
- * server: each stream's userdata keeps it. */
+ * Either is a userdata around a host (host.h), kept by a reference while it goes on. A host serves
+ * an app of this very state, which is kept until the host is closed, or loads one from a path into
+ * a state of its own. */
 #include "script/bind_test.h"
 
 #include "http/simulated.h"
@@ -24,27 +23,6 @@
 
 /* --- an app of this state --- */
 
-static const char keeps_app; /* its address is the key in the fields of a stream's userdata */
-static void (*answer)(struct http_server *server, struct stream *stream); /* every host's */
-
-static void keep_app(struct exchange *exchange) {
-    lua_State *L = exchange->app->gen->state.L;
-    exchange_push(exchange, L);
-    exchange_push_fields(L, lua_gettop(L));
-    lua_pushlightuserdata(L, (void *)&keeps_app);
-    generation_push(exchange->app->gen, L, exchange->app->self);
-    lua_rawset(L, -3);
-    lua_pop(L, 2);
-}
-
-static void on_request(struct http_server *server, struct stream *stream) {
-    stream_ref(stream);
-    answer(server, stream);
-    if (stream->owner) /* an exchange; files and errors need none */
-        keep_app(stream->owner);
-    stream_unref(stream);
-}
-
 /* A host for the router and the app at 1 and 2, which are kept. */
 static struct host *new_host(lua_State *L, struct app **app) {
     struct generation *gen = task_generation(L);
@@ -54,12 +32,12 @@ static struct host *new_host(lua_State *L, struct app **app) {
     *app = app_keep(gen, L);
     struct host *host = host_new(gen->scheduler->loop, gen->scheduler, &gen->limits);
     host_add(host, "", *app);
-    answer = host_http(host)->on_request;
-    host_http(host)->on_request = on_request;
     return host;
 }
 
-static void release_app(struct app *app) {
+/* Once its host is closed, for then its last stream is out of Lua's hands. */
+static void release_app(void *arg) {
+    struct app *app = arg;
     generation_unref(app->gen, app->self);
     app->self = LUA_NOREF;
 }
@@ -247,8 +225,8 @@ static void end_simulation(struct simulation *simulation) {
     simulation->host = NULL;
     simulated_leave(&simulation->simulated);
     simulated_fini(&simulation->simulated);
-    release_app(simulation->app);
-    host_close(host, NULL, NULL);
+    bool alone = simulation->gen->closing; /* the app does not outlive the state */
+    host_close(host, alone ? NULL : release_app, simulation->app);
     generation_unref(simulation->gen, simulation->anchor);
 }
 

@@ -1,5 +1,8 @@
 /* bind_process: what concerns the whole process, for Lua: limits, log, counters, where the app
- * lies. */
+ * lies.
+ *
+ * Limits are set while the app file loads and only kept in its generation; the host decides which
+ * of several apps' values hold. Counters are sums over all workers. */
 #include "script/bind.h"
 
 #include "base/log.h"

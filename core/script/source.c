@@ -1,5 +1,7 @@
-/* source: which apps a PATH of the command line means: files and folders only, nothing is loaded.
- */
+/* source: which apps a PATH of the command line means.
+ *
+ * A file, a folder that holds an app.lua, or a folder of such folders, by their names. Only the
+ * file system is looked at here; nothing is loaded. */
 #include "script/source.h"
 
 #include "base/buf.h"

@@ -58,7 +58,8 @@ int state_error(lua_State *L, const char *format, ...) {
     lua_pushvfstring(L, format, args);
     va_end(args);
     lua_concat(L, 2);
-    return lua_error(L);
+    lua_error(L);
+    abort(); /* it does not return */
 }
 
 static int l_exit(lua_State *L) {
@@ -127,6 +128,14 @@ static void remove_ffi(lua_State *L) {
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
+}
+
+void state_allow_ffi(lua_State *L) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, luaopen_ffi);
+    lua_setfield(L, -2, "ffi");
+    lua_pop(L, 2);
 }
 
 void state_apply_mode(lua_State *L) {

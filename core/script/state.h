@@ -23,6 +23,9 @@ void state_fini(struct state *state);
 /* The owner of the state that `L` belongs to, from any of its coroutines. */
 void *state_owner(lua_State *L);
 
+/* For busted, whose libraries want ffi. */
+void state_allow_ffi(lua_State *L);
+
 /* For tests: how states made from now on collect and compile. */
 struct state_mode {
     bool aggressive_gc; /* a full collection is always under way */
@@ -36,7 +39,8 @@ void state_apply_mode(lua_State *L);
  * the build. */
 void state_require(lua_State *L, const char *name);
 /* As luaL_error, but the place it names is the script's, not that of Weir's own Lua half. */
-int state_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int state_error(lua_State *L, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
 /* Pushes that place, "file:line: ", or "". stack: +1 */
 void state_where(lua_State *L);
 /* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */

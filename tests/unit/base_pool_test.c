@@ -1,5 +1,5 @@
-/* base_pool_test: blocks of every size are whole, distinct and aligned, are handed out again, and keep their bytes when
- * they are resized. */
+/* base_pool_test: blocks of every size are whole, distinct and aligned, are handed out again, and
+ * keep their bytes when they are resized. */
 #include "base/pool.h"
 
 #include <setjmp.h>

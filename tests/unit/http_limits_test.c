@@ -59,7 +59,8 @@ static void only_whole_names_are_found(void **state) {
     assert_null(limits_find((struct str){NULL, 0}));
 }
 
-/* Each can be set to its least value and to its most, and not beyond; setting one leaves the others.
+/* Each can be set to its least value and to its most, and not beyond; setting one leaves the
+ * others.
  */
 static void values_have_bounds(void **state) {
     (void)state;
