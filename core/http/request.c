@@ -84,7 +84,8 @@ struct field *request_add_field(struct request *request) {
 }
 
 static struct str piece(const struct request *request, uint32_t at, uint32_t len) {
-    return (struct str){request->bytes.data + at, len};
+    const char *bytes = request->bytes.data;
+    return (struct str){bytes ? bytes + at : "", len}; /* nothing has come yet */
 }
 
 struct str request_method(const struct request *request) {
