@@ -6,11 +6,11 @@
  *                                     ^                                 | writers had time
  *                                     +------------- next is read from 0 +
  *
- * Where it starts. In a file that is there at the first look: before the last `lines` lines, found
- * by reading backwards. At most 16 MiB are searched; if they hold fewer lines it starts at the
- * first line that begins in them, and if none does (one line longer than that), at the end. A last
- * line without LF is none of the `lines`: it is given in addition, with what completes it. A file
- * that was not there at the first look is new and is given from its start.
+ * Where it starts. In a file that is there when it is asked for: before the last `lines` lines,
+ * found by reading backwards. At most 16 MiB are searched; if they hold fewer lines it starts at
+ * the first line that begins in them, and if none does (one line longer than that), at the end. A
+ * last line without LF is none of the `lines`: it is given in addition, with what completes it. A
+ * file that was not there then is new and is given from its start.
  *
  * Rotation. The path naming another inode means that the file was renamed or removed; its number
  * cannot be used again while it is open here. The new file is opened at once, so that it is not
@@ -57,10 +57,6 @@
 #define UNSTEADY_MS 250  /* when something is awaited, or changes where no one tells */
 #define FILLED_GRACE 100 /* ms without growth after which a rotated file has ended */
 #define EMPTY_GRACE 10000
-
-void logfile_init(struct logfile *file, const char *path, uint32_t lines) {
-    *file = (struct logfile){.path = path, .lines = lines, .fd = -1, .next = -1};
-}
 
 void logfile_fini(struct logfile *file) {
     if (file->fd >= 0)
@@ -130,6 +126,18 @@ static bool same(const struct file_id *a, const struct file_id *b) {
     return a->dev == b->dev && a->ino == b->ino;
 }
 
+void logfile_init(struct logfile *file, const char *path, uint32_t lines) {
+    struct stat st;
+
+    *file = (struct logfile){.path = path, .lines = lines, .fd = -1, .next = -1};
+    if (stat(path, &st) == 0) {
+        file->asked = (struct file_id){st.st_dev, st.st_ino};
+        file->asked_size = (uint64_t)st.st_size;
+    } else {
+        file->awaited = is_absent(-errno);
+    }
+}
+
 /* ---- where to start ---------------------------------------------------------------------------*/
 
 /* Starts at `offset`; at 0 if the file has become shorter meanwhile. 0 or a negative errno. */
@@ -152,7 +160,10 @@ static int place_before_last(struct logfile *file, char *block) {
 
     if (fstat(file->fd, &st) != 0)
         return -errno;
-    uint64_t size = (uint64_t)st.st_size, at = size;
+    uint64_t size = (uint64_t)st.st_size;
+    if (same(&file->id, &file->asked) && file->asked_size < size)
+        size = file->asked_size;
+    uint64_t at = size;
     uint64_t floor = size > SEARCHED_BYTES ? size - SEARCHED_BYTES : 0;
     uint64_t start = size; /* of the earliest line seen so far */
     uint32_t found = 0;

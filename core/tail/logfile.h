@@ -15,11 +15,13 @@ struct file_id {
 };
 
 struct logfile {
-    const char *path; /* borrowed */
-    uint32_t lines;   /* how many of those that are there at first are given */
-    bool awaited;     /* nothing was there at first, so that all of the file is new */
-    int fd;           /* what is being read; -1: nothing was found yet */
-    int next;         /* what stands under the path instead; -1: nothing else */
+    const char *path;     /* borrowed */
+    uint32_t lines;       /* how many of those that are there at first are given */
+    bool awaited;         /* nothing was there at first, so that all of the file is new */
+    struct file_id asked; /* what was there when it was asked for, */
+    uint64_t asked_size;  /* and how long: what came later is new */
+    int fd;               /* what is being read; -1: nothing was found yet */
+    int next;             /* what stands under the path instead; -1: nothing else */
     struct file_id id, next_id;
     uint64_t offset;         /* bytes of `fd` that were read or skipped */
     char mark[LOGFILE_MARK]; /* the last of them */
@@ -41,7 +43,8 @@ struct look {
     uint32_t wait_ms; /* when to look again if nothing is heard */
 };
 
-/* `path` is borrowed until logfile_fini. */
+/* `path` is borrowed until logfile_fini. Asks the file system what is there now, on the caller's
+ * thread. */
 void logfile_init(struct logfile *file, const char *path, uint32_t lines);
 void logfile_fini(struct logfile *file);
 /* Blocks on the disk; from one thread at a time. Fills `look` but for `block`. */
