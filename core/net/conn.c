@@ -56,13 +56,11 @@ static void fail(struct conn *conn, int error) {
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
-/* Asks for the events that matter now. */
+/* Asks for the events that matter now. When none does, for one that HTTP's clients do not cause:
+ * with it a reset is told. */
 static void watch(struct conn *conn) {
     int events = (conn->reading ? UV_READABLE : 0) | (conn->blocked ? UV_WRITABLE : 0);
-    if (events)
-        uv_poll_start(&conn->poll, events, on_ready);
-    else
-        uv_poll_stop(&conn->poll);
+    uv_poll_start(&conn->poll, events ? events : UV_PRIORITIZED, on_ready);
 }
 
 static void linger(struct conn *conn) {
@@ -71,7 +69,7 @@ static void linger(struct conn *conn) {
         return;
     }
     conn->lingering = true;
-    conn->stalled_at = 0;
+    conn->dropped = 0;
     conn_read(conn, true);
     loop_timer(conn->loop, &conn->deadline, LINGER_MS);
 }
@@ -87,28 +85,19 @@ static void sank(struct conn *conn) {
     }
 }
 
-static void watch_progress(struct conn *conn) {
-    conn->stalled_at = conn->out.bytes;
-    loop_timer(conn->loop, &conn->deadline, conn->progress_ms);
-}
-
 static void on_deadline(struct timer *timer) {
     struct conn *conn = CONTAINER_OF(timer, struct conn, deadline);
     if (conn->lingering)
         conn_close(conn, false);
-    else if (conn->out.bytes < conn->stalled_at)
-        watch_progress(conn);
     else
         fail(conn, UV_ETIMEDOUT);
 }
 
 static void set_blocked(struct conn *conn, bool blocked) {
-    if (conn->blocked == blocked)
-        return;
     conn->blocked = blocked;
     watch(conn);
-    if (blocked)
-        watch_progress(conn);
+    if (blocked) /* anew whenever the kernel has taken some */
+        loop_timer(conn->loop, &conn->deadline, conn->progress_ms);
     else
         timer_clear(&conn->deadline);
 }
@@ -187,7 +176,7 @@ static void receive(struct conn *conn) {
             fail(conn, -errno);
     } else if (!conn->lingering) {
         conn->ops->on_data(conn, conn->loop->read_buf, (size_t)n);
-    } else if ((conn->stalled_at += (size_t)n) > LINGER_BYTES) {
+    } else if ((conn->dropped += (size_t)n) > LINGER_BYTES) {
         conn_close(conn, true);
     }
 }
@@ -201,7 +190,7 @@ static int socket_error(int fd) {
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
     struct conn *conn = poll->data;
-    if (status < 0) { /* libuv's way to tell of EPOLLERR */
+    if (status < 0 || events & UV_PRIORITIZED) { /* libuv's ways to tell of EPOLLERR */
         fail(conn, socket_error(conn->fd));
         return;
     }

@@ -40,7 +40,7 @@ struct conn {
     int fd;
     uint32_t progress_ms;
     uint32_t low_mark;
-    size_t stalled_at; /* bytes queued when the deadline was last set; dropped while lingering */
+    size_t dropped; /* bytes, while lingering */
     struct address peer;
     unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, ending : 1, lingering : 1,
         closing : 1;

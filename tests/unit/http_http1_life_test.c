@@ -228,6 +228,22 @@ static void resets_are_noticed_at_every_place(void **state) {
     }
 }
 
+/* A handler that is behind with the body does not read, and is told all the same. */
+static void resets_are_noticed_behind_an_unread_body(void **state) {
+    (void)state;
+    char bytes[10000] = {0};
+    site_connect_tcp(&site, &client);
+    say(POST("/held?a", "Content-Length: 100000000\r\n", ""));
+    for (int idle = 0; idle < 3;) {
+        idle = client_send(&client, bytes, sizeof bytes) > 0 ? 0 : idle + 1;
+        site_settle(&site);
+    }
+    client_close(&client, true);
+    site_await_end(&site);
+    assert_int_equal(site.closed[REASON_CLIENT], 1);
+    leave();
+}
+
 /* What is only told by the connection's end must be told apart from it (RFC 9112 section 8). */
 static void an_aborted_answer_to_the_end_is_reset(void **state) {
     (void)state;
@@ -331,6 +347,7 @@ int main(void) {
         TEST(open_ended_answers_end_with_their_client),
         TEST(a_forwarded_body_that_breaks_off_is_cut),
         TEST(resets_are_noticed_at_every_place),
+        TEST(resets_are_noticed_behind_an_unread_body),
         TEST(an_aborted_answer_to_the_end_is_reset),
         TEST(failing_writes_end_the_stream),
         TEST(full_sockets_are_waited_for),

@@ -344,6 +344,48 @@ static void a_reset_is_told(void **state) {
     assert_int_equal(seen.eofs, 0);
 }
 
+/* Also when nobody reads, and behind what nobody has read. */
+static void a_reset_is_told_to_who_rests(void **state) {
+    (void)state;
+    connect_tcp();
+    client_send(&client, "abc", 3);
+    turn();
+    conn_read(&conn, false);
+    client_send(&client, "def", 3);
+    turn();
+    client_close(&client, true);
+    while (seen.closed == 0)
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(seen.errors, 1);
+    assert_int_equal(seen.error, UV_ECONNRESET);
+    assert_int_equal(seen.data.len, 3);
+}
+
+static void a_reset_is_told_after_eof(void **state) {
+    (void)state;
+    connect_tcp();
+    client_end(&client);
+    while (seen.eofs == 0)
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    turn();
+    assert_int_equal(seen.errors, 0);
+    conn_write(&conn, "abc", 3); /* nobody takes it */
+    turn();
+    client_close(&client, true);
+    while (seen.closed == 0)
+        uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(seen.errors, 1);
+}
+
+static void interrupted_writes_go_on(void **state) {
+    (void)state;
+    connect_pair();
+    fault_arm("conn_write", -EINTR, 0, 2);
+    conn_write(&conn, "abc", 3);
+    conn_flush(&conn);
+    hear("abc");
+}
+
 static void a_failed_write_is_told(void **state) {
     (void)state;
     connect_pair();
@@ -440,6 +482,9 @@ int main(void) {
         TEST(closing_gives_up_what_is_under_way),
         TEST(a_reset_is_sent),
         TEST(a_reset_is_told),
+        TEST(a_reset_is_told_to_who_rests),
+        TEST(a_reset_is_told_after_eof),
+        TEST(interrupted_writes_go_on),
         TEST(a_failed_write_is_told),
         TEST(a_write_that_fails_later_is_told),
         TEST(writes_must_progress),
