@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LATER = 1, UNREAD = 2, STREAMS = 4, HALF_CLOSE = 8 };
+enum { LATER = 1, UNREAD = 2, STREAMS = 4, HALF_CLOSE = 8, STRICT = 16 };
 
 /* One conversation. */
 struct talk {
@@ -152,6 +152,11 @@ static void begin(struct talk *talk, int flags) {
     list_init(&talk->answers);
     CHECK(loop_init(&talk->loop) == 0);
     limits_init(&limits);
+    if (flags & STRICT) {
+        limits.head_bytes = 256;
+        limits.head_fields = 4;
+        limits.target_bytes = 32;
+    }
     http_server_init(&talk->server, &talk->loop, &limits);
     talk->server.on_request = on_request;
     talk->server.owner = talk;
