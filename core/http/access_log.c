@@ -115,7 +115,8 @@ static char *put_number(char *out, uint64_t n, int width) {
 }
 
 static char *put_address(char *out, const struct address *address) {
-    if (!address) {
+    static const struct address none;
+    if (memcmp(address, &none, sizeof none) == 0) {
         *out++ = '-';
         return out;
     }

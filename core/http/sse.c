@@ -21,7 +21,8 @@ struct sse {
     struct timer timer;
     uint32_t beat_ms;
     struct buf beat_event; /* empty: the comment */
-    struct buf opening;
+    int32_t retry_ms;      /* told at the opening; below 0: not */
+    bool hello;
 };
 
 /* Due a whole interval after the last write. */
@@ -58,19 +59,19 @@ static int encode_beat(struct sse *sse, struct str name) {
     return name.len > 0 ? sse_encode(&sse->beat_event, &event, &replaced) : 0;
 }
 
-static void encode_hello(struct sse *sse, const struct sse_options *options) {
+static void encode_hello(struct sse *sse, struct buf *out) {
     struct buf data = {0};
     int64_t now = clock_wall_ns() / 1000000;
     buf_printf(&data, "{\"stream\":%llu,\"resumed\":false,\"heartbeat\":",
                (unsigned long long)sse->stream->id);
-    if (options->heartbeat_ms)
-        buf_printf(&data, "%g", options->heartbeat_ms / 1000.0);
+    if (sse->beat_ms)
+        buf_printf(&data, "%g", sse->beat_ms / 1000.0);
     else
         buf_add(&data, STR("null"));
     buf_printf(&data, ",\"server_time\":%lld.%03d}", (long long)(now / 1000), (int)(now % 1000));
     uint64_t replaced = 0;
     struct sse_event hello = {.event = STR("weir.hello"), .data = buf_str(&data), .retry = -1};
-    sse_encode(&sse->opening, &hello, &replaced);
+    sse_encode(out, &hello, &replaced);
     buf_fini(&data);
 }
 
@@ -92,10 +93,8 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
         sse_free(sse);
         return rc;
     }
-    if (options->retry_ms >= 0)
-        buf_printf(&sse->opening, "retry: %lld\n\n", (long long)options->retry_ms);
-    if (options->hello)
-        encode_hello(sse, options);
+    sse->retry_ms = options->retry_ms > INT32_MAX ? INT32_MAX : (int32_t)options->retry_ms;
+    sse->hello = options->hello;
     sse_free(stream->sse);
     stream->sse = sse;
     set_fields(stream);
@@ -109,8 +108,13 @@ void sse_open(struct stream *stream) {
 
 void sse_opened(struct stream *stream) {
     struct sse *sse = stream->sse;
-    stream_write(stream, sse->opening.data, sse->opening.len);
-    buf_fini(&sse->opening);
+    struct buf opening = {0};
+    if (sse->retry_ms >= 0)
+        buf_printf(&opening, "retry: %d\n\n", sse->retry_ms);
+    if (sse->hello)
+        encode_hello(sse, &opening);
+    stream_write(stream, opening.data, opening.len);
+    buf_fini(&opening);
     if (stream->state == STREAM_STARTED)
         arm(sse);
 }
@@ -163,6 +167,5 @@ void sse_free(struct sse *sse) {
         return;
     timer_clear(&sse->timer);
     buf_fini(&sse->beat_event);
-    buf_fini(&sse->opening);
     pool_free(&sse->stream->server->loop->pool, sse, sizeof *sse);
 }

@@ -77,21 +77,20 @@ struct stream {
     void *owner; /* of whoever set `events` */
     struct producer *producer;
     struct request *request;
-    struct address peer; /* all zeroes: no socket (a simulated request) */
-    struct buf in;       /* body bytes received and not yet read */
-    struct buf fields;   /* "name: value CRLF" of the answer, until its head is sent */
-    struct sse *sse;     /* text/event-stream: heartbeat and opening events; NULL: not SSE */
+    struct address peer;       /* all zeroes: no socket (a simulated request) */
+    uint32_t write_timeout_ms; /* without progress the stream ends; 0: the limit's */
+    struct buf in;             /* body bytes received and not yet read */
+    struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
+    struct sse *sse;           /* text/event-stream: heartbeat and opening events; NULL: not SSE */
     uint64_t id;
-    uint64_t received;         /* body bytes so far */
-    uint64_t sent;             /* body bytes of the answer */
-    int64_t length;            /* declared Content-Length of the answer, -1 none */
-    uint64_t started;          /* ms on the loop's clock */
-    uint64_t wrote;            /* when body bytes were last written, the same */
-    const char *type;          /* Content-Type unless `fields` has one; NULL: none */
-    const char *detail;        /* more on the reason, static; NULL none */
-    uint32_t write_timeout_ms; /* without progress the stream ends */
-    uint32_t refs;
-    uint16_t status;
+    uint64_t received;  /* body bytes so far */
+    uint64_t sent;      /* body bytes of the answer */
+    int64_t length;     /* declared Content-Length of the answer, -1 none */
+    uint64_t started;   /* ms on the loop's clock */
+    uint64_t wrote;     /* when body bytes were last written, the same */
+    const char *type;   /* Content-Type unless `fields` has one; NULL: none */
+    const char *detail; /* more on the reason, static; NULL none */
+    uint16_t refs, status;
     uint8_t state, reason, policy;
     unsigned in_ended : 1;   /* the body is complete */
     unsigned in_failed : 1;  /* it never will be */

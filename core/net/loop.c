@@ -72,7 +72,9 @@ static void on_alarm(uv_timer_t *handle) {
 }
 
 static void set_alarm(struct loop *loop) {
-    uint64_t due = clock_is_frozen() ? WHEEL_NEVER : wheel_next(&loop->wheel);
+    uint64_t due = wheel_next(&loop->wheel);
+    if (due > loop->wheel.now && clock_is_frozen())
+        due = WHEEL_NEVER; /* it comes when somebody moves the clock */
     if (due == loop->alarm_due)
         return;
     loop->alarm_due = due;

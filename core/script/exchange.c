@@ -361,7 +361,7 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     exchange->closers = LUA_NOREF;
     exchange->prefix = prefix;
     exchange->base = base;
-    exchange->skip = skip;
+    exchange->skip = (uint8_t)skip;
     list_init(&exchange->waiters);
     stream_own(stream, &events, exchange);
     exchange->slot = lua_newuserdata(L, sizeof *exchange->slot);

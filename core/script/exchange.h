@@ -22,8 +22,8 @@ struct exchange {
     struct list waiters; /* tasks, each for one of the three below */
     const char *prefix;  /* of the app in its server, borrowed from there */
     const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
-    size_t skip;         /* segments of the path that are `prefix` */
     unsigned closing;    /* on_close functions that run, and callbacks that still use it */
+    uint8_t skip;        /* segments of the path that are `prefix`: 0 or 1 */
     bool detached;       /* the task outlives its client */
     bool told;           /* a write was answered nil, "closed": the next one raises */
     bool finished;       /* by the script: it must not write any more */

@@ -147,6 +147,20 @@ void state_apply_mode(lua_State *L) {
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 }
 
+/* Lua's pause is a percentage of what is alive. A small state would collect every few hundred
+ * requests for nothing; a large one would let as much garbage pile up as it holds, in memory that
+ * is never given back. */
+#define LARGE_BYTES (1024 * 1024)
+#define PAUSE_SMALL 400
+#define PAUSE_LARGE 150
+#define TUNE_EVERY 256
+
+static void set_pause(struct state *state, bool large) {
+    state->large = large;
+    if (!state_mode.aggressive_gc)
+        lua_gc(state->L, LUA_GCSETPAUSE, large ? PAUSE_LARGE : PAUSE_SMALL);
+}
+
 void state_init(struct state *state, const char *folder, void *owner) {
     *state = (struct state){.owner = owner};
     lua_State *L = state->L = lua_newstate(allocate, state);
@@ -163,7 +177,13 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_pop(L, 1);
     add_searcher(L);
     set_path(L, folder);
+    set_pause(state, false);
     state_apply_mode(L);
+}
+
+void state_tune(struct state *state) {
+    if (++state->runs % TUNE_EVERY == 0 && (state->bytes > LARGE_BYTES) != state->large)
+        set_pause(state, !state->large);
 }
 
 void state_fini(struct state *state) {

@@ -14,12 +14,17 @@ struct state {
     void *owner;  /* the generation */
     size_t bytes; /* allocated by Lua now */
     struct pool pool;
+    unsigned runs; /* since the collector was last tuned */
+    bool large;
 };
 
 /* A state with Lua's libraries but ffi, where `os.exit` raises and `require "weir…"` finds the
  * embedded modules. `folder` comes first on package.path. Never fails: out of memory aborts. */
 void state_init(struct state *state, const char *folder, void *owner);
 void state_fini(struct state *state);
+/* Called once for each time that a task runs: fits the collector's pause to the size of the state.
+ */
+void state_tune(struct state *state);
 /* The owner of the state that `L` belongs to, from any of its coroutines. */
 void *state_owner(lua_State *L);
 

@@ -394,6 +394,7 @@ static void run(struct scheduler *scheduler, struct task *task) {
     scheduler->current = task;
     int rc = lua_resume(co, nargs);
     scheduler->current = NULL;
+    state_tune(&task->gen->state);
     open_stream(scheduler);
     if (rc != LUA_YIELD) {
         end(task, rc != 0);
