@@ -515,75 +515,81 @@ static struct http1 *of_stream(const struct stream *stream) {
     return stream->transport;
 }
 
-static void put(struct http1 *c, struct str text) {
-    conn_write(&c->conn, text.ptr, text.len);
+/* The pieces of a head, each put at `at`; what follows goes where they return. */
+static char *put(char *at, struct str text) {
+    if (text.len > 0)
+        memcpy(at, text.ptr, text.len);
+    return at + text.len;
 }
 
-static void put_field(struct http1 *c, struct str name, struct str value) {
-    put(c, name);
-    put(c, STR(": "));
-    put(c, value);
-    put(c, STR("\r\n"));
+static char *put_field(char *at, struct str name, struct str value) {
+    at = put(put(put(at, name), STR(": ")), value);
+    return put(at, STR("\r\n"));
 }
 
-static void put_number(struct http1 *c, uint64_t n) {
-    char digits[20], *at = digits + sizeof digits;
+static char *put_number(char *at, uint64_t n) {
+    char digits[20], *first = digits + sizeof digits;
     do
-        *--at = (char)('0' + n % 10);
+        *--first = (char)('0' + n % 10);
     while ((n /= 10) > 0);
-    put(c, (struct str){at, (size_t)(digits + sizeof digits - at)});
+    return put(at, (struct str){first, (size_t)(digits + sizeof digits - first)});
 }
 
-static void put_status(struct http1 *c, int status) {
-    put(c, STR("HTTP/1.1 "));
-    put_number(c, (uint64_t)status);
-    put(c, STR(" "));
-    put(c, str_of(http_reason(status)));
-    put(c, STR("\r\n"));
+static char *put_status(char *at, int status) {
+    at = put_number(put(at, STR("HTTP/1.1 ")), (uint64_t)status);
+    at = put(put(at, STR(" ")), str_of(http_reason(status)));
+    return put(at, STR("\r\n"));
 }
 
 static bool has_field(const struct stream *stream, struct str name) {
     return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
 }
 
-static void put_framing(struct http1 *c, const struct stream *stream) {
+/* How the body is delimited, and whether the connection is kept (RFC 9112 sections 6 and 9.3). */
+static void decide_framing(struct http1 *c, const struct stream *stream) {
     const struct request *request = stream->request;
-    if (stream->length >= 0 && !stream->bodiless) {
-        put(c, STR("Content-Length: "));
-        put_number(c, (uint64_t)stream->length);
-        put(c, STR("\r\n"));
-    } else if (!stream->bodiless && !stream->head_only) {
+    if (stream->length < 0 && !stream->bodiless && !stream->head_only) {
         c->chunked = request->minor >= 1 && request->keep_alive;
         c->close_delimited = !c->chunked;
-        if (c->close_delimited)
-            c->keep_alive = false;
-        else
-            put(c, STR("Transfer-Encoding: chunked\r\n"));
     }
     /* Its body never comes, or is too long to be dropped after a complete answer, or the server
      * goes. */
     bool unread = c->state == BODY && stream->length >= 0 && !stream->in_ended && !can_drop_rest(c);
-    if (c->continue_due || unread || c->server->draining)
+    if (c->close_delimited || c->continue_due || unread || c->server->draining)
         c->keep_alive = false;
-    if (!c->keep_alive)
-        put(c, STR("Connection: close\r\n"));
-    else if (request->minor == 0)
-        put(c, STR("Connection: keep-alive\r\n"));
 }
+
+static char *put_framing(char *at, const struct http1 *c, const struct stream *stream) {
+    if (stream->length >= 0 && !stream->bodiless) {
+        at = put_number(put(at, STR("Content-Length: ")), (uint64_t)stream->length);
+        at = put(at, STR("\r\n"));
+    } else if (c->chunked) {
+        at = put(at, STR("Transfer-Encoding: chunked\r\n"));
+    }
+    if (!c->keep_alive)
+        return put(at, STR("Connection: close\r\n"));
+    return stream->request->minor == 0 ? put(at, STR("Connection: keep-alive\r\n")) : at;
+}
+
+/* More than all that a head has beside the fields that the application has set and the type. */
+#define HEAD_OWN_MAX 256
 
 static void send_head(struct stream *stream, int64_t length) {
     (void)length;
     struct http1 *c = of_stream(stream);
-    put_status(c, stream->status);
+    struct str type = str_of(stream->type);
+    char *head = conn_reserve(&c->conn, HEAD_OWN_MAX + stream->fields.len + type.len);
+    decide_framing(c, stream);
+    char *at = put_status(head, stream->status);
     if (!has_field(stream, STR("Date")))
-        put_field(c, STR("Date"), str_of(http_server_date(c->server)));
+        at = put_field(at, STR("Date"), str_of(http_server_date(c->server)));
     if (!has_field(stream, STR("Server")))
-        put(c, STR("Server: weir\r\n"));
-    if (stream->type && !has_field(stream, STR("Content-Type")))
-        put_field(c, STR("Content-Type"), str_of(stream->type));
-    put(c, buf_str(&stream->fields));
-    put_framing(c, stream);
-    put(c, STR("\r\n"));
+        at = put(at, STR("Server: weir\r\n"));
+    if (type.ptr && !has_field(stream, STR("Content-Type")))
+        at = put_field(at, STR("Content-Type"), type);
+    at = put_framing(put(at, buf_str(&stream->fields)), c, stream);
+    at = put(at, STR("\r\n"));
+    conn_commit(&c->conn, (size_t)(at - head));
     if (stream->write_timeout_ms)
         c->conn.progress_ms = stream->write_timeout_ms;
     if (unheard(c))
@@ -594,9 +600,9 @@ static void send_informational(struct stream *stream, int status, struct str fie
     struct http1 *c = of_stream(stream);
     if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
         return;
-    put_status(c, status);
-    put(c, fields);
-    put(c, STR("\r\n"));
+    char *head = conn_reserve(&c->conn, HEAD_OWN_MAX + fields.len);
+    char *at = put(put(put_status(head, status), fields), STR("\r\n"));
+    conn_commit(&c->conn, (size_t)(at - head));
 }
 
 static void send_data(struct stream *stream, const void *bytes, size_t n) {
@@ -606,8 +612,8 @@ static void send_data(struct stream *stream, const void *bytes, size_t n) {
         conn_write(&c->conn, bytes, n);
         return;
     }
-    char head[CHUNK_HEAD_MAX];
-    conn_write(&c->conn, head, chunk_head(head, n));
+    char *head = conn_reserve(&c->conn, CHUNK_HEAD_MAX);
+    conn_commit(&c->conn, chunk_head(head, n));
     conn_write(&c->conn, bytes, n);
     conn_write(&c->conn, "\r\n", 2);
 }
@@ -615,7 +621,7 @@ static void send_data(struct stream *stream, const void *bytes, size_t n) {
 static void finish(struct stream *stream) {
     struct http1 *c = of_stream(stream);
     if (c->chunked)
-        put(c, STR(CHUNK_LAST));
+        conn_write(&c->conn, CHUNK_LAST, sizeof CHUNK_LAST - 1);
     c->answered = true;
     buf_fini(&stream->in); /* nobody will read the rest of the body */
     balance_reading(c);

@@ -110,9 +110,13 @@ static ssize_t send_some(struct conn *conn) {
         iov[count++] = (struct iovec){seg->data + seg->off, seg->len - seg->off};
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
     ssize_t n = fault("conn_write");
-    if (n == 0)
+    if (n < 0)
+        return n;
+    if (count == 1) /* the usual case, and the cheaper call */
+        n = send(conn->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+    else
         n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    return n == -1 ? -errno : n;
+    return n < 0 ? -errno : n;
 }
 
 void conn_flush(struct conn *conn) {
@@ -136,14 +140,33 @@ void conn_flush(struct conn *conn) {
     sank(conn);
 }
 
-void conn_write(struct conn *conn, const void *bytes, size_t n) {
-    if (n == 0 || conn->ending || conn->closing)
-        return;
-    wqueue_add(&conn->out, &conn->loop->pool, bytes, n);
+static void added(struct conn *conn) {
     if (conn->out.bytes > conn->low_mark)
         conn->above_low = true;
     if (list_empty(&conn->unsent) && !conn->blocked)
         list_push(&conn->loop->unsent, &conn->unsent);
+}
+
+static bool takes_bytes(const struct conn *conn) {
+    return !conn->ending && !conn->closing;
+}
+
+void conn_write(struct conn *conn, const void *bytes, size_t n) {
+    if (n == 0 || !takes_bytes(conn))
+        return;
+    wqueue_add(&conn->out, &conn->loop->pool, bytes, n);
+    added(conn);
+}
+
+char *conn_reserve(struct conn *conn, size_t n) {
+    return wqueue_reserve(&conn->out, &conn->loop->pool, n);
+}
+
+void conn_commit(struct conn *conn, size_t n) {
+    if (n == 0 || !takes_bytes(conn))
+        return;
+    wqueue_commit(&conn->out, n);
+    added(conn);
 }
 
 size_t conn_queued(const struct conn *conn) {

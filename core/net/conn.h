@@ -53,6 +53,10 @@ void conn_read(struct conn *conn, bool on);
 /* Queues a copy; it leaves at the end of the turn. Bytes after conn_end or the closing are dropped.
  */
 void conn_write(struct conn *conn, const void *bytes, size_t n);
+/* Room for `n` bytes at the end of the queue, to be filled in and committed at once: what
+ * conn_write does, without a copy. */
+char *conn_reserve(struct conn *conn, size_t n);
+void conn_commit(struct conn *conn, size_t n);
 /* Bytes not yet in the kernel. */
 size_t conn_queued(const struct conn *conn);
 /* Sends what is queued now instead of at the end of the turn. */

@@ -48,6 +48,18 @@ void wqueue_add(struct wqueue *q, struct pool *pool, const void *bytes, size_t n
     }
 }
 
+char *wqueue_reserve(struct wqueue *q, struct pool *pool, size_t n) {
+    struct wseg *seg = q->tail;
+    if (seg == NULL || seg->cap - seg->len < n)
+        seg = append(q, pool, n);
+    return seg->data + seg->len;
+}
+
+void wqueue_commit(struct wqueue *q, size_t n) {
+    q->tail->len += (uint32_t)n;
+    q->bytes += n;
+}
+
 void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
     q->bytes -= n;
     while (q->head && q->head->len - q->head->off <= n) {

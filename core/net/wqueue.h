@@ -20,6 +20,9 @@ struct wqueue { /* all zeroes: empty, no memory */
 
 /* Copies `n` bytes to the end. */
 void wqueue_add(struct wqueue *q, struct pool *pool, const void *bytes, size_t n);
+/* Room for `n` bytes in one piece at the end; what is written there counts once it is committed. */
+char *wqueue_reserve(struct wqueue *q, struct pool *pool, size_t n);
+void wqueue_commit(struct wqueue *q, size_t n);
 /* Drops the first `n` bytes, n <= bytes. */
 void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n);
 void wqueue_clear(struct wqueue *q, struct pool *pool);
