@@ -707,6 +707,8 @@ static void on_error(struct conn *conn, int error) {
 
 static void on_deadline(struct timer *timer) {
     struct http1 *c = CONTAINER_OF(timer, struct http1, deadline);
+    if (c->conn.ending || c->conn.closing) /* an event of the same turn came first */
+        return;
     if (unheard(c)) {
         end_unheard(c);
         return;
