@@ -134,7 +134,7 @@ static void read_field(struct str line, struct answer *answer) {
         DEMAND(!answer->named && str_eq(value, STR("weir")));
         answer->named = true;
     } else if (str_ieq(name, STR("Content-Length"))) {
-        uint64_t length;
+        uint64_t length = 0;
         DEMAND(answer->length < 0 && str_to_u64(value, &length) == 0);
         answer->length = (int64_t)length;
     } else if (str_ieq(name, STR("Transfer-Encoding"))) {

@@ -1,6 +1,7 @@
 /* What http/http1 ends by itself: deadlines to the millisecond, and the server's drain. */
 #include "http/http1.h"
 
+#include "base/clock.h"
 #include "site.h"
 #include "table.h"
 
@@ -111,6 +112,19 @@ static void bodies_must_progress(void **state) {
     leave();
     join(POST("/say?a", "Content-Length: 9\r\n", "abc")); /* answered, the rest is dropped */
     after(limit, "200 length; eof");
+    leave();
+}
+
+/* Both in one turn: the reset is heard first, and there is no stream to tell of the deadline. */
+static void a_reset_comes_before_its_deadline(void **state) {
+    (void)state;
+    site_connect_tcp(&site, &client);
+    say(POST("/echo", "Content-Length: 9\r\n", "abc"));
+    site_await_request(&site, 1);
+    client_close(&client, true);
+    clock_advance_ns(site.server.limits.progress_timeout * 1000000);
+    site_await_end(&site);
+    assert_int_equal(site.closed[REASON_CLIENT] + site.closed[REASON_DONE], 1);
     leave();
 }
 
@@ -257,6 +271,7 @@ int main(void) {
         TEST(heads_have_a_deadline),
         TEST(idle_connections_have_a_deadline),
         TEST(bodies_must_progress),
+        TEST(a_reset_comes_before_its_deadline),
         TEST(whole_bodies_must_progress_by_a_kilobyte),
         TEST(a_body_that_was_not_asked_for_is_not_late),
         TEST(draining_closes_what_idles),

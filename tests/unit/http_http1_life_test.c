@@ -197,6 +197,12 @@ static void a_forwarded_body_that_breaks_off_is_cut(void **state) {
     site_release(&site);
     hear("200 length:1 a; 200 chunked abc cut; eof");
     leave();
+    site.closed[REASON_CLIENT] = 0;
+    join(POST("/stubborn", "Content-Length: 5\r\n", "abc"));
+    client_end(&client);
+    site_settle(&site);
+    assert_int_equal(site.closed[REASON_CLIENT], 1);
+    leave();
 }
 
 /* --- resets --- */
@@ -319,6 +325,15 @@ static void stalled_readers_are_dropped(void **state) {
     assert_int_equal(site_connections(&site), 1);
     site_pass(&site, 1);
     assert_int_equal(site.closed[REASON_TIMEOUT], 2);
+    leave();
+
+    join(GET("/hasty?10")); /* its timeout goes with it */
+    client_send(&client, GET("/flood?3000000"), strlen(GET("/flood?3000000")));
+    site_settle(&site);
+    site_pass(&site, limit - 1);
+    assert_int_equal(site_connections(&site), 1);
+    site_pass(&site, 1);
+    assert_int_equal(site.closed[REASON_TIMEOUT], 3);
     leave();
 }
 

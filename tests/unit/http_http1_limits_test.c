@@ -253,6 +253,23 @@ static void hear_all(struct pair *pair, const char *want) {
     expect(pair, WHOLE, want);
 }
 
+/* ... until it is answered without its reader. */
+static void an_unread_body_goes_on_behind_its_answer(void **state) {
+    (void)state;
+    struct pair pair;
+    begin(&pair);
+    pair.site.server.limits.high_mark = 1024;
+    join(&pair);
+    post(&pair, "/held?a", 100000);
+    send_filler(&pair, 100000);
+    send_text(&pair, GET("/say?b"));
+    assert_true(site_stream(&pair.site)->in.len < 100000);
+    site_release(&pair.site);
+    hear_all(&pair, "200 length:1 a; 200 length:1 b; open");
+    leave(&pair);
+    site_fini(&pair.site);
+}
+
 static void large_bodies_pass(void **state) {
     (void)state;
     struct pair pair;
@@ -450,6 +467,7 @@ int main(void) {
         cmocka_unit_test(an_unread_body_is_dropped),
         cmocka_unit_test(the_rest_of_an_unread_body_is_dropped),
         cmocka_unit_test(a_body_waits_for_its_reader),
+        cmocka_unit_test(an_unread_body_goes_on_behind_its_answer),
         cmocka_unit_test(large_bodies_pass),
         cmocka_unit_test(a_refusal_reaches_a_client_that_still_sends),
         cmocka_unit_test(lingering_has_limits),

@@ -163,7 +163,7 @@ static void the_date_is_the_clocks(void **state) {
     for (int i = 0; i < 3; i++) {
         http_date_format(clock_wall_ns() / 1000000000, want);
         assert_string_equal(http_server_date(&site.server), want);
-        clock_advance_ns(UINT64_C(1000000000) << i * 4);
+        site_pass(&site, UINT64_C(1000) << i * 4);
     }
 }
 

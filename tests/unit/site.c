@@ -29,7 +29,7 @@ struct answer {
     struct str rest; /* of /drip: what is still to be sent */
     struct timer later;
     void (*proceed)(struct answer *answer);
-    bool held, echoes, forwards;
+    bool held, echoes, forwards, stubborn;
 };
 
 static struct site *of_server(struct http_server *server) {
@@ -143,6 +143,12 @@ static void flood(struct answer *answer) {
 static void hasty(struct answer *answer) {
     answer->stream->write_timeout_ms = 5000;
     flood(answer);
+    stream_finish(answer->stream);
+}
+
+static void stubborn(struct answer *answer) {
+    answer->stubborn = true;
+    stream_want_body(answer->stream, false);
 }
 
 static void exact_length(struct answer *answer) {
@@ -210,6 +216,7 @@ static const struct {
     {"/sse", sse},
     {"/abort", give_up},
     {"/answer-body", forward},
+    {"/stubborn", stubborn},
     {"/hasty", hasty},
     {"*", say},
 };
@@ -230,6 +237,10 @@ static void take_all(struct answer *answer) {
 static void on_readable(struct stream *stream) {
     struct answer *answer = stream->owner;
     answer->site->readable++;
+    if (answer->stubborn && stream->in_failed) {
+        stream_write(stream, "a", 1);
+        stream_want_body(stream, false);
+    }
     if (!answer->echoes && !answer->forwards)
         return;
     take_all(answer);

@@ -17,7 +17,8 @@
  *     /stream?A,B    a stream of unknown length: the pieces between the commas, then the end
  *     /drip?A,B      the same, one piece in each turn
  *     /flood?N       a stream of N bytes, never finished
- *     /hasty?N       the same, with a write timeout of 5 s
+ *     /hasty?N       the same with a write timeout of 5 s, finished
+ *     /stubborn      a stream that begins when the request's body has failed, never finished
  *     /endless?TEXT  a stream of TEXT, never finished
  *     /soon?TEXT     the same, begun a turn later
  *     /exact?TEXT    a declared length, written byte by byte
