@@ -120,6 +120,7 @@ static void what_is_missing_is_a_dash(void **state) {
     struct fixture *f = *state;
     struct stream *stream = request(f, "POST", "/", "");
     stream->request->minor = 0;
+    stream->peer = (struct address){0};
     over(f, stream, REASON_CLIENT);
     assert_line(f, "- - - ", " \"POST / HTTP/1.0\" 000 0 \"-\" \"-\" 0.000 client\n");
 }
