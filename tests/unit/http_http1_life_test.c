@@ -180,6 +180,13 @@ static void open_ended_answers_end_with_their_client(void **state) {
     site_release(&site);
     hear("200 length:1 a; 200 to-end close bc; eof");
     leave();
+    join(GET("/held?a") LAST("/hasty?2000000")); /* finished, though not yet taken */
+    client_end(&client);
+    site_settle(&site);
+    site_release(&site);
+    site_read_all(&site, &client);
+    hear("200 length:1 a; 200 to-end close (2000000 bytes); eof");
+    leave();
 }
 
 /* A stream that answers while it reads ends when its body breaks off. */

@@ -105,6 +105,23 @@ static void endless_heads_are_refused(void **state) {
     site_fini(&pair.site);
 }
 
+/* In one read with more than a head may ever have, in a name or in a value. */
+static void huge_heads_are_refused(void **state) {
+    (void)state;
+    static const char *const begun[] = {"GET / HTTP/1.1\r\n" HOST "X: ", "GET / HTTP/1.1\r\n" HOST};
+    struct pair pair;
+    begin(&pair);
+    for (size_t i = 0; i < COUNT(begun); i++) {
+        join(&pair);
+        send_text(&pair, begun[i]);
+        send_filler(&pair, 10000);
+        send_filler(&pair, 65536);
+        expect(&pair, BRIEF, "431 length close; eof");
+        leave(&pair);
+    }
+    site_fini(&pair.site);
+}
+
 static struct buf fields_of(size_t fields) {
     struct buf head = {0};
     buf_add(&head, STR("GET /say?a HTTP/1.1\r\n" HOST));
@@ -461,6 +478,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_have_a_limit),
         cmocka_unit_test(endless_heads_are_refused),
+        cmocka_unit_test(huge_heads_are_refused),
         cmocka_unit_test(fields_have_a_limit),
         cmocka_unit_test(targets_have_a_limit),
         cmocka_unit_test(trailers_and_extensions_have_a_limit),

@@ -144,7 +144,8 @@ static void writes_leave_together_at_the_turns_end(void **state) {
     connect_pair();
     conn_write(&conn, "abc", 3);
     conn_write(&conn, "", 0);
-    conn_write(&conn, "def", 3);
+    memcpy(conn_reserve(&conn, 100), "def", 3);
+    conn_commit(&conn, 3);
     assert_int_equal(conn_queued(&conn), 6);
     client_read(&client);
     assert_int_equal(client.got.len, 0);
@@ -300,6 +301,8 @@ static void closing_drops_what_is_queued(void **state) {
     conn_close(&conn, false);
     conn_close(&conn, false);
     conn_write(&conn, "def", 3);
+    memcpy(conn_reserve(&conn, 3), "ghi", 3);
+    conn_commit(&conn, 3);
     conn_end(&conn);
     conn_read(&conn, false);
     conn_flush(&conn);
@@ -383,7 +386,7 @@ static void interrupted_writes_go_on(void **state) {
     connect_pair();
     fault_arm("conn_write", -EINTR, 0, 2);
     conn_write(&conn, "abc", 3);
-    conn_flush(&conn);
+    turn();
     hear("abc");
 }
 
@@ -454,7 +457,6 @@ static void addresses_are_shown(void **state) {
         const char *want;
     } rows[] = {
         {{.ip = {192, 0, 2, 1}}, "192.0.2.1"},
-        {{.ip = {255, 255, 255, 255}}, "255.255.255.255"},
         {{.v6 = true, .ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, "2001:db8::1"},
         {{.v6 = true}, "::"},
     };

@@ -48,6 +48,29 @@ static void bytes_come_out_in_order(void **state) {
     holds(&q, "");
 }
 
+/* Room is in one piece, and counts for what was put into it. */
+static void bytes_may_be_put_in_place(void **state) {
+    (void)state;
+    struct wqueue q = {0};
+    memcpy(wqueue_reserve(&q, &pool, 100), "abc", 3);
+    wqueue_commit(&q, 3);
+    wqueue_add(&q, &pool, "de", 2);
+    memcpy(wqueue_reserve(&q, &pool, 5000), "fgh", 3); /* more than is left of a segment */
+    wqueue_commit(&q, 3);
+    memset(wqueue_reserve(&q, &pool, 100000), 'x', 100000);
+    wqueue_commit(&q, 0);
+    holds(&q, "abcdefgh");
+    wqueue_drop(&q, &pool, 5);
+    holds(&q, "fgh");
+    wqueue_add(&q, &pool, "i", 1);
+    holds(&q, "fghi");
+    wqueue_drop(&q, &pool, 4);
+    assert_null(q.head);
+    wqueue_reserve(&q, &pool, 10);
+    wqueue_clear(&q, &pool);
+    assert_null(q.head);
+}
+
 /* That is what an idle connection costs. */
 static void an_empty_queue_holds_no_memory(void **state) {
     (void)state;
@@ -107,9 +130,8 @@ static void any_pieces_come_out_in_order(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(bytes_come_out_in_order),
-        TEST(an_empty_queue_holds_no_memory),
-        TEST(small_writes_share_segments),
+        TEST(bytes_come_out_in_order),        TEST(bytes_may_be_put_in_place),
+        TEST(an_empty_queue_holds_no_memory), TEST(small_writes_share_segments),
         TEST(any_pieces_come_out_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
