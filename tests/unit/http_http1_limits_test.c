@@ -4,12 +4,10 @@
 #include "site.h"
 #include "table.h"
 
-#include <malloc.h>
 #include <stdio.h>
 
 #define HOST "Host: a\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define KEPT 4096     /* bytes behind an endless answer */
 #define DROPPED 65536 /* bytes of a body that nobody reads */
 #define LINGERING (1024 * 1024)
 
@@ -360,120 +358,6 @@ static void lingering_has_limits(void **state) {
     site_fini(&pair.site);
 }
 
-/* --- behind the current request --- */
-
-/* An endless answer begun at once, one begun a turn later, one that was there before. */
-static void few_bytes_are_kept_behind_an_endless_answer(void **state) {
-    (void)state;
-    static const char *const requests[] = {GET("/endless?a"), GET("/soon?a"), GET("/sse")};
-    struct pair pair;
-    begin(&pair);
-    for (size_t i = 0; i < 2 * COUNT(requests); i++) {
-        struct buf bytes = {0};
-        const char *request = requests[i / 2];
-        bool apart = i % 2;
-        for (size_t n = KEPT; n <= KEPT + 1; n++) {
-            join(&pair);
-            bytes.len = 0;
-            buf_add(&bytes, str_of(request));
-            if (apart) {
-                site_send(&pair.site, &pair.client, buf_str(&bytes));
-                bytes.len = 0;
-            }
-            memset(buf_reserve(&bytes, n), 'x', n);
-            bytes.len += n;
-            pair.site.closed[REASON_CLIENT] = 0;
-            site_send(&pair.site, &pair.client, buf_str(&bytes));
-            SAME_INT(str_of(request), pair.site.closed[REASON_CLIENT], n > KEPT);
-            SAME_INT(str_of(request), client_is_over(&pair.client), n > KEPT);
-            leave(&pair);
-        }
-        buf_fini(&bytes);
-    }
-    site_fini(&pair.site);
-}
-
-/* Behind other answers reading rests: nothing is lost, and nothing is kept without a limit. */
-static void many_requests_wait_in_the_kernel(void **state) {
-    (void)state;
-    struct pair pair;
-    begin(&pair);
-    join(&pair);
-    struct str request = STR(GET("/say?b"));
-    int sent = 0;
-    send_text(&pair, GET("/held?a"));
-    while (client_send(&pair.client, request.ptr, request.len) == request.len && sent < 100000) {
-        sent++;
-        site_settle(&pair.site);
-    }
-    assert_true(sent > 100 && sent < 100000);
-    site_release(&pair.site);
-    while (pair.site.requests < sent + 1) {
-        site_settle(&pair.site);
-        client_read(&pair.client);
-    }
-    site_settle(&pair.site);
-    client_read(&pair.client);
-    int answers = 0;
-    for (size_t i = 0; i + 8 < pair.client.got.len; i++)
-        answers += memcmp(pair.client.got.data + i, "HTTP/1.1", 8) == 0;
-    assert_int_equal(answers, sent + 1);
-    leave(&pair);
-    site_fini(&pair.site);
-}
-
-/* A client that is always two requests ahead: what has been answered is not kept. */
-static void answered_requests_are_forgotten(void **state) {
-    (void)state;
-    struct pair pair;
-    begin(&pair);
-    join(&pair);
-    send_text(&pair, GET("/held?a") GET("/held?a") GET("/held?a"));
-    size_t before = 0;
-    for (int i = 0; i < 5000; i++) {
-        send_text(&pair, GET("/held?a"));
-        site_release(&pair.site);
-        client_read(&pair.client);
-        pair.client.got.len = 0;
-        if (i == 0) /* the client has its buffer */
-            before = mallinfo2().uordblks;
-    }
-    assert_true(mallinfo2().uordblks < before + 65536);
-    for (int i = 0; i < 3; i++)
-        site_release(&pair.site);
-    leave(&pair);
-    site_fini(&pair.site);
-}
-
-/* --- connections --- */
-
-static void too_many_connections_are_told(void **state) {
-    (void)state;
-    struct pair pair;
-    struct client others[2];
-    begin(&pair);
-    pair.site.server.limits.connections = 2;
-    for (int i = 0; i < 2; i++) {
-        site_connect(&pair.site, &others[i]);
-        site_send(&pair.site, &others[i], STR(GET("/say?a")));
-    }
-    join(&pair);
-    site_read_all(&pair.site, &pair.client);
-    expect(&pair, BRIEF, "503 length close; eof");
-    uint64_t seconds;
-    assert_int_equal(str_to_u64(client_field(&pair.client, "retry-after"), &seconds), 0);
-    assert_int_equal(pair.site.requests, 2);
-    client_fini(&pair.client);
-    client_fini(&others[0]);
-    site_settle(&pair.site);
-    join(&pair);
-    send_text(&pair, GET("/say?b"));
-    expect(&pair, WHOLE, "200 length:1 b; open");
-    client_fini(&others[1]);
-    leave(&pair);
-    site_fini(&pair.site);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_have_a_limit),
@@ -489,10 +373,6 @@ int main(void) {
         cmocka_unit_test(large_bodies_pass),
         cmocka_unit_test(a_refusal_reaches_a_client_that_still_sends),
         cmocka_unit_test(lingering_has_limits),
-        cmocka_unit_test(few_bytes_are_kept_behind_an_endless_answer),
-        cmocka_unit_test(many_requests_wait_in_the_kernel),
-        cmocka_unit_test(answered_requests_are_forgotten),
-        cmocka_unit_test(too_many_connections_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,9 +42,11 @@ static void policies_decide_about_a_slow_peer(void **state) {
     fake.holding = true;
     assert_int_equal(stream_write(stream, chunk, fake.limits.high_mark), 0);
     assert_false(stream_is_full(stream)); /* at the mark is not above it */
+    stream->policy = WRITE_DROP_NEWEST;
     assert_int_equal(stream_write(stream, chunk, 1), 0);
     assert_true(stream_is_full(stream));
     assert_int_equal(stream_queued(stream), fake.limits.high_mark + 1);
+    stream->policy = WRITE_BLOCK;
     assert_int_equal(stream_write(stream, "a", 1), 0); /* who blocks has been told */
     stream->policy = WRITE_DROP_NEWEST;
     uint64_t sent = stream->sent;
