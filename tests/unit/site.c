@@ -146,6 +146,11 @@ static void hasty(struct answer *answer) {
     stream_finish(answer->stream);
 }
 
+static void begin_and_read_on(struct answer *answer) {
+    stream_write(answer->stream, "a", 1);
+    stream_want_body(answer->stream, false);
+}
+
 static void stubborn(struct answer *answer) {
     answer->stubborn = true;
     stream_want_body(answer->stream, false);
@@ -237,10 +242,8 @@ static void take_all(struct answer *answer) {
 static void on_readable(struct stream *stream) {
     struct answer *answer = stream->owner;
     answer->site->readable++;
-    if (answer->stubborn && stream->in_failed) {
-        stream_write(stream, "a", 1);
-        stream_want_body(stream, false);
-    }
+    if (answer->stubborn && stream->in_failed)
+        in_a_turn(answer, begin_and_read_on);
     if (!answer->echoes && !answer->forwards)
         return;
     take_all(answer);
