@@ -67,6 +67,12 @@ static int fail(char **error, const char *path, const char *why) {
     return -1;
 }
 
+/* What stands in a path, and in the list of apps, as it is. */
+static bool is_plain(const char *name) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return name[strspn(name, plain)] == '\0';
+}
+
 int sources_add(struct sources *sources, const char *path, char **error) {
     char real[PATH_MAX];
     if (realpath(path, real) == NULL)
@@ -94,6 +100,11 @@ int sources_add(struct sources *sources, const char *path, char **error) {
             "no app here: expected an app.lua, in it or in the folders below it (weir new NAME "
             "makes one)");
     qsort(sources->list, (size_t)sources->count, sizeof *sources->list, by_name);
+    for (int i = 0; i < sources->count; i++)
+        if (!is_plain(sources->list[i].name))
+            return fail(error, sources->list[i].folder,
+                        "an app's folder is a part of its address; name it with letters, digits, "
+                        "'.', '_' and '-'");
     for (int i = 1; i < sources->count; i++)
         if (strcmp(sources->list[i].name, sources->list[i - 1].name) == 0)
             return fail(
