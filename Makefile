@@ -155,7 +155,7 @@ fuzz: deps-fuzz ## each fuzzer for FUZZ_SECONDS=60; what it finds joins the corp
 	  grep -E '^Done ' $$new.log; \
 	done; [ -z "$$failed" ]
 
-bench: deps-bench ## figures of DESIGN section 5, as ratios to the least program
+bench: deps-bench ## the figures, as ratios to the least program that could do the job
 	$(MAKE_IN)$(BUILD) all
 	@BUILD=$(BUILD) tests/bench/run
 
@@ -174,6 +174,7 @@ format: deps-lint ## clang-format over the C sources
 run: deps ## install what is missing, build, and serve apps/ on http://127.0.0.1:8080
 	$(MAKE_IN)$(BUILD) all
 	@touch $(BUILD)/access.log
+	@echo "Open /logtail/ to see your own requests arrive, /clock/ for three kinds of streams."
 	@WEIR_LOG=$(abspath $(BUILD)/access.log) exec $(BUILD)/weir serve apps/ --access-log $(BUILD)/access.log $(ARGS)
 
 install: all ## PREFIX=/usr/local, DESTDIR for packagers

@@ -8,6 +8,7 @@
 #include "base/version.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,6 +96,11 @@ int cli_main(int argc, char **argv) {
     if (command == NULL) {
         fprintf(stderr, "weir: there is no command \"%s\"; `weir help` lists all\n", name);
         return EXIT_USAGE;
+    }
+    bool asks = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    if (asks && command->run != cli_spec) { /* busted has a --help of its own */
+        printf("%s\n", command->usage);
+        return EXIT_DONE;
     }
     return command->run(argc - 2, argv + 2);
 }

@@ -174,8 +174,9 @@ static int bind_address(struct serve *serve, int index) {
             listener_bind(address->host, &address->port, true);
     if (fd >= 0)
         return 0;
-    return cli_fail("cannot listen on %s:%u: %s%s", address->host, address->port, uv_strerror(fd),
-                    fd == UV_EADDRINUSE ? "; stop who does, or choose another with --listen" : "");
+    return cli_fail(
+        "cannot listen on %s:%u: %s%s", address->host, address->port, uv_strerror(fd),
+        fd == UV_EADDRINUSE ? "; stop what listens there, or choose another with --listen" : "");
 }
 
 static int bind_all(struct serve *serve) {
@@ -209,6 +210,7 @@ static sigset_t block_signals(void) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* the workers inherit it */
     signal(SIGPIPE, SIG_IGN);
     return set;
@@ -232,7 +234,9 @@ static int drain(struct crew *crew, const sigset_t *set) {
         return EXIT_DONE;
     }
     int signo;
-    sigwait(set, &signo);
+    do
+        sigwait(set, &signo);
+    while (signo == SIGHUP);
     if (signo != SIGUSR1) {
         log_warn("stopped before all streams had ended");
         _exit(EXIT_FAILED);
@@ -245,9 +249,12 @@ static int wait_for_signals(struct crew *crew, const sigset_t *set) {
     for (;;) {
         int signo;
         sigwait(set, &signo);
-        if (signo != SIGUSR1)
+        if (signo == SIGUSR1)
+            crew_inspect(crew);
+        else if (signo == SIGHUP)
+            log_warn("SIGHUP: reloading is not built yet; restart to serve changed code");
+        else
             return drain(crew, set);
-        crew_inspect(crew);
     }
 }
 

@@ -236,6 +236,14 @@ describe("save", function()
     assert.is_nil(results[1])
     assert.equal("ENOENT", results[2])
   end)
+
+  for _, relative in ipairs { "../x", "a/../../x", ".." } do
+    it("does not leave the app's folder by " .. relative, function()
+      local _, results = posted({ body = "x" }, function(stream) return stream:save(relative) end)
+      assert.is_nil(results[1])
+      assert.equal("EACCES", results[2])
+    end)
+  end
 end)
 
 describe("a body that is not read", function()

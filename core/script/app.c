@@ -15,6 +15,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define META "weir.router"
 #define USES_MAX 256 /* middleware on the way of one request */
@@ -210,8 +211,13 @@ static int l_static(lua_State *L) {
         lua_getfield(L, 4, "hidden");
         options.hidden = lua_toboolean(L, -1);
     }
-    struct static_dir *dir = static_dir_new(folder, &options);
+    struct stat st;
+    bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    struct static_dir *dir = there ? static_dir_new(folder, &options) : NULL;
+    lua_pushfstring(L, "app:static \"%s\": there is no folder %s", lua_tostring(L, 2), folder);
     free(folder);
+    if (!there)
+        return lua_error(L);
     while (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
         prefix.len--;
     lua_pushlstring(L, prefix.ptr, prefix.len);

@@ -57,7 +57,7 @@ static void answer_index(struct host *host, struct stream *stream) {
     struct buf page = {0};
     buf_add(&page,
             STR("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Weir</title>\n"
+                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Apps · Weir</title>\n<link rel=\"icon\" href=\"data:,\">\n"
                 "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"
                 "max-width:34rem;margin:4rem auto;padding:0 1rem}li{margin:.4rem 0}</style>\n"
                 "<h1>Apps</h1>\n<ul>\n"));

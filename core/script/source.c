@@ -73,32 +73,10 @@ static bool is_plain(const char *name) {
     return name[strspn(name, plain)] == '\0';
 }
 
-int sources_add(struct sources *sources, const char *path, char **error) {
-    char real[PATH_MAX];
-    if (realpath(path, real) == NULL)
-        return fail(error, path, strerror(errno));
-    int before = sources->count;
-    sources->single = 0;
-    if (is_file(real)) {
-        char *copy = mem_strdup(real);
-        add(sources, dirname(copy), mem_strdup(real));
-        free(copy);
-        sources->single = before == 0;
+/* Several apps: each needs a name of its own. */
+static int check_names(struct sources *sources, const char *path, char **error) {
+    if (sources->single)
         return 0;
-    }
-    char *file = join(real, "app.lua");
-    if (is_file(file)) {
-        add(sources, real, file);
-        sources->single = before == 0;
-        return 0;
-    }
-    free(file);
-    add_below(sources, real);
-    if (sources->count == before)
-        return fail(
-            error, path,
-            "no app here: expected an app.lua, in it or in the folders below it (weir new NAME "
-            "makes one)");
     qsort(sources->list, (size_t)sources->count, sizeof *sources->list, by_name);
     for (int i = 0; i < sources->count; i++)
         if (!is_plain(sources->list[i].name))
@@ -111,6 +89,35 @@ int sources_add(struct sources *sources, const char *path, char **error) {
                 error, path,
                 "two apps in folders of the same name; they would answer under the same path");
     return 0;
+}
+
+int sources_add(struct sources *sources, const char *path, char **error) {
+    char real[PATH_MAX];
+    if (realpath(path, real) == NULL)
+        return fail(error, path, strerror(errno));
+    int before = sources->count;
+    sources->single = 0;
+    if (is_file(real)) {
+        char *copy = mem_strdup(real);
+        add(sources, dirname(copy), mem_strdup(real));
+        free(copy);
+        sources->single = before == 0;
+        return check_names(sources, path, error);
+    }
+    char *file = join(real, "app.lua");
+    if (is_file(file)) {
+        add(sources, real, file);
+        sources->single = before == 0;
+        return check_names(sources, path, error);
+    }
+    free(file);
+    add_below(sources, real);
+    if (sources->count == before)
+        return fail(
+            error, path,
+            "no app here: expected an app.lua, in it or in the folders below it (weir new NAME "
+            "makes one)");
+    return check_names(sources, path, error);
 }
 
 void sources_free(struct sources *sources) {

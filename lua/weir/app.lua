@@ -259,6 +259,7 @@ function app.failed(self, stream, err, traceback)
   if getmetatable(err) == core.failure then return answer_failure(stream, err) end
   local on_error = stream[ON_ERROR] or self.own_on_error
   if not on_error then return end
+  stream:status(500) -- unless it sets another
   local ok, value = xpcall(on_error, with_traceback, stream, err, traceback)
   if ok then return reply(stream, on_error, value) end
   if getmetatable(value) == core.failure then return answer_failure(stream, value) end

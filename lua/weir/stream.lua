@@ -113,9 +113,13 @@ local function copy_body(self, writer, on_progress)
 end
 
 --- Writes the body to a file, which appears under its name when it is complete: its length, or nil, a code like
---- "ENOSPC" and a message. `on_progress(bytes, total)` is called after each piece.
+--- "ENOSPC" and a message. `on_progress(bytes, total)` is called after each piece. A relative path cannot leave its
+--- folder by "..", which a param may hold.
 function stream:save(path, options)
   check.path("stream:save", "argument 1 (path)", path)
+  if path:sub(1, 1) ~= "/" and ("/" .. path .. "/"):find("/../", 1, true) then
+    return nil, "EACCES", path .. ': a relative path must not hold ".."'
+  end
   local on_progress = check.options("stream:save", options, { "on_progress" }).on_progress
   if on_progress ~= nil then check.callable("stream:save", "on_progress", on_progress) end
   local writer, code, message = check(core.writer(path))
