@@ -22,6 +22,14 @@ describe("weir", function()
     end)
   end)
 
+  it("tells the usage of a command that is asked for --help", function()
+    for _, command in ipairs { "serve", "check", "routes", "new", "version" } do
+      local run = test.run { command, "--help" }
+      assert.equal(0, run.code)
+      assert.matches("^weir " .. command, run.stdout)
+    end
+  end)
+
   describe("with wrong usage ends with 2 and says the remedy:", function()
     local cases = {
       { "no command", {}, "serve" },
