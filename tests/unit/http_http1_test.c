@@ -102,6 +102,7 @@ static const struct row bodies[] = {
     /* extensions and trailers: sections 7.1.1 and 7.1.2 */
     {CHUNKED("/echo", "1;x\r\na\r\n0;y=z\r\n\r\n"), "200 length:1 a; open", WHOLE},
     {CHUNKED("/echo", "1;x=\"q;r\"\r\na\r\n0\r\n\r\n"), "200 length:1 a; open", WHOLE},
+    {CHUNKED("/echo", "1;x=\"q\\\"r\";y=z;w\r\na\r\n0\r\n\r\n"), "200 length:1 a; open", WHOLE},
     {CHUNKED("/echo", "1\r\na\r\n0\r\nX: y\r\nZ:\r\n\r\n"), "200 length:1 a; open", WHOLE},
     {CHUNKED("/echo", "1\r\na\r\n0\r\nContent-Length: 5\r\nHost: b\r\n\r\n") GET("/say?b"),
      "200 length:1 a; 200 length:1 b; open", WHOLE},
@@ -268,6 +269,8 @@ static const struct refused bad_chunks[] = {
     {BYTES(CHUNKED("/echo", "3\nabc\r\n0\r\n\r\n")), 400},
     {BYTES(CHUNKED("/echo", "3;\x01\r\nabc\r\n0\r\n\r\n")), 400},
     {BYTES(CHUNKED("/echo", "3\r\nabc\r\n0\r\nnonsense\r\n\r\n")), 400},
+    {BYTES(CHUNKED("/echo", "3\r\nabc\r\n0\r\n: b\r\n\r\n")), 400},
+    {BYTES(CHUNKED("/echo", "3\r\nabc\r\n0\r\nA: b\r\n c\r\n\r\n")), 400},
     {BYTES(CHUNKED("/held", "3\r\nabc\r\nzz\r\n")), 400},
     {BYTES(CHUNKED("/bulk", "3\r\nabc\r\n0\r\n\rx")), 400},
 };
