@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,14 +217,18 @@ static sigset_t block_signals(void) {
     return set;
 }
 
+static atomic_bool all_over;
+
 /* Waits for the workers while the main thread waits for signals, and wakes it when all is over. */
 static void *join_crew(void *arg) {
     crew_join(arg);
+    atomic_store(&all_over, true);
     kill(getpid(), SIGUSR1);
     return NULL;
 }
 
-/* Drains; a second signal stops at once. */
+/* Drains; a second signal to end stops at once. The crew is the joiner's by then: nothing else is
+ * asked of it. */
 static int drain(struct crew *crew, const sigset_t *set) {
     pthread_t joiner;
     log_info("draining: open streams end now, requests within the drain timeout; once more stops "
@@ -233,16 +238,18 @@ static int drain(struct crew *crew, const sigset_t *set) {
         crew_join(crew);
         return EXIT_DONE;
     }
-    int signo;
-    do
+    for (;;) {
+        int signo;
         sigwait(set, &signo);
-    while (signo == SIGHUP);
-    if (signo != SIGUSR1) {
-        log_warn("stopped before all streams had ended");
-        _exit(EXIT_FAILED);
+        if (atomic_load(&all_over)) {
+            pthread_join(joiner, NULL);
+            return EXIT_DONE;
+        }
+        if (signo == SIGTERM || signo == SIGINT) {
+            log_warn("stopped before all streams had ended");
+            _exit(EXIT_FAILED);
+        }
     }
-    pthread_join(joiner, NULL);
-    return EXIT_DONE;
 }
 
 static int wait_for_signals(struct crew *crew, const sigset_t *set) {

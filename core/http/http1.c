@@ -623,7 +623,10 @@ static void finish(struct stream *stream) {
     if (c->chunked)
         conn_write(&c->conn, CHUNK_LAST, sizeof CHUNK_LAST - 1);
     c->answered = true;
-    buf_fini(&stream->in); /* nobody will read the rest of the body */
+    if (stream->in.len > 0 || !stream->in_ended)
+        stream->in_dropped = true;
+    buf_fini(&stream->in);
+    stream_body_came(stream);
     balance_reading(c);
     if (!c->feeding)
         try_next(c);
@@ -762,6 +765,7 @@ void http1_accept(struct http_server *server, int fd, const struct address *peer
         return;
     c->conn.peer = *peer;
     c->conn.low_mark = (uint32_t)server->limits.low_mark;
+    c->conn.turn_bytes = (uint32_t)server->limits.turn_bytes;
     c->conn.progress_ms = (uint32_t)server->limits.progress_timeout;
     if (full) {
         refuse(c, 503, "too many connections");

@@ -24,7 +24,7 @@ const struct limits limits_default = {
     .drain_timeout = 10000,
 };
 
-#define ANY (1ull << 50)
+#define ANY (1ull << 31)
 #define ROW(field, kind, least, most)                                                              \
     { #field, kind, offsetof(struct limits, field), least, most }
 

@@ -152,7 +152,8 @@ void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = (uint32_t)clock_mono_ns();
-    stream_ref(stream); /* for HEAD its opening is its end already */
+    stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
+    stream_ref(stream);           /* for HEAD its opening is its end already */
     sse_open(stream);
     char text[32];
     int n =

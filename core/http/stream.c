@@ -149,7 +149,7 @@ void stream_want_body(struct stream *stream, bool bulk) {
 
 /* Connection-specific fields (RFC 9110 section 7.6.1) and those that delimit the body: the core's
  * alone. */
-static bool is_framing(struct str name) {
+bool stream_is_framing(struct str name) {
     static const char *const names[] = {
         "connection", "content-length", "transfer-encoding", "keep-alive",
         "te",         "trailer",        "proxy-connection",  "upgrade"};
@@ -173,7 +173,7 @@ static int check_field(struct stream *stream, struct str name, struct str value)
         return STREAM_EHEAD;
     if (!header_is_token(name) || !header_is_value(value))
         return STREAM_EVALUE;
-    return is_framing(name) ? STREAM_EFRAMING : 0;
+    return stream_is_framing(name) ? STREAM_EFRAMING : 0;
 }
 
 /* Steps through the lines of `fields`: cuts one off `rest`. */
@@ -306,7 +306,7 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
         stream_start(stream, -1);
     if (stream->state != STREAM_STARTED)
         return STREAM_ECLOSED;
-    if (stream->policy != WRITE_BLOCK && stream_is_full(stream))
+    if (n > 0 && stream->policy != WRITE_BLOCK && stream_is_full(stream))
         return overflow(stream);
     if (stream->length >= 0 && stream->sent + n > (uint64_t)stream->length)
         return STREAM_ELENGTH;

@@ -95,6 +95,7 @@ struct stream {
     unsigned in_ended : 1;   /* the body is complete */
     unsigned in_failed : 1;  /* it never will be */
     unsigned in_timeout : 1; /* ... because the peer stopped sending */
+    unsigned in_dropped : 1; /* the answer was complete before it had been read */
     unsigned bulk : 1;       /* someone waits for the whole body: it must keep coming */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
     unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
@@ -134,9 +135,11 @@ size_t stream_take(struct stream *stream, void *out, size_t n);
 /* Says that someone waits for body bytes; `bulk`: for all of them. */
 void stream_want_body(struct stream *stream, bool bulk);
 
-/* 100..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
+/* 200..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
  */
 int stream_set_status(struct stream *stream, int status);
+/* Whether a field of that name is the protocol's alone. */
+bool stream_is_framing(struct str name);
 /* Replaces every field of that name. 0, STREAM_EVALUE, STREAM_EFRAMING, STREAM_EHEAD. */
 int stream_set_header(struct stream *stream, struct str name, struct str value);
 int stream_add_header(struct stream *stream, struct str name, struct str value);

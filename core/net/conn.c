@@ -113,12 +113,15 @@ static ssize_t send_bytes(int fd, const void *bytes, size_t n) {
     return syscall(SYS_sendto, fd, bytes, n, MSG_NOSIGNAL, NULL, 0);
 }
 
-/* One system call. How many bytes went out, or a negative errno. */
-static ssize_t send_some(struct conn *conn) {
+/* One system call, about `most` bytes. How many went out, or a negative errno. */
+static ssize_t send_some(struct conn *conn, size_t most) {
     struct iovec iov[IOV_MAX_SEGS];
-    size_t count = 0;
-    for (struct wseg *seg = conn->out.head; seg && count < IOV_MAX_SEGS; seg = seg->next)
+    size_t count = 0, bytes = 0;
+    for (struct wseg *seg = conn->out.head; seg && count < IOV_MAX_SEGS && bytes < most;
+         seg = seg->next) {
         iov[count++] = (struct iovec){seg->data + seg->off, seg->len - seg->off};
+        bytes += seg->len - seg->off;
+    }
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
     ssize_t n = fault("conn_write");
     if (n < 0)
@@ -134,8 +137,13 @@ void conn_flush(struct conn *conn) {
     list_remove(&conn->unsent);
     if (conn->closing || conn->blocked)
         return;
+    size_t sent = 0;
     while (conn->out.bytes > 0) {
-        ssize_t n = send_some(conn);
+        if (sent >= conn->turn_bytes) {
+            list_push(&conn->loop->unsent, &conn->unsent);
+            break;
+        }
+        ssize_t n = send_some(conn, conn->turn_bytes - sent);
         if (n == -EINTR)
             continue;
         if (n == -EAGAIN) {
@@ -147,6 +155,7 @@ void conn_flush(struct conn *conn) {
             return;
         }
         wqueue_drop(&conn->out, &conn->loop->pool, (size_t)n);
+        sent += (size_t)n;
     }
     sank(conn);
 }
@@ -244,8 +253,12 @@ void conn_read(struct conn *conn, bool on) {
 }
 
 int conn_init(struct conn *conn, struct loop *loop, int fd, const struct conn_ops *ops) {
-    *conn =
-        (struct conn){.ops = ops, .loop = loop, .fd = fd, .progress_ms = 30000, .low_mark = 16384};
+    *conn = (struct conn){.ops = ops,
+                          .loop = loop,
+                          .fd = fd,
+                          .progress_ms = 30000,
+                          .low_mark = 16384,
+                          .turn_bytes = 262144};
     list_init(&conn->unsent);
     timer_init(&conn->deadline, on_deadline);
     int rc = uv_poll_init(&loop->uv, &conn->poll, fd);

@@ -40,6 +40,8 @@ struct conn {
     int fd;
     uint32_t progress_ms;
     uint32_t low_mark;
+    uint32_t
+        turn_bytes; /* sent at most in one turn; the rest in the next, so that others get theirs */
     size_t dropped; /* bytes, while lingering */
     struct address peer;
     unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, ending : 1, lingering : 1,

@@ -21,17 +21,20 @@
 
 #include <stdlib.h>
 
-static void deliver_mail(struct loop *loop) {
-    struct list mail;
-    list_init(&mail);
+static struct mail *take_mail(struct loop *loop) {
     uv_mutex_lock(&loop->mail_lock);
-    list_splice(&mail, &loop->mail);
+    struct list *node = list_pop(&loop->mail);
+    struct mail *mail = node ? CONTAINER_OF(node, struct mail, link) : NULL;
+    if (mail)
+        mail->posted = false;
     uv_mutex_unlock(&loop->mail_lock);
-    struct list *node;
-    while ((node = list_pop(&mail)) != NULL) {
-        struct mail *m = CONTAINER_OF(node, struct mail, link);
-        m->run(m);
-    }
+    return mail;
+}
+
+static void deliver_mail(struct loop *loop) {
+    struct mail *mail;
+    while ((mail = take_mail(loop)) != NULL)
+        mail->run(mail);
 }
 
 static void send_unsent(struct loop *loop) {
@@ -152,7 +155,9 @@ void loop_fini(struct loop *loop) {
 
 void loop_post(struct loop *loop, struct mail *mail) {
     uv_mutex_lock(&loop->mail_lock);
-    list_push(&loop->mail, &mail->link);
+    if (!mail->posted)
+        list_push(&loop->mail, &mail->link);
+    mail->posted = true;
     uv_mutex_unlock(&loop->mail_lock);
     uv_async_send(&loop->bell);
 }

@@ -15,6 +15,7 @@
 struct mail {
     struct list link;
     void (*run)(struct mail *mail);
+    bool posted; /* under the loop's lock: it waits to be run */
 };
 
 struct loop {
@@ -47,7 +48,8 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* Closes the loop's own handles, runs what is still closing or in the thread pool, frees. */
 void loop_fini(struct loop *loop);
-/* From any thread: runs `mail` on the loop's thread, in the order of posting. */
+/* From any thread: runs `mail` on the loop's thread, in the order of posting. One that waits
+ * already is run once. */
 void loop_post(struct loop *loop, struct mail *mail);
 /* The first who asks for the time after poll has returned reads the clock. */
 void loop_wake_up(struct loop *loop);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 #define META "weir.router"
-#define USES_MAX 256 /* middleware on the way of one request */
+#define USES_MAX 256 /* middlewares of one app */
 
 /* --- answering --- */
 
@@ -71,7 +71,7 @@ static int l_plain(lua_State *L) {
 static int push_uses(struct app *app, const struct url_path *path, size_t skip, lua_State *L) {
     size_t cursor = 0;
     int id, n = 0;
-    while (n < USES_MAX && router_use_next(app->router, path, skip, &cursor, &id)) {
+    while (router_use_next(app->router, path, skip, &cursor, &id)) {
         lua_rawgeti(L, 1, -id);
         n++;
     }
@@ -188,6 +188,10 @@ static int l_use(lua_State *L) {
     struct app *app = app_check(L, 1);
     struct str prefix = check_str(L, 2);
     luaL_checkany(L, 3);
+    if (app->nuses == USES_MAX) {
+        lua_pushfstring(L, "app:use: more than %d middlewares in one app", USES_MAX);
+        return lua_error(L);
+    }
     check_added(L, router_use(app->router, prefix, app->nuses + 1), "app:use", prefix);
     app->nuses++;
     lua_getfenv(L, 1);

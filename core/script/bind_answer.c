@@ -145,16 +145,23 @@ static int l_cookie(lua_State *L) {
     return rc < 0 ? refuse(L, "stream:cookie", rc) : 0;
 }
 
-static void append_hint(lua_State *L, struct buf *lines, struct str name, struct str value) {
-    if (header_is_token(name) && header_is_value(value)) {
-        buf_add(lines, name);
-        buf_add(lines, STR(": "));
-        buf_add(lines, value);
-        buf_add(lines, STR("\r\n"));
-        return;
+/* The value on top of the stack. */
+static void append_hint(lua_State *L, struct buf *lines, struct str name) {
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        struct str value = check_str(L, -1);
+        if (header_is_token(name) && header_is_value(value) && !stream_is_framing(name)) {
+            buf_add(lines, name);
+            buf_add(lines, STR(": "));
+            buf_add(lines, value);
+            buf_add(lines, STR("\r\n"));
+            return;
+        }
     }
     buf_fini(lines);
-    state_error(L, "stream:early_hints: not a valid header name or value");
+    state_error(
+        L,
+        "stream:early_hints: not a header name and value, a string or a list of strings, that may "
+        "be sent early");
 }
 
 /* { Link = "…" } or { Link = {"…", "…"} } */
@@ -170,12 +177,12 @@ static int l_early_hints(lua_State *L) {
         }
         struct str name = check_str(L, -2);
         if (!lua_istable(L, -1)) {
-            append_hint(L, &lines, name, (struct str){lua_tostring(L, -1), lua_objlen(L, -1)});
+            append_hint(L, &lines, name);
             continue;
         }
         for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
             lua_rawgeti(L, -1, i);
-            append_hint(L, &lines, name, (struct str){lua_tostring(L, -1), lua_objlen(L, -1)});
+            append_hint(L, &lines, name);
             lua_pop(L, 1);
         }
     }
@@ -405,7 +412,7 @@ static int l_file(lua_State *L) {
     struct task *task = task_enter(L, "stream:file");
     if (task == NULL)
         return task_refuse(L);
-    if (stream->state != STREAM_OPEN)
+    if (stream->state != STREAM_OPEN || exchange->filer)
         return refuse(L, "stream:file", STREAM_EHEAD);
     lua_getfield(L, 3, "type");
     if (!lua_isnil(L, -1)) {

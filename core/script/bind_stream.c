@@ -378,6 +378,8 @@ void bind_stream(lua_State *L) {
     luaL_newmetatable(L, EXCHANGE_META);
     lua_pushliteral(L, EXCHANGE_META);
     lua_setfield(L, -2, "__name");
+    lua_pushliteral(L, EXCHANGE_META);
+    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
     lua_pushcfunction(L, l_gc);
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, l_tostring);

@@ -27,10 +27,9 @@ struct tail {
     struct follow *follow;  /* NULL: closed or ended */
     struct generation *gen; /* whose state the userdata is in */
     struct task *waiter;    /* NULL: none */
-    const struct task
-        *maker; /* to be compared only, it may be gone; NULL: made outside of a task */
-    int anchor; /* of the userdata, while somebody waits */
-    bool ended; /* by a cancellation: nobody asked to close it */
+    uint64_t maker;         /* the serial of the task that made it; 0: none did */
+    int anchor;             /* of the userdata, while somebody waits */
+    bool ended;             /* by a cancellation: nobody asked to close it */
 };
 
 static void stop(struct tail *tail) {
@@ -43,7 +42,7 @@ static void disarm(struct task *task) {
     struct tail *tail = task->armed;
     tail->waiter = NULL;
     generation_unref(tail->gen, tail->anchor);
-    if (task->cancelled && task == tail->maker) {
+    if (task->cancelled && task->serial == tail->maker) {
         tail->ended = true;
         stop(tail);
     }
@@ -78,7 +77,8 @@ static int l_tail(lua_State *L) {
         return refuse(L, "max_line", FOLLOW_LINE_BYTES_MAX);
     struct follow_options options = {.lines = (uint32_t)lines, .max_line = (size_t)max_line};
     struct tail *tail = lua_newuserdata(L, sizeof *tail);
-    *tail = (struct tail){.gen = gen, .maker = task_current(L)};
+    struct task *maker = task_current(L);
+    *tail = (struct tail){.gen = gen, .maker = maker ? maker->serial : 0};
     luaL_getmetatable(L, META);
     lua_setmetatable(L, -2);
     char *absolute = generation_path(gen, path);

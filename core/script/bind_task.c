@@ -191,6 +191,8 @@ void bind_task(lua_State *L) {
     lua_setfield(L, -2, "__tostring");
     lua_pushliteral(L, META);
     lua_setfield(L, -2, "__name");
+    lua_pushliteral(L, META);
+    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");

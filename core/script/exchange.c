@@ -151,15 +151,16 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
         stream_take(stream, NULL, n);
         return 1;
     }
-    if (stream->in_ended) {
+    if (stream->in_failed || stream->in_dropped ||
+        (stream->state == STREAM_CLOSED && !stream->in_ended)) {
         lua_pushnil(L);
-        return 1;
+        lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
+        return 2;
     }
-    if (!stream->in_failed && stream->state != STREAM_CLOSED)
+    if (!stream->in_ended)
         return 0;
     lua_pushnil(L);
-    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
-    return 2;
+    return 1;
 }
 
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait) {
@@ -174,7 +175,7 @@ struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait)
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     struct task *task = exchange_waiter(exchange, &exchange_reading);
-    if (task && (stream->in.len > 0 || stream->in_ended || stream->in_failed))
+    if (task && (stream->in.len > 0 || stream->in_ended || stream->in_failed || stream->in_dropped))
         exchange_push_bytes(exchange, task_wake(task), task->amount);
 }
 
@@ -199,6 +200,8 @@ static void wake_for_the_end(struct exchange *exchange) {
         lua_State *co = task_wake(task);
         if (reads) {
             exchange_push_bytes(exchange, co, task->amount);
+        } else if (exchange->stream->reason == REASON_DONE) {
+            lua_pushboolean(co, true); /* all that was written has been handed over */
         } else {
             lua_pushnil(co);
             lua_pushliteral(co, "closed");

@@ -64,6 +64,10 @@ void generation_recycle(struct generation *gen, struct spare spare, bool reusabl
         return;
     }
     lua_settop(spare.co, 0);
+    lua_State *L = gen->state.L; /* what setfenv(0, ...) has changed is for that task only */
+    lua_pushvalue(L, LUA_GLOBALSINDEX);
+    lua_xmove(L, spare.co, 1);
+    lua_replace(spare.co, LUA_GLOBALSINDEX);
     gen->spare[gen->nspare++] = spare;
     gen->nrefs--;
 }
@@ -177,7 +181,8 @@ int generation_load(struct generation *gen, const char *file, char **error) {
         *error = take_error(L);
         return -1;
     }
-    if (!luaL_getmetafield(L, -1, "__name") || strcmp(lua_tostring(L, -1), "weir.app") != 0) {
+    if (!luaL_getmetafield(L, -1, "__name") || lua_type(L, -1) != LUA_TSTRING ||
+        strcmp(lua_tostring(L, -1), "weir.app") != 0) {
         lua_settop(L, 0);
         lua_pushfstring(L, "%s: the file must return its app; end it with `return app`", file);
         *error = take_error(L);
@@ -248,6 +253,7 @@ void generation_take_over(struct generation *gen) {
 }
 
 void generation_cancel(struct generation *gen) {
+    gen->ending = true;
     struct list *next;
     for (struct list *at = gen->tasks.next; at != &gen->tasks; at = next) {
         next = at->next;

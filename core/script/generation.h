@@ -36,6 +36,7 @@ struct generation {
     bool active;  /* has taken over: background tasks start at once */
     void (*on_idle)(struct generation *gen); /* its last task has ended; NULL: nobody asks */
     void *idle_arg;
+    bool ending;  /* what it starts from now on is cancelled at once */
     bool closing; /* references need not be given back any more */
 };
 

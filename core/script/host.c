@@ -57,7 +57,8 @@ static void answer_index(struct host *host, struct stream *stream) {
     struct buf page = {0};
     buf_add(&page,
             STR("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Apps · Weir</title>\n<link rel=\"icon\" href=\"data:,\">\n"
+                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Apps · "
+                "Weir</title>\n<link rel=\"icon\" href=\"data:,\">\n"
                 "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"
                 "max-width:34rem;margin:4rem auto;padding:0 1rem}li{margin:.4rem 0}</style>\n"
                 "<h1>Apps</h1>\n<ul>\n"));
@@ -232,7 +233,10 @@ static void finish_start(struct host *host) {
 static void one_started(struct starting *starting) {
     struct mounted *mounted = CONTAINER_OF(starting, struct mounted, starting);
     struct host *host = starting->owner;
-    mounted->error = starting->error;
+    if (mounted->error == NULL)
+        mounted->error = starting->error;
+    else
+        free(starting->error); /* it came too late: the limit's error stands */
     starting->error = NULL;
     if (--host->starting == 0)
         finish_start(host);
@@ -241,7 +245,7 @@ static void one_started(struct starting *starting) {
 static void on_start_limit(struct timer *timer) {
     struct host *host = CONTAINER_OF(timer, struct host, start_limit);
     for (int i = 0; i < host->napps; i++)
-        if (host->apps[i].starting.left > 0)
+        if (host->apps[i].starting.left > 0 && host->apps[i].error == NULL)
             host->apps[i].error =
                 mem_strdup("app:on_start did not return within 10 s; start what goes on "
                            "with weir.background");

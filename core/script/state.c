@@ -118,6 +118,12 @@ static void set_path(lua_State *L, const char *folder) {
     lua_pop(L, 2);
 }
 
+/* newproxy gives a script __gc, whose errors come where C allocates and nobody catches them. */
+static void remove_newproxy(lua_State *L) {
+    lua_pushnil(L);
+    lua_setglobal(L, "newproxy");
+}
+
 static void remove_ffi(lua_State *L) {
     static const char *const tables[] = {"preload", "loaded"};
     lua_getglobal(L, "package");
@@ -171,6 +177,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_atpanic(L, on_panic);
     luaL_openlibs(L);
     remove_ffi(L);
+    remove_newproxy(L);
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_exit);
     lua_setfield(L, -2, "exit");

@@ -76,6 +76,7 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     list_init(&task->children);
     list_init(&task->joiners);
     timer_init(&task->timer, on_timer);
+    task->serial = ++gen->scheduler->serial;
     list_push(&gen->tasks, &task->all);
     counter_add(&gen->scheduler->tasks, 1);
     if (parent) {
@@ -97,7 +98,9 @@ void task_run(struct task *task) {
 }
 
 void task_start(struct task *task) {
-    if (task->parent || task->gen->active) {
+    if (task->gen->ending) {
+        task_cancel(task);
+    } else if (task->parent || task->gen->active) {
         make_ready(task);
     } else {
         task->state = TASK_HELD;
@@ -144,7 +147,8 @@ static void push_cancelled(struct task *task, lua_State *L) {
 
 int task_refuse(lua_State *L) {
     struct task *task = task_current(L);
-    if (++task->swallowed > TASK_SWALLOW_MAX) {
+    bool can_yield = task->co == L && lua_isyieldable(L);
+    if (++task->swallowed > TASK_SWALLOW_MAX && can_yield) {
         task->dropped = true;
         return lua_yield(L, 0);
     }
@@ -369,12 +373,15 @@ void task_forget(struct task *task) {
 
 /* --- the scheduler --- */
 
-static void open_stream(struct scheduler *scheduler) {
+/* A stream that the task has made SSE: its head leaves when the task waits. One that failed instead
+ * may still be answered otherwise. */
+static void open_stream(struct scheduler *scheduler, bool waits) {
     struct stream *stream = scheduler->opening;
     if (stream == NULL)
         return;
     scheduler->opening = NULL;
-    sse_open(stream);
+    if (waits)
+        sse_open(stream);
     stream_unref(stream);
 }
 
@@ -382,6 +389,8 @@ static void drop(struct task *task) {
     log_warn("a task swallowed weir.cancelled more than %d times and was dropped; let errors "
              "through that are weir.cancelled",
              TASK_SWALLOW_MAX);
+    if (task->state == TASK_WAITING)
+        stop_waiting(task);
     push_cancelled(task, task->co);
     end(task, true);
 }
@@ -395,7 +404,7 @@ static void run(struct scheduler *scheduler, struct task *task) {
     int rc = lua_resume(co, nargs);
     scheduler->current = NULL;
     state_tune(&task->gen->state);
-    open_stream(scheduler);
+    open_stream(scheduler, rc == LUA_YIELD);
     if (rc != LUA_YIELD) {
         end(task, rc != 0);
     } else if (task->dropped) {

@@ -20,7 +20,8 @@ struct scheduler {
     struct task *current; /* inside lua_resume; NULL: none */
     struct stream
         *opening; /* SSE begun by the current task: its head leaves when that task yields or ends */
-    uint64_t tasks; /* alive, read by others without a lock */
+    uint64_t serial; /* of the newest task */
+    uint64_t tasks;  /* alive, read by others without a lock */
 };
 
 /* What a task waits for; one static object per kind of waiting. */
@@ -53,8 +54,9 @@ struct task {
     struct generation *gen;
     struct task *parent;
     const struct wait *wait;
-    void *armed;   /* what `wait` is about, */
-    size_t amount; /* and how much of it */
+    void *armed;     /* what `wait` is about, */
+    size_t amount;   /* and how much of it */
+    uint64_t serial; /* no other task of this loop ever has it */
     /* Its end, defers included; co holds the results, or on top the error. NULL: errors are logged.
      */
     void (*on_end)(struct task *task);

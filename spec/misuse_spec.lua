@@ -1,0 +1,86 @@
+-- What scripts do wrong, and what must not come of it.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+
+describe("misuse", function()
+  it("more middlewares than there may be are refused, not skipped", function()
+    local app = weir.app()
+    for _ = 1, 257 do app:use(function(_, next) return next() end) end
+    assert.error_matches(function() test.start(app) end, "app:use")
+  end)
+
+  it("two files in one answer raise", function()
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        local path = debug.getinfo(1, "S").source:match("@(.*)")
+        local ok, err
+        weir.spawn(function() stream:file(path) end)
+        local second = weir.spawn(function() ok, err = pcall(stream.file, stream, path) end)
+        second:join()
+        assert(not ok and tostring(err):find("stream:file"), err)
+        weir.sleep(0.01)
+      end)
+    end)
+    assert.equal(200, server:get("/").status)
+  end)
+
+  for name, hints in pairs { ["a nested table"] = { Link = { { 1, 2 } } }, ["framing"] = { ["Content-Length"] = "1" } } do
+    it("early_hints with " .. name .. " raises", function()
+      local server = support.serve(function(app)
+        app:get("/", function(stream)
+          local ok, err = pcall(stream.early_hints, stream, hints)
+          return { ok = ok, err = tostring(err) }
+        end)
+      end)
+      local answer = server:get("/"):json()
+      assert.is_false(answer.ok)
+      assert.matches("early_hints", answer.err)
+    end)
+  end
+
+  it("sse() before a failure does not send its head", function()
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        stream:sse()
+        weir.fail(403)
+      end)
+    end)
+    assert.equal(403, server:get("/").status)
+  end)
+
+  it("a body that was dropped by the answer is never taken for a whole one", function()
+    local ok, err
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        stream:text("answered")
+        ok, err = pcall(stream.body, stream)
+      end)
+    end)
+    assert.equal("answered", server:post("/", { body = "hello" }).body)
+    assert.is_false(ok)
+    assert.equal(400, err.status)
+  end)
+
+  it("a script cannot make objects with finalisers", function()
+    assert.is_nil(rawget(_G, "newproxy"))
+  end)
+
+  it("what a deferred function starts does not keep the server from ending", function()
+    local file = support.app_file [[
+      local weir = require "weir"
+      local app = weir.app()
+      weir.background(function()
+        weir.defer(function() weir.every(1, function() end) end)
+        weir.sleep(3600)
+      end)
+      app:get("/", function() return "up" end)
+      return app
+    ]]
+    local server = test.spawn { "serve", file, "--workers", "1" }
+    assert.equal("up", server:get("/").body)
+    assert.equal(0, (server:stop("TERM", 8)))
+    support.remove_folders()
+  end)
+end)
