@@ -120,6 +120,22 @@ static void hear(const char *want) {
     assert_memory_equal(client.got.data, want, client.got.len);
 }
 
+/* The limit turn_bytes: what goes beyond it leaves in the next turn. */
+static void a_turn_sends_so_much(void **state) {
+    (void)state;
+    static char bytes[180000];
+    connect_tcp();
+    conn.turn_bytes = 65536;
+    conn_write(&conn, bytes, sizeof bytes);
+    conn_flush(&conn);
+    assert_int_equal(conn_queued(&conn), sizeof bytes - 65536);
+    assert_false(list_empty(&loop.unsent)); /* it goes on by itself */
+    conn_flush(&conn);
+    assert_int_equal(conn_queued(&conn), sizeof bytes - 2 * 65536);
+    turn();
+    assert_int_equal(conn_queued(&conn), 0);
+}
+
 /* --- bytes --- */
 
 static void bytes_arrive(void **state) {
@@ -491,6 +507,7 @@ int main(void) {
         TEST(a_failed_write_is_told),
         TEST(a_write_that_fails_later_is_told),
         TEST(writes_must_progress),
+        TEST(a_turn_sends_so_much),
         TEST(ending_must_progress),
         TEST(what_is_no_socket_is_refused),
         cmocka_unit_test(addresses_are_shown),
