@@ -26,7 +26,8 @@ describe("misuse", function()
     assert.equal(200, server:get("/").status)
   end)
 
-  for name, hints in pairs { ["a nested table"] = { Link = { { 1, 2 } } }, ["framing"] = { ["Content-Length"] = "1" } } do
+  local bad_hints = { ["a nested table"] = { Link = { { 1, 2 } } }, framing = { ["Content-Length"] = "1" } }
+  for name, hints in pairs(bad_hints) do
     it("early_hints with " .. name .. " raises", function()
       local server = support.serve(function(app)
         app:get("/", function(stream)

@@ -18,6 +18,7 @@
 #include "http/http1.h"
 
 #include "base/log.h"
+#include "http/http1_head.h"
 #include "http/http1_parse.h"
 #include "http/stream.h"
 #include "proto/chunked.h"
@@ -515,36 +516,6 @@ static struct http1 *of_stream(const struct stream *stream) {
     return stream->transport;
 }
 
-/* The pieces of a head, each put at `at`; what follows goes where they return. */
-static char *put(char *at, struct str text) {
-    if (text.len > 0)
-        memcpy(at, text.ptr, text.len);
-    return at + text.len;
-}
-
-static char *put_field(char *at, struct str name, struct str value) {
-    at = put(put(put(at, name), STR(": ")), value);
-    return put(at, STR("\r\n"));
-}
-
-static char *put_number(char *at, uint64_t n) {
-    char digits[20], *first = digits + sizeof digits;
-    do
-        *--first = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    return put(at, (struct str){first, (size_t)(digits + sizeof digits - first)});
-}
-
-static char *put_status(char *at, int status) {
-    at = put_number(put(at, STR("HTTP/1.1 ")), (uint64_t)status);
-    at = put(put(at, STR(" ")), str_of(http_reason(status)));
-    return put(at, STR("\r\n"));
-}
-
-static bool has_field(const struct stream *stream, struct str name) {
-    return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
-}
-
 /* How the body is delimited, and whether the connection is kept (RFC 9112 sections 6 and 9.3). */
 static void decide_framing(struct http1 *c, const struct stream *stream) {
     const struct request *request = stream->request;
@@ -559,37 +530,13 @@ static void decide_framing(struct http1 *c, const struct stream *stream) {
         c->keep_alive = false;
 }
 
-static char *put_framing(char *at, const struct http1 *c, const struct stream *stream) {
-    if (stream->length >= 0 && !stream->bodiless) {
-        at = put_number(put(at, STR("Content-Length: ")), (uint64_t)stream->length);
-        at = put(at, STR("\r\n"));
-    } else if (c->chunked) {
-        at = put(at, STR("Transfer-Encoding: chunked\r\n"));
-    }
-    if (!c->keep_alive)
-        return put(at, STR("Connection: close\r\n"));
-    return stream->request->minor == 0 ? put(at, STR("Connection: keep-alive\r\n")) : at;
-}
-
-/* More than all that a head has beside the fields that the application has set and the type. */
-#define HEAD_OWN_MAX 256
-
 static void send_head(struct stream *stream, int64_t length) {
-    (void)length;
+    (void)length; /* decided from stream->length, which is the same */
     struct http1 *c = of_stream(stream);
-    struct str type = str_of(stream->type);
-    char *head = conn_reserve(&c->conn, HEAD_OWN_MAX + stream->fields.len + type.len);
+    char *head = conn_reserve(&c->conn, http1_head_max(stream));
     decide_framing(c, stream);
-    char *at = put_status(head, stream->status);
-    if (!has_field(stream, STR("Date")))
-        at = put_field(at, STR("Date"), str_of(http_server_date(c->server)));
-    if (!has_field(stream, STR("Server")))
-        at = put(at, STR("Server: weir\r\n"));
-    if (type.ptr && !has_field(stream, STR("Content-Type")))
-        at = put_field(at, STR("Content-Type"), type);
-    at = put_framing(put(at, buf_str(&stream->fields)), c, stream);
-    at = put(at, STR("\r\n"));
-    conn_commit(&c->conn, (size_t)(at - head));
+    char *end = http1_head_put(head, stream, c->chunked, c->keep_alive);
+    conn_commit(&c->conn, (size_t)(end - head));
     if (stream->write_timeout_ms)
         c->conn.progress_ms = stream->write_timeout_ms;
     if (unheard(c))
@@ -600,9 +547,9 @@ static void send_informational(struct stream *stream, int status, struct str fie
     struct http1 *c = of_stream(stream);
     if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
         return;
-    char *head = conn_reserve(&c->conn, HEAD_OWN_MAX + fields.len);
-    char *at = put(put(put_status(head, status), fields), STR("\r\n"));
-    conn_commit(&c->conn, (size_t)(at - head));
+    char *head = conn_reserve(&c->conn, HTTP1_HEAD_OWN_MAX + fields.len);
+    char *end = http1_informational_put(head, status, fields);
+    conn_commit(&c->conn, (size_t)(end - head));
 }
 
 static void send_data(struct stream *stream, const void *bytes, size_t n) {

@@ -1,0 +1,72 @@
+/* http1_head: the head of an answer as HTTP/1.1 text (RFC 9112 section 4).
+ *
+ * Put together right where it is sent from, piece by piece: no buffer in between, and no printf,
+ * which cost more than all else about a small answer. What the framing is has been decided by
+ * http1; here it is only written down. Pure: a stream in, bytes out. */
+#include "http/http1_head.h"
+
+#include "proto/header.h"
+
+#include <string.h>
+
+/* The pieces of a head, each put at `at`; what follows goes where they return. */
+static char *put(char *at, struct str text) {
+    if (text.len > 0)
+        memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+static char *put_field(char *at, struct str name, struct str value) {
+    at = put(put(put(at, name), STR(": ")), value);
+    return put(at, STR("\r\n"));
+}
+
+static char *put_number(char *at, uint64_t n) {
+    char digits[20], *first = digits + sizeof digits;
+    do
+        *--first = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    return put(at, (struct str){first, (size_t)(digits + sizeof digits - first)});
+}
+
+static char *put_status(char *at, int status) {
+    at = put_number(put(at, STR("HTTP/1.1 ")), (uint64_t)status);
+    at = put(put(at, STR(" ")), str_of(http_reason(status)));
+    return put(at, STR("\r\n"));
+}
+
+static bool has_field(const struct stream *stream, struct str name) {
+    return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
+}
+
+static char *put_framing(char *at, const struct stream *stream, bool chunked, bool keep_alive) {
+    if (stream->length >= 0 && !stream->bodiless) {
+        at = put_number(put(at, STR("Content-Length: ")), (uint64_t)stream->length);
+        at = put(at, STR("\r\n"));
+    } else if (chunked) {
+        at = put(at, STR("Transfer-Encoding: chunked\r\n"));
+    }
+    if (!keep_alive)
+        return put(at, STR("Connection: close\r\n"));
+    return stream->request->minor == 0 ? put(at, STR("Connection: keep-alive\r\n")) : at;
+}
+
+size_t http1_head_max(const struct stream *stream) {
+    return HTTP1_HEAD_OWN_MAX + stream->fields.len + str_of(stream->type).len;
+}
+
+char *http1_head_put(char *at, const struct stream *stream, bool chunked, bool keep_alive) {
+    at = put_status(at, stream->status);
+    if (!has_field(stream, STR("Date")))
+        at = put_field(at, STR("Date"), str_of(http_server_date(stream->server)));
+    if (!has_field(stream, STR("Server")))
+        at = put(at, STR("Server: weir\r\n"));
+    if (stream->type && !has_field(stream, STR("Content-Type")))
+        at = put_field(at, STR("Content-Type"), str_of(stream->type));
+    at = put_framing(put(at, buf_str(&stream->fields)), stream, chunked, keep_alive);
+    return put(at, STR("\r\n"));
+}
+
+char *http1_informational_put(char *at, int status, struct str fields) {
+    return put(put(put_status(at, status), fields), STR("\r\n"));
+}
