@@ -33,9 +33,7 @@ static int l_exit(lua_State *L) {
 
 static void on_end(struct task *task) {
     if (run.code < 0 && task->failed) {
-        const char *message = lua_tostring(task->co, -1);
-        luaL_traceback(task->gen->state.L, task->co,
-                       message ? message : "an error that is not a string", 0);
+        task_push_traceback(task, task->gen->state.L, "");
         run.code = cli_fail("%s", lua_tostring(task->gen->state.L, -1));
     } else if (run.code < 0) {
         run.code = EXIT_DONE;

@@ -64,6 +64,45 @@ describe("misuse", function()
     assert.equal(400, err.status)
   end)
 
+  it("a stack that overflows is an error of its handler, however full it is", function()
+    local server = support.serve(function(app)
+      app:get("/:n", function(stream)
+        local function dive(n) return 1 + dive(n + 1) end
+        local function pad(n, ...)
+          if n == 0 then return 1 + dive(1) end
+          return 1 + pad(n - 1, n, ...)
+        end
+        return tostring(pad(tonumber(stream.params.n)))
+      end)
+    end)
+    for n = 1, 40 do
+      assert.equal(500, server:get("/" .. n).status)
+      assert.equal(1, #test.log.take("stack overflow", "error"))
+    end
+  end)
+
+  it("a write into a file that is being sent raises, and the file arrives", function()
+    local path = support.write_file(support.folder() .. "/big", ("x"):rep(3000000))
+    local ok, err = true, nil
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        weir.spawn(function()
+          weir.sleep(0)
+          while not stream.closed and ok do
+            ok, err = pcall(stream.write, stream, "y")
+            weir.sleep(0)
+          end
+        end)
+        stream:file(path)
+        weir.sleep(0.01)
+      end)
+    end)
+    local response = server:get("/")
+    if ok then assert.equal(3000000, #response.body) end
+    if not ok then assert.matches("stream:write", tostring(err)) end
+    support.remove_folders()
+  end)
+
   it("a script cannot make objects with finalisers", function()
     assert.is_nil(rawget(_G, "newproxy"))
   end)

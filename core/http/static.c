@@ -327,6 +327,10 @@ static void pass(struct static_job *job) {
         return;
     }
     int rc = stream_write(job->stream, job->block, job->want);
+    if (rc == STREAM_ELENGTH) { /* someone else has written into it */
+        give_up(job);
+        return;
+    }
     if (rc < 0 || !job->stream) { /* someone else has ended it */
         leave(job);
         return;

@@ -243,6 +243,8 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
 }
 
 static void check_unfinished(lua_State *L, const struct exchange *exchange, const char *what) {
+    if (exchange->stream->producer)
+        state_error(L, "%s: a file is being sent; its bytes are the whole answer", what);
     if (exchange->finished)
         state_error(L,
                     "%s: the answer has been finished; write before finish, close, or what else "
@@ -363,9 +365,12 @@ static void file_done(void *arg, int error) {
         lua_pushboolean(co, true);
         return;
     }
+    bool begun = error < -10000; /* one of stream's: it is closed, or answered otherwise */
     lua_pushnil(co);
-    lua_pushstring(co, error == STREAM_ECLOSED ? "closed" : uv_err_name(error));
-    lua_pushstring(co, error == STREAM_ECLOSED ? "the stream is closed" : uv_strerror(error));
+    lua_pushstring(co, begun ? "closed" : uv_err_name(error));
+    lua_pushstring(co, begun ? "the stream is closed or answered already" : uv_strerror(error));
+    if (exchange->task == NULL) /* the handler has gone, and counted on the file */
+        stream_fail(exchange->stream, 500, NULL);
 }
 
 static void stop_file(struct task *task) {

@@ -256,27 +256,29 @@ static void start_task(struct exchange *exchange, lua_State *L, int nargs) {
     task_start(task);
 }
 
-static bool is_failure(lua_State *L, int index) {
-    if (!lua_getmetatable(L, index))
-        return false;
-    luaL_getmetatable(L, "weir.failure");
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
+static bool is_failure(struct task *task) {
+    lua_State *L = task->gen->state.L;
+    generation_push(task->gen, L, task->error);
+    bool same = false;
+    if (lua_getmetatable(L, -1)) {
+        luaL_getmetatable(L, "weir.failure");
+        same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
     return same;
 }
 
 /* Pushes the traceback of a task that died. stack of L: +1 */
 static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
-    const char *message = lua_tostring(task->co, -1);
     struct str method = request_method(exchange->stream->request);
     struct str target = request_target(exchange->stream->request);
-    lua_pushfstring(L, "%s", message ? message : "(an error that is not a string)");
-    lua_pushlstring(L, method.ptr, method.len);
-    lua_pushlstring(L, target.ptr, target.len > 200 ? 200 : target.len);
-    lua_pushfstring(L, "%s %s: %s", lua_tostring(L, -2), lua_tostring(L, -1), lua_tostring(L, -3));
-    luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
-    lua_replace(L, -5);
-    lua_pop(L, 3);
+    struct buf where = {0};
+    buf_printf(&where, "%.*s %.*s: ", STR_ARG(method), (int)(target.len > 200 ? 200 : target.len),
+               target.ptr);
+    buf_add_char(&where, '\0');
+    task_push_traceback(task, L, where.data);
+    buf_fini(&where);
 }
 
 /* An error before the head is out: another task answers in place of the one that died. */
@@ -288,8 +290,7 @@ static void recover(struct exchange *exchange, struct task *task) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, gen->failed);
     app_push(exchange->app, L);
     exchange_push(exchange, L);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
+    generation_push(gen, L, task->error);
     push_traceback(exchange, task, L);
     start_task(exchange, L, 4);
 }
@@ -302,7 +303,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
     }
     bool open = stream->state == STREAM_OPEN;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
-    if (stream->state == STREAM_STARTED || !is_failure(task->co, -1)) {
+    if (stream->state == STREAM_STARTED || !is_failure(task)) {
         lua_State *L = exchange->app->gen->state.L;
         push_traceback(exchange, task, L);
         size_t n;

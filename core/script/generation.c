@@ -204,8 +204,7 @@ static void started(struct task *task) {
     struct starting *starting = task->owner;
     if (task->failed && starting->error == NULL) {
         lua_State *L = task->gen->state.L;
-        const char *message = lua_tostring(task->co, -1);
-        luaL_traceback(L, task->co, message ? message : "an error that is not a string", 0);
+        task_push_traceback(task, L, "");
         starting->error = take_error(L);
     }
     if (--starting->left == 0)

@@ -197,20 +197,28 @@ void task_cancel(struct task *task) {
 }
 
 bool task_was_cancelled(struct task *task) {
-    if (task->dropped)
-        return true;
-    push_cancelled(task, task->co);
-    bool equal = lua_rawequal(task->co, -1, -2);
-    lua_pop(task->co, 1);
+    lua_State *L = task->gen->state.L;
+    generation_push(task->gen, L, task->error);
+    push_cancelled(task, L);
+    bool equal = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
     return equal;
 }
 
 /* --- the end --- */
 
+void task_push_traceback(struct task *task, lua_State *L, const char *where) {
+    generation_push(task->gen, L, task->error);
+    const char *message = lua_tostring(L, -1);
+    lua_pushfstring(L, "%s%s", where, message ? message : "(an error that is not a string)");
+    luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
 static void log_failure(struct task *task) {
     lua_State *L = task->gen->state.L;
-    const char *message = lua_tostring(task->co, -1);
-    luaL_traceback(L, task->co, message ? message : "(an error that is not a string)", 0);
+    task_push_traceback(task, L, "");
     size_t n;
     const char *text = lua_tolstring(L, -1, &n);
     log_text(LOG_ERROR, (struct str){text, n});
@@ -221,12 +229,10 @@ void task_push_results(struct task *task, lua_State *to) {
     lua_State *co = task->co;
     if (task->failed) {
         lua_pushnil(to);
-        if (task->co == NULL)
-            generation_push(task->gen, to, task->error);
-        else if (task_was_cancelled(task))
+        if (task_was_cancelled(task))
             lua_pushliteral(to, "cancelled");
         else
-            lua_pushvalue(co, -1), lua_xmove(co, to, 1);
+            generation_push(task->gen, to, task->error);
         return;
     }
     int n = lua_gettop(co);
@@ -236,20 +242,6 @@ void task_push_results(struct task *task, lua_State *to) {
     for (int i = 1; i <= n; i++)
         lua_pushvalue(co, i);
     lua_xmove(co, to, n);
-}
-
-/* A stack that will never run again may hold the task's own handle, which would keep both for ever:
- * of a task that failed only the error stays. */
-static void keep_error(struct task *task) {
-    lua_State *L = task->gen->state.L;
-    if (task_was_cancelled(task)) {
-        lua_pushliteral(L, "cancelled");
-    } else {
-        lua_pushvalue(task->co, -1);
-        lua_xmove(task->co, L, 1);
-    }
-    task->error = generation_ref(task->gen, L);
-    release_coroutine(task);
 }
 
 static void finish(struct task *task) {
@@ -266,8 +258,9 @@ static void finish(struct task *task) {
     list_remove(&task->all);
     list_remove(&task->sibling);
     counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
-    if (task->failed && task->refs > 1)
-        keep_error(task);
+    if (task->failed) /* a stack that will never run again may hold the task's own handle, and so
+                         itself */
+        release_coroutine(task);
     struct generation *gen = task->gen;
     task_unref(task);
     if (gen->on_idle && list_empty(&gen->tasks))
@@ -298,6 +291,11 @@ static void orphan(struct task *task) {
 
 static void end(struct task *task, bool failed) {
     task->failed = failed;
+    if (failed) { /* at once: after a stack overflow nothing can be pushed on that stack any more */
+        lua_State *L = task->gen->state.L;
+        lua_xmove(task->co, L, 1);
+        task->error = generation_ref(task->gen, L);
+    }
     task->state = TASK_ENDING;
     orphan(task);
     if (task->defers == LUA_NOREF)

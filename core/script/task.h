@@ -57,14 +57,13 @@ struct task {
     void *armed;     /* what `wait` is about, */
     size_t amount;   /* and how much of it */
     uint64_t serial; /* no other task of this loop ever has it */
-    /* Its end, defers included; co holds the results, or on top the error. NULL: errors are logged.
+    /* Its end, defers included; co holds the results, `error` the error. NULL: errors are logged.
      */
     void (*on_end)(struct task *task);
     void *owner; /* of whoever set on_end */
     lua_State *co;
     int anchor;    /* of co in the generation's table */
-    int error;     /* reference to what it raised, once it has ended so and its coroutine is gone;
-                      LUA_NOREF */
+    int error;     /* reference to what it raised; LUA_NOREF: it has not */
     int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs; /* its life, and its userdata */
     uint16_t swallowed;
@@ -116,7 +115,10 @@ void task_push_results(struct task *task, lua_State *to);
 struct generation *task_generation(lua_State *L);
 /* The task that runs on `L`'s loop now; NULL: none. */
 struct task *task_current(lua_State *L);
-/* Whether the error on top of task->co is weir.cancelled. */
+/* Pushes `where`, the error of a task that failed, and its traceback, as one text. stack of L: +1
+ */
+void task_push_traceback(struct task *task, lua_State *L, const char *where);
+/* Whether the error of a task that failed is weir.cancelled. */
 bool task_was_cancelled(struct task *task);
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
  * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */

@@ -169,6 +169,10 @@ function stream:redirect(url, code)
   return self:_respond(nil, "")
 end
 
+local FILE_STATUS = {
+  ENOENT = 404, ENOTDIR = 404, EISDIR = 404, EACCES = 404, ELOOP = 404, ENAMETOOLONG = 404, EINVAL = 404, EPERM = 404,
+  EMFILE = 503, ENFILE = 503, ENOMEM = 503,
+}
 local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- Answers with a file; conditional and range requests are taken care of. When it cannot be read, sets the status 404
 --- and returns nil, a code like "ENOENT" and a message: `return stream:file(path)` does what one expects, and who wants
@@ -186,7 +190,7 @@ function stream:file(path, options)
     ok, code, message = check(self:_file(path, options))
   end
   if ok then return end
-  self:status(404)
+  self:status(FILE_STATUS[code] or 500)
   return nil, code, message
 end
 
