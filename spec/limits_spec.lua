@@ -73,6 +73,24 @@ describe("the limit", function()
     end)
   end
 
+  it("event_bytes: an event at the limit is sent, one byte more is refused and the stream goes on", function()
+    local server = support.serve_text([[
+      local weir = require "weir"
+      weir.limits { event_bytes = 100 }
+      local app = weir.app()
+      app:get("/", function(stream)
+        local sse = stream:sse()
+        local at, beyond = sse:send(("a"):rep(100)), { sse:send(("b"):rep(101)) }
+        sse:send { data = { at = at, why = beyond[2], none = beyond[1] == nil } }
+      end)
+      return app
+    ]])
+    local events = server:sse("/")
+    assert.equal(("a"):rep(100), events:next(5).data)
+    assert.same({ at = true, why = "limit", none = true }, weir.json.decode(events:next(5).data))
+    events:close()
+  end)
+
   it("body_bytes answers before the body is sent", function()
     local client = limited("body_bytes = 1000"):connect()
     client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n"

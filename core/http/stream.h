@@ -37,9 +37,9 @@ enum stream_reason {
 
 enum write_policy { WRITE_BLOCK, WRITE_DROP_NEWEST, WRITE_DISCONNECT };
 
-/* Upwards: who answers the request. Called on the loop's thread, never below a parser or one of the
- * stream's own functions' callers in a write path; may call any stream function. NULL members are
- * skipped. */
+/* Upwards: who answers the request. Called on the loop's thread, never below a parser; on_readable
+ * and on_close possibly from within one of the stream's own functions. So note it, mark a task
+ * ready, and act in the turn. NULL members are skipped. */
 struct stream_events {
     void (*on_readable)(struct stream *stream); /* body bytes came, or its end, or its failure */
     void (*on_writable)(struct stream *stream); /* the queue sank to the low mark */

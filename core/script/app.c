@@ -146,12 +146,6 @@ static int l_gc(lua_State *L) {
     return 0;
 }
 
-static struct str check_str(lua_State *L, int index) {
-    struct str s;
-    s.ptr = luaL_checklstring(L, index, &s.len);
-    return s;
-}
-
 static void check_added(lua_State *L, int rc, const char *what, struct str pattern) {
     if (rc < 0) {
         lua_pushlstring(L, pattern.ptr, pattern.len);
@@ -170,7 +164,7 @@ static struct route *add_route(struct app *app, const char *base) {
 /* router:route(method, pattern, handler, base) */
 static int l_route(lua_State *L) {
     struct app *app = app_check(L, 1);
-    struct str method = check_str(L, 2), pattern = check_str(L, 3);
+    struct str method = state_check_str(L, 2), pattern = state_check_str(L, 3);
     luaL_checkany(L, 4);
     const char *base = luaL_optstring(L, 5, "");
     lua_pushfstring(L, "app:route %s", lua_tostring(L, 2));
@@ -186,7 +180,7 @@ static int l_route(lua_State *L) {
 /* router:use(prefix, fn) */
 static int l_use(lua_State *L) {
     struct app *app = app_check(L, 1);
-    struct str prefix = check_str(L, 2);
+    struct str prefix = state_check_str(L, 2);
     luaL_checkany(L, 3);
     if (app->nuses == USES_MAX) {
         lua_pushfstring(L, "app:use: more than %d middlewares in one app", USES_MAX);
@@ -204,7 +198,7 @@ static int l_use(lua_State *L) {
  * it. */
 static int l_static(lua_State *L) {
     struct app *app = app_check(L, 1);
-    struct str prefix = check_str(L, 2);
+    struct str prefix = state_check_str(L, 2);
     char *folder = generation_path(app->gen, luaL_checkstring(L, 3));
     const char *base = luaL_optstring(L, 5, "");
     struct static_options options = {.max_age = -1};
@@ -227,7 +221,7 @@ static int l_static(lua_State *L) {
     lua_pushlstring(L, prefix.ptr, prefix.len);
     lua_pushliteral(L, "/*path");
     lua_concat(L, 2);
-    int rc = router_add(app->router, STR("GET"), check_str(L, -1), app->nroutes);
+    int rc = router_add(app->router, STR("GET"), state_check_str(L, -1), app->nroutes);
     if (rc < 0)
         static_dir_free(dir);
     check_added(L, rc, "app:static", prefix);

@@ -16,12 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct str check_str(lua_State *L, int index) {
-    struct str s;
-    s.ptr = luaL_checklstring(L, index, &s.len);
-    return s;
-}
-
 static struct stream *check_stream(lua_State *L) {
     return exchange_check(L, 1)->stream;
 }
@@ -79,13 +73,15 @@ static int field_set(lua_State *L, const char *method, int rc) {
 }
 
 static int l_header(lua_State *L) {
-    return field_set(L, "header",
-                     stream_set_header(check_stream(L), check_str(L, 2), check_str(L, 3)));
+    return field_set(
+        L, "header",
+        stream_set_header(check_stream(L), state_check_str(L, 2), state_check_str(L, 3)));
 }
 
 static int l_add_header(lua_State *L) {
-    return field_set(L, "add_header",
-                     stream_add_header(check_stream(L), check_str(L, 2), check_str(L, 3)));
+    return field_set(
+        L, "add_header",
+        stream_add_header(check_stream(L), state_check_str(L, 2), state_check_str(L, 3)));
 }
 
 static const char *same_site(lua_State *L, int index) {
@@ -101,9 +97,9 @@ static const char *same_site(lua_State *L, int index) {
 
 static void cookie_option(lua_State *L, const char *name, struct cookie_options *options) {
     if (strcmp(name, "path") == 0)
-        options->path = check_str(L, -1);
+        options->path = state_check_str(L, -1);
     else if (strcmp(name, "domain") == 0)
-        options->domain = check_str(L, -1);
+        options->domain = state_check_str(L, -1);
     else if (strcmp(name, "max_age") == 0)
         options->max_age = (int64_t)luaL_checknumber(L, -1);
     else if (strcmp(name, "secure") == 0)
@@ -123,7 +119,7 @@ static void cookie_option(lua_State *L, const char *name, struct cookie_options 
 
 static int l_cookie(lua_State *L) {
     struct stream *stream = check_stream(L);
-    struct str name = check_str(L, 2), value = check_str(L, 3);
+    struct str name = state_check_str(L, 2), value = state_check_str(L, 3);
     struct cookie_options options = {.max_age = -1, .http_only = true, .same_site = "Lax"};
     lua_settop(L, 4);
     if (!lua_isnil(L, 4))
@@ -148,7 +144,7 @@ static int l_cookie(lua_State *L) {
 /* The value on top of the stack. */
 static void append_hint(lua_State *L, struct buf *lines, struct str name) {
     if (lua_type(L, -1) == LUA_TSTRING) {
-        struct str value = check_str(L, -1);
+        struct str value = state_check_str(L, -1);
         if (header_is_token(name) && header_is_value(value) && !stream_is_framing(name)) {
             buf_add(lines, name);
             buf_add(lines, STR(": "));
@@ -175,7 +171,7 @@ static int l_early_hints(lua_State *L) {
             return state_error(
                 L, "stream:early_hints: expected header names as keys, such as { Link = \"…\" }");
         }
-        struct str name = check_str(L, -2);
+        struct str name = state_check_str(L, -2);
         if (!lua_istable(L, -1)) {
             append_hint(L, &lines, name);
             continue;
@@ -196,7 +192,7 @@ static int l_early_hints(lua_State *L) {
 static int l_respond(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     const char *type = luaL_optstring(L, 2, NULL);
-    struct str body = check_str(L, 3);
+    struct str body = state_check_str(L, 3);
     struct stream *stream = exchange ? exchange->stream : NULL;
     if (stream == NULL || (stream->state == STREAM_CLOSED && stream->reason != REASON_DONE))
         return 0; /* the client is gone: nobody to answer, no fault of the handler */
@@ -254,7 +250,7 @@ static void check_unfinished(lua_State *L, const struct exchange *exchange, cons
 
 static int l_write(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
-    struct str chunk = check_str(L, 2);
+    struct str chunk = state_check_str(L, 2);
     if (exchange == NULL)
         return exchange_refuse_write(L, 1);
     check_unfinished(L, exchange, "stream:write");
@@ -317,7 +313,7 @@ static int l_sse(lua_State *L) {
         options.retry_ms = (int64_t)luaL_checknumber(L, -1);
     lua_getfield(L, 2, "heartbeat_event");
     if (!lua_isnil(L, -1))
-        options.heartbeat_event = check_str(L, -1);
+        options.heartbeat_event = state_check_str(L, -1);
     lua_getfield(L, 2, "hello");
     options.hello = lua_toboolean(L, -1);
     lua_getfield(L, 2, "overflow");
@@ -334,7 +330,7 @@ static int l_sse(lua_State *L) {
 }
 
 static struct str opt_str(lua_State *L, int index) {
-    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : check_str(L, index);
+    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
 }
 
 /* data, event, id, retry, comment */
@@ -421,13 +417,13 @@ static int l_file(lua_State *L) {
         return refuse(L, "stream:file", STREAM_EHEAD);
     lua_getfield(L, 3, "type");
     if (!lua_isnil(L, -1)) {
-        int rc = stream_set_header(stream, STR("Content-Type"), check_str(L, -1));
+        int rc = stream_set_header(stream, STR("Content-Type"), state_check_str(L, -1));
         if (rc < 0)
             return refuse(L, "stream:file", rc);
     }
     lua_getfield(L, 3, "download");
     if (!lua_isnil(L, -1))
-        set_download(L, stream, check_str(L, -1));
+        set_download(L, stream, state_check_str(L, -1));
     lua_getfield(L, 3, "max_age");
     int64_t max_age = lua_isnil(L, -1) ? -1 : (int64_t)lua_tonumber(L, -1);
     lua_getfield(L, 3, "root");

@@ -131,12 +131,6 @@ static int await(lua_State *L, struct job *job) {
     return task_wait(task, &working, WHEEL_NEVER);
 }
 
-static struct str check_str(lua_State *L, int index) {
-    struct str s;
-    s.ptr = luaL_checklstring(L, index, &s.len);
-    return s;
-}
-
 static void push_true(struct job *job, lua_State *co) {
     (void)job;
     lua_pushboolean(co, true);
@@ -170,7 +164,7 @@ static int64_t run_append(struct job *job) {
 
 /* Writes the bytes at index 2. */
 static int put(lua_State *L, const char *what, int64_t (*run_it)(struct job *)) {
-    struct str bytes = check_str(L, 2);
+    struct str bytes = state_check_str(L, 2);
     struct job *job = begin(L, what, luaL_checkstring(L, 1), run_it, push_true);
     if (job)
         buf_add(&job->bytes, bytes);
@@ -345,7 +339,7 @@ static int64_t run_add(struct job *job) {
 }
 
 static int l_writer_write(lua_State *L) {
-    struct str bytes = check_str(L, 2);
+    struct str bytes = state_check_str(L, 2);
     struct job *job = begin_on(L, run_add);
     if (job)
         buf_add(&job->bytes, bytes);

@@ -8,17 +8,12 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "http/server.h"
+#include "proto/header.h"
 #include "script/generation.h"
 
 #include <lauxlib.h>
 #include <math.h>
 #include <string.h>
-
-static struct str check_str(lua_State *L, int index) {
-    struct str s;
-    s.ptr = luaL_checklstring(L, index, &s.len);
-    return s;
-}
 
 /* --- limits --- */
 
@@ -37,7 +32,7 @@ static uint64_t limit_value(lua_State *L, const struct limit_row *row) {
     uint64_t value = 0;
     lua_Number number = lua_tonumber(L, -1);
     if (row->kind == LIMIT_BYTES && lua_type(L, -1) == LUA_TSTRING) {
-        if (str_to_size(check_str(L, -1), &value) == 0)
+        if (str_to_size(state_check_str(L, -1), &value) == 0)
             return value;
     } else if (lua_type(L, -1) == LUA_TNUMBER && number >= 0 && number < 1e15) {
         if (row->kind == LIMIT_SECONDS)
@@ -96,10 +91,10 @@ static int l_set_limits(lua_State *L) {
 
 static int l_log(lua_State *L) {
     enum log_level level;
-    if (log_level_of(check_str(L, 1), &level) < 0)
+    if (log_level_of(state_check_str(L, 1), &level) < 0)
         return state_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
     if (log_enabled(level))
-        log_text(level, check_str(L, 2));
+        log_text(level, state_check_str(L, 2));
     return 0;
 }
 
@@ -129,6 +124,12 @@ static int l_stats(lua_State *L) {
     return 1;
 }
 
+/* The phrase of a status, as the head of an answer has it. */
+static int l_reason(lua_State *L) {
+    lua_pushstring(L, http_reason((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
 static int l_app_folder(lua_State *L) {
     lua_pushstring(L, task_generation(L)->folder);
     return 1;
@@ -136,8 +137,8 @@ static int l_app_folder(lua_State *L) {
 
 void bind_process(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"limits", l_limits}, {"set_limits", l_set_limits}, {"log", l_log},
-        {"stats", l_stats},   {"app_folder", l_app_folder}, {NULL, NULL}};
+        {"limits", l_limits}, {"set_limits", l_set_limits}, {"log", l_log}, {"stats", l_stats},
+        {"reason", l_reason}, {"app_folder", l_app_folder}, {NULL, NULL}};
     state_set(L, functions);
     lua_pushstring(L, weir_version);
     lua_setfield(L, -2, "version");

@@ -39,6 +39,12 @@ void *state_owner(lua_State *L) {
     return ((struct state *)state)->owner;
 }
 
+struct str state_check_str(lua_State *L, int index) {
+    struct str s;
+    s.ptr = luaL_checklstring(L, index, &s.len);
+    return s;
+}
+
 void state_where(lua_State *L) {
     lua_Debug ar;
     for (int level = 0; lua_getstack(L, level, &ar); level++) {

@@ -3,6 +3,7 @@
 #define SCRIPT_STATE_H
 
 #include "base/pool.h"
+#include "base/str.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -43,6 +44,8 @@ void state_apply_mode(lua_State *L);
 /* Pushes require(name). stack: +1. Aborts when an embedded module is missing or broken: a fault of
  * the build. */
 void state_require(lua_State *L, const char *name);
+/* The string at `index`, borrowed from the stack; raises for another type. */
+struct str state_check_str(lua_State *L, int index);
 /* As luaL_error, but the place it names is the script's, not that of Weir's own Lua half. */
 int state_error(lua_State *L, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));

@@ -14,7 +14,8 @@
  * again. What a task deferred runs in a task of its own, so it may wait even when the task died of
  * an error.
  *
- * A task is freed when it is done and no userdata names it. It must not know of streams. */
+ * A task is freed when it is done and no userdata names it. Of streams it knows only
+ * that one which a task has made SSE opens when the task waits. */
 #include "script/task.h"
 
 #include "base/clock.h"

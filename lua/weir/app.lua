@@ -227,22 +227,13 @@ function app.run(stream, handler, first, ...)
   return reply(stream, handler, (call(stream, handler, { first, ... }, 1)))
 end
 
-local REASONS = {
-  [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
-  [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout", [409] = "Conflict",
-  [410] = "Gone", [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large",
-  [415] = "Unsupported Media Type", [418] = "I'm a teapot", [422] = "Unprocessable Content",
-  [428] = "Precondition Required", [429] = "Too Many Requests", [500] = "Internal Server Error",
-  [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
-}
-
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.
 local function answer_failure(stream, failure)
   local kind, body = "text/plain; charset=utf-8", failure.body
   if type(body) == "table" then
     kind, body = "application/json", json.encode(body)
   elseif body == nil then
-    body = ("%d %s\n"):format(failure.status, REASONS[failure.status] or "Error")
+    body = ("%d %s\n"):format(failure.status, core.reason(failure.status))
   end
   stream:status(failure.status)
   stream:_respond(kind, body)
