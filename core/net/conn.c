@@ -113,24 +113,29 @@ static ssize_t send_bytes(int fd, const void *bytes, size_t n) {
     return syscall(SYS_sendto, fd, bytes, n, MSG_NOSIGNAL, NULL, 0);
 }
 
+/* How many bytes went out, or a negative errno. */
+static ssize_t send_iov(struct conn *conn, const struct iovec *iov, size_t count) {
+    ssize_t n = fault("conn_write");
+    if (n < 0)
+        return n;
+    struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+    if (count == 1) /* the usual case, and the cheaper call */
+        n = send_bytes(conn->fd, iov[0].iov_base, iov[0].iov_len);
+    else
+        n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    return n < 0 ? -errno : n;
+}
+
 /* One system call, about `most` bytes. How many went out, or a negative errno. */
 static ssize_t send_some(struct conn *conn, size_t most) {
     struct iovec iov[IOV_MAX_SEGS];
     size_t count = 0, bytes = 0;
     for (struct wseg *seg = conn->out.head; seg && count < IOV_MAX_SEGS && bytes < most;
          seg = seg->next) {
-        iov[count++] = (struct iovec){seg->data + seg->off, seg->len - seg->off};
+        iov[count++] = (struct iovec){(char *)seg->bytes + seg->off, seg->len - seg->off};
         bytes += seg->len - seg->off;
     }
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    ssize_t n = fault("conn_write");
-    if (n < 0)
-        return n;
-    if (count == 1) /* the usual case, and the cheaper call */
-        n = send_bytes(conn->fd, iov[0].iov_base, iov[0].iov_len);
-    else
-        n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    return n < 0 ? -errno : n;
+    return send_iov(conn, iov, count);
 }
 
 void conn_flush(struct conn *conn) {
@@ -187,6 +192,31 @@ void conn_commit(struct conn *conn, size_t n) {
         return;
     wqueue_commit(&conn->out, n);
     added(conn);
+}
+
+void conn_write_slab(struct conn *conn, struct slab *slab, const char *bytes, size_t n) {
+    if (!takes_bytes(conn))
+        return;
+    wqueue_add_slab(&conn->out, &conn->loop->pool, slab, bytes, n);
+    added(conn);
+}
+
+size_t conn_send(struct conn *conn, const struct iovec *iov, int count, size_t bytes) {
+    if (conn->out.bytes > 0)
+        conn_flush(conn);
+    if (!takes_bytes(conn) || conn->blocked || conn->out.bytes > 0)
+        return 0;
+    ssize_t n;
+    do
+        n = send_iov(conn, iov, (size_t)count);
+    while (n == -EINTR);
+    if (n < 0 && n != -EAGAIN) {
+        fail(conn, (int)n);
+        return 0;
+    }
+    if (n < 0 || (size_t)n < bytes)
+        set_blocked(conn, true);
+    return n < 0 ? 0 : (size_t)n;
 }
 
 size_t conn_queued(const struct conn *conn) {

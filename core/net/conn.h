@@ -7,6 +7,7 @@
 #include "net/wqueue.h"
 
 #include <netinet/in.h>
+#include <sys/uio.h>
 
 struct conn;
 
@@ -55,6 +56,11 @@ void conn_read(struct conn *conn, bool on);
 /* Queues a copy; it leaves at the end of the turn. Bytes after conn_end or the closing are dropped.
  */
 void conn_write(struct conn *conn, const void *bytes, size_t n);
+/* Sends what is queued, then these bytes, now and as far as the kernel takes them: how many of
+ * them. If not all, on_drain comes when there is room again. */
+size_t conn_send(struct conn *conn, const struct iovec *iov, int count, size_t bytes);
+/* Queues `n` bytes of `slab` without a copy. */
+void conn_write_slab(struct conn *conn, struct slab *slab, const char *bytes, size_t n);
 /* Room for `n` bytes at the end of the queue, to be filled in and committed at once: what
  * conn_write does, without a copy. */
 char *conn_reserve(struct conn *conn, size_t n);

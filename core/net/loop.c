@@ -3,7 +3,7 @@
  * libuv calls back for sockets, files and timers; those callbacks only take bytes in and mark tasks
  * ready. When libuv has no more events to tell, the *turn* happens:
  *
- *     poll -> callbacks -> [ timers due, mail, run what is ready, send what was written ] -> poll
+ *     poll -> callbacks -> [ timers due, mail, what is ready, chores, what was written ] -> poll
  *
  * So Lua never runs below a parser or a write callback, and whatever one turn wrote to a connection
  * leaves in one system call. The turn runs from the check handle (after poll) and, when timers or
@@ -46,6 +46,35 @@ static void send_unsent(struct loop *loop) {
         conn_flush(CONTAINER_OF(node, struct conn, unsent));
 }
 
+void chore_init(struct chore *chore, void (*run)(struct chore *)) {
+    list_init(&chore->link);
+    chore->run = run;
+}
+
+void chore_clear(struct chore *chore) {
+    list_remove(&chore->link);
+}
+
+void loop_chore(struct loop *loop, struct chore *chore) {
+    if (list_empty(&chore->link))
+        list_push(&loop->chores, &chore->link);
+}
+
+static void run_chores(struct loop *loop) {
+    struct list batch;
+    list_init(&batch);
+    list_splice(&batch, &loop->chores);
+    struct list *node;
+    while ((node = list_pop(&batch)) != NULL) {
+        struct chore *chore = CONTAINER_OF(node, struct chore, link);
+        chore->run(chore);
+    }
+}
+
+static bool is_busy(const struct loop *loop) {
+    return loop->ready || !list_empty(&loop->chores) || !list_empty(&loop->unsent);
+}
+
 static void on_again(uv_idle_t *handle) {
     (void)handle; /* being active is all it does: poll returns at once */
 }
@@ -62,8 +91,9 @@ static void turn(struct loop *loop) {
         loop->ready = false;
         loop->run_ready(loop->run_arg);
     }
+    run_chores(loop);
     send_unsent(loop);
-    if (loop->ready || !list_empty(&loop->unsent))
+    if (is_busy(loop))
         uv_idle_start(&loop->again, on_again);
     else
         uv_idle_stop(&loop->again);
@@ -92,7 +122,7 @@ static void set_alarm(struct loop *loop) {
 
 static void on_before_poll(uv_prepare_t *handle) {
     struct loop *loop = handle->data;
-    if (loop->ready || !list_empty(&loop->unsent) || loop->alarm_due == WHEEL_NEVER)
+    if (is_busy(loop) || loop->alarm_due == WHEEL_NEVER)
         turn(loop);
     set_alarm(loop);
     loop->asleep = true;
@@ -118,6 +148,7 @@ int loop_init(struct loop *loop) {
     }
     uv_mutex_init(&loop->mail_lock);
     list_init(&loop->mail);
+    list_init(&loop->chores);
     list_init(&loop->unsent);
     loop->read_buf = mem_alloc(LOOP_READ_BYTES);
     loop->now = clock_mono_ms();

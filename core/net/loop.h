@@ -18,6 +18,12 @@ struct mail {
     bool posted; /* under the loop's lock: it waits to be run */
 };
 
+/* Something to be done in the turn, behind what is ready and before what was written is sent. */
+struct chore {
+    struct list link;
+    void (*run)(struct chore *chore);
+};
+
 struct loop {
     uv_loop_t uv;
     struct wheel wheel;
@@ -27,6 +33,7 @@ struct loop {
     void (*run_ready)(void *arg);
     void *run_arg;
     bool ready;         /* something waits for run_ready: do not block in poll */
+    struct list chores; /* of this turn, or the next when they came up meanwhile */
     struct list unsent; /* conns that wrote during this turn */
     char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
     struct pool pool;   /* for what comes and goes with each request */
@@ -53,6 +60,12 @@ void loop_fini(struct loop *loop);
 void loop_post(struct loop *loop, struct mail *mail);
 /* The first who asks for the time after poll has returned reads the clock. */
 void loop_wake_up(struct loop *loop);
+/* From the loop's own thread: runs `chore` once, at the end of this turn, or of the next one if
+ * that is where the call comes from. A chore that is due already is run once. */
+void loop_chore(struct loop *loop, struct chore *chore);
+void chore_init(struct chore *chore, void (*run)(struct chore *));
+/* It is not run any more. */
+void chore_clear(struct chore *chore);
 /* How many libuv handles there are, the loop's own not counted. For leak checks. */
 int loop_handles(struct loop *loop);
 

@@ -7,16 +7,26 @@
 
 #include <string.h>
 
-#define SEG_MIN 488   /* with its header 512 bytes */
+#define SEG_MIN 472   /* with its header 512 bytes */
 #define SEG_MAX 65536 /* what one write adds at most to one segment */
 
 static struct wseg *seg_new(struct pool *pool, size_t n) {
     size_t cap = n < SEG_MIN ? SEG_MIN : n;
     struct wseg *seg = pool_alloc(pool, sizeof *seg + cap);
     seg->next = NULL;
+    seg->bytes = seg->own;
+    seg->slab = NULL;
     seg->off = seg->len = 0;
     seg->cap = (uint32_t)cap;
     return seg;
+}
+
+static void link_last(struct wqueue *q, struct wseg *seg) {
+    if (q->tail)
+        q->tail->next = seg;
+    else
+        q->head = seg;
+    q->tail = seg;
 }
 
 static struct wseg *append(struct wqueue *q, struct pool *pool, size_t n) {
@@ -24,11 +34,7 @@ static struct wseg *append(struct wqueue *q, struct pool *pool, size_t n) {
     if (grown > SEG_MAX)
         grown = SEG_MAX;
     struct wseg *seg = seg_new(pool, n > grown ? n : grown);
-    if (q->tail)
-        q->tail->next = seg;
-    else
-        q->head = seg;
-    q->tail = seg;
+    link_last(q, seg);
     return seg;
 }
 
@@ -37,22 +43,30 @@ void wqueue_add(struct wqueue *q, struct pool *pool, const void *bytes, size_t n
     q->bytes += n;
     while (n > 0) {
         struct wseg *seg = q->tail;
-        if (seg == NULL || seg->len == seg->cap)
+        if (seg == NULL || seg->len >= seg->cap)
             seg = append(q, pool, n < SEG_MAX ? n : SEG_MAX);
         size_t room = seg->cap - seg->len;
         size_t take = n < room ? n : room;
-        memcpy(seg->data + seg->len, from, take);
+        memcpy(seg->own + seg->len, from, take);
         seg->len += (uint32_t)take;
         from += take;
         n -= take;
     }
 }
 
+void wqueue_add_slab(struct wqueue *q, struct pool *pool, struct slab *slab, const char *bytes,
+                     size_t n) {
+    struct wseg *seg = pool_alloc(pool, sizeof *seg);
+    *seg = (struct wseg){.bytes = bytes, .slab = slab_ref(slab), .len = (uint32_t)n};
+    link_last(q, seg);
+    q->bytes += n;
+}
+
 char *wqueue_reserve(struct wqueue *q, struct pool *pool, size_t n) {
     struct wseg *seg = q->tail;
-    if (seg == NULL || seg->cap - seg->len < n)
+    if (seg == NULL || seg->cap < seg->len + n)
         seg = append(q, pool, n);
-    return seg->data + seg->len;
+    return seg->own + seg->len;
 }
 
 void wqueue_commit(struct wqueue *q, size_t n) {
@@ -66,6 +80,7 @@ void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
         struct wseg *seg = q->head;
         n -= seg->len - seg->off;
         q->head = seg->next;
+        slab_unref(seg->slab);
         pool_free(pool, seg, sizeof *seg + seg->cap);
     }
     if (q->head)

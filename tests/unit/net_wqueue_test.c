@@ -18,7 +18,7 @@ static size_t collect(const struct wqueue *q, char *out, size_t max) {
         assert_true(seg->off <= seg->len && seg->len <= seg->cap);
         size_t part = seg->len - seg->off;
         assert_true(n + part <= max);
-        memcpy(out + n, seg->data + seg->off, part);
+        memcpy(out + n, seg->bytes + seg->off, part);
         n += part;
     }
     return n;
