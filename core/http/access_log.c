@@ -381,3 +381,8 @@ void access_log_close(struct access_log *log) {
     if (!log->busy)
         finish(log);
 }
+
+void access_log_shorten(struct request *request) {
+    static const struct str logged[] = {{"referer", 7}, {"user-agent", 10}};
+    request_shorten(request, logged, sizeof logged / sizeof *logged);
+}

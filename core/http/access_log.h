@@ -19,6 +19,7 @@
 #define ACCESS_RETRY_MS 1000        /* after a write that failed */
 
 struct access_log;
+struct request;
 struct stream;
 
 /* Opens the file for appending, made when it is missing; "-" is standard output. One log for each
@@ -32,5 +33,8 @@ void access_log_stream(struct access_log *log, const struct stream *stream);
 /* Writes what waits, now, and frees the log; as soon as the pool is done with it, if it is at work.
  * So the loop must not be gone before its loop_fini. NULL is allowed. */
 void access_log_close(struct access_log *log);
+
+/* Leaves of the request what its line will need, for a stream that stays long. */
+void access_log_shorten(struct request *request);
 
 #endif

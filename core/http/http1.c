@@ -565,6 +565,26 @@ static void send_data(struct stream *stream, const void *bytes, size_t n) {
     conn_write(&c->conn, "\r\n", 2);
 }
 
+static bool takes_chunks(const struct stream *stream) {
+    return of_stream(stream)->chunked;
+}
+
+static size_t send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes) {
+    struct http1 *c = of_stream(stream);
+    size_t taken = conn_send(&c->conn, iov, count, bytes);
+    counter_add(&c->server->counters.bytes_sent, taken);
+    return taken;
+}
+
+static void queue_chunks(struct stream *stream, struct slab *slab, const char *bytes, size_t n) {
+    struct http1 *c = of_stream(stream);
+    counter_add(&c->server->counters.bytes_sent, n);
+    if (slab)
+        conn_write_slab(&c->conn, slab, bytes, n);
+    else
+        conn_write(&c->conn, bytes, n);
+}
+
 static void finish(struct stream *stream) {
     struct http1 *c = of_stream(stream);
     if (c->chunked)
@@ -607,6 +627,9 @@ static const struct stream_ops stream_ops = {
     .send_head = send_head,
     .send_informational = send_informational,
     .send_data = send_data,
+    .takes_chunks = takes_chunks,
+    .send_chunks = send_chunks,
+    .queue_chunks = queue_chunks,
     .finish = finish,
     .abort = abort_exchange,
     .want_read = want_read,

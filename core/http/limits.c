@@ -22,6 +22,7 @@ const struct limits limits_default = {
     .head_timeout = 10000,
     .progress_timeout = 30000,
     .drain_timeout = 10000,
+    .hub_memory = 256 * 1024 * KIB,
 };
 
 #define ANY (1ull << 31)
@@ -41,6 +42,7 @@ const struct limit_row limit_rows[] = {
     ROW(head_timeout, LIMIT_SECONDS, 1, ANY),
     ROW(progress_timeout, LIMIT_SECONDS, 1, ANY),
     ROW(connections, LIMIT_COUNT, 1, ANY),
+    ROW(hub_memory, LIMIT_BYTES, 1024 * KIB, 1ull << 40),
     ROW(drain_timeout, LIMIT_SECONDS, 0, ANY),
     {NULL, 0, 0, 0, 0},
 };

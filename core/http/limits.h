@@ -11,6 +11,7 @@ struct limits {
     uint64_t high_mark, low_mark, turn_bytes;
     uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout;
     uint64_t connections;
+    uint64_t hub_memory;
 };
 
 enum limit_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };

@@ -47,28 +47,46 @@ static size_t pack(const struct request *request, struct field *fields, char *by
     return len;
 }
 
-void request_seal(struct request *request) {
-    if (request->sealed || request->bytes.data == NULL)
-        return;
+static void free_buffers(struct request *request) {
+    if (!request->sealed)
+        buf_fini(&request->bytes);
+    free(request->fields);
+}
+
+/* One block of exactly its size in place of the buffers. */
+static void seal(struct request *request) {
     size_t table = request->nfields * sizeof *request->fields;
     char *block = mem_alloc(table + request->bytes.len);
-    struct field *fields = (struct field *)block;
-    size_t len = pack(request, fields, block + table);
-    struct buf old = request->bytes;
-    free(request->fields);
+    size_t len = pack(request, (struct field *)block, block + table);
+    free_buffers(request);
     block = mem_resize(block, table + len);
     request->fields = (struct field *)block;
     request->bytes = (struct buf){block + table, len, len};
     request->sealed = true;
-    buf_fini(&old);
+}
+
+void request_seal(struct request *request) {
+    if (!request->sealed && request->bytes.data)
+        seal(request);
+}
+
+void request_shorten(struct request *request, const struct str *names, size_t n) {
+    uint16_t kept = 0;
+    for (size_t i = 0; i < request->nfields; i++) {
+        struct str name = request_field_name(request, i);
+        for (size_t k = 0; k < n; k++)
+            if (str_eq(name, names[k]))
+                request->fields[kept++] = request->fields[i];
+    }
+    request->nfields = kept;
+    if (request->bytes.data)
+        seal(request);
 }
 
 void request_free(struct request *request) {
     if (request == NULL)
         return;
-    if (!request->sealed)
-        buf_fini(&request->bytes);
-    free(request->fields);
+    free_buffers(request);
     free(request);
 }
 

@@ -35,6 +35,8 @@ struct request *request_new(void);
 void request_reset(struct request *request);
 /* Packs it into as little memory as it can do with: for a request that will stay long. */
 void request_seal(struct request *request);
+/* The same, keeping only the `n` fields named. */
+void request_shorten(struct request *request, const struct str *names, size_t n);
 void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);

@@ -23,6 +23,7 @@ struct sse {
     struct buf beat_event; /* empty: the comment */
     int32_t retry_ms;      /* told at the opening; below 0: not */
     bool hello;
+    bool resumed; /* it goes on where the client left */
 };
 
 /* Due a whole interval after the last write. */
@@ -62,8 +63,8 @@ static int encode_beat(struct sse *sse, struct str name) {
 static void encode_hello(struct sse *sse, struct buf *out) {
     struct buf data = {0};
     int64_t now = clock_wall_ns() / 1000000;
-    buf_printf(&data, "{\"stream\":%llu,\"resumed\":false,\"heartbeat\":",
-               (unsigned long long)sse->stream->id);
+    buf_printf(&data, "{\"stream\":%llu,\"resumed\":%s,\"heartbeat\":",
+               (unsigned long long)sse->stream->id, sse->resumed ? "true" : "false");
     if (sse->beat_ms)
         buf_printf(&data, "%g", sse->beat_ms / 1000.0);
     else
@@ -104,6 +105,11 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
 void sse_open(struct stream *stream) {
     if (stream->sse && stream->state == STREAM_OPEN)
         stream_start(stream, -1);
+}
+
+void sse_resume(struct stream *stream, bool resumed) {
+    if (stream->sse)
+        stream->sse->resumed = resumed;
 }
 
 void sse_opened(struct stream *stream) {

@@ -317,6 +317,23 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
     return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : 0;
 }
 
+bool stream_takes_chunks(const struct stream *stream) {
+    return stream->state == STREAM_STARTED && stream->ops->takes_chunks &&
+           stream->ops->takes_chunks(stream);
+}
+
+size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes) {
+    size_t taken = stream->ops->send_chunks(stream, iov, count, bytes);
+    stream->sent += taken;
+    stream->wrote = loop_now(stream->server->loop);
+    return taken;
+}
+
+void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *bytes, size_t n) {
+    stream->sent += n;
+    stream->ops->queue_chunks(stream, slab, bytes, n);
+}
+
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n) {
     stream->type = type;
     int rc = stream_start(stream, (int64_t)n);

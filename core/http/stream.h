@@ -3,6 +3,7 @@
 #define HTTP_STREAM_H
 
 #include "base/list.h"
+#include "base/slab.h"
 #include "http/request.h"
 #include "http/server.h"
 
@@ -52,6 +53,10 @@ struct stream_ops {
     void (*send_head)(struct stream *stream, int64_t length);
     void (*send_informational)(struct stream *stream, int status, struct str fields);
     void (*send_data)(struct stream *stream, const void *bytes, size_t n);
+    /* Bytes that are framed already: see stream_send_chunks. NULL: this protocol frames itself. */
+    size_t (*send_chunks)(struct stream *stream, const struct iovec *iov, int count, size_t bytes);
+    void (*queue_chunks)(struct stream *stream, struct slab *slab, const char *bytes, size_t n);
+    bool (*takes_chunks)(const struct stream *stream);
     void (*finish)(struct stream *stream);
     /* Ends the exchange so that the peer can tell it is incomplete. */
     void (*abort)(struct stream *stream);
@@ -155,6 +160,14 @@ int stream_start(struct stream *stream, int64_t length);
 /* Sends the head if it is not out (length unknown), then a copy of the bytes. 0, STREAM_ECLOSED,
  * STREAM_EDROPPED, STREAM_ELENGTH. */
 int stream_write(struct stream *stream, const void *bytes, size_t n);
+/* For bodies that are kept as HTTP/1.1 chunks: whether this stream can send them as they are. */
+bool stream_takes_chunks(const struct stream *stream);
+/* Sends as much of `count` pieces with `bytes` bytes in all as the kernel takes now: how much. When
+ * it is not all, the stream is blocked until its producer is told to proceed; whatever ends within
+ * a chunk must then be completed by stream_queue_chunks. */
+size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes);
+/* Queues the rest of a chunk: a copy, or, with `slab`, the slab's own bytes. */
+void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *bytes, size_t n);
 /* Complete answer: head with Content-Length, body, end. `type` is the content type unless one is
  * set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n);
