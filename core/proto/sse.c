@@ -157,3 +157,30 @@ int sse_encode(struct buf *out, const struct sse_event *event, uint64_t *replace
     buf_add_char(out, '\n');
     return 0;
 }
+
+static bool take_field(struct str line, struct str name, struct str *value) {
+    if (!str_starts(line, name))
+        return false;
+    *value = (struct str){line.ptr + name.len, line.len - name.len};
+    return true;
+}
+
+void sse_decode(struct str text, struct sse_event *event, struct buf *scratch) {
+    struct str line, value;
+    *event = (struct sse_event){.retry = -1};
+    while ((line = str_cut(&text, '\n')).len > 0) {
+        if (take_field(line, STR("id: "), &event->id) ||
+            take_field(line, STR("event: "), &event->event) ||
+            !take_field(line, STR("data: "), &value))
+            continue;
+        if (event->data.ptr == NULL) {
+            event->data = value;
+            continue;
+        }
+        if (scratch->len == 0)
+            buf_add(scratch, event->data);
+        buf_add_char(scratch, '\n');
+        buf_add(scratch, value);
+        event->data = buf_str(scratch);
+    }
+}

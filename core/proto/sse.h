@@ -21,4 +21,8 @@ struct sse_event {
  * unchanged. */
 int sse_encode(struct buf *out, const struct sse_event *event, uint64_t *replaced);
 
+/* Reads one event as sse_encode writes it: `id`, `event` and `data` are set, the first two borrowed
+ * from `text`, `data` from it or, if it had several lines, from `scratch`. */
+void sse_decode(struct str text, struct sse_event *event, struct buf *scratch);
+
 #endif

@@ -1,0 +1,30 @@
+/* crowd: who is subscribed to one name, counted over all workers. */
+#ifndef HUB_CROWD_H
+#define HUB_CROWD_H
+
+#include "base/list.h"
+#include "base/map.h"
+
+#include <stdint.h>
+
+struct crowd { /* crowd_init first */
+    uint32_t streams;
+    struct map subjects; /* struct subject, with how many streams each has */
+    struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
+    struct list blocking; /* positions that a publisher may have to wait for */
+};
+
+struct subject {
+    struct map_node node;
+    uint32_t streams;
+    uint32_t len;
+    char text[];
+};
+
+void crowd_init(struct crowd *crowd);
+void crowd_fini(struct crowd *crowd);
+/* One stream more or fewer; `subject` is whom its token names, ptr NULL: nobody. */
+void crowd_join(struct crowd *crowd, struct str subject);
+void crowd_leave(struct crowd *crowd, struct str subject);
+
+#endif

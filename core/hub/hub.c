@@ -1,0 +1,339 @@
+/* hub: all topics of the process, and the order of their events.
+ *
+ *     hub_publish --> id and append, under one lock --> feeds marked --> workers woken
+ *          |  \--policy block, wait--> waiting --caught up, or time over--^
+ *          \--durable--> pending --committed--^
+ *
+ * One lock covers giving an id and appending, so that whoever sees an id has everything before it
+ * within reach. A durable event has its id when it is queued and becomes visible with its commit;
+ * `hub_horizon` is the smallest id given and not visible yet, and a subscriber of several topics
+ * never reads past it.
+ *
+ * Nothing here is sent to anybody: workers are told that a topic has news, each sends to its own
+ * subscribers from their positions (reader.c). What topics take together has a limit, beyond which
+ * those that nobody has read for longest give way.
+ *
+ * One object per process. It must not know of streams, nor of Lua. */
+#include "hub/hub.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint64_t wall_ms(void) {
+    int64_t ns = clock_wall_ns();
+    return ns > 0 ? (uint64_t)ns / 1000000 : 0;
+}
+
+event_id hub_next_id(void) {
+    event_id now = event_id_at(wall_ms());
+    hub.last = now > hub.last ? now : hub.last + 1; /* whatever the clock does */
+    return hub.last;
+}
+
+static void init(void) {
+    hub.start = hub_next_id();
+    hub.names = name_new();
+    hub.memory_limit = 256 * 1024 * 1024;
+    wheel_init(&hub.ages, wall_ms());
+    list_init(&hub.readers);
+    list_init(&hub.unread);
+    list_init(&hub.pending);
+    list_init(&hub.waiting);
+    list_init(&hub.blocking);
+}
+
+void hub_lock(void) {
+    pthread_mutex_lock(&hub.lock);
+    if (hub.names == NULL)
+        init();
+}
+
+void hub_unlock(void) {
+    pthread_mutex_unlock(&hub.lock);
+}
+
+/* --- names --- */
+
+bool hub_name_is_valid(struct str name) {
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || str_utf8_valid(name) < name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool c1 = c == 0xc2 && (unsigned char)name.ptr[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || c == '*' || c1)
+            return false;
+    }
+    return true;
+}
+
+/* --- rules --- */
+
+struct rule {
+    char *owner;
+    char *pattern;
+    size_t len; /* without the "*" */
+    bool prefix;
+    struct topic_keep keep;
+    bool durable;
+};
+
+static struct rule *rules;
+static size_t nrules;
+
+static const struct topic_keep keep_default = {TOPIC_COUNT, TOPIC_AGE_MS, TOPIC_BYTES};
+
+static bool matches(const struct rule *rule, struct str name) {
+    struct str pattern = {rule->pattern, rule->len};
+    return rule->prefix ? str_starts(name, pattern) : str_eq(name, pattern);
+}
+
+static void apply_rules(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    struct str name = {text, name_text(topic->name, text)};
+    const struct rule *best = NULL;
+    for (size_t i = 0; i < nrules; i++) {
+        bool longer = best == NULL || rules[i].len > best->len ||
+                      (rules[i].len == best->len && !rules[i].prefix);
+        if (longer && matches(&rules[i], name))
+            best = &rules[i];
+    }
+    topic->keep = best ? best->keep : keep_default;
+    topic->durable = best && best->durable;
+    topic->rules = hub.rules_version;
+}
+
+static atomic_bool any_durable;
+
+/* NULL: everybody's. */
+static void remove_rules(const char *owner) {
+    size_t kept = 0;
+    for (size_t i = 0; i < nrules; i++) {
+        if (owner && strcmp(rules[i].owner, owner) != 0) {
+            rules[kept++] = rules[i];
+            continue;
+        }
+        free(rules[i].owner);
+        free(rules[i].pattern);
+    }
+    nrules = kept;
+}
+
+static void note_rules(void) {
+    bool durable = false;
+    for (size_t i = 0; i < nrules; i++)
+        durable = durable || rules[i].durable;
+    any_durable = durable;
+    hub.rules_version++;
+}
+
+void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) {
+    hub_lock();
+    remove_rules(owner);
+    rules = mem_resize(rules, (nrules + n) * sizeof *rules);
+    for (size_t i = 0; i < n; i++) {
+        struct str pattern = given[i].pattern;
+        bool prefix = pattern.len > 0 && pattern.ptr[pattern.len - 1] == '*';
+        rules[nrules++] = (struct rule){.owner = mem_strdup(owner),
+                                        .pattern = mem_copy(pattern.ptr, pattern.len),
+                                        .len = pattern.len - prefix,
+                                        .prefix = prefix,
+                                        .keep = given[i].keep,
+                                        .durable = given[i].durable};
+    }
+    note_rules();
+    hub_unlock();
+}
+
+bool hub_is_durable(struct str name) {
+    if (!any_durable)
+        return false;
+    hub_lock();
+    struct topic *topic = hub_topic(name);
+    bool durable = topic->durable;
+    hub_release_topic(topic);
+    hub_unlock();
+    return durable;
+}
+
+/* --- topics --- */
+
+static void on_age(struct timer *timer);
+
+static struct topic *make_topic(struct name *name) {
+    bool expired = hub.expired > hub.start;
+    struct topic *topic = topic_new(name, expired ? hub.expired : hub.start,
+                                    expired ? GAP_EXPIRED : GAP_RESTART, &hub.memory);
+    timer_init(&topic->age, on_age);
+    list_push(&hub.unread, &topic->unread);
+    apply_rules(topic);
+    hub.topics++;
+    return topic;
+}
+
+struct topic *hub_topic(struct str text) {
+    struct name *name = name_get(hub.names, text);
+    struct topic *topic = name->topic ? name->topic : make_topic(name);
+    if (topic->rules != hub.rules_version)
+        apply_rules(topic);
+    return topic;
+}
+
+void hub_release_topic(struct topic *topic) {
+    if (topic->holds > 0 || topic->pending > 0 || !topic_is_empty(topic))
+        return;
+    while (!list_empty(&topic->feeds))
+        feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
+    if (topic->floor > hub.expired)
+        hub.expired = topic->floor;
+    hub.topics--;
+    topic_free(topic);
+}
+
+void hub_topic_read(struct topic *topic) {
+    list_remove(&topic->unread);
+    list_push(&hub.unread, &topic->unread);
+}
+
+/* The oldest entry may be too old, or the topic has none and nobody refers to it. */
+static void watch_age(struct topic *topic) {
+    if (topic_is_empty(topic) || timer_is_set(&topic->age))
+        return;
+    uint64_t oldest = event_id_ms(topic_entry(topic, topic->first)->id);
+    wheel_set(&hub.ages, &topic->age, oldest + topic->keep.age_ms + 1);
+}
+
+static void on_age(struct timer *timer) {
+    struct topic *topic = CONTAINER_OF(timer, struct topic, age);
+    topic_trim_age(topic, hub.ages.now);
+    watch_age(topic);
+    hub_release_topic(topic);
+}
+
+bool hub_tick(void) {
+    hub_lock();
+    wheel_advance(&hub.ages, wall_ms());
+    bool any = hub.topics > 0;
+    hub_unlock();
+    return any;
+}
+
+static uint64_t memory(void) {
+    return atomic_load_explicit(&hub.memory, memory_order_relaxed);
+}
+
+/* Half of what the topic unread for longest keeps, until all fit; `newest` keeps its last one. */
+static void make_room(const struct topic *newest) {
+    for (uint64_t left = hub.topics; left > 0 && memory() > hub.memory_limit;) {
+        struct topic *topic = CONTAINER_OF(hub.unread.next, struct topic, unread);
+        uint64_t kept = topic->next - topic->first, least = topic == newest;
+        if (kept <= least) {
+            hub_topic_read(topic);
+            left--;
+            continue;
+        }
+        topic_trim(topic, topic->first + (kept - least + 1) / 2);
+        hub_release_topic(topic);
+    }
+}
+
+void hub_set_memory(uint64_t bytes) {
+    hub_lock();
+    hub.memory_limit = bytes;
+    make_room(NULL);
+    hub_unlock();
+}
+
+void hub_clear(void) {
+    hub_lock();
+    remove_rules(NULL);
+    note_rules();
+    struct list all;
+    list_init(&all);
+    list_splice(&all, &hub.unread);
+    struct list *node;
+    while ((node = list_pop(&all)) != NULL) {
+        struct topic *topic = CONTAINER_OF(node, struct topic, unread);
+        list_push(&hub.unread, node);
+        topic_trim(topic, topic->next);
+        hub_release_topic(topic);
+    }
+    hub.expired = 0;
+    hub.start = hub_next_id();
+    hub_unlock();
+}
+
+void hub_appended(struct topic *topic) {
+    watch_age(topic);
+    hub.published++;
+    make_room(topic);
+}
+
+/* --- seeing inside --- */
+
+uint32_t hub_streams(const struct name *name) {
+    uint32_t streams = name->topic ? name->topic->crowd.streams : 0;
+    for (const struct name *at = name; at && hub.crowds > 0; at = at->parent)
+        if (at->crowd)
+            streams += at->crowd->streams;
+    return streams;
+}
+
+typedef void each_subject(void *arg, struct str subject, uint32_t streams);
+
+static void tell_subjects(struct crowd *crowd, each_subject *each, void *arg) {
+    struct map_node *node = NULL;
+    while ((node = map_next(&crowd->subjects, node)) != NULL) {
+        struct subject *subject = CONTAINER_OF(node, struct subject, node);
+        each(arg, (struct str){subject->text, subject->len}, subject->streams);
+    }
+}
+
+uint32_t hub_presence(struct str text, each_subject *each, void *arg) {
+    hub_lock();
+    struct name *name = name_get(hub.names, text);
+    uint32_t streams = hub_streams(name);
+    if (name->topic)
+        tell_subjects(&name->topic->crowd, each, arg);
+    for (struct name *at = name; at; at = at->parent)
+        if (at->crowd)
+            tell_subjects(at->crowd, each, arg);
+    name_release(name);
+    hub_unlock();
+    return streams;
+}
+
+static void add_counters(struct hub_counters *to, const struct hub_counters *from) {
+    uint64_t *sum = (uint64_t *)to;
+    const uint64_t *part = (const uint64_t *)from;
+    for (size_t i = 0; i < HUB_COUNTERS; i++)
+        sum[i] += __atomic_load_n(&part[i], __ATOMIC_RELAXED);
+}
+
+void hub_retire(const struct hub_counters *counters) {
+    add_counters(&hub.retired, counters);
+}
+
+void hub_totals(struct hub_counters *totals) {
+    hub_lock();
+    *totals = hub.retired;
+    for (struct list *at = hub.readers.next; at != &hub.readers; at = at->next)
+        add_counters(totals, &CONTAINER_OF(at, struct reader, all)->counters);
+    totals->topics = hub.topics;
+    totals->published = hub.published;
+    totals->memory = memory();
+    hub_unlock();
+}
+
+void hub_count_replaced(uint64_t n) {
+    if (n == 0)
+        return;
+    hub_lock();
+    hub.retired.utf8_replaced += n;
+    hub_unlock();
+}

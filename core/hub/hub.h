@@ -1,0 +1,105 @@
+/* hub: all topics of the process, and the order of their events. */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "hub/name.h"
+#include "hub/topic.h"
+#include "net/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct reader;
+struct store;
+
+/* 1 to 255 bytes of UTF-8, no control characters, no "*". */
+bool hub_name_is_valid(struct str name);
+
+/* --- what topics keep --- */
+
+struct topic_rule {
+    struct str pattern; /* a name, or a prefix and "*" */
+    struct topic_keep keep;
+    bool durable;
+};
+
+#define TOPIC_COUNT 1000
+#define TOPIC_AGE_MS 3600000
+#define TOPIC_BYTES (1024 * 1024)
+
+/* Replaces the rules that `owner` has given before; copied. Of all owners' rules the one with the
+ * longest pattern holds for a topic. */
+void hub_set_rules(const char *owner, const struct topic_rule *rules, size_t n);
+/* Whether events of the topic outlive the process; costs nothing where no rule says so. */
+bool hub_is_durable(struct str name);
+/* What all topics may take together, bytes. */
+void hub_set_memory(uint64_t bytes);
+
+/* --- seeing inside --- */
+
+struct hub_counters {
+    uint64_t topics, subscribers, published, memory;
+    uint64_t delivered, gaps, lost, dropped, disconnected; /* sums over all readers */
+    uint64_t utf8_replaced;                                /* in events published */
+};
+
+#define HUB_COUNTERS (sizeof(struct hub_counters) / sizeof(uint64_t))
+void hub_totals(struct hub_counters *totals);
+/* So many bytes of an event about to be published were no UTF-8. */
+void hub_count_replaced(uint64_t n);
+
+/* Calls `each` for every subject, perhaps more than once; returns how many streams are subscribed
+ * to the topic. */
+uint32_t hub_presence(struct str name,
+                      void (*each)(void *arg, struct str subject, uint32_t streams), void *arg);
+
+/* Trims what has become too old; for readers, about once a second. False: no topic is left. */
+bool hub_tick(void);
+
+/* For tests: forgets the topics without subscribers, and the rules. */
+void hub_clear(void);
+
+/* --- within core/hub: everything below needs the lock --- */
+
+struct hub {
+    pthread_mutex_t lock;
+    event_id last;    /* the newest id made */
+    event_id start;   /* before all events of this process */
+    event_id expired; /* the largest id in topics that are gone */
+    struct name *names;
+    struct list readers;
+    struct list unread;   /* topics with entries, the longest unread first */
+    struct wheel ages;    /* wall ms */
+    struct list pending;  /* publications: durable and not committed yet, by id */
+    struct list waiting;  /* publications: for positions with the policy block */
+    struct list blocking; /* positions with that policy */
+    atomic_uint_fast64_t memory;
+    uint64_t memory_limit;
+    uint64_t topics, published;
+    unsigned rules_version;      /* changes with the rules */
+    uint32_t crowds;             /* prefixes with subscribers */
+    struct hub_counters retired; /* of readers that are gone */
+};
+
+extern struct hub hub;
+
+void hub_lock(void);
+void hub_unlock(void);
+/* The topic of that name, made if need be. */
+struct topic *hub_topic(struct str name);
+/* Frees it if nobody refers to it and it keeps nothing. */
+void hub_release_topic(struct topic *topic);
+/* A further one. */
+event_id hub_next_id(void);
+/* An entry was appended: watches its age and the memory of all. */
+void hub_appended(struct topic *topic);
+/* Keeps what a reader has counted that goes. */
+void hub_retire(const struct hub_counters *counters);
+/* The topic has been read just now. */
+void hub_topic_read(struct topic *topic);
+/* The smallest id that was given and is not yet visible; EVENT_ID_NONE: all are. */
+event_id hub_horizon(void);
+/* Streams subscribed to exactly this name, or to a prefix of it. */
+uint32_t hub_streams(const struct name *name);
+
+#endif

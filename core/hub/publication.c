@@ -1,0 +1,139 @@
+/* publication: an event on its way into a topic.
+ *
+ *     send --> [waiting: a subscriber with the policy block is behind] --> append --> done
+ *                      \--time over: that subscriber has to go--^
+ *
+ * Giving the id and appending are one step under the hub's lock; so is telling the workers. Whoever
+ * waits is told of the end on its own loop. Belongs to who publishes. */
+#include "hub/publication.h"
+
+#include "hub/position.h"
+#include "hub/reader.h"
+
+event_id publications_horizon(void) {
+    if (list_empty(&hub.pending))
+        return EVENT_ID_NONE;
+    return CONTAINER_OF(hub.pending.next, struct publication, link)->id;
+}
+
+/* --- appending --- */
+
+static struct position *blocking(struct list *at) {
+    return CONTAINER_OF(at, struct position, in_blocking);
+}
+
+static void append(struct publication *publication, struct reader *self) {
+    struct topic *topic = publication->at;
+    topic_tell(topic, self);
+    topic_append(topic, publication->id, publication->text, publication->key);
+    uint64_t bytes = topic_entry(topic, topic->next - 1)->len;
+    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
+        position_owe(blocking(at), topic, bytes);
+    publication->streams = hub_streams(topic->name);
+    hub_appended(topic);
+}
+
+static void append_now(struct publication *publication, struct reader *self) {
+    publication->id = hub_next_id();
+    append(publication, self);
+}
+
+/* --- publishing later --- */
+
+static void on_done(struct mail *mail) {
+    struct publication *publication = CONTAINER_OF(mail, struct publication, mail);
+    timer_clear(&publication->deadline);
+    publication->done(publication, publication->error);
+}
+
+/* Tells the publisher, on its own loop. */
+static void complete(struct publication *publication, int error) {
+    list_remove(&publication->link);
+    publication->error = error;
+    publication->at->holds--;
+    hub_release_topic(publication->at);
+    loop_post(publication->reader->loop, &publication->mail);
+}
+
+/* --- waiting --- */
+
+static bool must_wait(const struct topic *topic) {
+    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
+        if (position_holds_up(blocking(at), topic))
+            return true;
+    return false;
+}
+
+/* Publications to one topic stay in order. */
+static bool others_wait(const struct topic *topic, const struct publication *before) {
+    for (struct list *at = hub.waiting.next; at != &hub.waiting; at = at->next) {
+        const struct publication *other = CONTAINER_OF(at, struct publication, link);
+        if (other == before)
+            return false;
+        if (other->at == topic)
+            return true;
+    }
+    return false;
+}
+
+static void go_on(struct publication *publication, struct reader *self) {
+    append_now(publication, self);
+    complete(publication, 0);
+}
+
+void publications_go_on(struct reader *self) {
+    struct list *next;
+    for (struct list *at = hub.waiting.next; at != &hub.waiting; at = next) {
+        struct publication *publication = CONTAINER_OF(at, struct publication, link);
+        next = at->next;
+        if (!must_wait(publication->at) && !others_wait(publication->at, publication))
+            go_on(publication, self);
+    }
+}
+
+/* Who was waited for in vain has to go. */
+static void expel(const struct topic *topic, struct reader *self) {
+    struct list *next;
+    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = next) {
+        struct position *position = blocking(at);
+        next = at->next;
+        if (!position_holds_up(position, topic))
+            continue;
+        list_remove(&position->in_blocking);
+        list_push(&position->reader->expelled, &position->in_blocking);
+        reader_wake(position->reader, self);
+    }
+}
+
+static void on_deadline(struct timer *timer) {
+    struct publication *publication = CONTAINER_OF(timer, struct publication, deadline);
+    hub_lock();
+    if (!list_empty(&publication->link)) {
+        expel(publication->at, publication->reader);
+        publications_go_on(publication->reader);
+    }
+    hub_unlock();
+}
+
+static int wait(struct publication *publication) {
+    publication->at->holds++;
+    list_push(&hub.waiting, &publication->link);
+    loop_timer(publication->reader->loop, &publication->deadline, publication->wait_ms);
+    return PUBLICATION_LATER;
+}
+
+int publication_send(struct publication *publication, struct reader *reader) {
+    int rc = 0;
+    hub_lock();
+    publication->reader = reader;
+    publication->mail = (struct mail){.run = on_done};
+    list_init(&publication->link);
+    timer_init(&publication->deadline, on_deadline);
+    struct topic *topic = publication->at = hub_topic(publication->topic);
+    if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL)))
+        rc = wait(publication);
+    else
+        append_now(publication, reader);
+    hub_unlock();
+    return rc;
+}

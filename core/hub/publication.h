@@ -1,0 +1,39 @@
+/* publication: an event on its way into a topic. */
+#ifndef HUB_PUBLICATION_H
+#define HUB_PUBLICATION_H
+
+#include "hub/hub.h"
+
+/* Who publishes keeps it, and what it borrows, until it is done. */
+struct publication {
+    struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append */
+    uint64_t wait_ms;            /* for subscribers with the policy block */
+    /* On the reader's loop, unless publication_send returned a result itself: 0, or UV_EIO. */
+    void (*done)(struct publication *publication, int error);
+    void *owner;
+    event_id id;      /* the result, */
+    uint32_t streams; /* and how many streams were subscribed */
+    /* The rest is the hub's. */
+    struct reader *reader;
+    struct topic *at;
+    struct list link; /* hub.waiting or hub.pending */
+    struct timer deadline;
+    struct mail mail;
+    int error;
+};
+
+#define PUBLICATION_LATER 1
+
+/* Appends the event, on behalf of `reader`'s worker. 0: it is in its topic, and every worker with
+ * subscribers has been told. PUBLICATION_LATER: `done` will be called. A name or size that is not
+ * allowed must have been refused before. */
+int publication_send(struct publication *publication, struct reader *reader);
+
+/* --- within core/hub, under the lock --- */
+
+/* A position with the policy block has caught up, or is gone: who waited for it goes on. */
+void publications_go_on(struct reader *self);
+/* The smallest id that was given and is not visible yet; EVENT_ID_NONE: all are. */
+event_id publications_horizon(void);
+
+#endif

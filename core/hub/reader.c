@@ -1,0 +1,288 @@
+/* reader: one worker's part of the hub.
+ *
+ *     publish --> feed dirty --wake--> [ batch: each feed tells its positions | ready: positions
+ *                                        that are served ] --left over--> the next turn
+ *
+ * A feed is a topic as this worker is told of it; a publish marks it, from any thread. In the turn
+ * the marked feeds become a batch, and each tells the positions that name its topic, or a prefix of
+ * it. A position of one topic is served at once. One of several is queued until the whole batch has
+ * been told, because only then is it known to see everything up to `settled`: it never reads
+ * beyond, or ids would reach its client out of order.
+ *
+ * A turn serves so many and no more; the rest come in the next one, so that ten thousand
+ * subscribers do not hold up the worker's other connections.
+ *
+ * Belongs to its loop's thread but for what the hub's lock guards. It must not know what a position
+ * does with what it reads. */
+#include "hub/reader.h"
+
+#include "base/mem.h"
+#include "hub/publication.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVED_A_TURN 512
+#define TICK_MS 1000
+
+/* --- waking --- */
+
+void reader_wake(struct reader *reader, struct reader *self) {
+    if (reader->woken)
+        return;
+    reader->woken = true;
+    if (reader == self)
+        loop_chore(reader->loop, &reader->chore);
+    else
+        loop_post(reader->loop, &reader->mail);
+}
+
+static void on_mail(struct mail *mail) {
+    struct reader *reader = CONTAINER_OF(mail, struct reader, mail);
+    loop_chore(reader->loop, &reader->chore);
+}
+
+/* --- feeds --- */
+
+struct feed *reader_feed(struct reader *reader, struct topic *topic) {
+    for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
+        struct feed *feed = CONTAINER_OF(at, struct feed, in_topic);
+        if (feed->reader == reader)
+            return feed;
+    }
+    struct feed *feed = mem_zalloc(sizeof *feed);
+    feed->topic = topic;
+    feed->reader = reader;
+    feed->seen = topic->next;
+    list_init(&feed->in_reader);
+    list_init(&feed->interests);
+    list_push(&topic->feeds, &feed->in_topic);
+    return feed;
+}
+
+void feed_free(struct feed *feed) {
+    list_remove(&feed->in_topic);
+    list_remove(&feed->in_reader);
+    free(feed);
+}
+
+void feed_release(struct feed *feed) {
+    if (list_empty(&feed->interests) && list_empty(&feed->in_reader) && feed != feed->reader->told)
+        feed_free(feed);
+}
+
+/* A feed for each worker that has subscribers to a prefix of the topic's name. */
+static void cover_crowds(struct topic *topic) {
+    for (struct name *at = topic->name; at; at = at->parent) {
+        if (at->crowd == NULL)
+            continue;
+        struct list *feeds = &at->crowd->feeds;
+        for (struct list *node = feeds->next; node != feeds; node = node->next)
+            reader_feed(CONTAINER_OF(node, struct crowd_feed, in_crowd)->reader, topic);
+    }
+}
+
+void topic_tell(struct topic *topic, struct reader *self) {
+    if (hub.crowds > 0)
+        cover_crowds(topic);
+    for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
+        struct feed *feed = CONTAINER_OF(at, struct feed, in_topic);
+        if (!list_empty(&feed->in_reader))
+            continue;
+        list_push(&feed->reader->dirty, &feed->in_reader);
+        reader_wake(feed->reader, self);
+    }
+}
+
+struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name) {
+    if (name->crowd == NULL) {
+        name->crowd = mem_zalloc(sizeof *name->crowd);
+        crowd_init(name->crowd);
+        hub.crowds++;
+    }
+    struct list *feeds = &name->crowd->feeds;
+    for (struct list *at = feeds->next; at != feeds; at = at->next) {
+        struct crowd_feed *feed = CONTAINER_OF(at, struct crowd_feed, in_crowd);
+        if (feed->reader == reader)
+            return feed;
+    }
+    struct crowd_feed *feed = mem_zalloc(sizeof *feed);
+    *feed = (struct crowd_feed){.crowd = name->crowd, .name = name, .reader = reader};
+    list_init(&feed->interests);
+    list_push(feeds, &feed->in_crowd);
+    return feed;
+}
+
+void crowd_feed_release(struct crowd_feed *feed) {
+    if (!list_empty(&feed->interests))
+        return;
+    struct name *name = feed->name;
+    list_remove(&feed->in_crowd);
+    free(feed);
+    if (!list_empty(&name->crowd->feeds))
+        return;
+    crowd_fini(name->crowd);
+    free(name->crowd);
+    name->crowd = NULL;
+    hub.crowds--;
+    name_release(name);
+}
+
+/* --- telling --- */
+
+/* Those who chose a prefix of the topic's name. */
+static void tell_crowds(struct reader *reader, struct feed *feed) {
+    for (struct name *at = feed->topic->name; at && hub.crowds > 0; at = at->parent) {
+        if (at->crowd == NULL)
+            continue;
+        struct list *feeds = &at->crowd->feeds;
+        for (struct list *node = feeds->next; node != feeds; node = node->next) {
+            struct crowd_feed *crowd = CONTAINER_OF(node, struct crowd_feed, in_crowd);
+            if (crowd->reader != reader)
+                continue;
+            struct list *all = &crowd->interests;
+            for (struct list *one = all->next; one != all; one = one->next)
+                position_tell_prefix(CONTAINER_OF(one, struct prefix_interest, in_feed), feed);
+        }
+    }
+}
+
+/* Everything that was news before is told: takes what has become news since. */
+static void take_batch(struct reader *reader) {
+    reader->settled = reader->candidate;
+    reader->candidate = hub.last;
+    reader->woken = false;
+    list_splice(&reader->batch, &reader->dirty);
+    if (list_empty(&reader->batch))
+        reader->settled = reader->candidate;
+}
+
+static bool next_feed(struct reader *reader) {
+    hub_lock();
+    if (list_empty(&reader->batch))
+        take_batch(reader);
+    struct list *node = list_pop(&reader->batch);
+    if (node) {
+        struct feed *feed = reader->told = CONTAINER_OF(node, struct feed, in_reader);
+        feed->from = feed->seen;
+        feed->seen = feed->topic->next;
+        feed->topic->holds++;
+        hub_topic_read(feed->topic);
+        list_splice(&reader->to_tell, &feed->interests);
+        tell_crowds(reader, feed);
+    }
+    hub_unlock();
+    return node != NULL;
+}
+
+static void end_feed(struct reader *reader) {
+    struct feed *feed = reader->told;
+    struct topic *topic = feed->topic;
+    hub_lock();
+    reader->told = NULL;
+    feed_release(feed);
+    topic->holds--;
+    hub_release_topic(topic);
+    hub_unlock();
+}
+
+/* Returns how many of `budget` are left. */
+static unsigned tell(struct reader *reader, unsigned budget) {
+    struct list *node;
+    while (budget > 0 && (node = list_pop(&reader->to_tell)) != NULL) {
+        struct interest *interest = CONTAINER_OF(node, struct interest, in_feed);
+        list_push(&reader->told->interests, node);
+        position_tell(interest);
+        budget--;
+    }
+    if (list_empty(&reader->to_tell))
+        end_feed(reader);
+    return budget;
+}
+
+/* --- serving --- */
+
+void reader_serve(struct reader *reader, struct position *position) {
+    list_remove(&position->in_queue);
+    list_push(&reader->ready, &position->in_queue);
+    loop_chore(reader->loop, &reader->chore);
+}
+
+void reader_hold(struct reader *reader, struct position *position) {
+    list_remove(&position->in_queue);
+    list_push(&reader->held, &position->in_queue);
+}
+
+static void serve(struct reader *reader) {
+    struct list *node;
+    for (unsigned left = SERVED_A_TURN; left > 0 && (node = list_pop(&reader->ready)); left--) {
+        struct position *position = CONTAINER_OF(node, struct position, in_queue);
+        position->ops->news(position);
+    }
+}
+
+/* Those that a publisher has waited for in vain. */
+static void expel(struct reader *reader) {
+    struct list *node;
+    do {
+        hub_lock();
+        node = list_pop(&reader->expelled);
+        hub_unlock();
+        struct position *position = node ? CONTAINER_OF(node, struct position, in_blocking) : NULL;
+        if (position)
+            position->ops->overflow(position);
+    } while (node);
+}
+
+static void run(struct chore *chore) {
+    struct reader *reader = CONTAINER_OF(chore, struct reader, chore);
+    unsigned budget = SERVED_A_TURN;
+    expel(reader);
+    list_splice(&reader->ready, &reader->held);
+    while (budget > 0 && (reader->told || next_feed(reader)))
+        budget = tell(reader, budget);
+    serve(reader);
+    span_release(&reader->span);
+    if (budget == 0 || !list_empty(&reader->ready))
+        loop_chore(reader->loop, &reader->chore);
+}
+
+/* --- life --- */
+
+static void on_tick(struct timer *timer) {
+    struct reader *reader = CONTAINER_OF(timer, struct reader, tick);
+    if (hub_tick())
+        loop_timer(reader->loop, timer, TICK_MS);
+}
+
+void reader_keep_time(struct reader *reader) {
+    if (!timer_is_set(&reader->tick))
+        loop_timer(reader->loop, &reader->tick, TICK_MS);
+}
+
+void reader_init(struct reader *reader, struct loop *loop) {
+    *reader = (struct reader){.loop = loop, .mail = {.run = on_mail}};
+    chore_init(&reader->chore, run);
+    timer_init(&reader->tick, on_tick);
+    list_init(&reader->dirty);
+    list_init(&reader->expelled);
+    list_init(&reader->positions);
+    list_init(&reader->batch);
+    list_init(&reader->to_tell);
+    list_init(&reader->ready);
+    list_init(&reader->held);
+    hub_lock();
+    list_push(&hub.readers, &reader->all);
+    hub_unlock();
+}
+
+void reader_fini(struct reader *reader) {
+    hub_lock();
+    list_remove(&reader->all);
+    hub_retire(&reader->counters);
+    hub_unlock();
+    timer_clear(&reader->tick);
+    chore_clear(&reader->chore);
+    buf_fini(&reader->span.text);
+    free(reader->heads);
+}

@@ -1,0 +1,88 @@
+/* reader: one worker's part of the hub. */
+#ifndef HUB_READER_H
+#define HUB_READER_H
+
+#include "hub/hub.h"
+#include "hub/position.h"
+#include "hub/span.h"
+#include "net/loop.h"
+
+/* A topic as one worker is told of it. */
+struct feed {
+    struct topic *topic;
+    struct reader *reader;
+    struct list in_topic;  /* topic->feeds */
+    struct list in_reader; /* reader->dirty or ->batch: there is news; unlinked: none */
+    struct list interests; /* of this worker's positions that name the topic */
+    uint64_t seen;         /* ordinal: positions have been told of all before */
+    uint64_t from;         /* what `seen` was before the batch */
+};
+
+/* A prefix as one worker is told of it. */
+struct crowd_feed {
+    struct crowd *crowd;
+    struct name *name;
+    struct reader *reader;
+    struct list in_crowd;  /* crowd->feeds */
+    struct list interests; /* struct prefix_interest */
+};
+
+struct prefix_interest {
+    struct position *position;
+    struct crowd_feed *feed;
+    struct list in_feed, in_position;
+    event_id after;
+};
+
+struct reader {
+    struct loop *loop;
+    struct list all;      /* hub.readers */
+    struct list dirty;    /* feeds with news; under the hub's lock, as are the next two */
+    struct list expelled; /* positions that a publisher has waited for in vain */
+    bool woken;           /* the mail is under way, or the chore due */
+    struct mail mail;
+    struct chore chore;
+    struct list positions;
+    struct list batch;   /* feeds whose news are being told */
+    struct feed *told;   /* the first of them, */
+    struct list to_tell; /* and its interests that have not been */
+    struct list ready;   /* positions to be served */
+    struct list held;    /* positions that wait for the horizon */
+    event_id settled;    /* news up to here have been told */
+    event_id candidate;  /* ... will have been, when the batch is empty */
+    struct span span;    /* the one read last */
+    struct head *heads;  /* scratch of position_read */
+    size_t heads_cap;
+    struct timer tick;
+    struct hub_counters counters; /* see counter_up */
+};
+
+void reader_init(struct reader *reader, struct loop *loop);
+/* No position may be left. */
+void reader_fini(struct reader *reader);
+/* Has `position` told of its news in this turn or the next. */
+void reader_serve(struct reader *reader, struct position *position);
+/* Has it served again when the reader has been woken: what it could read next is not settled. */
+void reader_hold(struct reader *reader, struct position *position);
+/* There are topics: their age is looked at from time to time. */
+void reader_keep_time(struct reader *reader);
+
+/* A counter that one thread writes and any may read. */
+static inline void counter_up(uint64_t *counter, uint64_t n) {
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* --- within core/hub --- */
+
+/* Under the lock, from any thread: `self` is the caller's own reader, NULL: none. */
+void reader_wake(struct reader *reader, struct reader *self);
+struct feed *reader_feed(struct reader *reader, struct topic *topic);
+/* Frees it if no position of this worker names the topic, and it has nothing to tell. */
+void feed_release(struct feed *feed);
+void feed_free(struct feed *feed);
+/* An entry is about to be appended: tells every feed of the topic. */
+void topic_tell(struct topic *topic, struct reader *self);
+struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name);
+void crowd_feed_release(struct crowd_feed *feed);
+
+#endif

@@ -1,0 +1,55 @@
+/* span: what a position can be sent next. */
+#ifndef HUB_SPAN_H
+#define HUB_SPAN_H
+
+#include "base/buf.h"
+#include "hub/position.h"
+
+#define SPAN_PIECES 64
+
+/* A run of entries of one topic in one slab, or a gap. */
+struct piece {
+    const char *bytes; /* chunks of HTTP/1.1 */
+    uint32_t len;
+    uint32_t text_at;          /* of a gap, in span->text */
+    struct slab *slab;         /* NULL: a gap */
+    struct interest *interest; /* NULL: a gap of the position */
+    uint64_t first, end;       /* ordinals: of the first entry, and behind the last */
+    event_id id;               /* of the last entry, or of the gap */
+    uint64_t lost;             /* of a gap */
+};
+
+/* What can be sent next. Holds its slabs until span_release. */
+struct span {
+    struct piece pieces[SPAN_PIECES];
+    int count;
+    size_t bytes;
+    uint64_t entries;
+    bool more;       /* than fitted */
+    struct buf text; /* of gaps */
+    /* What it was read for: positions that stand at the same place read it once. */
+    struct topic *topic;
+    uint64_t from;
+    event_id id; /* of its first entry */
+    bool skips;
+};
+
+void span_release(struct span *span);
+/* The text of the first chunk of `*chunks`, which moves on to the next. */
+struct str span_cut_chunk(struct str *chunks);
+/* The next entries and gaps, at least one if there is any, else about `most` bytes. The span is
+ * left as it is if it answers already. Nothing is read until position_advance. */
+void position_read(struct position *position, struct span *span, size_t most);
+/* Where the piece's first entry comes from: its topic's name, and its key, appended. False: it has
+ * no key. A gap has neither. */
+bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key);
+/* The first `taken` bytes have been sent. Returns how many of the next, half sent entry are left,
+ * and in `*rest` where; it counts as read. 0: none. */
+size_t position_advance(struct position *position, const struct span *span, size_t taken,
+                        struct piece *rest);
+/* Whether more than its limit has come since it was last up to date. */
+bool position_is_over(struct position *position);
+/* drop_newest: what comes from now on is not for this position until it has caught up. */
+void position_set_fence(struct position *position);
+
+#endif

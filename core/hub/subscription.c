@@ -1,0 +1,167 @@
+/* subscription: a stream that is sent what its topics get.
+ *
+ *     news --> position_read --> send --all taken--> up to date
+ *                                   \--not all--> blocked --the stream drains--> served again
+ *
+ * It is the producer of its stream and holds a position; from here on no Lua runs for the client.
+ * What the topics keep is sent as it lies there, if the stream is framed in chunks; others get a
+ * copy without the chunk lines. A peer that does not read costs the rest of one entry and nothing
+ * else: what comes meanwhile stays in the topics, and the policy says what becomes of it.
+ *
+ * Freed with its stream. It must not know of Lua. */
+#include "hub/subscription.h"
+
+#include "base/mem.h"
+#include "http/sse.h"
+#include "hub/reader.h"
+
+#include <string.h>
+
+#define COPY_MAX 4096 /* a longer rest of an entry holds its slab instead */
+
+static struct subscription *of_position(struct position *position) {
+    return CONTAINER_OF(position, struct subscription, position);
+}
+
+/* --- sending --- */
+
+static void keep_rest(struct stream *stream, const struct piece *rest, size_t n) {
+    stream_queue_chunks(stream, n > COPY_MAX ? rest->slab : NULL, rest->bytes, n);
+}
+
+/* Sends the span as it is. Returns how much was taken. */
+static size_t send_chunks(struct subscription *sub, const struct span *span, const bool *gone) {
+    struct iovec iov[SPAN_PIECES];
+    for (int i = 0; i < span->count; i++)
+        iov[i] = (struct iovec){(char *)span->pieces[i].bytes, span->pieces[i].len};
+    size_t taken = stream_send_chunks(sub->stream, iov, span->count, span->bytes);
+    if (*gone)
+        return 0;
+    struct piece rest;
+    size_t n = position_advance(&sub->position, span, taken, &rest);
+    if (n > 0)
+        keep_rest(sub->stream, &rest, n);
+    sub->blocked = taken < span->bytes;
+    return taken;
+}
+
+/* Copies entry by entry until the stream is full. */
+static size_t send_copies(struct subscription *sub, const struct span *span) {
+    struct stream *stream = sub->stream;
+    size_t taken = 0;
+    for (int i = 0; i < span->count && !stream_is_full(stream); i++) {
+        struct str chunks = {span->pieces[i].bytes, span->pieces[i].len};
+        while (chunks.len > 0 && !stream_is_full(stream)) {
+            size_t before = chunks.len;
+            struct str text = span_cut_chunk(&chunks);
+            stream_write(stream, text.ptr, text.len);
+            taken += before - chunks.len;
+        }
+    }
+    struct piece rest;
+    position_advance(&sub->position, span, taken, &rest);
+    sub->blocked = taken < span->bytes;
+    return taken;
+}
+
+/* --- being served --- */
+
+static void go(struct subscription *sub) {
+    counter_up(&sub->position.reader->counters.disconnected, 1);
+    stream_abort(sub->stream, REASON_OVERFLOW, "the client reads too slowly");
+}
+
+/* There is news for a peer that does not read. */
+static void fall_behind(struct subscription *sub) {
+    enum overflow overflow = sub->position.overflow;
+    bool acts = overflow == OVERFLOW_DISCONNECT || overflow == OVERFLOW_DROP_NEWEST;
+    if (!acts || !position_is_over(&sub->position))
+        return;
+    if (overflow == OVERFLOW_DISCONNECT)
+        go(sub);
+    else
+        position_set_fence(&sub->position);
+}
+
+/* Sends what there is, as much as one turn may have. */
+static void serve(struct subscription *sub) {
+    struct reader *reader = sub->position.reader;
+    struct span *span = &reader->span;
+    size_t most = sub->stream->server->limits.turn_bytes, sent = 0;
+    bool framed = stream_takes_chunks(sub->stream);
+    bool more = true;
+    while (more && !sub->blocked) {
+        if (sent >= most) {
+            reader_serve(reader, &sub->position);
+            return;
+        }
+        position_read(&sub->position, span, most - sent);
+        if (span->count == 0)
+            return;
+        bool gone = false;
+        sub->gone = &gone;
+        sent += framed ? send_chunks(sub, span, &gone) : send_copies(sub, span);
+        if (gone)
+            return;
+        sub->gone = NULL;
+        /* Of several topics, what is read is forgotten by reading on. */
+        more = span->more || !position_is_single(&sub->position) ||
+               sub->position.overflow == OVERFLOW_BLOCK;
+    }
+}
+
+static void on_news(struct position *position) {
+    struct subscription *sub = of_position(position);
+    struct stream *stream = stream_ref(sub->stream);
+    sse_open(stream); /* for HEAD that is the end */
+    if (stream->state == STREAM_STARTED && sub->blocked)
+        fall_behind(sub);
+    else if (stream->state == STREAM_STARTED)
+        serve(sub);
+    stream_unref(stream);
+}
+
+static void on_overflow(struct position *position) {
+    go(of_position(position));
+}
+
+static const struct position_ops position_ops = {.news = on_news, .overflow = on_overflow};
+
+/* --- the stream's side --- */
+
+static void proceed(struct producer *producer, struct stream *stream) {
+    (void)stream;
+    struct subscription *sub = CONTAINER_OF(producer, struct subscription, producer);
+    if (!sub->blocked)
+        return;
+    sub->blocked = false;
+    reader_serve(sub->position.reader, &sub->position);
+}
+
+static void stop(struct producer *producer, struct stream *stream) {
+    struct subscription *sub = CONTAINER_OF(producer, struct subscription, producer);
+    if (sub->gone)
+        *sub->gone = true;
+    position_fini(&sub->position);
+    pool_free(&stream->server->loop->pool, sub, sizeof *sub);
+}
+
+struct subscription *subscription_of(const struct stream *stream) {
+    struct producer *producer = stream->producer;
+    return producer && producer->proceed == proceed
+               ? CONTAINER_OF(producer, struct subscription, producer)
+               : NULL;
+}
+
+struct subscription *subscription_new(struct stream *stream, struct reader *reader,
+                                      const struct subscription_options *options) {
+    struct subscription *sub = pool_zalloc(&stream->server->loop->pool, sizeof *sub);
+    position_init(&sub->position, reader, &position_ops);
+    sub->position.is_stream = true;
+    sub->producer = (struct producer){.proceed = proceed, .stop = stop};
+    sub->stream = stream;
+    position_set_policy(&sub->position, options->overflow, options->limit);
+    position_set_subject(&sub->position, options->subject);
+    stream_attach(stream, &sub->producer);
+    return sub;
+}

@@ -1,0 +1,28 @@
+/* subscription: a stream that is sent what its topics get. */
+#ifndef HUB_SUBSCRIPTION_H
+#define HUB_SUBSCRIPTION_H
+
+#include "hub/position.h"
+#include "http/stream.h"
+
+struct subscription {
+    struct position position;
+    struct producer producer;
+    struct stream *stream;
+    bool blocked; /* the peer has not taken what it was sent: until the stream drains */
+    bool *gone;   /* set when it is freed while it is being served */
+};
+
+struct subscription_options {
+    enum overflow overflow;
+    struct position_limit limit;
+    struct str subject; /* ptr NULL: none */
+};
+
+/* The stream's subscription, or NULL. */
+struct subscription *subscription_of(const struct stream *stream);
+/* Makes one, without topics yet, on a stream that has no producer. It goes with the stream. */
+struct subscription *subscription_new(struct stream *stream, struct reader *reader,
+                                      const struct subscription_options *options);
+
+#endif

@@ -1,0 +1,235 @@
+/* topic: an append-only log of events, ready to be sent.
+ *
+ *     trimmed | first ........ next        ordinals: entries in a ring
+ *             floor                        the id of the last one trimmed
+ *     [slab 512 B][slab 1 KiB][ 2 KiB ..   the bytes, each entry in one piece
+ *
+ * An entry is kept as it leaves over HTTP/1.1, chunk and SSE fields and all, so that sending a run
+ * of them is handing a range of memory to the kernel. Slabs start small, because a hundred thousand
+ * topics must fit, and double. The topic holds one reference for each slab that has entries;
+ * readers take their own.
+ *
+ * A key's newest entry supersedes the one before it: whoever conflates skips those marked.
+ *
+ * Owned by the hub and touched under its lock only; it must not know of subscribers' positions. */
+#include "hub/topic.h"
+
+#include "base/mem.h"
+#include "hub/name.h"
+#include "proto/chunked.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLAB_MIN 512
+#define SLAB_MAX 65536
+#define RING_MIN 4
+
+struct key {
+    struct map_node node;
+    uint64_t newest;  /* ordinal */
+    uint32_t entries; /* kept ones that have it */
+    uint32_t len;
+    char text[];
+};
+
+static void count(struct topic *topic, int64_t bytes) {
+    atomic_fetch_add_explicit(topic->total, (uint_fast64_t)bytes, memory_order_relaxed);
+}
+
+struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reason,
+                        atomic_uint_fast64_t *total) {
+    struct topic *topic = mem_zalloc(sizeof *topic);
+    topic->name = name;
+    topic->floor = floor;
+    topic->floor_reason = (uint8_t)reason;
+    topic->total = total;
+    map_init(&topic->keys);
+    crowd_init(&topic->crowd);
+    list_init(&topic->feeds);
+    list_init(&topic->unread);
+    name->topic = topic;
+    count(topic, (int64_t)(sizeof *topic + sizeof *name));
+    return topic;
+}
+
+void topic_free(struct topic *topic) {
+    topic_trim(topic, topic->next);
+    list_remove(&topic->unread);
+    timer_clear(&topic->age);
+    topic->name->topic = NULL;
+    name_release(topic->name);
+    crowd_fini(&topic->crowd);
+    map_fini(&topic->keys);
+    count(topic,
+          -(int64_t)(sizeof *topic + sizeof *topic->name + topic->ring_cap * sizeof *topic->ring));
+    free(topic->ring);
+    free(topic);
+}
+
+/* --- reading --- */
+
+struct entry *topic_entry(const struct topic *topic, uint64_t ordinal) {
+    return &topic->ring[ordinal & (topic->ring_cap - 1)];
+}
+
+uint64_t topic_after(const struct topic *topic, event_id id) {
+    uint64_t low = topic->first, high = topic->next;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (topic_entry(topic, middle)->id <= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+event_id topic_last_id(const struct topic *topic) {
+    return topic_is_empty(topic) ? topic->floor : topic_entry(topic, topic->next - 1)->id;
+}
+
+struct str entry_text(const struct entry *entry) {
+    const char *chunk = entry->slab->data + entry->off;
+    const char *text = memchr(chunk, '\n', entry->len) + 1;
+    return (struct str){text, entry->len - (size_t)(text - chunk) - 2};
+}
+
+struct str entry_key(const struct entry *entry) {
+    return entry->key ? (struct str){entry->key->text, entry->key->len} : (struct str){NULL, 0};
+}
+
+/* --- the ring --- */
+
+static void resize_ring(struct topic *topic, uint32_t cap) {
+    struct entry *ring = mem_alloc(cap * sizeof *ring);
+    for (uint64_t at = topic->first; at < topic->next; at++)
+        ring[at & (cap - 1)] = *topic_entry(topic, at);
+    count(topic, ((int64_t)cap - topic->ring_cap) * (int64_t)sizeof *ring);
+    free(topic->ring);
+    topic->ring = ring;
+    topic->ring_cap = cap;
+}
+
+static struct entry *push_entry(struct topic *topic) {
+    if (topic->next - topic->first == topic->ring_cap)
+        resize_ring(topic, topic->ring_cap ? topic->ring_cap * 2 : RING_MIN);
+    return topic_entry(topic, topic->next++);
+}
+
+/* --- appending --- */
+
+/* `n` bytes at the end of the newest slab, or of a new one. */
+static char *take_room(struct topic *topic, size_t n) {
+    struct slab *tail = topic->tail;
+    if (tail == NULL || tail->cap - tail->len < n) {
+        size_t cap = tail ? ((size_t)tail->cap + sizeof *tail) * 2 : SLAB_MIN;
+        if (cap > SLAB_MAX)
+            cap = SLAB_MAX;
+        if (cap < n + sizeof *tail)
+            cap = n + sizeof *tail;
+        topic->tail = tail = slab_new((uint32_t)(cap - sizeof *tail), topic->total);
+    }
+    char *room = tail->data + tail->len;
+    tail->len += (uint32_t)n;
+    return room;
+}
+
+static struct key *take_key(struct topic *topic, struct str text) {
+    struct map_node *node = map_find(&topic->keys, text);
+    if (node)
+        return CONTAINER_OF(node, struct key, node);
+    struct key *key = mem_zalloc(sizeof *key + text.len);
+    key->len = (uint32_t)text.len;
+    memcpy(key->text, text.ptr, text.len);
+    map_insert(&topic->keys, &key->node, (struct str){key->text, key->len});
+    count(topic, (int64_t)(sizeof *key + key->len));
+    return key;
+}
+
+static void drop_key(struct topic *topic, struct key *key) {
+    if (key == NULL || --key->entries > 0)
+        return;
+    map_remove(&topic->keys, &key->node);
+    count(topic, -(int64_t)(sizeof *key + key->len));
+    free(key);
+}
+
+/* The key of the entry at `ordinal`, whose older one is superseded from now on. */
+static struct key *supersede(struct topic *topic, struct str text, uint64_t ordinal) {
+    struct key *key = take_key(topic, text);
+    if (key->entries > 0 && key->newest >= topic->first)
+        topic_entry(topic, key->newest)->superseded = true;
+    key->newest = ordinal;
+    key->entries++;
+    return key;
+}
+
+static size_t put_front(char out[CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8], event_id id, size_t text) {
+    char line[EVENT_ID_TEXT + 8] = "id: ";
+    size_t n = 4 + event_id_format(id, line + 4);
+    line[n++] = '\n';
+    size_t head = chunk_head(out, n + text);
+    memcpy(out + head, line, n);
+    return head + n;
+}
+
+static void trim_to_size(struct topic *topic) {
+    uint64_t from = topic->first;
+    if (topic->next - from > topic->keep.count)
+        from = topic->next - topic->keep.count;
+    while (from + 1 < topic->next && topic->end - topic_entry(topic, from)->at > topic->keep.bytes)
+        from++;
+    topic_trim(topic, from);
+}
+
+void topic_append(struct topic *topic, event_id id, struct str text, struct str key) {
+    char front[CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8];
+    size_t nfront = put_front(front, id, text.len), n = nfront + text.len + 2;
+    char *out = take_room(topic, n);
+    memcpy(out, front, nfront);
+    memcpy(out + nfront, text.ptr, text.len);
+    memcpy(out + nfront + text.len, "\r\n", 2);
+    uint64_t ordinal = topic->next;
+    struct entry *entry = push_entry(topic);
+    *entry = (struct entry){.id = id,
+                            .slab = topic->tail,
+                            .off = (uint32_t)(out - topic->tail->data),
+                            .len = (uint32_t)n,
+                            .at = topic->end};
+    topic->end += n;
+    if (key.len > 0)
+        entry->key = supersede(topic, key, ordinal);
+    trim_to_size(topic);
+}
+
+/* --- trimming --- */
+
+static void drop_first(struct topic *topic) {
+    struct entry *entry = topic_entry(topic, topic->first++);
+    topic->floor = entry->id;
+    topic->floor_reason = GAP_TRIMMED;
+    drop_key(topic, entry->key);
+    bool last_of_slab =
+        topic_is_empty(topic) || topic_entry(topic, topic->first)->slab != entry->slab;
+    if (!last_of_slab)
+        return;
+    if (entry->slab == topic->tail)
+        topic->tail = NULL;
+    slab_unref(entry->slab);
+}
+
+void topic_trim(struct topic *topic, uint64_t ordinal) {
+    if (topic->first >= ordinal)
+        return;
+    while (topic->first < ordinal)
+        drop_first(topic);
+    uint64_t kept = topic->next - topic->first;
+    if (topic->ring_cap >= RING_MIN * 4 && kept <= topic->ring_cap / 8)
+        resize_ring(topic, topic->ring_cap / 4);
+}
+
+void topic_trim_age(struct topic *topic, uint64_t now_ms) {
+    if (now_ms > topic->keep.age_ms)
+        topic_trim(topic, topic_after(topic, event_id_at(now_ms - topic->keep.age_ms)));
+}

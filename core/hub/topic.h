@@ -1,0 +1,80 @@
+/* topic: an append-only log of events, ready to be sent. */
+#ifndef HUB_TOPIC_H
+#define HUB_TOPIC_H
+
+#include "base/map.h"
+#include "base/slab.h"
+#include "base/wheel.h"
+#include "hub/crowd.h"
+#include "hub/event_id.h"
+
+struct name;
+
+enum gap_reason { GAP_TRIMMED, GAP_EXPIRED, GAP_RESTART, GAP_UNKNOWN, GAP_OVERFLOW };
+
+/* What a topic keeps: whichever limit is reached first. */
+struct topic_keep {
+    uint64_t count; /* at least 1 */
+    uint64_t age_ms;
+    uint64_t bytes; /* as sent; the newest event stays whatever its size */
+};
+
+struct entry {
+    event_id id;
+    struct slab *slab;
+    uint32_t off, len; /* in the slab: a chunk of HTTP/1.1, its size line and last CRLF included */
+    uint64_t at;       /* the bytes of all entries before it */
+    struct key *key;   /* NULL: none */
+    bool superseded;   /* a newer entry has the same key */
+};
+
+/* Entries have ordinals: the n-th event ever appended has n - 1. */
+struct topic {
+    struct name *name;
+    struct entry *ring; /* `ring_cap` of them, a power of 2; an entry stands at its ordinal modulo
+                           that */
+    uint32_t ring_cap;
+    uint64_t first, next; /* ordinals of the oldest entry kept, and of the next one to come */
+    uint64_t end;         /* bytes ever appended */
+    struct slab *tail;    /* of the newest entry */
+    event_id floor;       /* whoever has read no further has missed something, */
+    uint8_t floor_reason; /* and why; enum gap_reason */
+    bool durable;
+    uint32_t pending; /* durable events that wait for their commit */
+    unsigned rules;   /* the hub's, when `keep` and `durable` were last looked up */
+    uint32_t holds;   /* positions and waiting publishers that refer to it */
+    struct topic_keep keep;
+    struct map keys;    /* struct key, of the entries kept */
+    struct crowd crowd; /* subscribers by exactly this name */
+    struct list feeds;  /* struct feed: the workers that are told of news */
+    struct list unread; /* in the hub's, the longest unread first */
+    struct timer age;   /* on the hub's wheel: the oldest entry, or the topic itself, may go */
+    atomic_uint_fast64_t *total; /* where the hub counts what all topics take */
+};
+
+/* An empty log. `total` counts its memory. */
+struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reason,
+                        atomic_uint_fast64_t *total);
+/* Entries go with it; nobody may refer to it any more. */
+void topic_free(struct topic *topic);
+/* Adds an event: `text` is its SSE form without the id line, up to and with the empty line. Then
+ * trims to what the topic keeps. */
+void topic_append(struct topic *topic, event_id id, struct str text, struct str key);
+/* first <= ordinal < next. Valid until the next append. */
+struct entry *topic_entry(const struct topic *topic, uint64_t ordinal);
+/* The ordinal of the first entry beyond `id`; topic->next when there is none. */
+uint64_t topic_after(const struct topic *topic, event_id id);
+/* The id of the newest entry, or the floor when none is kept. */
+event_id topic_last_id(const struct topic *topic);
+/* Drops the entries before `ordinal`. */
+void topic_trim(struct topic *topic, uint64_t ordinal);
+/* Drops what is older than the topic keeps at `now_ms`, wall time. */
+void topic_trim_age(struct topic *topic, uint64_t now_ms);
+static inline bool topic_is_empty(const struct topic *topic) {
+    return topic->first == topic->next;
+}
+/* What an entry has as an SSE event, without the chunk around it. Valid as long as its slab. */
+struct str entry_text(const struct entry *entry);
+struct str entry_key(const struct entry *entry); /* ptr NULL: none */
+
+#endif
