@@ -31,6 +31,7 @@ static void on_closed(void *arg) {
 static void close_trial(struct trial *trial) {
     host_close(trial->host, on_closed, trial);
     loop_run(&trial->loop);
+    scheduler_fini(&trial->scheduler);
     loop_fini(&trial->loop);
 }
 

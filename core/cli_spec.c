@@ -84,6 +84,7 @@ int cli_spec(int argc, char **argv) {
     start_busted(gen);
     loop_run(&run.loop);
     generation_free(gen);
+    scheduler_fini(&run.scheduler);
     loop_fini(&run.loop);
     return run.code;
 }

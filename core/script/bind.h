@@ -3,11 +3,19 @@
 #ifndef SCRIPT_BIND_H
 #define SCRIPT_BIND_H
 
+#include "base/str.h"
+
 #include <lua.h>
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
 void bind_test(lua_State *L);
+
+/* Topics: publishing and what they keep; subscribing; streams of all workers. */
+void bind_publish(lua_State *L);
+void bind_subscribe(lua_State *L);
+/* The topic's name at `index`; raises where it is not allowed. */
+struct str bind_check_topic(lua_State *L, int index, const char *what);
 
 #endif

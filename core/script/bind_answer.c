@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "http/sse.h"
 #include "http/static.h"
+#include "hub/subscription.h"
 #include "proto/cookie.h"
 #include "proto/header.h"
 
@@ -239,7 +240,7 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
 }
 
 static void check_unfinished(lua_State *L, const struct exchange *exchange, const char *what) {
-    if (exchange->stream->producer)
+    if (exchange->stream->producer && subscription_of(exchange->stream) == NULL)
         state_error(L, "%s: a file is being sent; its bytes are the whole answer", what);
     if (exchange->finished)
         state_error(L,

@@ -101,6 +101,8 @@ static int l_log(lua_State *L) {
 static int l_stats(lua_State *L) {
     struct http_counters totals;
     http_server_totals(&totals);
+    struct hub_counters hub_sums;
+    hub_totals(&hub_sums);
     const struct {
         const char *name;
         uint64_t value;
@@ -111,9 +113,18 @@ static int l_stats(lua_State *L) {
         {"requests", totals.requests},
         {"bytes_sent", totals.bytes_sent},
         {"writes_dropped", totals.writes_dropped},
-        {"utf8_replaced", totals.utf8_replaced},
+        {"utf8_replaced", totals.utf8_replaced + hub_sums.utf8_replaced},
         {"bad_requests", totals.bad_requests},
         {"tasks", totals.tasks},
+        {"topics", hub_sums.topics},
+        {"subscribers", hub_sums.subscribers},
+        {"published", hub_sums.published},
+        {"delivered", hub_sums.delivered},
+        {"gaps", hub_sums.gaps},
+        {"lost", hub_sums.lost},
+        {"dropped", hub_sums.dropped},
+        {"disconnected", hub_sums.disconnected},
+        {"hub_memory", hub_sums.memory},
         {"lua_memory", task_generation(L)->state.bytes},
     };
     lua_createtable(L, 0, sizeof rows / sizeof *rows);

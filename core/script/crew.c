@@ -139,6 +139,7 @@ static void *worker_main(void *arg) {
     else
         host_start(worker->host, worker->index == 0, on_started, worker);
     loop_run(&worker->loop);
+    scheduler_fini(&worker->scheduler);
     loop_fini(&worker->loop);
     return NULL;
 }

@@ -14,6 +14,8 @@
 #include "script/exchange.h"
 
 #include "base/log.h"
+#include "http/access_log.h"
+#include "hub/subscription.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -111,7 +113,8 @@ void exchange_forget(struct exchange **slot) {
     if (exchange == NULL || exchange == &told)
         return;
     stream_own(exchange->stream, NULL, NULL);
-    stream_abort(exchange->stream, REASON_DRAIN, NULL);
+    if (exchange->self != LUA_NOREF)
+        stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
@@ -319,8 +322,20 @@ static void task_failed(struct exchange *exchange, struct task *task) {
         stream_abort(stream, REASON_ERROR, "the handler failed");
 }
 
+/* The stream goes on without Lua: nothing here keeps its userdata any more, and with that it goes.
+ */
+static void let_go(struct exchange *exchange) {
+    if (exchange->closers != LUA_NOREF)
+        return;
+    generation_unref(exchange->app->gen, exchange->self);
+    exchange->self = LUA_NOREF;
+    access_log_shorten(exchange->stream->request);
+}
+
 static void task_succeeded(struct exchange *exchange) {
     struct stream *stream = exchange->stream;
+    if (subscription_of(stream) && stream->state <= STREAM_STARTED)
+        let_go(exchange);
     if (stream->producer || stream->state >= STREAM_FINISHED)
         return;
     if (exchange->recovering && stream->state == STREAM_OPEN && stream->status == 0)

@@ -119,6 +119,8 @@ static void load_core(struct generation *gen) {
     bind_process(L);
     bind_fs(L);
     bind_tail(L);
+    bind_publish(L);
+    bind_subscribe(L);
     bind_test(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
@@ -244,8 +246,32 @@ void generation_start(struct generation *gen, bool first_worker, struct starting
         starting->done(starting);
 }
 
+static void drop_rules(struct generation *gen) {
+    for (size_t i = 0; i < gen->nrules; i++)
+        free((char *)gen->rules[i].pattern.ptr);
+    free(gen->rules);
+    gen->rules = NULL;
+    gen->nrules = 0;
+}
+
+void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n) {
+    if (!gen->loading) {
+        hub_set_rules(gen->folder, rules, n);
+        return;
+    }
+    drop_rules(gen);
+    gen->rules = mem_alloc(n * sizeof *rules);
+    for (gen->nrules = 0; gen->nrules < n; gen->nrules++) {
+        struct str *pattern = &gen->rules[gen->nrules].pattern;
+        gen->rules[gen->nrules] = rules[gen->nrules];
+        pattern->ptr = mem_copy(pattern->ptr, pattern->len);
+    }
+}
+
 void generation_take_over(struct generation *gen) {
     gen->active = true;
+    hub_set_rules(gen->folder, gen->rules, gen->nrules);
+    drop_rules(gen);
     struct list *node;
     while ((node = list_pop(&gen->held)) != NULL)
         task_start(CONTAINER_OF(node, struct task, link));
@@ -268,6 +294,7 @@ void generation_free(struct generation *gen) {
     while ((node = list_pop(&gen->tasks)) != NULL)
         task_forget(CONTAINER_OF(node, struct task, all));
     state_fini(&gen->state);
+    drop_rules(gen);
     free(gen->folder);
     free(gen);
 }

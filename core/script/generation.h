@@ -4,6 +4,7 @@
 
 #include "http/limits.h"
 #include "http/server.h"
+#include "hub/hub.h"
 #include "script/state.h"
 #include "script/task.h"
 
@@ -32,6 +33,8 @@ struct generation {
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
     int run, failed, run_defers, stream_meta;
+    struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */
+    size_t nrules;
     bool loading; /* the app file runs: limits may be set, nothing may wait */
     bool active;  /* has taken over: background tasks start at once */
     void (*on_idle)(struct generation *gen); /* its last task has ended; NULL: nobody asks */
@@ -61,6 +64,9 @@ void generation_take_over(struct generation *gen);
 void generation_cancel(struct generation *gen);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */
 void generation_free(struct generation *gen);
+
+/* What the app's topics keep: at once, or with the takeover. Copied. */
+void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n);
 
 /* References to Lua values, counted. generation_ref pops the top of L's stack. */
 int generation_ref(struct generation *gen, lua_State *L);

@@ -271,6 +271,7 @@ void host_start(struct host *host, bool first_worker, void (*done)(struct host *
 }
 
 void host_take_over(struct host *host) {
+    hub_set_memory(host->http.limits.hub_memory);
     for (int i = 0; i < host->napps; i++)
         if (host->apps[i].gen && host->apps[i].error == NULL)
             generation_take_over(host->apps[i].gen);

@@ -76,6 +76,7 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     list_init(&task->sibling);
     list_init(&task->children);
     list_init(&task->joiners);
+    list_init(&task->holdings);
     timer_init(&task->timer, on_timer);
     task->serial = ++gen->scheduler->serial;
     list_push(&gen->tasks, &task->all);
@@ -290,6 +291,14 @@ static void orphan(struct task *task) {
     }
 }
 
+static void release_holdings(struct task *task) {
+    struct list *node;
+    while ((node = list_pop(&task->holdings)) != NULL) {
+        struct holding *holding = CONTAINER_OF(node, struct holding, link);
+        holding->release(holding);
+    }
+}
+
 static void end(struct task *task, bool failed) {
     task->failed = failed;
     if (failed) { /* at once: after a stack overflow nothing can be pushed on that stack any more */
@@ -299,6 +308,7 @@ static void end(struct task *task, bool failed) {
     }
     task->state = TASK_ENDING;
     orphan(task);
+    release_holdings(task);
     if (task->defers == LUA_NOREF)
         finish(task);
     else
@@ -350,6 +360,7 @@ void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end
 }
 
 void task_forget(struct task *task) {
+    release_holdings(task);
     timer_clear(&task->timer);
     list_remove(&task->link);
     list_remove(&task->sibling);
@@ -438,4 +449,9 @@ void scheduler_init(struct scheduler *scheduler, struct loop *loop) {
     list_init(&scheduler->ready);
     loop->run_ready = run_ready;
     loop->run_arg = scheduler;
+    reader_init(&scheduler->reader, loop);
+}
+
+void scheduler_fini(struct scheduler *scheduler) {
+    reader_fini(&scheduler->reader);
 }

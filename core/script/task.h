@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "hub/reader.h"
 #include "net/loop.h"
 
 #include <lua.h>
@@ -20,8 +21,9 @@ struct scheduler {
     struct task *current; /* inside lua_resume; NULL: none */
     struct stream
         *opening; /* SSE begun by the current task: its head leaves when that task yields or ends */
-    uint64_t serial; /* of the newest task */
-    uint64_t tasks;  /* alive, read by others without a lock */
+    uint64_t serial;      /* of the newest task */
+    uint64_t tasks;       /* alive, read by others without a lock */
+    struct reader reader; /* the loop's part of the hub */
 };
 
 /* What a task waits for; one static object per kind of waiting. */
@@ -32,6 +34,12 @@ struct wait {
     void (*disarm)(struct task *task);
     /* The time is over: pushes the results. NULL: none. */
     void (*expired)(struct task *task, lua_State *co);
+};
+
+/* Something that a task has opened and that ends with it. */
+struct holding {
+    struct list link; /* task->holdings; unlinked: nobody's */
+    void (*release)(struct holding *holding);
 };
 
 enum task_state {
@@ -50,7 +58,8 @@ struct task {
     struct list sibling; /* in parent->children */
     struct list children;
     struct list joiners; /* tasks that wait for this one */
-    struct timer timer;  /* the wait's end */
+    struct list holdings;
+    struct timer timer; /* the wait's end */
     struct generation *gen;
     struct task *parent;
     const struct wait *wait;
@@ -75,6 +84,8 @@ struct task {
 #define TASK_SWALLOW_MAX 100 /* cancellations that a task may swallow before it is dropped */
 
 void scheduler_init(struct scheduler *scheduler, struct loop *loop);
+/* When no generation is left. */
+void scheduler_fini(struct scheduler *scheduler);
 
 /* A task of `gen`, not ready yet: push the function and its arguments on ->co, then task_start.
  * `parent` NULL: it belongs to the generation. Kept alive by the scheduler until its end. */

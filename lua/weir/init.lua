@@ -2,6 +2,7 @@
 
 local core = require "weir.core"
 local check = require "weir.check"
+local hub = require "weir.hub"
 local task = require "weir.task"
 
 require "weir.stream" -- adds its methods to the core's streams
@@ -17,6 +18,12 @@ local weir = {
   every = task.every,
   defer = task.defer,
   channel = require "weir.channel",
+  publish = hub.publish,
+  subscribe = hub.subscribe,
+  prefix = hub.prefix,
+  topics = hub.topics,
+  history = hub.history,
+  presence = hub.presence,
   tail = require "weir.tail",
   fs = require "weir.fs",
   fail = require "weir.fail",

@@ -4,6 +4,8 @@
 -- string becomes JSON.
 
 local check = require "weir.check"
+local core = require "weir.core"
+local hub = require "weir.hub"
 local json = require "weir.json"
 
 local sse = {}
@@ -13,13 +15,27 @@ Sse.__index = Sse
 
 -- ---- starting -------------------------------------------------------------------------------------------------------
 
-local OPTIONS = { "retry", "heartbeat", "heartbeat_event", "hello", "overflow", "write_timeout" }
-local OVERFLOWS = { block = true, drop_newest = true, disconnect = true }
+local OPTIONS = { "retry", "heartbeat", "heartbeat_event", "hello", "overflow", "limit", "write_timeout" }
+-- For a subscription; those that are true are policies of direct sends as well, the others leave these to block.
+local OVERFLOWS = { block = true, drop_newest = true, disconnect = true, drop_oldest = false, conflate = false }
 
 -- A span of time in seconds, above 0; blames the caller of the caller of `prepare`.
 local function check_span(what, value)
   check.seconds("stream:sse", what, value, 4)
   if value == 0 then check.bad("stream:sse", what, value, "more than 0", 4) end
+end
+
+-- How far a subscription may fall behind: events and bytes, nil for no limit.
+local function limit_of(options)
+  local limit = check.options("stream:sse", options.limit, { "events", "bytes" }, 4)
+  if limit.events ~= nil then check.integer("stream:sse", "limit.events", limit.events, 1, 4) end
+  local bytes = limit.bytes
+  if bytes ~= nil then bytes = check.size("stream:sse", "limit.bytes", bytes, 4) end
+  local policy = options.overflow
+  if policy == "drop_oldest" and not (limit.events or bytes) then
+    error('stream:sse: overflow = "drop_oldest" needs a limit, such as limit = { events = 100 }', 4)
+  end
+  return limit.events, bytes
 end
 
 -- The options as the core takes them: checked, with defaults, nil for none.
@@ -30,8 +46,9 @@ local function prepare(options)
   if heartbeat == nil then heartbeat = 15 elseif heartbeat then check_span("heartbeat", heartbeat) end
   if options.heartbeat_event ~= nil then check.string("stream:sse", "heartbeat_event", options.heartbeat_event, 3) end
   if options.hello ~= nil then check.boolean("stream:sse", "hello", options.hello, 3) end
-  if options.overflow ~= nil and not OVERFLOWS[options.overflow] then
-    check.bad("stream:sse", "overflow", options.overflow, '"block", "drop_newest" or "disconnect"', 3)
+  if options.overflow ~= nil and OVERFLOWS[options.overflow] == nil then
+    check.bad("stream:sse", "overflow", options.overflow,
+      '"block", "drop_newest", "drop_oldest", "conflate" or "disconnect"', 3)
   end
   if options.write_timeout ~= nil then check_span("write_timeout", options.write_timeout) end
   return {
@@ -39,7 +56,7 @@ local function prepare(options)
     heartbeat = heartbeat or nil,
     heartbeat_event = options.heartbeat_event,
     hello = options.hello or false,
-    overflow = options.overflow,
+    overflow = OVERFLOWS[options.overflow] and options.overflow or nil,
     write_timeout = options.write_timeout or 30,
   }
 end
@@ -48,6 +65,10 @@ end
 function sse.start(stream, options)
   stream:_sse(prepare(options))
   local self = setmetatable({ stream = stream }, Sse)
+  if options then
+    self.overflow = options.overflow
+    self.limit_events, self.limit_bytes = limit_of(options)
+  end
   self.last_event_id = stream:_last_event_id()
   return self
 end
@@ -88,6 +109,35 @@ end
 function Sse:comment(text)
   check.string("sse:comment", "argument 1 (text)", text)
   return check(self.stream:_send(nil, nil, nil, nil, text))
+end
+
+-- ---- subscribing ----------------------------------------------------------------------------------------------------
+
+-- Whom the token names, as middleware has put it there.
+local function subject_of(stream)
+  local claims = stream.claims
+  local subject = type(claims) == "table" and claims.sub
+  return type(subject) == "string" and subject or nil
+end
+
+--- Sends the stream what topics get from now on, or from where the client left. Does not block; the stream stays open
+--- when the handler returns.
+function Sse:subscribe(topics, options)
+  local names, prefixes = hub.choose("sse:subscribe", topics)
+  options = check.options("sse:subscribe", options, { "after", "resume", "not_before" })
+  local resume = options.resume
+  if resume == nil then resume = true else check.boolean("sse:subscribe", "resume", resume) end
+  core.subscribe_stream(self.stream, names, prefixes, resume, hub.check_id("sse:subscribe", options, "after"),
+    hub.check_id("sse:subscribe", options, "not_before"), self.overflow, self.limit_events, self.limit_bytes,
+    subject_of(self.stream))
+  return self
+end
+
+--- Ends a subscription to one topic or prefix: whether there was one.
+function Sse:unsubscribe(topic)
+  local names, prefixes = hub.choose("sse:unsubscribe", topic)
+  if names[1] then return core.unsubscribe_stream(self.stream, names[1], false) end
+  return core.unsubscribe_stream(self.stream, prefixes[1], true)
 end
 
 --- Ends the stream. Browsers connect again after a while; answer 204 to keep them from it.

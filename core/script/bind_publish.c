@@ -1,0 +1,227 @@
+/* bind_publish: topics for Lua: publishing, what they keep, their history, who is there.
+ *
+ * A publish that need not wait is done in the call, on the stack. One that does (a durable topic, a
+ * subscriber with the policy block) is copied and parks its task; if the task is cancelled
+ * meanwhile, the event is published all the same and nobody is told. */
+#include "script/bind.h"
+
+#include "base/mem.h"
+#include "hub/publication.h"
+#include "proto/sse.h"
+#include "script/generation.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct reader *reader_of(lua_State *L) {
+    return &task_generation(L)->scheduler->reader;
+}
+
+static struct str opt_str(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
+}
+
+/* The topic's name at `index`; raises where it is not allowed. */
+struct str bind_check_topic(lua_State *L, int index, const char *what) {
+    struct str name = state_check_str(L, index);
+    if (!hub_name_is_valid(name))
+        state_error(L,
+                    "%s: a topic's name is 1 to 255 bytes of UTF-8 without control characters and "
+                    "without \"*\"; for all topics that begin alike write weir.prefix \"user/\"",
+                    what);
+    return name;
+}
+
+/* --- publishing --- */
+
+struct parked {
+    struct publication publication;
+    struct task *task; /* NULL: nobody waits any more */
+    char bytes[];
+};
+
+static void push_receipt(lua_State *L, const struct publication *publication) {
+    char id[EVENT_ID_TEXT];
+    lua_pushlstring(L, id, event_id_format(publication->id, id));
+    lua_pushnumber(L, publication->streams);
+}
+
+static void on_done(struct publication *publication, int error) {
+    struct parked *parked = CONTAINER_OF(publication, struct parked, publication);
+    if (parked->task) {
+        lua_State *co = task_wake(parked->task);
+        if (error == 0) {
+            push_receipt(co, publication);
+        } else {
+            lua_pushnil(co);
+            lua_pushliteral(co, "io");
+        }
+    }
+    free(parked);
+}
+
+static void leave(struct task *task) {
+    ((struct parked *)task->armed)->task = NULL;
+}
+
+static const struct wait publishing = {.what = "weir.publish", .disarm = leave};
+
+static void copy(char **at, struct str *s) {
+    if (s->ptr == NULL)
+        return;
+    memcpy(*at, s->ptr, s->len);
+    s->ptr = *at;
+    *at += s->len;
+}
+
+static struct parked *park(const struct publication *publication) {
+    struct parked *parked = mem_zalloc(sizeof *parked + publication->topic.len +
+                                       publication->text.len + publication->key.len);
+    char *at = parked->bytes;
+    parked->publication = *publication;
+    parked->publication.done = on_done;
+    copy(&at, &parked->publication.topic);
+    copy(&at, &parked->publication.text);
+    copy(&at, &parked->publication.key);
+    return parked;
+}
+
+static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
+    if (publication_send(&parked->publication, reader_of(L)) == PUBLICATION_LATER) {
+        parked->task = task;
+        task->armed = parked;
+        return task_wait(task, &publishing, WHEEL_NEVER);
+    }
+    lua_pushnil(L);
+    push_receipt(L, &parked->publication);
+    free(parked);
+    return 3;
+}
+
+static int refuse(lua_State *L, const char *why) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 3;
+}
+
+static void encode(lua_State *L, struct buf *text) {
+    struct sse_event event = {.data = state_check_str(L, 2), .event = opt_str(L, 3), .retry = -1};
+    uint64_t replaced = 0;
+    if (sse_encode(text, &event, &replaced) < 0) {
+        buf_fini(text);
+        state_error(L, "weir.publish: CR, LF or NUL in event; they would end the field");
+    }
+    hub_count_replaced(replaced);
+}
+
+/* topic, data, event, key, wait -> nil, id, streams | nil, nil, why */
+static int l_publish(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    struct publication publication = {.topic = bind_check_topic(L, 1, "weir.publish"),
+                                      .key = opt_str(L, 4),
+                                      .wait_ms = lua_isnoneornil(L, 5) ? 0 : task_ms(L, 5)};
+    size_t size = state_check_str(L, 2).len + opt_str(L, 3).len + publication.key.len;
+    if (size > gen->limits.event_bytes)
+        return refuse(L, "limit");
+    bool waits = publication.wait_ms > 0 || hub_is_durable(publication.topic);
+    struct task *task = waits ? task_enter(L, "weir.publish") : NULL;
+    if (waits && task == NULL)
+        return task_refuse(L);
+    struct buf text = {0};
+    encode(L, &text);
+    publication.text = buf_str(&text);
+    if (waits) {
+        struct parked *parked = park(&publication);
+        buf_fini(&text);
+        return send_parked(L, parked, task);
+    }
+    publication_send(&publication, reader_of(L));
+    buf_fini(&text);
+    lua_pushnil(L);
+    push_receipt(L, &publication);
+    return 3;
+}
+
+/* --- what topics keep --- */
+
+/* The rule whose fields are in the table on top: pattern, count, age (s), bytes, durable. */
+static struct topic_rule rule_at_top(lua_State *L) {
+    struct topic_rule rule = {.durable = false};
+    lua_getfield(L, -1, "pattern");
+    lua_getfield(L, -2, "count");
+    lua_getfield(L, -3, "age");
+    lua_getfield(L, -4, "bytes");
+    lua_getfield(L, -5, "durable");
+    rule.pattern = state_check_str(L, -5);
+    rule.keep.count = (uint64_t)lua_tonumber(L, -4);
+    rule.keep.age_ms = task_ms(L, -3);
+    rule.keep.bytes = (uint64_t)lua_tonumber(L, -2);
+    rule.durable = lua_toboolean(L, -1);
+    lua_pop(L, 5); /* the pattern stays in its table */
+    return rule;
+}
+
+/* A list of rules, in place of those that this app gave before. */
+static int l_topics(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t n = lua_objlen(L, 1);
+    struct topic_rule *rules = lua_newuserdata(L, (n + 1) * sizeof *rules);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (int)i + 1);
+        rules[i] = rule_at_top(L);
+        lua_pop(L, 1);
+    }
+    generation_set_rules(task_generation(L), rules, n);
+    return 0;
+}
+
+/* --- seeing inside --- */
+
+/* Lua must not run under the hub's lock, so subjects are noted first. */
+struct noted {
+    uint32_t streams, len;
+};
+
+static void note_subject(void *arg, struct str subject, uint32_t streams) {
+    struct noted noted = {streams, (uint32_t)subject.len};
+    buf_append(arg, &noted, sizeof noted);
+    buf_add(arg, subject);
+}
+
+/* Adds them up by name. stack: table on top, 0 */
+static void set_subjects(lua_State *L, struct str notes) {
+    struct noted noted;
+    for (; notes.len > 0; notes.ptr += noted.len, notes.len -= noted.len) {
+        memcpy(&noted, notes.ptr, sizeof noted);
+        notes = (struct str){notes.ptr + sizeof noted, notes.len - sizeof noted};
+        lua_pushlstring(L, notes.ptr, noted.len);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, -3);
+        lua_Number sum = lua_tonumber(L, -1) + noted.streams;
+        lua_pop(L, 1);
+        lua_pushnumber(L, sum);
+        lua_rawset(L, -3);
+    }
+}
+
+static int l_presence(lua_State *L) {
+    struct str name = bind_check_topic(L, 1, "weir.presence");
+    struct buf notes = {0};
+    uint32_t streams = hub_presence(name, note_subject, &notes);
+    lua_createtable(L, 0, 2);
+    lua_newtable(L);
+    set_subjects(L, buf_str(&notes));
+    buf_fini(&notes);
+    lua_setfield(L, -2, "subs");
+    lua_pushnumber(L, streams);
+    lua_setfield(L, -2, "streams");
+    return 1;
+}
+
+void bind_publish(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"publish", l_publish}, {"topics", l_topics}, {"presence", l_presence}, {NULL, NULL}};
+    state_set(L, functions);
+}

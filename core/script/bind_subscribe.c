@@ -1,0 +1,326 @@
+/* bind_subscribe: subscribing for Lua: streams, which then go on without it, and tasks.
+ *
+ *     stream:_subscribe --> the stream's subscription (hub/subscription)
+ *     core.subscribe ----> a userdata with a position of its own --next--> events, one at a time
+ *
+ * A task's subscription ends with the task that made it, with close, or when it is collected. One
+ * task waits for its next event at a time; while it does, a reference keeps the userdata, because
+ * the arguments of a function that yields are not kept by its coroutine. */
+#include "script/bind.h"
+
+#include "http/sse.h"
+#include "hub/history.h"
+#include "hub/hub.h"
+#include "hub/subscription.h"
+#include "proto/sse.h"
+#include "script/exchange.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define META "weir.subscription"
+
+/* --- what both have --- */
+
+/* Names at `index` and `index` + 1: topics, and prefixes. */
+static void choose(lua_State *L, int index, struct position *position,
+                   struct position_choice choice, const char *what) {
+    for (int kind = 0; kind < 2; kind++) {
+        choice.prefix = kind == 1;
+        int n = (int)lua_objlen(L, index + kind);
+        for (int i = 1; i <= n; i++) {
+            lua_rawgeti(L, index + kind, i);
+            choice.name = bind_check_topic(L, -1, what);
+            position_add(position, &choice);
+            lua_pop(L, 1);
+        }
+    }
+}
+
+/* Before anything is changed: a wrong name must not leave half of a list subscribed. */
+static void check_names(lua_State *L, int index, const char *what) {
+    for (int kind = 0; kind < 2; kind++) {
+        luaL_checktype(L, index + kind, LUA_TTABLE);
+        int n = (int)lua_objlen(L, index + kind);
+        for (int i = 1; i <= n; i++) {
+            lua_rawgeti(L, index + kind, i);
+            bind_check_topic(L, -1, what);
+            lua_pop(L, 1);
+        }
+    }
+}
+
+static void start_after(struct position_choice *choice, struct str id) {
+    choice->from_id = choice->tell = true;
+    if (event_id_parse(id, &choice->after) < 0)
+        choice->after = EVENT_ID_NONE; /* lies in the future, as it were: a gap says so */
+}
+
+/* `after` at `index`, `not_before` behind it. */
+static struct position_choice check_choice(lua_State *L, int index, const char *what) {
+    struct position_choice choice = {.from_id = false};
+    if (!lua_isnoneornil(L, index)) {
+        struct str after = state_check_str(L, index);
+        if (str_eq(after, STR("earliest")))
+            choice.from_id = true;
+        else
+            start_after(&choice, after);
+    }
+    if (!lua_isnoneornil(L, index + 1) &&
+        event_id_parse(state_check_str(L, index + 1), &choice.not_before) < 0)
+        state_error(L, "%s: not_before is no id; an id is what weir.publish returns", what);
+    return choice;
+}
+
+/* --- streams --- */
+
+static enum overflow check_overflow(lua_State *L, int index) {
+    static const char *const names[] = {"none",        "disconnect", "drop_oldest",
+                                        "drop_newest", "conflate",   "block"};
+    const char *given = luaL_optstring(L, index, "none");
+    for (int i = 0; i < 6; i++)
+        if (strcmp(given, names[i]) == 0)
+            return (enum overflow)i;
+    return OVERFLOW_NONE;
+}
+
+static uint32_t check_limit(lua_State *L, int index) {
+    lua_Number n = luaL_optnumber(L, index, UINT32_MAX);
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+static struct subscription *subscribe(lua_State *L, struct exchange *exchange) {
+    struct stream *stream = exchange->stream;
+    struct subscription_options options = {.overflow = check_overflow(L, 7),
+                                           .limit = {check_limit(L, 8), check_limit(L, 9)}};
+    if (!lua_isnoneornil(L, 10))
+        options.subject = state_check_str(L, 10);
+    return subscription_new(stream, &exchange->app->gen->scheduler->reader, &options);
+}
+
+/* The id that the client came with beats what the script says. */
+static void prefer_client(struct stream *stream, struct position_choice *choice) {
+    struct buf scratch = {0};
+    struct str id = sse_last_event_id(stream, &scratch);
+    if (id.len > 0)
+        start_after(choice, id);
+    buf_fini(&scratch);
+}
+
+/* names, prefixes, resume, after, not_before, overflow, events, bytes, subject */
+static int l_subscribe_stream(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct stream *stream = exchange->stream;
+    check_names(L, 2, "sse:subscribe");
+    struct position_choice choice = check_choice(L, 5, "sse:subscribe");
+    if (stream->state >= STREAM_FINISHED)
+        return 0; /* the client is gone: no fault of the handler */
+    struct subscription *sub = subscription_of(stream);
+    if (sub == NULL)
+        sub = subscribe(L, exchange);
+    if (lua_toboolean(L, 4))
+        prefer_client(stream, &choice);
+    choose(L, 2, &sub->position, choice, "sse:subscribe");
+    sse_resume(stream, sub->position.resumed);
+    return 0;
+}
+
+/* name, is a prefix -> whether it was there */
+static int l_unsubscribe_stream(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct str name = bind_check_topic(L, 2, "sse:unsubscribe");
+    struct subscription *sub = exchange ? subscription_of(exchange->stream) : NULL;
+    lua_pushboolean(L, sub && position_remove(&sub->position, name, lua_toboolean(L, 3)));
+    return 1;
+}
+
+/* --- tasks --- */
+
+struct sub { /* a userdata */
+    struct position position;
+    struct holding holding; /* of the task that made it */
+    struct generation *gen;
+    struct task *waiter; /* NULL: none */
+    int anchor;          /* of the userdata, while somebody waits */
+    bool open;
+};
+
+static void close_sub(struct sub *sub) {
+    if (!sub->open)
+        return;
+    sub->open = false;
+    list_remove(&sub->holding.link);
+    position_fini(&sub->position);
+    if (sub->waiter) {
+        lua_State *co = task_wake(sub->waiter);
+        lua_pushnil(co);
+        lua_pushliteral(co, "closed");
+    }
+}
+
+static void release(struct holding *holding) {
+    close_sub(CONTAINER_OF(holding, struct sub, holding));
+}
+
+static void set_str(lua_State *L, const char *field, struct str s) {
+    if (s.ptr == NULL)
+        return;
+    lua_pushlstring(L, s.ptr, s.len);
+    lua_setfield(L, -2, field);
+}
+
+/* Pushes {topic, id, event, data, key}. stack: +1 */
+static void push_event(lua_State *L, struct str topic, struct str key, struct str text) {
+    struct sse_event event;
+    struct buf data = {0};
+    sse_decode(text, &event, &data);
+    lua_createtable(L, 0, 5);
+    set_str(L, "topic", topic);
+    set_str(L, "key", key);
+    set_str(L, "id", event.id);
+    set_str(L, "event", event.event);
+    set_str(L, "data", event.data);
+    buf_fini(&data);
+}
+
+/* Pushes the next event; false: there is none yet. stack: +1 or 0 */
+static bool push_next(lua_State *L, struct sub *sub) {
+    struct span *span = &sub->position.reader->span;
+    span_release(span);
+    position_read(&sub->position, span, 1);
+    if (span->count == 0)
+        return false;
+    struct piece rest;
+    struct buf name = {0}, key = {0};
+    struct str chunk = {span->pieces[0].bytes, span->pieces[0].len};
+    bool has_key = piece_origin(&span->pieces[0], &name, &key);
+    push_event(L, name.data ? buf_str(&name) : (struct str){NULL, 0},
+               has_key ? buf_str(&key) : (struct str){NULL, 0}, span_cut_chunk(&chunk));
+    buf_fini(&name);
+    buf_fini(&key);
+    position_advance(&sub->position, span, span->pieces[0].len, &rest);
+    span_release(span);
+    return true;
+}
+
+static void on_news(struct position *position) {
+    struct sub *sub = CONTAINER_OF(position, struct sub, position);
+    if (sub->waiter && push_next(sub->waiter->co, sub)) {
+        lua_State *co = sub->waiter->co;
+        task_wake(sub->waiter);
+        lua_insert(co, -2); /* the nil that says no error goes first */
+    }
+}
+
+static const struct position_ops ops = {.news = on_news};
+
+static void disarm(struct task *task) {
+    struct sub *sub = task->armed;
+    sub->waiter = NULL;
+    generation_unref(sub->gen, sub->anchor);
+}
+
+static void expired(struct task *task, lua_State *co) {
+    (void)task;
+    lua_pushnil(co);
+    lua_pushliteral(co, "timeout");
+}
+
+static const struct wait waiting = {.what = "sub:next", .disarm = disarm, .expired = expired};
+
+/* names, prefixes, after, not_before -> a subscription */
+static int l_subscribe(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    check_names(L, 1, "weir.subscribe");
+    struct position_choice choice = check_choice(L, 3, "weir.subscribe");
+    struct sub *sub = lua_newuserdata(L, sizeof *sub);
+    struct task *task = task_current(L);
+    *sub = (struct sub){.gen = gen, .open = true, .holding = {.release = release}};
+    position_init(&sub->position, &gen->scheduler->reader, &ops);
+    list_init(&sub->holding.link);
+    if (task)
+        list_push(&task->holdings, &sub->holding.link);
+    luaL_getmetatable(L, META);
+    lua_setmetatable(L, -2);
+    choose(L, 1, &sub->position, choice, "weir.subscribe");
+    return 1;
+}
+
+/* subscription, timeout -> nil, event | nil, nil, why */
+static int l_next(lua_State *L) {
+    struct sub *sub = luaL_checkudata(L, 1, META);
+    uint64_t timeout = task_ms(L, 2);
+    struct task *task = task_enter(L, "sub:next");
+    if (task == NULL)
+        return task_refuse(L);
+    if (sub->waiter)
+        return state_error(L, "sub:next: another task waits for the next event of this "
+                              "subscription; give each task one of its own");
+    lua_pushnil(L);
+    if (!sub->open) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 3;
+    }
+    if (push_next(L, sub))
+        return 2;
+    if (timeout == 0) {
+        expired(task, L);
+        return 3;
+    }
+    lua_pushvalue(L, 1);
+    sub->anchor = generation_ref(sub->gen, L);
+    sub->waiter = task;
+    task->armed = sub;
+    return task_wait(task, &waiting, timeout);
+}
+
+static int l_close(lua_State *L) {
+    close_sub(luaL_checkudata(L, 1, META));
+    return 0;
+}
+
+static int l_gc(lua_State *L) {
+    close_sub(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* --- history --- */
+
+static int l_history(lua_State *L) {
+    struct str name = bind_check_topic(L, 1, "weir.history");
+    struct history history = {.limit = (size_t)luaL_checknumber(L, 4)};
+    if (!lua_isnoneornil(L, 2)) {
+        history.from_id = true;
+        if (event_id_parse(state_check_str(L, 2), &history.after) < 0)
+            state_error(L, "weir.history: after is no id; an id is what weir.publish returns");
+    }
+    history.before = EVENT_ID_NONE;
+    if (!lua_isnoneornil(L, 3) && event_id_parse(state_check_str(L, 3), &history.before) < 0)
+        state_error(L, "weir.history: before is no id; an id is what weir.publish returns");
+    history_read(&history, name);
+    lua_createtable(L, (int)history.count, 0);
+    struct str records = buf_str(&history.records), text, key;
+    for (int i = 1; history_next(&records, &text, &key); i++) {
+        push_event(L, name, key, text);
+        lua_rawseti(L, -2, i);
+    }
+    lua_pushboolean(L, history.more);
+    buf_fini(&history.records);
+    return 2;
+}
+
+void bind_subscribe(lua_State *L) {
+    static const luaL_Reg functions[] = {{"subscribe", l_subscribe},
+                                         {"subscription_next", l_next},
+                                         {"subscription_close", l_close},
+                                         {"history", l_history},
+                                         {"subscribe_stream", l_subscribe_stream},
+                                         {"unsubscribe_stream", l_unsubscribe_stream},
+                                         {NULL, NULL}};
+    state_set(L, functions);
+    luaL_newmetatable(L, META);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}

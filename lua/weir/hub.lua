@@ -1,0 +1,183 @@
+-- hub: topics as a script sees them: publishing, what they keep, their history, subscriptions of tasks.
+--
+-- The log, positions and delivery are the core's. Here arguments are checked, and data that is not a string becomes
+-- JSON. What a stream is sent is in sse.lua.
+
+local core = require "weir.core"
+local check = require "weir.check"
+local json = require "weir.json"
+
+local hub = {}
+
+-- ---- choosing topics ------------------------------------------------------------------------------------------------
+
+local Prefix = { __name = "weir.prefix" }
+Prefix.__index = Prefix
+
+function Prefix:__tostring() return ("weir.prefix %q"):format(self.text) end
+
+--- All topics that begin so, those made later too.
+function hub.prefix(text)
+  check.string("weir.prefix", "argument 1", text)
+  return setmetatable({ text = text }, Prefix)
+end
+
+local function is_prefix(value) return getmetatable(value) == Prefix end
+
+--- The names and the prefixes of a choice: a name, a prefix, or a list of them. Blames the caller `level` above.
+function hub.choose(what, choice, level)
+  level = (level or 2) + 1
+  local names, prefixes = {}, {}
+  if type(choice) ~= "table" or is_prefix(choice) then choice = { choice } end
+  for _, one in ipairs(choice) do
+    if is_prefix(one) then
+      prefixes[#prefixes + 1] = one.text
+    elseif type(one) == "string" then
+      names[#names + 1] = one
+    else
+      check.bad(what, "a topic", one, 'a name, or weir.prefix "user/"', level)
+    end
+  end
+  if #names + #prefixes == 0 then
+    error(what .. ": no topic; give it a name, weir.prefix \"user/\", or a list of them", level)
+  end
+  return names, prefixes
+end
+
+--- An id of `options`, a string or nil.
+function hub.check_id(what, options, name, level)
+  local id = options[name]
+  if id ~= nil and type(id) ~= "string" then
+    check.bad(what, name, id, "an id, as weir.publish returns it", (level or 2) + 1)
+  end
+  return id
+end
+
+-- ---- publishing -----------------------------------------------------------------------------------------------------
+
+local FIELDS = { event = true, data = true, key = true }
+
+-- data, event and key of an event that is a table. Its caller's caller is blamed.
+local function fields_of(event)
+  for field in pairs(event) do
+    if not FIELDS[field] then
+      error(("weir.publish: unknown field %s; known are: data, event, key"):format(check.show(field)), 3)
+    end
+  end
+  local data, name, key = event.data, event.event, event.key
+  if data == nil then error("weir.publish: the event has no data; give it some, if only \"\"", 3) end
+  if type(data) ~= "string" then data = json.encode(data) end
+  if name ~= nil then check.string("weir.publish", "event", name, 3) end
+  if key ~= nil then
+    check.string("weir.publish", "key", key, 3)
+    if key:find("[\r\n%z]") then error("weir.publish: CR, LF or NUL in key; leave them out", 3) end
+  end
+  return data, name, key
+end
+
+--- Appends an event to a topic: its id and how many streams are subscribed, or nil and "limit" or "io".
+function hub.publish(topic, event, options)
+  check.string("weir.publish", "argument 1 (topic)", topic)
+  local wait
+  if options ~= nil then
+    wait = check.options("weir.publish", options, { "wait" }).wait
+    if wait ~= nil then check.seconds("weir.publish", "wait", wait) end
+  end
+  if type(event) == "string" then return check(core.publish(topic, event, nil, nil, wait)) end
+  if type(event) ~= "table" then check.bad("weir.publish", "argument 2 (event)", event, "a string or a table") end
+  local data, name, key = fields_of(event)
+  return check(core.publish(topic, data, name, key, wait))
+end
+
+-- ---- what topics keep -----------------------------------------------------------------------------------------------
+
+local UNITS = { [""] = 1, ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
+
+-- Seconds from a number or from "24h".
+local function age_of(what, value)
+  if type(value) == "string" then
+    local digits, unit = value:match("^(%d+%.?%d*)(%a*)$")
+    local factor = digits and UNITS[unit]
+    value = factor and tonumber(digits) * factor or value
+  end
+  if type(value) ~= "number" or not (value > 0 and value < 1e12) then
+    check.bad("weir.topics", what, value, 'a span of time: seconds, or a string like "90s", "15m", "24h", "7d"', 4)
+  end
+  return value
+end
+
+local function rule_of(pattern, options)
+  if type(pattern) ~= "string" or pattern == "" or pattern:find("*", 1, true) and pattern:find("*", 1, true) ~= #pattern then
+    check.bad("weir.topics", "a pattern", pattern, 'a topic\'s name, or its beginning and "*"', 3)
+  end
+  check.options("weir.topics", options, { "history", "durable" }, 3)
+  local history = check.options("weir.topics", options.history, { "count", "age", "bytes" }, 3)
+  if options.durable ~= nil then check.boolean("weir.topics", "durable", options.durable, 3) end
+  local count, bytes = history.count or 1000, history.bytes or "1MB"
+  check.integer("weir.topics", "count", count, 1, 3)
+  return {
+    pattern = pattern,
+    count = count,
+    age = age_of("age", history.age or "1h"),
+    bytes = check.size("weir.topics", "bytes", bytes, 3),
+    durable = options.durable or false,
+  }
+end
+
+--- Says what topics keep: { ["user/*"] = { history = { count = 1000, age = "24h", bytes = "1MB" }, durable = true } }.
+function hub.topics(rules)
+  if type(rules) ~= "table" then check.bad("weir.topics", "argument 1", rules, "a table of patterns and options") end
+  local list = {}
+  for pattern, options in pairs(rules) do list[#list + 1] = rule_of(pattern, options) end
+  core.topics(list)
+end
+
+-- ---- looking --------------------------------------------------------------------------------------------------------
+
+--- The events that a topic keeps, oldest first: a list, and whether there are more.
+function hub.history(topic, options)
+  check.string("weir.history", "argument 1 (topic)", topic)
+  options = check.options("weir.history", options, { "after", "before", "limit" })
+  local limit = options.limit or 100
+  check.integer("weir.history", "limit", limit, 1)
+  return core.history(topic, hub.check_id("weir.history", options, "after"),
+    hub.check_id("weir.history", options, "before"), limit)
+end
+
+--- How many streams are subscribed to a topic, over all workers, and whose they are.
+function hub.presence(topic)
+  check.string("weir.presence", "argument 1 (topic)", topic)
+  return core.presence(topic)
+end
+
+-- ---- subscriptions of tasks -----------------------------------------------------------------------------------------
+
+local Subscription = { __name = "weir.subscription" }
+Subscription.__index = Subscription
+
+--- The next event, { topic, id, event, data, key }, waiting for it; nil and "timeout" or "closed".
+function Subscription:next(timeout)
+  if timeout ~= nil then check.seconds("sub:next", "argument 1 (timeout)", timeout) end
+  return check(core.subscription_next(self.handle, timeout))
+end
+
+--- Iterates over the events, waiting for each, until the subscription is closed.
+function Subscription:events()
+  return function() return (self:next()) end
+end
+
+--- Ends it; a task that waits gets nil, "closed".
+function Subscription:close()
+  core.subscription_close(self.handle)
+end
+
+--- Subscribes this task to topics. The subscription ends with the task, if not before.
+function hub.subscribe(topics, options)
+  local names, prefixes = hub.choose("weir.subscribe", topics)
+  options = check.options("weir.subscribe", options, { "after", "not_before" })
+  local after = hub.check_id("weir.subscribe", options, "after")
+  local not_before = hub.check_id("weir.subscribe", options, "not_before")
+  return setmetatable({ handle = core.subscribe(names, prefixes, after, not_before) }, Subscription)
+end
+
+return hub
