@@ -18,25 +18,28 @@ user_and_system() {
   cat /proc/"$pid"/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
 }
 
-# get PATH: a request to the server on a connection of its own; whether it was answered with 200.
-get() {
+# ask PATH: prints the body that the server answers with, on a connection of its own; fails if it is
+# not a 200.
+ask() {
   local answer tcp
   exec {tcp}<>"/dev/tcp/127.0.0.1/$port" || return
   printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$1" "$port" >&"$tcp"
-  answer=$(timeout 30 cat <&"$tcp")
+  answer=$(timeout 60 cat <&"$tcp")
   exec {tcp}>&-
-  [[ $answer == "HTTP/1.1 200 "* ]]
+  [[ $answer == "HTTP/1.1 200 "* ]] && printf '%s\n' "${answer#*$'\r\n\r\n'}"
 }
 
-# memory_per_stream FEW MANY: opens FEW and then MANY SSE streams of / and prints how many KiB of the
-# server's memory each of those between took. GET /collect must make the server collect its garbage.
+# memory_per_stream PATH FIRST FEW MANY: opens FEW and then MANY SSE streams of PATH, whose first event
+# has the data FIRST (or that begin with none), and prints how many KiB of the server's memory each
+# of those between took. GET /collect must make the server collect its garbage.
 memory_per_stream() {
-  local count bytes=() said more
-  coproc HOLD { client hold "$port" "$1" "$2"; }
+  local path=$1 first=$2 count bytes=() said more
+  shift 2
+  coproc HOLD { client hold "$port" "$path" "$first" "$1" "$2"; }
   exec {said}<&"${HOLD[0]}" {more}>&"${HOLD[1]}"
   for count; do
     [ "$count" = "$1" ] || echo more >&"$more"
-    read -r -t 60 _ <&"$said" && get /collect || return 1
+    read -r -t 60 _ <&"$said" && ask /collect >/dev/null || return 1
     bytes+=("$(user_memory)")
   done
   eval "exec ${HOLD[1]}>&-"
@@ -45,4 +48,18 @@ memory_per_stream() {
   awk -v few="${bytes[0]}" -v many="${bytes[1]}" -v streams=$(($2 - $1)) 'BEGIN {
     printf "%.3f\n", (many - few) / streams / 1024
   }'
+}
+
+# together_or_apart SUBJECT: how the client publishes several events to it.
+together_or_apart() {
+  case $1 in
+  nchan) echo apart ;;
+  *) echo together ;;
+  esac
+}
+
+# need_descriptors: ends the bench where 10,000 streams do not fit. Weir takes connections up to 80 %
+# of its descriptors.
+need_descriptors() {
+  [ "$(ulimit -n)" -ge 12800 ] || die "12,800 descriptors are needed, more than the hard limit"
 }

@@ -1,17 +1,19 @@
 /* hold: a crowd of browsers that each hold one SSE stream open and wait.
  *
- *   hold PORT COUNT [COUNT...]
+ *   hold PORT PATH FIRST COUNT [COUNT...]
  *
- *   open up to COUNT -> each: request -> head is a 200 of SSE -> first event -> held
+ *   open up to COUNT -> each: GET PATH -> head is a 200 of SSE -> event FIRST -> held
  *                    -> print "holding COUNT" -> a line on stdin: the next COUNT
  *                                             -> stdin closed: end
  *
- * COUNT is a total, so that memory can be read at several of them and the slope taken. The request
- * is Chromium's for an EventSource, with a cookie of its own for each stream: what a server keeps
- * of it is kept as often as there are streams. What arrives later (heartbeats) is read and dropped;
- * a stream that the server ends is a failure, because its memory would be missing from the figure.
- * Streams are closed by a reset, so that tens of thousands leave no TIME_WAIT behind.
+ * FIRST is the data of the first event; when it is empty a stream is held as soon as its head has
+ * come. COUNT is a total, so that memory can be read at several of them and the slope taken. The
+ * request is Chromium's for an EventSource, with a cookie of its own for each stream: what a server
+ * keeps of it is kept as often as there are streams. What arrives later (heartbeats) is read and
+ * dropped; a stream that the server ends is a failure, because its memory would be missing from the
+ * figure. Streams are closed by a reset, so that tens of thousands leave no TIME_WAIT behind.
  */
+#include "chromium.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -30,25 +32,7 @@
 #define STALL_MS 10000
 #define STDIN UINT32_MAX /* its number among what epoll watches */
 
-static const char REQUEST[] =
-    "GET / HTTP/1.1\r\n"
-    "Host: 127.0.0.1:%d\r\n"
-    "Connection: keep-alive\r\n"
-    "sec-ch-ua-platform: \"Linux\"\r\n"
-    "Cache-Control: no-cache\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/140.0.0.0 Safari/537.36\r\n"
-    "sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\"\r\n"
-    "sec-ch-ua-mobile: ?0\r\n"
-    "Accept: text/event-stream\r\n"
-    "Sec-Fetch-Site: same-origin\r\n"
-    "Sec-Fetch-Mode: cors\r\n"
-    "Sec-Fetch-Dest: empty\r\n"
-    "Referer: http://127.0.0.1:%d/\r\n"
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
-    "Accept-Language: en-US,en;q=0.9\r\n"
-    "Cookie: session=%016x%016x\r\n"
-    "\r\n";
+static const char REQUEST[] = "GET %s HTTP/1.1\r\n" CHROMIUM_HEADERS "\r\n";
 
 struct browser {
     int fd;
@@ -58,6 +42,8 @@ struct browser {
 
 struct crowd {
     int port;
+    const char *path;
+    char first[64]; /* the first event's data as it comes, or "" */
     int epoll;
     struct browser *browsers;
     uint32_t opened;
@@ -68,22 +54,22 @@ struct crowd {
 
 static void open_stream(struct crowd *crowd) {
     struct browser *browser = &crowd->browsers[crowd->opened];
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
     char request[1024];
-    int size = snprintf(request, sizeof request, REQUEST, crowd->port, crowd->port, crowd->opened,
-                        ~crowd->opened);
+    int size = snprintf(request, sizeof request, REQUEST, crowd->path, crowd->port, crowd->port,
+                        crowd->opened, ~crowd->opened);
 
     browser->fd = rig_connect(crowd->port);
     browser->start = malloc(START_MAX);
-    if (!browser->start || setsockopt(browser->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset))
-        rig_fail("cannot set up a stream: %m");
+    if (!browser->start)
+        rig_fail("no memory for a stream");
+    rig_reset_on_close(browser->fd);
     rig_watch(crowd->epoll, browser->fd, crowd->opened++);
     if (write(browser->fd, request, (size_t)size) != size)
         rig_fail("the server does not take a request: %m");
 }
 
 /* Whether the response's start holds a right head and the first event; fails if it is wrong. */
-static bool is_started(const struct browser *browser) {
+static bool is_started(const struct crowd *crowd, const struct browser *browser) {
     const char *body = strstr(browser->start, "\r\n\r\n");
     const char *type = strcasestr(browser->start, "\r\ncontent-type: text/event-stream");
 
@@ -91,7 +77,7 @@ static bool is_started(const struct browser *browser) {
         return false;
     if (strncmp(browser->start, "HTTP/1.1 200 ", 13) != 0 || !type || type > body)
         rig_fail("not an SSE stream:\n%s", browser->start);
-    return strstr(body, "\ndata: hello\n") != NULL;
+    return strstr(body, crowd->first) != NULL;
 }
 
 static void keep(struct crowd *crowd, struct browser *browser, const char *bytes, size_t size) {
@@ -100,7 +86,7 @@ static void keep(struct crowd *crowd, struct browser *browser, const char *bytes
     memcpy(browser->start + browser->got, bytes, size);
     browser->got += size;
     browser->start[browser->got] = '\0';
-    if (!is_started(browser))
+    if (!is_started(crowd, browser))
         return;
     free(browser->start);
     browser->start = NULL;
@@ -154,8 +140,11 @@ int main(int argc, char **argv) {
     struct crowd crowd = {0};
     long most;
 
-    if (argc < 3)
-        rig_fail("usage: hold PORT COUNT [COUNT...]");
+    if (argc < 5 || strlen(argv[3]) > sizeof crowd.first / 2)
+        rig_fail("usage: hold PORT PATH FIRST COUNT [COUNT...], FIRST being short or empty");
+    crowd.path = argv[2];
+    if (argv[3][0])
+        snprintf(crowd.first, sizeof crowd.first, "\ndata: %s\n", argv[3]);
     crowd.port = (int)rig_number(argv[1], "PORT", 1, 65535);
     most = rig_number(argv[argc - 1], "COUNT", 1, 1000000);
     crowd.browsers = calloc((size_t)most, sizeof *crowd.browsers);
@@ -164,7 +153,7 @@ int main(int argc, char **argv) {
     crowd.epoll = rig_epoll();
     rig_watch(crowd.epoll, STDIN_FILENO, STDIN);
 
-    for (int i = 2; i < argc && !crowd.over; i++) {
+    for (int i = 4; i < argc && !crowd.over; i++) {
         fill(&crowd, (uint32_t)rig_number(argv[i], "COUNT", crowd.held, most));
         printf("holding %u\n", crowd.held);
         fflush(stdout);

@@ -1,7 +1,8 @@
 /* load: a load generator, and the reader of the server's CPU clock.
  *
- *   load PORT PID CONNECTIONS REQUESTS BODY
+ *   load PORT PID CONNECTIONS REQUESTS BODY [PATH POSTED]
  *
+ * GET of / unless a PATH is named to which POSTED is sent; BODY is what each response must hold.
  * A closed loop: each keep-alive connection has one request under way, and sends the next as soon
  * as it has the whole response. The first tenth, before REQUESTS are counted, is for warming up;
  * the clocks are read between two responses at full load, so the ends of a run are not measured.
@@ -43,7 +44,7 @@ struct client {
 
 struct load {
     const char *body;
-    char request[128];
+    char request[1024];
     size_t request_size;
     long done;
     struct client *clients;
@@ -160,13 +161,24 @@ static void drive(struct load *load, long requests) {
     }
 }
 
+/* GET of /, or POST of `posted` to `path`. */
+static void prepare_request(struct load *load, int port, const char *path, const char *posted) {
+    int size = snprintf(load->request, sizeof load->request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d",
+                        posted ? "POST" : "GET", path, port);
+
+    if (posted)
+        size += snprintf(load->request + size, sizeof load->request - (size_t)size,
+                         "\r\nContent-Length: %zu\r\n\r\n%s", strlen(posted), posted);
+    else
+        size += snprintf(load->request + size, sizeof load->request - (size_t)size, "\r\n\r\n");
+    load->request_size = (size_t)size;
+}
+
 static void open_clients(struct load *load, int port, long connections) {
     load->epoll = rig_epoll();
     load->clients = calloc((size_t)connections, sizeof *load->clients);
     if (!load->clients)
         rig_fail("no memory for %ld connections", connections);
-    load->request_size = (size_t)snprintf(load->request, sizeof load->request,
-                                          "GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", port);
     for (long i = 0; i < connections; i++) {
         load->clients[i].fd = rig_connect(port);
         rig_watch(load->epoll, load->clients[i].fd, (uint32_t)i);
@@ -179,16 +191,20 @@ int main(int argc, char **argv) {
     uint64_t cpu, wall;
     pid_t pid;
     long requests, before;
+    int port;
 
-    if (argc != 6)
-        rig_fail("usage: load PORT PID CONNECTIONS REQUESTS BODY");
+    if (argc != 6 && argc != 8)
+        rig_fail("usage: load PORT PID CONNECTIONS REQUESTS BODY [PATH POSTED]");
     pid = (pid_t)rig_number(argv[2], "PID", 1, INT32_MAX);
     requests = rig_number(argv[4], "REQUESTS", 1000, 1000000000);
     load.body = argv[5];
     if (strlen(load.body) > RESPONSE_MAX / 2)
         rig_fail("BODY is longer than %d bytes", RESPONSE_MAX / 2);
-    open_clients(&load, (int)rig_number(argv[1], "PORT", 1, 65535),
-                 rig_number(argv[3], "CONNECTIONS", 1, 10000));
+    if (argc == 8 && strlen(argv[6]) + strlen(argv[7]) > sizeof load.request / 2)
+        rig_fail("PATH and POSTED are longer than %zu bytes", sizeof load.request / 2);
+    port = (int)rig_number(argv[1], "PORT", 1, 65535);
+    prepare_request(&load, port, argc == 8 ? argv[6] : "/", argc == 8 ? argv[7] : NULL);
+    open_clients(&load, port, rig_number(argv[3], "CONNECTIONS", 1, 10000));
 
     drive(&load, requests / 10);
     before = load.done;

@@ -19,12 +19,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 511
+#define ETHERNET_SEGMENT 1460
 #define NANOSECONDS 1000000000u
 
 void rig_fail(const char *format, ...) {
@@ -69,17 +71,41 @@ int rig_listen(const char *name) {
     return fd;
 }
 
-int rig_connect(int port) {
+static void connect_to(int fd, int port) {
     struct sockaddr_in address = local(port);
     int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     /* Connecting blocks: the server's backlog, not the bench, sets the pace. */
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address))
         rig_fail("cannot connect to port %d: %m", port);
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) || fcntl(fd, F_SETFL, O_NONBLOCK))
         rig_fail("cannot set up a connection: %m");
+}
+
+int rig_connect(int port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    connect_to(fd, port);
     return fd;
+}
+
+int rig_connect_narrow(int port) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int segment = ETHERNET_SEGMENT,
+        buffer = 1; /* the kernel makes the least of it that it allows */
+
+    if (setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment) ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer))
+        rig_fail("cannot narrow a connection: %m");
+    connect_to(fd, port);
+    return fd;
+}
+
+void rig_reset_on_close(int fd) {
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset))
+        rig_fail("cannot set up a connection: %m");
 }
 
 int rig_epoll(void) {
@@ -112,6 +138,24 @@ uint64_t rig_cpu(pid_t pid) {
     if (errno)
         rig_fail("process %ld has no CPU clock: %m", (long)pid);
     return read_clock(clock);
+}
+
+long rig_memory(pid_t pid) {
+    char path[64], line[256];
+    long kibibytes = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", (long)pid);
+    file = fopen(path, "r");
+    if (!file)
+        rig_fail("cannot read %s: %m", path);
+    while (kibibytes < 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, "Pss_Anon:", 9) == 0)
+            kibibytes = strtol(line + 9, NULL, 10);
+    fclose(file);
+    if (kibibytes < 0)
+        rig_fail("no Pss_Anon in %s", path);
+    return kibibytes * 1024;
 }
 
 uint64_t rig_now(void) {

@@ -1,4 +1,5 @@
-/* rig: what every program of the bench needs: a way to give up, local sockets, CPU clocks. */
+/* rig: what every program of the bench needs: a way to give up, local sockets, what the server
+ * uses. */
 #ifndef BENCH_RIG_H
 #define BENCH_RIG_H
 
@@ -16,12 +17,19 @@ long rig_number(const char *text, const char *what, long low, long high);
 int rig_listen(const char *name);
 /* A connected socket to `port` of 127.0.0.1, non-blocking from then on, TCP_NODELAY set. */
 int rig_connect(int port);
+/* The same for a peer on a network that will read little: segments as on Ethernet, which also keeps
+ * the server's kernel from buffering megabytes, and the least of receive buffers. */
+int rig_connect_narrow(int port);
+/* Closing `fd` resets its connection, so that thousands leave no TIME_WAIT behind. */
+void rig_reset_on_close(int fd);
 /* A new epoll descriptor. */
 int rig_epoll(void);
 /* Adds `fd` to `epoll`, edge-triggered for reading; `number` comes back as data.u32. */
 void rig_watch(int epoll, int fd, uint32_t number);
 /* Nanoseconds of CPU, user and system, that all threads of `pid` have used since it started. */
 uint64_t rig_cpu(pid_t pid);
+/* Bytes of anonymous memory of `pid`, each shared page divided by those who share it. */
+long rig_memory(pid_t pid);
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t rig_now(void);
 

@@ -10,10 +10,11 @@
 server=''
 
 # The first CPU this shell may use is for the clients, the last for the server.
+# `all_cpus` is both and what lies between.
 choose_cpus() {
   local list
   list=$(taskset -cp $$) && list=${list##*: }
-  client_cpu=${list%%[-,]*} server_cpu=${list##*[-,]}
+  all_cpus=$list client_cpu=${list%%[-,]*} server_cpu=${list##*[-,]}
   if [ "$client_cpu" = "$server_cpu" ]; then
     pinning="one CPU for server and clients: too few for figures that count"
   else
@@ -65,24 +66,24 @@ serve_least() {
   launch "$tools/$1"
 }
 
-# serve_weir APP [OPTION...]: one worker, default limits.
+# serve_weir APP [OPTION...]: default limits and one worker, unless `workers` says otherwise.
 serve_weir() {
-  launch "$weir" serve "$@" --workers 1 --listen 127.0.0.1:0
+  launch "$weir" serve "$@" --workers "${workers:-1}" --listen 127.0.0.1:0
 }
 
-# serve_nginx: nginx with Lua, one worker, access log on; its locations come on standard input. 2:
-# not installed. What differs from Debian's defaults: connections are as many as a row needs and are
+# serve_nginx [MODULE...]: nginx with Lua and further modules of Debian's, one worker, access log on;
+# its locations come on standard input. 2: not installed. What differs from Debian's defaults: connections are as many as a row needs and are
 # kept for as many requests as it sends.
 serve_nginx() {
-  local modules=/usr/lib/nginx/modules nginx locations tries
-  nginx=$(PATH=$PATH:/usr/sbin command -v nginx) && [ -e $modules/ngx_http_lua_module.so ] ||
-    return 2
+  local folder=/usr/lib/nginx/modules modules=(ndk_http ngx_http_lua "$@") module nginx locations tries
+  nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 2
+  for module in "${modules[@]}"; do [ -e "$folder/${module}_module.so" ] || return 2; done
   locations=$(cat)
   # A port below the range of ephemeral ones, so that no client of ours has it.
   for tries in 1 2 3 4 5; do
     nginx_config $((20000 + RANDOM % 12000)) >"$scratch/nginx.conf"
     launch "$nginx" -e "$scratch/error.log" -p "$scratch" -c "$scratch/nginx.conf" && {
-      launched="nginx as serve_nginx of $here/servers.bash, locations of $here/rows/$row.bash"
+      launched="nginx as serve_nginx of $here/servers.bash, for $here/rows/$row.bash"
       return 0
     }
     [ ! -e "$scratch/error.log" ] || cat "$scratch/error.log" >>"$scratch/stderr"
@@ -90,15 +91,34 @@ serve_nginx() {
   return 1
 }
 
-# nginx_config PORT: with $locations, a configuration.
+# serve_nchan: nchan, answering as hub.lua does but for one event in each publish; its topics keep as
+# much as Weir's. 2: not installed.
+serve_nchan() {
+  serve_nginx ngx_nchan <<'END' || return
+    location = /events {
+      nchan_subscriber eventsource;
+      nchan_channel_id $arg_topic;
+      nchan_subscriber_first_message newest;
+    }
+    location = /publish {
+      nchan_publisher;
+      nchan_channel_id $arg_topic;
+      nchan_message_buffer_length 1000;
+      nchan_message_timeout 1h;
+    }
+    location = /collect { return 200; }
+END
+  launched="nginx as serve_nchan of $here/servers.bash"
+}
+
+# nginx_config PORT: with $locations and $modules, a configuration.
 nginx_config() {
   cat <<END
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile $(ulimit -n);
 pid $scratch/nginx.pid;
-load_module $modules/ndk_http_module.so;
-load_module $modules/ngx_http_lua_module.so;
+$(printf "load_module $folder/%s_module.so;\n" "${modules[@]}")
 events { worker_connections $(($(ulimit -n) - 100)); }
 http {
   access_log $scratch/access.log;

@@ -33,7 +33,6 @@ END
 }
 
 measure() {
-  # Weir takes connections up to 80 % of its descriptors.
-  [ "$(ulimit -n)" -ge 12800 ] || die "12,800 descriptors are needed, more than the hard limit"
-  memory_per_stream 5000 10000
+  need_descriptors
+  memory_per_stream / hello 5000 10000
 }
