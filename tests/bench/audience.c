@@ -169,11 +169,13 @@ static void take_answers(struct audience *audience) {
     char *at = audience->answers, *body;
 
     while ((body = strstr(at, "\r\n\r\n"))) {
-        const char *length = strcasestr(at, "\r\ncontent-length:");
+        const char *name = "\r\ncontent-length:";
+        const char *length = strcasestr(at, name);
 
-        if (strncmp(at, "HTTP/1.1 20", 11) != 0 || !length || length > body || !audience->due)
+        if (strncmp(at, "HTTP/1.1 20", 11) == 0 && length && length < body && audience->due)
+            body += 4 + strtoul(length + strlen(name), NULL, 10);
+        else
             rig_fail("not the answer to a publish:\n%s", at);
-        body += 4 + strtoul(length + sizeof "\r\ncontent-length:" - 1, NULL, 10);
         if (body > audience->answers + audience->answered)
             break;
         at = body;

@@ -35,10 +35,12 @@ static char *find_id(char *stream) {
         return NULL;
     for (char *line = strstr(stream, "\nid:"); line && line < event; line = strstr(line, "\nid:"))
         id = line += 4;
-    if (!id)
+    if (id) {
+        id += strspn(id, " ");
+        id[strcspn(id, "\r\n")] = '\0';
+    } else {
         rig_fail("an event has no id:\n%s", stream);
-    id += strspn(id, " ");
-    id[strcspn(id, "\r\n")] = '\0';
+    }
     return id;
 }
 
