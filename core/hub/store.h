@@ -63,7 +63,7 @@ struct retention {
 };
 #define RETENTION_ALL ((struct retention){UINT64_MAX, UINT64_MAX, 0})
 
-struct store_op { /* the store's own: a place in the writer's queue */
+struct store_op { /* the store's own: a place in one of its queues */
     struct list link;
     int kind;
 };
@@ -83,7 +83,8 @@ struct stored_event {
 /* Queues an event. From any thread, but in order of ids: the caller's lock sees to it. */
 void store_append(struct store *store, struct stored_event *event);
 /* Queues a new retention for a topic that nobody publishes to; `topic` is copied. For one the store
- * does not know it does nothing. */
+ * does not know it does nothing. A retention is not in the file: after a restart it is to be given
+ * again, with the next event or with this. */
 void store_trim(struct store *store, struct str topic, struct retention keep);
 /* Queues the end of a topic: its events, its floor and its name go; `topic` is copied. Its ids stay
  * spent (store_last_id). */
@@ -134,13 +135,12 @@ struct page {
     size_t count;
     struct page_entry *entries;
     struct buf bytes;
-    /* The largest id above `after` (and up to `upto`) that was trimmed from any of the topics; 0:
-     * none was, the page is complete. Seen before the events were read, so what is trimmed
-     * meanwhile is told by the next page. */
+    /* The largest id above `after` that was trimmed from any of the topics; 0: none was, nothing is
+     * missing between `after` and the last entry. */
     uint64_t floor;
 
     /* The store's own. */
-    struct list link;
+    struct store_op op;
     size_t entries_cap;
     bool cancelled;
 };

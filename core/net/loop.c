@@ -193,6 +193,14 @@ void loop_post(struct loop *loop, struct mail *mail) {
     uv_async_send(&loop->bell);
 }
 
+void loop_retract(struct loop *loop, struct mail *mail) {
+    uv_mutex_lock(&loop->mail_lock);
+    if (mail->posted)
+        list_remove(&mail->link);
+    mail->posted = false;
+    uv_mutex_unlock(&loop->mail_lock);
+}
+
 static void count_handle(uv_handle_t *handle, void *arg) {
     (void)handle;
     ++*(int *)arg;

@@ -58,6 +58,8 @@ void loop_fini(struct loop *loop);
 /* From any thread: runs `mail` on the loop's thread, in the order of posting. One that waits
  * already is run once. */
 void loop_post(struct loop *loop, struct mail *mail);
+/* From the loop's own thread: mail that was posted is not run, if it has not been. */
+void loop_retract(struct loop *loop, struct mail *mail);
 /* The first who asks for the time after poll has returned reads the clock. */
 void loop_wake_up(struct loop *loop);
 /* From the loop's own thread: runs `chore` once, at the end of this turn, or of the next one if

@@ -1,0 +1,203 @@
+/* store_events: what the writer does with the events of topics: append, trim, forget.
+ *
+ * Appending to a topic that is full would cost a deletion for each event. So trimming has two
+ * steps. The *floor* moves at once and by exactly what the retention asks; readers begin above it.
+ * What lies below it is *hidden*, and deleted when enough has gathered:
+ *
+ *       deleted    |   hidden   |        kept                 |  appended
+ *     -------------+------------+-----------------------------+----------> id
+ *         floor of the file   floor                         last
+ *
+ * After a crash the hidden ones are back until the topic's retention is given again. Ids and
+ * lengths of the oldest kept events are read ahead, some at a time, so that moving the floor is
+ * mostly arithmetic. How much a topic holds is counted when it is first written to, from the
+ * records' heads alone.
+ *
+ * All of it runs on the writer's thread within a transaction; an error undoes the whole group, the
+ * state of the topics included (store_topics.c). */
+#include "hub/store_own.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#define HIDDEN_LEAST 16 /* events, before they are deleted: an eighth of what is kept, */
+#define HIDDEN_MOST 1024
+#define HIDDEN_BYTES (64u << 10) /* or an eighth of the bytes, at least this */
+
+static sqlite3_stmt *use_for(struct store *store, enum statement which, const struct topic *topic) {
+    sqlite3_stmt *stmt = db_use(&store->write_db, which);
+    sqlite3_bind_int64(stmt, 1, topic->number);
+    return stmt;
+}
+
+/* --- trimming --- */
+
+/* Counts what is above the floor; what is below it in the file still counts as hidden, whatever its
+ * number. */
+static int count(struct store *store, struct topic *topic) {
+    sqlite3_stmt *stmt = use_for(store, EVENTS_COUNT, topic);
+    sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
+    int rc = db_step(stmt);
+    if (rc < 0)
+        return rc;
+    topic->now.count = (uint64_t)sqlite3_column_int64(stmt, 0);
+    topic->now.bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
+    topic->now.counted = true;
+    sqlite3_reset(stmt);
+    return 0;
+}
+
+static int read_ahead(struct store *store, struct topic *topic) {
+    if (topic->ahead == NULL)
+        topic->ahead = mem_zalloc(sizeof *topic->ahead);
+    struct topic_ahead *ahead = topic->ahead;
+    ahead->at = ahead->count = 0;
+    sqlite3_stmt *stmt = use_for(store, EVENTS_OLDEST, topic);
+    sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
+    sqlite3_bind_int64(stmt, 3, TOPIC_AHEAD);
+    int rc;
+    while ((rc = db_step(stmt)) == 1) {
+        ahead->id[ahead->count] = (uint64_t)sqlite3_column_int64(stmt, 0);
+        ahead->len[ahead->count++] = (uint64_t)sqlite3_column_int64(stmt, 1);
+    }
+    return rc;
+}
+
+/* Whether the oldest event is one too many; `*oldest` is its place ahead. 1, 0, or an error. */
+static int exceeds(struct store *store, struct topic *topic, const struct retention *keep) {
+    const struct topic_state *now = &topic->now;
+    bool many = now->count > keep->count || (now->bytes > keep->bytes && now->count > 1);
+    if (now->count == 0 || (!many && keep->after <= now->floor))
+        return 0;
+    if (topic->ahead == NULL || topic->ahead->at == topic->ahead->count) {
+        int rc = read_ahead(store, topic);
+        if (rc < 0)
+            return rc;
+        if (topic->ahead->count == 0)
+            return 0;
+    }
+    return many || topic->ahead->id[topic->ahead->at] <= keep->after;
+}
+
+static int raise_floor(struct store *store, struct topic *topic, const struct retention *keep) {
+    int rc;
+    while ((rc = exceeds(store, topic, keep)) == 1) {
+        struct topic_state *now = &topic->now;
+        uint64_t len = topic->ahead->len[topic->ahead->at];
+        now->floor = topic->ahead->id[topic->ahead->at++];
+        now->count--;
+        now->bytes -= len;
+        now->hidden++;
+        now->hidden_bytes += len;
+    }
+    return rc;
+}
+
+static bool is_worth_deleting(const struct topic_state *now, const struct retention *keep) {
+    uint64_t most = keep->count / 8, most_bytes = keep->bytes / 8;
+    if (most < HIDDEN_LEAST)
+        most = HIDDEN_LEAST;
+    if (most > HIDDEN_MOST)
+        most = HIDDEN_MOST;
+    if (most_bytes < HIDDEN_BYTES)
+        most_bytes = HIDDEN_BYTES;
+    return now->hidden >= most || now->hidden_bytes >= most_bytes;
+}
+
+static int delete_hidden(struct store *store, struct topic *topic) {
+    sqlite3_stmt *stmt = use_for(store, EVENTS_DELETE, topic);
+    sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
+    int rc = db_run(stmt);
+    if (rc < 0)
+        return rc;
+    stmt = use_for(store, TOPICS_SET_FLOOR, topic);
+    sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
+    topic->now.hidden = topic->now.hidden_bytes = 0;
+    return db_run(stmt);
+}
+
+/* --- appending --- */
+
+static int add_topic(struct store *store, struct str name, struct topic **out) {
+    struct topic *topic = *out = topics_add(&store->topics, name);
+    topic->now.counted = true; /* as empty */
+    sqlite3_stmt *stmt = use_for(store, TOPICS_INSERT, topic);
+    db_bind_bytes(stmt, 2, name);
+    return db_run(stmt);
+}
+
+static int insert(struct store *store, struct topic *topic, const struct stored_event *event) {
+    sqlite3_stmt *stmt = use_for(store, EVENTS_INSERT, topic);
+    sqlite3_bind_int64(stmt, 2, (int64_t)event->id);
+    if (event->key.len)
+        db_bind_bytes(stmt, 3, event->key);
+    else
+        sqlite3_bind_null(stmt, 3);
+    db_bind_bytes(stmt, 4, event->text);
+    int rc = db_run(stmt);
+    if (rc < 0)
+        return rc;
+    topic->now.last = event->id;
+    topic->now.count++;
+    topic->now.bytes += event->text.len;
+    return 0;
+}
+
+int events_append(struct store *store, struct stored_event *event) {
+    struct topic *topic = topics_find(&store->topics, event->topic);
+    int rc = fault("store_write");
+    if (rc == 0 && topic == NULL)
+        rc = add_topic(store, event->topic, &topic);
+    if (rc < 0)
+        return rc;
+    topics_touch(&store->topics, topic);
+    if (!topic->now.counted)
+        rc = count(store, topic);
+    if (rc == 0)
+        rc = insert(store, topic, event);
+    if (rc == 0)
+        rc = raise_floor(store, topic, &event->keep);
+    if (rc == 0 && is_worth_deleting(&topic->now, &event->keep))
+        rc = delete_hidden(store, topic);
+    return rc;
+}
+
+/* --- what comes without an event --- */
+
+int events_trim(struct store *store, struct str name, struct retention keep) {
+    struct topic *topic = topics_find(&store->topics, name);
+    if (topic == NULL)
+        return 0;
+    int rc = fault("store_write");
+    topics_touch(&store->topics, topic);
+    if (rc == 0 && !topic->now.counted)
+        rc = count(store, topic);
+    if (rc == 0)
+        rc = raise_floor(store, topic, &keep);
+    if (rc == 0 && topic->now.hidden > 0)
+        rc = delete_hidden(store, topic);
+    return rc;
+}
+
+int events_forget(struct store *store, struct str name) {
+    struct topic *topic = topics_find(&store->topics, name);
+    if (topic == NULL)
+        return 0;
+    int rc = fault("store_write");
+    topics_touch(&store->topics, topic);
+    topic->gone = true;
+    if (store->topics.forgotten < topic->now.last)
+        store->topics.forgotten = topic->now.last;
+    sqlite3_stmt *stmt = use_for(store, EVENTS_DELETE, topic);
+    sqlite3_bind_int64(stmt, 2, INT64_MAX);
+    if (rc == 0)
+        rc = db_run(stmt);
+    if (rc == 0)
+        rc = db_run(use_for(store, TOPICS_DELETE, topic));
+    if (rc < 0)
+        return rc;
+    stmt = db_use(&store->write_db, META_SET);
+    db_bind_bytes(stmt, 1, STR("last_id"));
+    sqlite3_bind_int64(stmt, 2, (int64_t)store->topics.forgotten);
+    return db_run(stmt);
+}

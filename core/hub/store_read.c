@@ -1,0 +1,254 @@
+/* store_read: one page of history: events of some topics, merged in order of ids.
+ *
+ * One statement walks one topic from a position on; many topics are merged with that same statement
+ * over and over. Each topic that has news is known by the id of its next event; a heap gives the
+ * smallest, and the walk along that topic goes on until it passes the next smallest:
+ *
+ *     A: 3 4 9      heap: A3 B5 C8     walk A: 3 4, stop before 9    -> heap: B5 C8 A9
+ *     B: 5 6                           walk B: 5 6, end              -> heap: C8 A9
+ *     C: 8                             ...
+ *
+ * So a page costs one lookup for each topic that has news, and one for each change of topic; a page
+ * of one topic is a single range. Nothing is sorted, nothing is skipped over.
+ *
+ * What is trimmed must not be lost without a word. The snapshot is taken first, then the floors are
+ * read: those in memory, which may be newer (what is hidden is not given), and those in the file,
+ * which are as old as the snapshot (what was deleted is told, though the writer has not yet
+ * published it). */
+#include "hub/store_own.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CANCEL_EVERY 64 /* events between two looks at `cancelled` */
+
+struct source { /* a topic with news */
+    uint64_t after;
+    uint64_t next; /* the id of its next event, or less */
+    int64_t number;
+    uint32_t index; /* in page->topics */
+};
+
+struct merge {
+    struct store_db *db;
+    struct page *page;
+    uint64_t upto;          /* fits SQLite's integers */
+    struct source *sources; /* a heap over `next` once all are known */
+    size_t count;
+};
+
+/* --- the heap --- */
+
+static void sift_down(struct merge *merge, size_t i) {
+    struct source *sources = merge->sources;
+    for (;;) {
+        size_t least = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < merge->count; child++)
+            if (sources[child].next < sources[least].next)
+                least = child;
+        if (least == i)
+            return;
+        struct source moved = sources[i];
+        sources[i] = sources[least];
+        sources[least] = moved;
+        i = least;
+    }
+}
+
+static void heapify(struct merge *merge) {
+    for (size_t i = merge->count / 2; i-- > 0;)
+        sift_down(merge, i);
+}
+
+static uint64_t second_least(const struct merge *merge) {
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 1; i <= 2 && i < merge->count; i++)
+        if (merge->sources[i].next < least)
+            least = merge->sources[i].next;
+    return least;
+}
+
+/* --- which topics --- */
+
+static void see_floor(struct page *page, struct source *source, uint64_t floor) {
+    if (floor > page->after && floor > page->floor)
+        page->floor = floor;
+    if (floor > source->after)
+        source->after = floor;
+}
+
+/* The topics that were written to after page->after. */
+static void find_sources(struct store *store, struct merge *merge) {
+    struct page *page = merge->page;
+    merge->sources = mem_alloc(page->ntopics * sizeof *merge->sources);
+    pthread_mutex_lock(&store->topics.lock);
+    for (size_t i = 0; i < page->ntopics; i++) {
+        const struct topic *topic = topics_committed(&store->topics, page->topics[i]);
+        if (topic == NULL || topic->committed.last <= page->after)
+            continue;
+        struct source *source = &merge->sources[merge->count++];
+        *source =
+            (struct source){.after = page->after, .number = topic->number, .index = (uint32_t)i};
+        see_floor(page, source, topic->committed.floor);
+    }
+    pthread_mutex_unlock(&store->topics.lock);
+}
+
+static sqlite3_stmt *use_for(struct merge *merge, enum statement which,
+                             const struct source *source) {
+    sqlite3_stmt *stmt = db_use(merge->db, which);
+    sqlite3_bind_int64(stmt, 1, source->number);
+    return stmt;
+}
+
+static sqlite3_stmt *use_range(struct merge *merge, enum statement which,
+                               const struct source *source) {
+    sqlite3_stmt *stmt = use_for(merge, which, source);
+    sqlite3_bind_int64(stmt, 2, (int64_t)source->after);
+    sqlite3_bind_int64(stmt, 3, (int64_t)merge->upto);
+    return stmt;
+}
+
+/* 1: the source has an event; 0: none; or an error. */
+static int peek(struct merge *merge, struct source *source) {
+    sqlite3_stmt *stmt = use_for(merge, TOPICS_FLOOR, source);
+    int rc = db_step(stmt);
+    if (rc < 0)
+        return rc;
+    if (rc == 1)
+        see_floor(merge->page, source, (uint64_t)sqlite3_column_int64(stmt, 0));
+    sqlite3_reset(stmt);
+    if (source->after >= merge->upto)
+        return 0;
+    stmt = use_range(merge, EVENTS_PEEK, source);
+    rc = db_step(stmt);
+    if (rc == 1)
+        source->next = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+static int peek_all(struct merge *merge) {
+    size_t left = 0;
+    for (size_t i = 0; i < merge->count; i++) {
+        int rc = peek(merge, &merge->sources[i]);
+        if (rc < 0)
+            return rc;
+        if (rc == 1)
+            merge->sources[left++] = merge->sources[i];
+    }
+    merge->count = left;
+    heapify(merge);
+    return 0;
+}
+
+/* --- the events --- */
+
+static void add_entry(struct page *page, const struct source *source, sqlite3_stmt *stmt) {
+    struct str key = db_column(stmt, 1), text = db_column(stmt, 2);
+    if (page->count == page->entries_cap) {
+        page->entries_cap = page->entries_cap ? page->entries_cap * 2 : 64;
+        page->entries = mem_resize(page->entries, page->entries_cap * sizeof *page->entries);
+    }
+    page->entries[page->count++] =
+        (struct page_entry){.id = (uint64_t)sqlite3_column_int64(stmt, 0),
+                            .topic = source->index,
+                            .key_len = (uint32_t)key.len,
+                            .text_len = (uint32_t)text.len,
+                            .at = page->bytes.len};
+    buf_add(&page->bytes, key);
+    buf_add(&page->bytes, text);
+}
+
+static bool fits(const struct page *page, sqlite3_stmt *stmt) {
+    size_t size = (size_t)sqlite3_column_bytes(stmt, 1) + (size_t)sqlite3_column_bytes(stmt, 2);
+    return page->count == 0 || page->bytes.len + size <= page->bytes_max;
+}
+
+static bool is_cancelled(struct page *page) {
+    return __atomic_load_n(&page->cancelled, __ATOMIC_RELAXED);
+}
+
+/* Takes from the first source what comes before `limit`. 1: there is more of it, at source->next;
+ * 0: it has ended; or an error. */
+static int walk(struct merge *merge, uint64_t limit) {
+    struct page *page = merge->page;
+    struct source *source = &merge->sources[0];
+    sqlite3_stmt *stmt = use_range(merge, EVENTS_SCAN, source);
+    int rc;
+    while ((rc = db_step(stmt)) == 1) {
+        uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 0);
+        source->next = id;
+        if (id > limit)
+            break;
+        page->more = !fits(page, stmt);
+        if (page->more)
+            break;
+        add_entry(page, source, stmt);
+        source->after = id;
+        if (page->count % CANCEL_EVERY == 0 && is_cancelled(page)) {
+            rc = UV_ECANCELED;
+            break;
+        }
+    }
+    sqlite3_reset(stmt);
+    return rc;
+}
+
+static int take_events(struct merge *merge) {
+    while (merge->count > 0) {
+        int rc = walk(merge, second_least(merge));
+        if (rc < 0)
+            return rc;
+        if (merge->page->more)
+            return 0;
+        if (rc == 0)
+            merge->sources[0] = merge->sources[--merge->count];
+        sift_down(merge, 0);
+    }
+    return 0;
+}
+
+static int fill(struct store *store, struct merge *merge) {
+    int rc = fault("store_read");
+    if (rc == 0)
+        rc = db_run(db_use(merge->db, DB_BEGIN_READ));
+    struct source nobody = {0};
+    if (rc == 0)
+        rc = db_run(use_for(merge, TOPICS_FLOOR, &nobody)); /* takes the snapshot */
+    if (rc < 0)
+        return rc;
+    find_sources(store, merge);
+    rc = peek_all(merge);
+    return rc == 0 ? take_events(merge) : rc;
+}
+
+void page_fill(struct store *store, struct page *page) {
+    struct merge merge = {.db = store->read_db, .page = page, .upto = page->upto};
+    if (merge.upto > INT64_MAX)
+        merge.upto = INT64_MAX;
+    page->count = 0;
+    page->bytes.len = 0;
+    page->more = false;
+    page->floor = 0;
+    page->error = is_cancelled(page) ? UV_ECANCELED : 0;
+    if (page->error == 0 && page->after < merge.upto)
+        page->error = fill(store, &merge);
+    if (!sqlite3_get_autocommit(merge.db->sql))
+        db_run(db_use(merge.db, DB_ROLLBACK));
+    free(merge.sources);
+    if (page->error < 0) {
+        page->count = 0;
+        page->more = false;
+    }
+}
+
+void page_fini(struct page *page) {
+    buf_fini(&page->bytes);
+    free(page->entries);
+    page->entries = NULL;
+    page->count = page->entries_cap = 0;
+}

@@ -1,0 +1,78 @@
+/* store_topics: what the store remembers of each topic, by name. For the store's own files. */
+#ifndef HUB_STORE_TOPICS_H
+#define HUB_STORE_TOPICS_H
+
+#include "base/list.h"
+#include "base/str.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TOPIC_AHEAD 16 /* of the oldest events the writer knows id and length */
+
+struct topic_state {
+    uint64_t floor;                /* what is up to here is trimmed, be it in the file still */
+    uint64_t last;                 /* the largest id; at least the floor */
+    uint64_t count, bytes;         /* of the events above the floor; only when `counted` */
+    uint64_t hidden, hidden_bytes; /* of those below it that are in the file still */
+    bool counted;
+};
+
+struct topic {
+    struct topic *next; /* in its bucket */
+    uint64_t hash;
+    int64_t number; /* in the file; never given to another topic while the store is open */
+    struct topic_state committed;
+    /* The writer's own: */
+    struct topic_state now;
+    struct list touched; /* by the transaction under way */
+    bool fresh;          /* made by it */
+    bool gone;           /* forgotten by it */
+    struct topic_ahead *ahead;
+    size_t name_len;
+    char name[];
+};
+
+struct topic_ahead { /* the oldest events above now.floor, from `at` to `count`; may be fewer */
+    int at, count;
+    uint64_t id[TOPIC_AHEAD];
+    uint64_t len[TOPIC_AHEAD];
+};
+
+struct topics {
+    pthread_mutex_t lock; /* over the buckets, `committed`, and `last_id` */
+    struct topic **buckets;
+    size_t mask, count;
+    uint64_t last_id; /* the largest that was ever committed */
+    /* The writer's own: */
+    struct list touched;
+    int64_t next_number;
+    uint64_t forgotten; /* what last_id is at least after this transaction, though the file's topics
+                           do not tell */
+};
+
+void topics_init(struct topics *topics);
+void topics_fini(struct topics *topics);
+/* At opening: a topic of the file. */
+void topics_load(struct topics *topics, int64_t number, struct str name, uint64_t floor,
+                 uint64_t last);
+
+/* The writer's view: with what the transaction under way has done. NULL: there is none. */
+struct topic *topics_find(struct topics *topics, struct str name);
+/* A new one, part of the transaction under way. */
+struct topic *topics_add(struct topics *topics, struct str name);
+/* Before the first change of a topic in a transaction; again is harmless. */
+void topics_touch(struct topics *topics, struct topic *topic);
+/* The transaction has ended: everybody sees what it did, or nothing of it was. */
+void topics_commit(struct topics *topics);
+void topics_rollback(struct topics *topics);
+
+/* Everybody's view, under the lock. */
+const struct topic *topics_committed(struct topics *topics, struct str name);
+
+static inline struct str topic_name(const struct topic *topic) {
+    return (struct str){topic->name, topic->name_len};
+}
+
+#endif
