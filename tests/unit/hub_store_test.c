@@ -1,0 +1,591 @@
+/* What hub/store promises of events: order, groups, faults, retention, what is there after a
+ * restart, and how it refuses a file. */
+#include "hub/store.h"
+
+#include "base/fault.h"
+#include "net/loop.h"
+#include "store_rig.h"
+#include "table.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct retention all = {UINT64_MAX, UINT64_MAX, 0};
+
+/* --- appending --- */
+
+static void what_is_done_can_be_read(void **state) {
+    struct store_rig *rig = *state;
+    srig_put(rig, 7, "a", "k", "data: x\n\n", all);
+    srig_wait(rig);
+    assert_int_equal(rig->errors[0], 0);
+    struct str topic = STR("a");
+    struct page page = {.topics = &topic, .ntopics = 1, .upto = 100, .bytes_max = 100};
+    srig_read(rig, &page);
+    assert_int_equal(page.count, 1);
+    assert_int_equal(page.entries[0].id, 7);
+    assert_int_equal(page.entries[0].topic, 0);
+    assert_true(str_eq(page_key(&page, 0), STR("k")));
+    assert_true(str_eq(page_text(&page, 0), STR("data: x\n\n")));
+    assert_int_equal(page.floor, 0);
+    page_fini(&page);
+}
+
+static void done_comes_in_order_of_ids(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 2000; id++)
+        srig_add(rig, id, id % 3 ? "a" : "b");
+    srig_wait(rig);
+    assert_int_equal(rig->count, 2000);
+    for (uint64_t i = 0; i < 2000; i++) {
+        assert_int_equal(rig->ids[i], i + 1);
+        assert_int_equal(rig->errors[i], 0);
+    }
+    assert_int_equal(store_last_id(rig->store), 2000);
+}
+
+static void closing_commits_what_is_queued(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 5; id++)
+        srig_add(rig, id, "a");
+    srig_reopen(rig);
+    assert_int_equal(rig->pending, 0);
+    assert_string_equal(srig_ids(rig, "a", 0), "1 2 3 4 5");
+    assert_int_equal(store_last_id(rig->store), 5);
+}
+
+static void collect_topic(void *arg, const struct stored_topic *topic) {
+    char *text = arg;
+    sprintf(text + strlen(text), "%.*s:%llu-%llu ", STR_ARG(topic->name),
+            (unsigned long long)topic->floor, (unsigned long long)topic->last_id);
+}
+
+static void a_restart_knows_topics_floors_and_ids(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 100; id++)
+        srig_put(rig, id, "a", "", "x", (struct retention){10, UINT64_MAX, 0});
+    store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, 95});
+    srig_reopen(rig);
+    char text[256] = "";
+    store_topics(rig->store, collect_topic, text);
+    assert_string_equal(text, "a:95-100 ");
+    struct stored_topic topic;
+    assert_true(store_topic(rig->store, STR("a"), &topic));
+    assert_int_equal(topic.floor, 95);
+    assert_false(store_topic(rig->store, STR("b"), &topic));
+}
+
+/* --- groups that fail --- */
+
+static const struct {
+    const char *point;
+    int error, skip;
+} faults[] = {
+    {"store_write", UV_EIO, 0},  {"store_write", UV_ENOSPC, 1},  {"store_write", UV_EIO, 2},
+    {"store_commit", UV_EIO, 0}, {"store_commit", UV_ENOSPC, 0},
+};
+
+static void a_group_fails_as_a_whole(void **state) {
+    struct store_rig *rig = *state;
+    uint64_t id = 10;
+    srig_add(rig, id, "a");
+    srig_wait(rig);
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        srig_hold(rig);
+        rig->count = 0;
+        fault_arm(faults[i].point, faults[i].error, faults[i].skip, 1);
+        srig_add(rig, id + 1, "a");
+        srig_add(rig, id + 2, "n"); /* a topic that is new */
+        srig_put(rig, id + 3, "a", "", "x", (struct retention){1, UINT64_MAX, 0});
+        srig_release(rig);
+        srig_wait(rig);
+        assert_int_equal(rig->count, 3);
+        for (int e = 0; e < 3; e++) {
+            assert_int_equal(rig->ids[e], id + 1 + (uint64_t)e);
+            assert_int_equal(rig->errors[e], faults[i].error);
+        }
+        struct stored_topic topic;
+        assert_false(store_topic(rig->store, STR("n"), &topic));
+        assert_true(store_topic(rig->store, STR("a"), &topic));
+        assert_int_equal(topic.last_id, id);
+        assert_int_equal(topic.floor, 0);
+        srig_add(rig, id += 4, "a"); /* the next group is tried afresh */
+        srig_wait(rig);
+        assert_int_equal(rig->errors[3], 0);
+        assert_int_equal(store_last_id(rig->store), id);
+    }
+    assert_string_equal(srig_ids(rig, "an", 0), "10 14 18 22 26 30");
+    srig_reopen(rig);
+    assert_string_equal(srig_ids(rig, "an", 0), "10 14 18 22 26 30");
+    assert_int_equal(rig->logged[3], COUNT(faults));
+}
+
+/* A disk that fills: a VFS between SQLite and the files, whose writes fail while it is full. */
+static sqlite3_vfs full_vfs, *real_vfs;
+static struct {
+    sqlite3_io_methods ours;
+    const sqlite3_io_methods *real;
+} kinds[4]; /* of files: SQLite's differ in how they lock */
+static int disk_full, writes_left;
+
+static const sqlite3_io_methods *real_of(sqlite3_file *file) {
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (file->pMethods == &kinds[i].ours)
+            return kinds[i].real;
+    abort();
+}
+
+static int full_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at) {
+    if (__atomic_load_n(&disk_full, __ATOMIC_SEQ_CST) && writes_left-- <= 0)
+        return SQLITE_FULL;
+    return real_of(file)->xWrite(file, bytes, n, at);
+}
+
+static int full_sync(sqlite3_file *file, int flags) {
+    if (__atomic_load_n(&disk_full, __ATOMIC_SEQ_CST) == 2)
+        return SQLITE_IOERR_FSYNC;
+    return real_of(file)->xSync(file, flags);
+}
+
+static int full_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out) {
+    (void)vfs;
+    int rc = real_vfs->xOpen(real_vfs, name, file, flags, out);
+    if (rc != SQLITE_OK)
+        return rc;
+    size_t i = 0;
+    while (kinds[i].real && kinds[i].real != file->pMethods)
+        i++;
+    if (kinds[i].real == NULL) {
+        kinds[i].real = file->pMethods;
+        kinds[i].ours = *file->pMethods;
+        kinds[i].ours.xWrite = full_write;
+        kinds[i].ours.xSync = full_sync;
+    }
+    file->pMethods = &kinds[i].ours;
+    return SQLITE_OK;
+}
+
+static void fill_disk(int how, int writes) {
+    writes_left = writes;
+    __atomic_store_n(&disk_full, how, __ATOMIC_SEQ_CST);
+}
+
+static void use_full_vfs(struct store_rig *rig) {
+    srig_close(rig);
+    real_vfs = sqlite3_vfs_find(NULL);
+    full_vfs = *real_vfs;
+    full_vfs.zName = "full";
+    full_vfs.xOpen = full_open;
+    sqlite3_vfs_register(&full_vfs, 1);
+    srig_open(rig);
+}
+
+static void drop_full_vfs(struct store_rig *rig) {
+    srig_close(rig);
+    sqlite3_vfs_unregister(&full_vfs);
+    sqlite3_vfs_register(real_vfs, 1);
+    srig_open(rig);
+}
+
+static void a_full_disk_is_told_and_forgotten(void **state) {
+    struct store_rig *rig = *state;
+    use_full_vfs(rig);
+    uint64_t id = 0;
+    for (int writes = 0; writes < 6; writes++) {
+        rig->count = 0;
+        srig_hold(rig);
+        fill_disk(1, writes);
+        for (int i = 0; i < 200; i++) /* more pages than writes are left */
+            srig_put(rig, ++id, "a", "",
+                     "0123456789012345678901234567890123456789"
+                     "012345678901234567890123456789012345678901234567890123456789",
+                     all);
+        srig_release(rig);
+        srig_wait(rig);
+        for (size_t i = 0; i < rig->count; i++)
+            assert_int_equal(rig->errors[i], UV_ENOSPC);
+        fill_disk(0, 0);
+        srig_add(rig, ++id, "b");
+        srig_wait(rig);
+        assert_int_equal(rig->errors[200], 0);
+    }
+    assert_string_equal(srig_ids(rig, "a", 0), "");
+    drop_full_vfs(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "");
+    assert_string_equal(srig_ids(rig, "b", 0), "201 402 603 804 1005 1206");
+}
+
+static void a_sync_that_fails_is_an_error(void **state) {
+    struct store_rig *rig = *state;
+    use_full_vfs(rig);
+    srig_add(rig, 1, "a");
+    srig_wait(rig);
+    fill_disk(2, 1000);
+    srig_add(rig, 2, "a");
+    srig_wait(rig);
+    assert_int_equal(rig->errors[1], UV_EIO);
+    fill_disk(0, 0);
+    srig_add(rig, 3, "a");
+    srig_wait(rig);
+    assert_int_equal(rig->errors[2], 0);
+    drop_full_vfs(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "1 3");
+}
+
+/* --- retention --- */
+
+static void count_is_exact_after_every_event(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 200; id++) {
+        srig_put(rig, id, "a", "", "x", (struct retention){3, UINT64_MAX, 0});
+        srig_wait(rig);
+        char expected[64];
+        struct stored_topic topic;
+        store_topic(rig->store, STR("a"), &topic);
+        assert_int_equal(topic.floor, id > 3 ? id - 3 : 0);
+        if (id > 3) {
+            snprintf(expected, sizeof expected, "%d %d %d", (int)id - 2, (int)id - 1, (int)id);
+            assert_string_equal(srig_ids(rig, "a", 0), expected);
+        }
+    }
+}
+
+static void bytes_keep_the_newest_whatever_its_length(void **state) {
+    struct store_rig *rig = *state;
+    struct retention keep = {UINT64_MAX, 10, 0};
+    srig_put(rig, 1, "a", "", "12345", keep);
+    srig_put(rig, 2, "a", "a key is not counted", "12345", keep);
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "1 2"); /* at the limit */
+    srig_put(rig, 3, "a", "", "1", keep);
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "2 3");
+    srig_put(rig, 4, "a", "", "12345678901", keep);
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "4");
+}
+
+static void age_ends_with_its_id(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 10; id <= 50; id += 10)
+        srig_add(rig, id, "a");
+    srig_put(rig, 60, "a", "", "x", (struct retention){UINT64_MAX, UINT64_MAX, 20});
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "30 40 50 60");
+    store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, 49});
+    store_trim(rig->store, STR("unknown"), (struct retention){0, 0, 0});
+    srig_add(rig, 61, "b");
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "50 60");
+    store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, 1000});
+    srig_add(rig, 62, "b");
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "");
+    struct stored_topic topic;
+    store_topic(rig->store, STR("a"), &topic);
+    assert_int_equal(topic.floor, 60);
+    assert_int_equal(topic.last_id, 60);
+}
+
+static void the_file_does_not_grow_with_what_is_trimmed(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 20000; id++)
+        srig_put(rig, id, "a", "", "a text of some forty bytes, more or less",
+                 (struct retention){100, UINT64_MAX, 0});
+    srig_close(rig);
+    struct stat st;
+    assert_int_equal(stat(srig_path(rig, "weir.db"), &st), 0);
+    assert_true(st.st_size < 400000); /* 20,000 would take 1,000,000 */
+    srig_open(rig);
+}
+
+static void a_forgotten_topic_leaves_only_its_ids(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 1, "a");
+    srig_add(rig, 9, "b");
+    store_forget(rig->store, STR("b"));
+    store_forget(rig->store, STR("unknown"));
+    srig_add(rig, 10, "c");
+    store_forget(rig->store, STR("c"));
+    srig_reopen(rig);
+    struct stored_topic topic;
+    assert_false(store_topic(rig->store, STR("b"), &topic));
+    assert_string_equal(srig_ids(rig, "abc", 0), "1");
+    assert_int_equal(store_last_id(rig->store), 10);
+}
+
+static void a_topic_forgotten_and_made_anew_in_one_group(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 1, "a");
+    srig_wait(rig);
+    for (int failing = 0; failing <= 1; failing++) {
+        srig_hold(rig);
+        if (failing)
+            fault_arm("store_commit", UV_EIO, 0, 1);
+        store_forget(rig->store, STR("a"));
+        srig_add(rig, 2 + (uint64_t)failing, "a");
+        srig_release(rig);
+        srig_wait(rig);
+        assert_string_equal(srig_ids(rig, "a", 0), "2"); /* the second was undone */
+    }
+}
+
+/* --- pages --- */
+
+static void a_page_holds_so_many_bytes_and_at_least_one(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 4; id++)
+        srig_put(rig, id, "a", "kk", "12345678", all);
+    srig_wait(rig);
+    static const struct {
+        size_t max, count;
+        bool more;
+    } rows[] = {{0, 1, true}, {19, 1, true}, {20, 2, true}, {39, 3, true}, {40, 4, false}};
+    struct str topic = STR("a");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct page page = {
+            .topics = &topic, .ntopics = 1, .upto = UINT64_MAX, .bytes_max = rows[i].max};
+        srig_read(rig, &page);
+        assert_int_equal(page.count, rows[i].count);
+        assert_int_equal(page.more, rows[i].more);
+        page_fini(&page);
+    }
+}
+
+static void a_page_ends_at_upto(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 9; id++)
+        srig_add(rig, id, id % 2 ? "a" : "b");
+    srig_wait(rig);
+    struct str topics[] = {STR("a"), STR("nobody knows"), STR("b")};
+    struct page page = {.topics = topics, .ntopics = 3, .after = 2, .upto = 5, .bytes_max = 1000};
+    srig_read(rig, &page);
+    assert_int_equal(page.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(page.entries[i].id, 3 + i);
+        assert_int_equal(page.entries[i].topic, i % 2 ? 2 : 0);
+    }
+    assert_false(page.more);
+    page.after = 5;
+    srig_read(rig, &page); /* nothing is between */
+    assert_int_equal(page.count, 0);
+    page_fini(&page);
+}
+
+static void a_page_tells_what_was_trimmed(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 10; id++)
+        srig_put(rig, id, "a", "", "x", (struct retention){4, UINT64_MAX, 0});
+    srig_wait(rig);
+    struct str topic = STR("a");
+    struct page page = {.topics = &topic, .ntopics = 1, .upto = UINT64_MAX, .bytes_max = 1000};
+    static const uint64_t floors[] = {6, 6, 6, 6, 6, 6, 0, 0};
+    for (uint64_t after = 0; after < COUNT(floors); after++) {
+        page.after = after;
+        srig_read(rig, &page);
+        assert_int_equal(page.floor, floors[after]);
+        assert_int_equal(page.entries[0].id, after < 6 ? 7 : after + 1);
+    }
+    page_fini(&page);
+}
+
+static void a_page_that_cannot_be_read_has_no_entries(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 1, "a");
+    srig_wait(rig);
+    struct str topic = STR("a");
+    struct page page = {.topics = &topic, .ntopics = 1, .upto = UINT64_MAX, .bytes_max = 1000};
+    fault_arm("store_read", UV_EIO, 0, 1);
+    srig_read(rig, &page);
+    assert_int_equal(page.error, UV_EIO);
+    assert_int_equal(page.count, 0);
+    srig_read(rig, &page);
+    assert_int_equal(page.error, 0);
+    assert_int_equal(page.count, 1);
+    page_fini(&page);
+}
+
+struct cancelling {
+    struct store_rig *rig;
+    struct page second;
+    int calls;
+    int error;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static void second_done(struct page *page) {
+    struct cancelling *cancelling = page->arg;
+    pthread_mutex_lock(&cancelling->lock);
+    cancelling->calls++;
+    cancelling->error = page->error;
+    pthread_cond_signal(&cancelling->changed);
+    pthread_mutex_unlock(&cancelling->lock);
+}
+
+static void first_done(struct page *page) { /* on the reader's thread: the second waits */
+    struct cancelling *cancelling = page->arg;
+    store_read(cancelling->rig->store, &cancelling->second);
+    store_page_cancel(cancelling->rig->store, &cancelling->second);
+}
+
+static void a_cancelled_page_is_told_once(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 1, "a");
+    srig_wait(rig);
+    struct str topic = STR("a");
+    struct cancelling cancelling = {.rig = rig};
+    pthread_mutex_init(&cancelling.lock, NULL);
+    pthread_cond_init(&cancelling.changed, NULL);
+    struct page first = {.topics = &topic, .ntopics = 1, .upto = 9, .bytes_max = 9};
+    cancelling.second = first;
+    first.arg = cancelling.second.arg = &cancelling;
+    first.done = first_done;
+    cancelling.second.done = second_done;
+    store_read(rig->store, &first);
+    pthread_mutex_lock(&cancelling.lock);
+    while (cancelling.calls == 0)
+        pthread_cond_wait(&cancelling.changed, &cancelling.lock);
+    pthread_mutex_unlock(&cancelling.lock);
+    srig_close(rig);
+    assert_int_equal(cancelling.calls, 1);
+    assert_int_equal(cancelling.error, UV_ECANCELED);
+    page_fini(&first);
+    page_fini(&cancelling.second);
+    pthread_mutex_destroy(&cancelling.lock);
+    pthread_cond_destroy(&cancelling.changed);
+}
+
+/* --- opening --- */
+
+static void refuses(const char *folder, const char *part) {
+    char why[STORE_WHY_BYTES] = "";
+    struct store *store;
+    assert_true(store_open(folder, &store, why, sizeof why) < 0);
+    if (strstr(why, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, why);
+}
+
+static void two_cannot_share_a_folder(void **state) {
+    struct store_rig *rig = *state;
+    refuses(rig->folder, "in use by another server");
+    srig_add(rig, 1, "a"); /* and the first does not mind */
+    srig_wait(rig);
+    srig_reopen(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "1");
+}
+
+static void write_file(const char *path, const char *text, size_t n) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, n), n);
+    close(fd);
+}
+
+static void garbage_is_refused_and_left(void **state) {
+    struct store_rig *rig = *state;
+    srig_close(rig);
+    char garbage[5000];
+    memset(garbage, 'x', sizeof garbage);
+    unlink(srig_path(rig, "weir.db-wal"));
+    write_file(srig_path(rig, "weir.db"), garbage, sizeof garbage);
+    refuses(rig->folder, "damaged");
+    char back[6000];
+    int fd = open(srig_path(rig, "weir.db"), O_RDONLY);
+    assert_int_equal(read(fd, back, sizeof back), sizeof garbage);
+    assert_memory_equal(back, garbage, sizeof garbage);
+    close(fd);
+}
+
+static void change(struct store_rig *rig, const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(srig_path(rig, "weir.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void another_schema_or_program_is_refused(void **state) {
+    struct store_rig *rig = *state;
+    srig_close(rig);
+    change(rig, "PRAGMA user_version = 2");
+    refuses(rig->folder, "another version");
+    change(rig, "PRAGMA application_id = 1");
+    refuses(rig->folder, "another program");
+    change(rig, "PRAGMA application_id = 0; PRAGMA user_version = 0");
+    refuses(rig->folder, "another program"); /* it has tables */
+}
+
+static void a_folder_that_cannot_be_is_refused(void **state) {
+    struct store_rig *rig = *state;
+    refuses(srig_path(rig, "no/such"), "make the folder above it");
+    refuses(srig_path(rig, "weir.db"), "weir.db/weir.lock: Not a directory");
+}
+
+static void a_folder_is_made_private(void **state) {
+    struct store_rig *rig = *state;
+    srig_close(rig);
+    char folder[64], path[128];
+    memcpy(folder, rig->folder, sizeof folder);
+    snprintf(rig->folder, sizeof rig->folder, "%.40s/new", folder);
+    srig_open(rig);
+    struct stat st;
+    assert_int_equal(stat(rig->folder, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    snprintf(path, sizeof path, "%.60s/weir.db", rig->folder);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    srig_close(rig);
+    memcpy(rig->folder, folder, sizeof folder);
+}
+
+static void a_store_in_memory_works_alike(void **state) {
+    struct store_rig *rig = *state;
+    srig_close(rig);
+    char why[STORE_WHY_BYTES];
+    assert_int_equal(store_open(NULL, &rig->store, why, sizeof why), 0);
+    assert_false(store_is_durable(rig->store));
+    for (uint64_t id = 1; id <= 10; id++)
+        srig_put(rig, id, "a", "", "x", (struct retention){5, UINT64_MAX, 0});
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "6 7 8 9 10");
+    fault_arm("store_commit", UV_EIO, 0, 1);
+    srig_add(rig, 11, "a");
+    srig_wait(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "6 7 8 9 10");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_rig_setup, store_rig_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_done_can_be_read),
+        TEST(done_comes_in_order_of_ids),
+        TEST(closing_commits_what_is_queued),
+        TEST(a_restart_knows_topics_floors_and_ids),
+        TEST(a_group_fails_as_a_whole),
+        TEST(a_full_disk_is_told_and_forgotten),
+        TEST(a_sync_that_fails_is_an_error),
+        TEST(count_is_exact_after_every_event),
+        TEST(bytes_keep_the_newest_whatever_its_length),
+        TEST(age_ends_with_its_id),
+        TEST(the_file_does_not_grow_with_what_is_trimmed),
+        TEST(a_forgotten_topic_leaves_only_its_ids),
+        TEST(a_topic_forgotten_and_made_anew_in_one_group),
+        TEST(a_page_holds_so_many_bytes_and_at_least_one),
+        TEST(a_page_ends_at_upto),
+        TEST(a_page_tells_what_was_trimmed),
+        TEST(a_page_that_cannot_be_read_has_no_entries),
+        TEST(a_cancelled_page_is_told_once),
+        TEST(two_cannot_share_a_folder),
+        TEST(garbage_is_refused_and_left),
+        TEST(another_schema_or_program_is_refused),
+        TEST(a_folder_that_cannot_be_is_refused),
+        TEST(a_folder_is_made_private),
+        TEST(a_store_in_memory_works_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
