@@ -149,6 +149,8 @@ static void wait_for_release(struct stored_event *event, int error) {
     pthread_cond_broadcast(&rig->changed);
     while (rig->held)
         pthread_cond_wait(&rig->changed, &rig->lock);
+    rig->reached = false;
+    pthread_cond_broadcast(&rig->changed);
     pthread_mutex_unlock(&rig->lock);
     free(mine);
 }
@@ -161,7 +163,7 @@ void srig_hold(struct store_rig *rig) {
                                         .keep = {0},
                                         .done = wait_for_release};
     rig->held = true;
-    rig->reached = false;
+    store_forget(rig->store, STR("held")); /* the last one, which had the same id maybe */
     store_append(rig->store, &mine->event);
     pthread_mutex_lock(&rig->lock);
     while (!rig->reached)
@@ -173,6 +175,8 @@ void srig_release(struct store_rig *rig) {
     pthread_mutex_lock(&rig->lock);
     rig->held = false;
     pthread_cond_broadcast(&rig->changed);
+    while (rig->reached)
+        pthread_cond_wait(&rig->changed, &rig->lock);
     pthread_mutex_unlock(&rig->lock);
 }
 
