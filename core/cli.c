@@ -6,6 +6,7 @@
 #include "cli.h"
 
 #include "base/version.h"
+#include "hub/store.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -28,11 +29,14 @@ static const struct command {
     const char *usage;
 } commands[] = {
     {"serve", cli_serve,
-     "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--access-log FILE|-]\n"
-     "                   [--log text] [--log-level debug|info|warn|error]\n"
+     "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--data DIR]\n"
+     "                   [--access-log FILE|-] [--log text] [--log-level debug|info|warn|error]\n"
      "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
-     "    --workers      threads; default: the number of processors"},
+     "    --workers      threads; default: the number of processors\n"
+     "    --data         a folder of this server's own for what survives it, weir.store; it is "
+     "made\n"
+     "                   if need be; default: memory only"},
     {"check", cli_check, "weir check PATH\n    Loads and starts the app without listening."},
     {"routes", cli_routes, "weir routes PATH\n    Lists the routes, one a line."},
     {"spec", cli_spec,
@@ -102,5 +106,7 @@ int cli_main(int argc, char **argv) {
         printf("%s\n", command->usage);
         return EXIT_DONE;
     }
-    return command->run(argc - 2, argv + 2);
+    int rc = command->run(argc - 2, argv + 2);
+    store_close_default();
+    return rc;
 }

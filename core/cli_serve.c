@@ -2,12 +2,14 @@
  *
  * The main thread reads the options, binds, starts the crew of workers, and then waits for signals:
  * SIGTERM and SIGINT drain, a second one stops at once; SIGUSR1 shows what is alive. Addresses are
- * probed without SO_REUSEPORT first, or two servers would share a port without a word. */
+ * probed without SO_REUSEPORT first, or two servers would share a port without a word. The store is
+ * opened before the crew and closed, by cli.c, after it. */
 #include "cli.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hub/store.h"
 #include "net/listener.h"
 #include "script/crew.h"
 
@@ -33,6 +35,7 @@ struct serve {
     int naddresses;
     int workers;
     const char *access_log;
+    const char *data; /* NULL: memory only */
     int *fds;
 };
 
@@ -82,6 +85,13 @@ static int set_access_log(struct serve *serve, const char *value) {
     return 0;
 }
 
+static int set_data(struct serve *serve, const char *value) {
+    if (value[0] == '\0')
+        return cli_usage("serve", "--data: expected a folder, such as /var/lib/weir");
+    serve->data = value;
+    return 0;
+}
+
 static int set_log(struct serve *serve, const char *value) {
     (void)serve;
     if (strcmp(value, "text") != 0)
@@ -101,11 +111,9 @@ static int set_log_level(struct serve *serve, const char *value) {
 static const struct option {
     const char *name;
     int (*set)(struct serve *serve, const char *value);
-} options[] = {{"--listen", set_listen},
-               {"--workers", set_workers},
-               {"--access-log", set_access_log},
-               {"--log", set_log},
-               {"--log-level", set_log_level}};
+} options[] = {{"--listen", set_listen}, {"--workers", set_workers},
+               {"--data", set_data},     {"--access-log", set_access_log},
+               {"--log", set_log},       {"--log-level", set_log_level}};
 
 /* One option, "--name value" or "--name=value"; `*at` moves on. */
 static int parse_option(struct serve *serve, int argc, char **argv, int *at) {
@@ -193,6 +201,22 @@ static int bind_all(struct serve *serve) {
     return 0;
 }
 
+/* --- data --- */
+
+/* Before any worker is there: what an app stores when it starts must be kept too. */
+static int open_data(const struct serve *serve) {
+    char why[STORE_WHY_BYTES];
+    struct store *store;
+    if (serve->data == NULL) {
+        log_info("memory only: what is stored goes with this process; --data DIR keeps it");
+        return 0;
+    }
+    if (store_open(serve->data, &store, why, sizeof why) < 0)
+        return cli_fail("--data: %s", why);
+    store_set_default(store);
+    return 0;
+}
+
 static void announce(const struct serve *serve) {
     for (int i = 0; i < serve->naddresses; i++) {
         const struct address_option *address = &serve->addresses[i];
@@ -268,6 +292,8 @@ static int wait_for_signals(struct crew *crew, const sigset_t *set) {
 static int run(struct serve *serve) {
     sigset_t set = block_signals();
     int rc = bind_all(serve);
+    if (rc == 0)
+        rc = open_data(serve);
     if (rc != 0)
         return rc;
     struct crew_options crew_options = {

@@ -10,6 +10,7 @@
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
+void bind_store(lua_State *L);
 void bind_test(lua_State *L);
 
 /* Topics: publishing and what they keep; subscribing; streams of all workers. */

@@ -137,8 +137,8 @@ struct task *task_enter(lua_State *L, const char *what) {
     else if (!lua_isyieldable(L))
         state_error(L,
                     "%s: cannot wait inside a table.sort comparator, a string.gsub callback, the "
-                    "top level of a "
-                    "required module or another function called from C; collect first, then wait",
+                    "function of store:update, the top level of a required module or another "
+                    "function called from C; collect first, then wait",
                     what);
     return task->cancelled ? NULL : task;
 }

@@ -26,6 +26,7 @@ local weir = {
   presence = hub.presence,
   tail = require "weir.tail",
   fs = require "weir.fs",
+  store = require "weir.store",
   fail = require "weir.fail",
   json = require "weir.json",
   log = require "weir.log",

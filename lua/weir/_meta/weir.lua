@@ -104,6 +104,50 @@ function Task:join(timeout) end
 ---Raises weir.cancelled in the task's blocking call, and in every later one.
 function Task:cancel() end
 
+---A set of pairs, the same one in all workers and apps; with --data it survives restarts.
+---@param name string 1 to 255 bytes
+---@return weir.Store
+function weir.store(name) end
+
+---@alias weir.Stored string|number|boolean|table a table that JSON can hold
+
+---@class weir.Store
+local Store = {}
+
+---@param key string 1 to 1,024 bytes
+---@return weir.Stored? value
+---@return "io"? code
+---@return string? message
+function Store:get(key) end
+
+---Returns when the value is on the disk.
+---@param key string
+---@param value weir.Stored at most 1 MiB
+---@param ttl? number seconds until it goes
+---@return true? ok
+---@return "io"? code
+---@return string? message
+function Store:set(key, value, ttl) end
+
+---@param key string
+---@return boolean? existed
+---@return "io"? code
+---@return string? message
+function Store:delete(key) end
+
+---Iterates over the keys that begin with prefix, and their values, in order.
+---@param prefix? string
+---@return fun(): string?, weir.Stored?
+function Store:each(prefix) end
+
+---Replaces a value by fn(value), as one step for all workers. fn must not wait; nil deletes.
+---@param key string
+---@param fn fun(value: weir.Stored?): weir.Stored?
+---@return weir.Stored? value the new one
+---@return "io"|"busy"? code
+---@return string? message
+function Store:update(key, fn) end
+
 ---@class weir.Channel
 local Channel = {}
 
