@@ -156,7 +156,7 @@ fuzz: deps-fuzz ## each fuzzer for FUZZ_SECONDS=60; what it finds joins the corp
 	done; [ -z "$$failed" ]
 
 bench: deps-bench ## the figures, as ratios to the least program that could do the job
-	$(MAKE_IN)$(BUILD) all
+	$(MAKE_IN)$(BUILD) all $(BUILD)/libweir.a
 	@BUILD=$(BUILD) tests/bench/run
 
 soak: deps-test ## tests that take longer than ten minutes
