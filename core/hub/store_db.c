@@ -164,6 +164,7 @@ static int check_schema(struct store_db *db, char *why, size_t why_size) {
 
 static int set_up_file(struct store_db *db, char *why, size_t why_size) {
     static const char settings[] = "PRAGMA synchronous = FULL;"
+                                   "PRAGMA cache_size = -8192;"
                                    "PRAGMA secure_delete = FAST;"
                                    "PRAGMA journal_size_limit = 67108864;";
     sqlite3_stmt *stmt = NULL;

@@ -57,6 +57,8 @@ int main(int argc, char **argv) {
         return 1;
     run("PRAGMA journal_mode = WAL");
     run("PRAGMA synchronous = FULL");
+    run("PRAGMA secure_delete = FAST");
+    run("PRAGMA journal_size_limit = 67108864");
     run("CREATE TABLE events(topic INTEGER NOT NULL, id INTEGER NOT NULL, key BLOB,"
         " text BLOB NOT NULL, PRIMARY KEY(topic, id)) WITHOUT ROWID");
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");

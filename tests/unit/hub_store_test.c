@@ -501,6 +501,29 @@ static void garbage_is_refused_and_left(void **state) {
     close(fd);
 }
 
+/* One page of the events is not what it was: whoever reads it is told. */
+static void damage_within_is_an_error(void **state) {
+    struct store_rig *rig = *state;
+    for (uint64_t id = 1; id <= 2000; id++)
+        srig_put(rig, id, "a", "", "a text of some forty bytes, more or less", all);
+    srig_wait(rig);
+    srig_close(rig);
+    struct stat st;
+    char garbage[4096];
+    memset(garbage, 'x', sizeof garbage);
+    assert_int_equal(stat(srig_path(rig, "weir.db"), &st), 0);
+    int fd = open(srig_path(rig, "weir.db"), O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, 4096, st.st_size / 8192 * 4096), 4096);
+    close(fd);
+    srig_open(rig);
+    struct str topic = STR("a");
+    struct page page = {.topics = &topic, .ntopics = 1, .upto = UINT64_MAX, .bytes_max = 1 << 20};
+    srig_read(rig, &page);
+    assert_int_equal(page.error, UV_EIO);
+    assert_int_equal(page.count, 0);
+    page_fini(&page);
+}
+
 static void change(struct store_rig *rig, const char *sql) {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(srig_path(rig, "weir.db"), &db), SQLITE_OK);
@@ -582,6 +605,7 @@ int main(void) {
         TEST(a_cancelled_page_is_told_once),
         TEST(two_cannot_share_a_folder),
         TEST(garbage_is_refused_and_left),
+        TEST(damage_within_is_an_error),
         TEST(another_schema_or_program_is_refused),
         TEST(a_folder_that_cannot_be_is_refused),
         TEST(a_folder_is_made_private),

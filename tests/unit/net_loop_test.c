@@ -58,6 +58,33 @@ static void mail_comes_in_the_order_of_posting(void **state) {
     assert_string_equal(order, "abcde");
 }
 
+static struct letter retracted;
+
+static void read_and_retract(struct mail *mail) {
+    read_letter(mail);
+    loop_retract(&loop, &retracted.mail);
+}
+
+static void mail_that_is_retracted_is_not_run(void **state) {
+    (void)state;
+    struct letter first = {.mail.run = read_letter, .name = 'a'};
+    struct letter second = {.mail.run = read_and_retract, .name = 'b'};
+    struct letter last = {.mail.run = read_letter, .name = 'd', .last = true};
+    retracted = (struct letter){.mail.run = read_letter, .name = 'c'};
+    loop_retract(&loop, &retracted.mail); /* was not posted */
+    loop_post(&loop, &first.mail);
+    loop_post(&loop, &second.mail);
+    loop_post(&loop, &retracted.mail);
+    loop_post(&loop, &last.mail);
+    loop_retract(&loop, &first.mail);
+    loop_run(&loop);
+    assert_string_equal(order, "bd");
+    loop_post(&loop, &first.mail); /* it may be posted again */
+    loop_post(&loop, &last.mail);
+    loop_run(&loop);
+    assert_string_equal(order, "bdad");
+}
+
 #define LETTERS 1000
 
 static struct letter many[2][LETTERS];
@@ -264,6 +291,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(mail_comes_in_the_order_of_posting),
+        TEST(mail_that_is_retracted_is_not_run),
         TEST(mail_comes_from_any_thread),
         TEST(mail_may_post_mail),
         TEST(timers_fire_when_due),
