@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hub/hub.h"
 #include "hub/store.h"
 #include "net/listener.h"
 #include "script/crew.h"
@@ -214,6 +215,7 @@ static int open_data(const struct serve *serve) {
     if (store_open(serve->data, &store, why, sizeof why) < 0)
         return cli_fail("--data: %s", why);
     store_set_default(store);
+    hub_use_store(store);
     return 0;
 }
 

@@ -19,11 +19,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/reader.h"
+#include "hub/store.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER};
+struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 static uint64_t wall_ms(void) {
     int64_t ns = clock_wall_ns();
@@ -104,7 +105,7 @@ static void apply_rules(struct topic *topic) {
             best = &rules[i];
     }
     topic->keep = best ? best->keep : keep_default;
-    topic->durable = best && best->durable;
+    topic->durable = best && best->durable && hub.store;
     topic->rules = hub.rules_version;
 }
 
@@ -151,7 +152,7 @@ void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) 
 }
 
 bool hub_is_durable(struct str name) {
-    if (!any_durable)
+    if (!any_durable || hub.store == NULL)
         return false;
     hub_lock();
     struct topic *topic = hub_topic(name);
@@ -185,7 +186,7 @@ struct topic *hub_topic(struct str text) {
 }
 
 void hub_release_topic(struct topic *topic) {
-    if (topic->holds > 0 || topic->pending > 0 || !topic_is_empty(topic))
+    if (topic->holds > 0 || topic->stored || !topic_is_empty(topic))
         return;
     while (!list_empty(&topic->feeds))
         feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
@@ -202,15 +203,29 @@ void hub_topic_read(struct topic *topic) {
 
 /* The oldest entry may be too old, or the topic has none and nobody refers to it. */
 static void watch_age(struct topic *topic) {
-    if (topic_is_empty(topic) || timer_is_set(&topic->age))
+    bool empty = topic_is_empty(topic);
+    if ((empty && !topic->stored) || timer_is_set(&topic->age))
         return;
-    uint64_t oldest = event_id_ms(topic_entry(topic, topic->first)->id);
+    uint64_t oldest =
+        event_id_ms(empty ? topic->stored_last : topic_entry(topic, topic->first)->id);
     wheel_set(&hub.ages, &topic->age, oldest + topic->keep.age_ms + 1);
+}
+
+/* All that the store has of the topic is too old. */
+static void forget_stored(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    store_forget(hub.store, (struct str){text, name_text(topic->name, text)});
+    topic->stored = false;
+    if (topic->stored_last > topic->floor)
+        topic->floor = topic->stored_last;
 }
 
 static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
     topic_trim_age(topic, hub.ages.now);
+    bool old = event_id_ms(topic->stored_last) + topic->keep.age_ms < hub.ages.now;
+    if (topic->stored && topic_is_empty(topic) && old)
+        forget_stored(topic);
     watch_age(topic);
     hub_release_topic(topic);
 }
@@ -221,6 +236,28 @@ bool hub_tick(void) {
     bool any = hub.topics > 0;
     hub_unlock();
     return any;
+}
+
+static void add_stored(void *arg, const struct stored_topic *stored) {
+    (void)arg;
+    if (stored->last_id <= stored->floor)
+        return;
+    struct topic *topic = hub_topic(stored->name);
+    topic->stored = true;
+    topic->stored_last = stored->last_id;
+    watch_age(topic);
+}
+
+void hub_use_store(struct store *store) {
+    hub_lock();
+    hub.store = store;
+    event_id last = store ? store_last_id(store) : 0;
+    if (last >= hub.last)
+        hub.last = last;
+    hub.start = hub_next_id();
+    if (store)
+        store_topics(store, add_stored, NULL);
+    hub_unlock();
 }
 
 static uint64_t memory(void) {

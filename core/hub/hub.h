@@ -35,6 +35,9 @@ bool hub_is_durable(struct str name);
 /* What all topics may take together, bytes. */
 void hub_set_memory(uint64_t bytes);
 
+/* Events of durable topics go there, and come from there. Before the first topic. */
+void hub_use_store(struct store *store);
+
 /* --- seeing inside --- */
 
 struct hub_counters {
@@ -73,6 +76,8 @@ struct hub {
     struct list pending;  /* publications: durable and not committed yet, by id */
     struct list waiting;  /* publications: for positions with the policy block */
     struct list blocking; /* positions with that policy */
+    struct store *store;  /* for durable topics; NULL: memory only */
+    pthread_cond_t done;  /* a publication that was sent later is done */
     atomic_uint_fast64_t memory;
     uint64_t memory_limit;
     uint64_t topics, published;

@@ -17,6 +17,7 @@
 #include "hub/hub.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
+#include "hub/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static struct interest *of_news(struct list *node) {
 bool position_is_single(const struct position *position) {
     return position->interests.next == &position->only.in_position &&
            position->only.in_position.next == &position->interests &&
-           list_empty(&position->prefixes);
+           list_empty(&position->prefixes) && list_empty(&position->replays);
 }
 
 static struct str subject_of(const struct position *position) {
@@ -44,7 +45,7 @@ static struct str subject_of(const struct position *position) {
 
 /* --- choosing topics --- */
 
-static void note_gap(struct position *position, enum gap_reason reason, event_id id) {
+void position_note_gap(struct position *position, enum gap_reason reason, event_id id) {
     position->resumed = false;
     if (id < position->gap_id)
         return;
@@ -54,7 +55,7 @@ static void note_gap(struct position *position, enum gap_reason reason, event_id
 
 void position_came_unknown(struct position *position) {
     hub_lock();
-    note_gap(position, GAP_UNKNOWN, hub.last);
+    position_note_gap(position, GAP_UNKNOWN, hub.last);
     hub_unlock();
 }
 
@@ -69,13 +70,20 @@ static void place(struct interest *interest, const struct position_choice *choic
     interest->after = start_of(choice);
     interest->next = topic_after(topic, interest->after);
     interest->mark = topic->next;
-    if (!choice->tell || interest->after >= topic->floor)
+    if (interest->after >= topic->floor)
+        return;
+    if (topic->stored) {
+        if (topic->stored_last > interest->after)
+            replay_add(interest->position, topic, interest->after);
+        return;
+    }
+    if (!choice->tell)
         return;
     interest->gap = topic->floor_reason == GAP_TRIMMED;
     if (interest->gap)
         interest->position->resumed = false;
     else /* it concerns the whole server: told once, whatever the number of topics */
-        note_gap(interest->position, topic->floor_reason, topic->floor);
+        position_note_gap(interest->position, topic->floor_reason, topic->floor);
 }
 
 static bool has_news(const struct interest *interest) {
@@ -240,7 +248,7 @@ static void add_prefix(struct position *position, const struct position_choice *
     list_push(&position->prefixes, &prefix->in_position);
     event_id floor = hub.expired > hub.start ? hub.expired : hub.start;
     if (choice->tell && prefix->after < floor) /* of topics that are not there any more */
-        note_gap(position, floor == hub.start ? GAP_RESTART : GAP_EXPIRED, floor);
+        position_note_gap(position, floor == hub.start ? GAP_RESTART : GAP_EXPIRED, floor);
     mark_extra(position);
     find_below(position, choice, name);
 }
@@ -351,6 +359,7 @@ void position_init(struct position *position, struct reader *reader,
     list_init(&position->interests);
     list_init(&position->prefixes);
     list_init(&position->news);
+    list_init(&position->replays);
     list_init(&position->in_blocking);
     list_push(&reader->positions, &position->in_reader);
     counter_up(&reader->counters.subscribers, 1);
@@ -378,6 +387,8 @@ void position_fini(struct position *position) {
         remove_interest(CONTAINER_OF(position->interests.next, struct interest, in_position));
     while (!list_empty(&position->prefixes))
         remove_prefix(prefix_of(position->prefixes.next));
+    while (!list_empty(&position->replays))
+        replay_free(CONTAINER_OF(position->replays.next, struct replay, link));
     while (!list_empty(&position->news))
         free_found(CONTAINER_OF(of_news(position->news.next), struct found, interest));
     list_remove(&position->in_blocking);

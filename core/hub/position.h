@@ -51,6 +51,7 @@ struct position {
     struct list interests;
     struct list prefixes; /* struct prefix_interest */
     struct list news;
+    struct list replays;  /* struct replay: what is in the store only comes first */
     struct map *found;    /* topics with news that came by a prefix; NULL: no prefix */
     struct interest only; /* the first topic; most positions have just one */
     event_id known;       /* all its news up to here are registered */
@@ -102,6 +103,8 @@ void position_names(struct position *position,
 struct feed;
 struct prefix_interest;
 
+/* Something is missing for it that no topic can tell; under the lock. */
+void position_note_gap(struct position *position, enum gap_reason reason, event_id id);
 /* Whether it has just one topic, `only`. */
 bool position_is_single(const struct position *position);
 /* The interest has nothing more to read: unlinks it from the news, and frees it if it came by a

@@ -1,7 +1,8 @@
 /* publication: an event on its way into a topic.
  *
  *     send --> [waiting: a subscriber with the policy block is behind] --> append --> done
- *                      \--time over: that subscriber has to go--^
+ *                      \--time over: that subscriber has to go--^   |
+ *                                          durable: [pending: the commit]--^
  *
  * Giving the id and appending are one step under the hub's lock; so is telling the workers. Whoever
  * waits is told of the end on its own loop. Belongs to who publishes. */
@@ -52,7 +53,59 @@ static void complete(struct publication *publication, int error) {
     publication->error = error;
     publication->at->holds--;
     hub_release_topic(publication->at);
+    publication->reader->outstanding--;
     loop_post(publication->reader->loop, &publication->mail);
+    pthread_cond_broadcast(&hub.done);
+}
+
+static int send_later(struct publication *publication, struct list *where) {
+    publication->at->holds++;
+    publication->reader->outstanding++;
+    list_push(where, &publication->link);
+    return PUBLICATION_LATER;
+}
+
+/* --- durable topics --- */
+
+/* The horizon has moved: positions that waited for it go on. */
+static void wake_held(void) {
+    for (struct list *at = hub.readers.next; at != &hub.readers; at = at->next) {
+        struct reader *reader = CONTAINER_OF(at, struct reader, all);
+        if (reader->holding)
+            reader_wake(reader, NULL);
+        reader->holding = false;
+    }
+}
+
+/* On the store's thread, in order of ids. */
+static void on_stored(struct stored_event *stored, int error) {
+    struct publication *publication = CONTAINER_OF(stored, struct publication, stored);
+    hub_lock();
+    list_remove(&publication->link);
+    if (error == 0) {
+        publication->at->stored = true;
+        publication->at->stored_last = publication->id;
+        append(publication, NULL);
+    }
+    wake_held();
+    complete(publication, error);
+    hub_unlock();
+}
+
+static void store_event(struct publication *publication) {
+    const struct topic_keep *keep = &publication->at->keep;
+    uint64_t now = event_id_ms(publication->id = hub_next_id());
+    publication->stored =
+        (struct stored_event){.id = publication->id,
+                              .topic = publication->topic,
+                              .key = publication->key,
+                              .text = publication->text,
+                              .keep = {keep->count, keep->bytes,
+                                       now > keep->age_ms ? event_id_at(now - keep->age_ms) : 0},
+                              .done = on_stored};
+    list_remove(&publication->link);
+    list_push(&hub.pending, &publication->link);
+    store_append(hub.store, &publication->stored);
 }
 
 /* --- waiting --- */
@@ -77,6 +130,10 @@ static bool others_wait(const struct topic *topic, const struct publication *bef
 }
 
 static void go_on(struct publication *publication, struct reader *self) {
+    if (publication->at->durable) {
+        store_event(publication);
+        return;
+    }
     append_now(publication, self);
     complete(publication, 0);
 }
@@ -115,11 +172,16 @@ static void on_deadline(struct timer *timer) {
     hub_unlock();
 }
 
-static int wait(struct publication *publication) {
-    publication->at->holds++;
-    list_push(&hub.waiting, &publication->link);
-    loop_timer(publication->reader->loop, &publication->deadline, publication->wait_ms);
-    return PUBLICATION_LATER;
+void publications_finish(struct reader *reader) {
+    struct list *next;
+    for (struct list *at = hub.waiting.next; at != &hub.waiting; at = next) {
+        struct publication *publication = CONTAINER_OF(at, struct publication, link);
+        next = at->next;
+        if (publication->reader == reader)
+            go_on(publication, reader);
+    }
+    while (reader->outstanding > 0)
+        pthread_cond_wait(&hub.done, &hub.lock);
 }
 
 int publication_send(struct publication *publication, struct reader *reader) {
@@ -130,10 +192,16 @@ int publication_send(struct publication *publication, struct reader *reader) {
     list_init(&publication->link);
     timer_init(&publication->deadline, on_deadline);
     struct topic *topic = publication->at = hub_topic(publication->topic);
-    if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL)))
-        rc = wait(publication);
-    else
+    if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {
+        rc = send_later(publication, &hub.waiting);
+        loop_timer(reader->loop, &publication->deadline, publication->wait_ms);
+    } else if (topic->durable) {
+        rc = send_later(publication, &hub.pending);
+        store_event(publication);
+    } else {
         append_now(publication, reader);
+    }
     hub_unlock();
+    reader_keep_time(reader);
     return rc;
 }

@@ -3,6 +3,7 @@
 #define HUB_PUBLICATION_H
 
 #include "hub/hub.h"
+#include "hub/store.h"
 
 /* Who publishes keeps it, and what it borrows, until it is done. */
 struct publication {
@@ -19,6 +20,7 @@ struct publication {
     struct list link; /* hub.waiting or hub.pending */
     struct timer deadline;
     struct mail mail;
+    struct stored_event stored;
     int error;
 };
 
@@ -33,6 +35,8 @@ int publication_send(struct publication *publication, struct reader *reader);
 
 /* A position with the policy block has caught up, or is gone: who waited for it goes on. */
 void publications_go_on(struct reader *self);
+/* The reader's loop has ended: what waits is sent, and awaited. */
+void publications_finish(struct reader *reader);
 /* The smallest id that was given and is not visible yet; EVENT_ID_NONE: all are. */
 event_id publications_horizon(void);
 

@@ -209,6 +209,7 @@ void reader_serve(struct reader *reader, struct position *position) {
 }
 
 void reader_hold(struct reader *reader, struct position *position) {
+    reader->holding = true;
     list_remove(&position->in_queue);
     list_push(&reader->held, &position->in_queue);
 }
@@ -278,6 +279,7 @@ void reader_init(struct reader *reader, struct loop *loop) {
 
 void reader_fini(struct reader *reader) {
     hub_lock();
+    publications_finish(reader);
     list_remove(&reader->all);
     hub_retire(&reader->counters);
     hub_unlock();

@@ -37,9 +37,11 @@ struct prefix_interest {
 struct reader {
     struct loop *loop;
     struct list all;      /* hub.readers */
-    struct list dirty;    /* feeds with news; under the hub's lock, as are the next two */
+    struct list dirty;    /* feeds with news; under the hub's lock, as are the next four */
     struct list expelled; /* positions that a publisher has waited for in vain */
     bool woken;           /* the mail is under way, or the chore due */
+    bool holding;         /* a position waits for what is not visible yet */
+    uint32_t outstanding; /* publications that will be done later */
     struct mail mail;
     struct chore chore;
     struct list positions;

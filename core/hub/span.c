@@ -17,15 +17,17 @@
 #include "hub/hub.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
+#include "hub/replay.h"
 #include "proto/chunked.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one topic, what comes next; or, without an interest, a gap of the position. */
+/* Of one topic, what comes next; of a replay; or, without either, a gap of the position. */
 struct head {
     struct interest *interest;
+    struct replay *replay;
     uint64_t next;
     event_id id;
     bool gap;
@@ -86,6 +88,20 @@ static bool find_first(struct head *head, struct interest *interest, bool skips)
     return true;
 }
 
+/* The same of a replay. */
+static bool find_replayed(struct head *head) {
+    if (head->next >= head->replay->count)
+        return false;
+    head->id = head->replay->entries[head->next].id;
+    return true;
+}
+
+static bool find_next(struct head *head, bool skips) {
+    if (head->replay)
+        return find_replayed(head);
+    return head->interest && find_entry(head, skips);
+}
+
 /* Goes behind what is at the top. */
 static void pass(struct heads *heads, bool skips) {
     struct head *top = &heads->at[0];
@@ -93,7 +109,7 @@ static void pass(struct heads *heads, bool skips) {
         top->next = top->interest->topic->first;
     else if (!top->gap)
         top->next++;
-    if (top->interest == NULL || !find_entry(top, skips))
+    if (!find_next(top, skips))
         heads->at[0] = heads->at[--heads->count];
     if (heads->count > 1)
         sift_down(heads, 0);
@@ -129,10 +145,26 @@ static void gather_news(struct position *position, struct heads *heads) {
     }
 }
 
+static void gather_replays(struct position *position, struct heads *heads) {
+    struct list *next;
+    for (struct list *at = position->replays.next; at != &position->replays; at = next) {
+        struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        next = at->next;
+        if (!replay_advance(replay)) {
+            replay_free(replay);
+            continue;
+        }
+        struct head head = {.replay = replay, .next = replay->at};
+        if (find_replayed(&head))
+            add_head(position->reader, heads, &head);
+    }
+}
+
 static struct heads gather(struct position *position) {
     struct reader *reader = position->reader;
     struct heads heads = {reader->heads, 0};
     struct head head;
+    gather_replays(position, &heads);
     if (!position_is_single(position))
         gather_news(position, &heads);
     else if (find_first(&head, &position->only, conflates(position)))
@@ -152,10 +184,18 @@ static struct heads gather(struct position *position) {
 static event_id bound_of(const struct position *position) {
     if (position_is_single(position))
         return EVENT_ID_NONE;
+    event_id covered = EVENT_ID_NONE;
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
+        const struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        if (replay->covered < covered)
+            covered = replay->covered;
+    }
     event_id told =
         position->reader->settled > position->known ? position->reader->settled : position->known;
     event_id horizon = publications_horizon();
-    return horizon <= told ? horizon - 1 : told;
+    if (horizon <= told)
+        told = horizon - 1;
+    return covered < told ? covered : told;
 }
 
 /* --- policies --- */
@@ -199,10 +239,13 @@ bool position_is_over(struct position *position) {
 /* The entry at the top is not read, but dropped. */
 static void drop_top(struct position *position, struct heads *heads) {
     struct head *top = &heads->at[0];
-    if (top->interest && !top->gap) {
+    if (top->replay)
+        top->replay->at = top->next + 1;
+    if (!top->gap) {
         position->dropped++;
         position->dropped_id = top->id;
-        top->interest->next = top->next + 1;
+        if (top->interest)
+            top->interest->next = top->next + 1;
     }
     pass(heads, false);
 }
@@ -315,25 +358,38 @@ static void add_head_gap(struct span *span, struct position *position, struct he
     add_gap(span, &head, topic->floor_reason, lost);
 }
 
-static void add_entry(struct span *span, const struct head *head) {
+/* Where the entry at a head lies. */
+static struct str locate(const struct head *head, struct slab **slab) {
+    if (head->replay) {
+        const struct replay_entry *entry = &head->replay->entries[head->next];
+        *slab = head->replay->slab;
+        return (struct str){(*slab)->data + entry->off, entry->len};
+    }
     const struct entry *entry = topic_entry(head->interest->topic, head->next);
-    const char *bytes = entry->slab->data + entry->off;
+    *slab = entry->slab;
+    return (struct str){(*slab)->data + entry->off, entry->len};
+}
+
+static void add_entry(struct span *span, const struct head *head) {
+    struct slab *slab;
+    struct str bytes = locate(head, &slab);
     struct piece *last = span->count > 0 ? &span->pieces[span->count - 1] : NULL;
-    span->bytes += entry->len;
-    if (last && last->slab == entry->slab && last->interest == head->interest &&
-        last->bytes + last->len == bytes && last->end == head->next) {
-        last->len += entry->len;
+    span->bytes += bytes.len;
+    if (last && last->slab == slab && last->interest == head->interest &&
+        last->bytes + last->len == bytes.ptr && last->end == head->next) {
+        last->len += (uint32_t)bytes.len;
         last->end++;
-        last->id = entry->id;
+        last->id = head->id;
         return;
     }
-    *add_piece(span) = (struct piece){.bytes = bytes,
-                                      .len = entry->len,
-                                      .slab = slab_ref(entry->slab),
+    *add_piece(span) = (struct piece){.bytes = bytes.ptr,
+                                      .len = (uint32_t)bytes.len,
+                                      .slab = slab_ref(slab),
                                       .interest = head->interest,
+                                      .replay = head->replay,
                                       .first = head->next,
                                       .end = head->next + 1,
-                                      .id = entry->id};
+                                      .id = head->id};
 }
 
 static void fill(struct span *span, struct position *position, struct heads *heads, event_id bound,
@@ -400,6 +456,8 @@ void position_read(struct position *position, struct span *span, size_t most) {
 bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key) {
     if (piece->slab == NULL)
         return false;
+    if (piece->replay)
+        return replay_origin(piece->replay, piece->first, name, key);
     char text[NAME_MAX_BYTES];
     struct topic *topic = piece->interest->topic;
     struct str found = {NULL, 0};
@@ -418,7 +476,10 @@ static void passed(struct position *position, const struct piece *piece, uint64_
     struct hub_counters *counters = &position->reader->counters;
     struct interest *interest = position_is_single(position) ? &position->only : piece->interest;
     if (piece->slab) {
-        interest->next = end;
+        if (piece->replay)
+            piece->replay->at = end;
+        else
+            interest->next = end;
         counter_up(&counters->delivered, end - piece->first);
         return;
     }

@@ -13,10 +13,12 @@ struct piece {
     uint32_t len;
     uint32_t text_at;          /* of a gap, in span->text */
     struct slab *slab;         /* NULL: a gap */
-    struct interest *interest; /* NULL: a gap of the position */
-    uint64_t first, end;       /* ordinals: of the first entry, and behind the last */
-    event_id id;               /* of the last entry, or of the gap */
-    uint64_t lost;             /* of a gap */
+    struct interest *interest; /* NULL: a gap of the position, or from the store: */
+    struct replay *replay;
+    uint64_t first, end; /* ordinals, or numbers in the replay: the first entry, and behind the last
+                          */
+    event_id id;         /* of the last entry, or of the gap */
+    uint64_t lost;       /* of a gap */
 };
 
 /* What can be sent next. Holds its slabs until span_release. */

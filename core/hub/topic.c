@@ -16,7 +16,6 @@
 
 #include "base/mem.h"
 #include "hub/name.h"
-#include "proto/chunked.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,13 +164,15 @@ static struct key *supersede(struct topic *topic, struct str text, uint64_t ordi
     return key;
 }
 
-static size_t put_front(char out[CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8], event_id id, size_t text) {
+size_t entry_put(char *out, event_id id, struct str text) {
     char line[EVENT_ID_TEXT + 8] = "id: ";
     size_t n = 4 + event_id_format(id, line + 4);
     line[n++] = '\n';
-    size_t head = chunk_head(out, n + text);
-    memcpy(out + head, line, n);
-    return head + n;
+    char *at = out + chunk_head(out, n + text.len);
+    memcpy(at, line, n);
+    memcpy(at + n, text.ptr, text.len);
+    memcpy(at + n + text.len, "\r\n", 2);
+    return (size_t)(at - out) + n + text.len + 2;
 }
 
 static void trim_to_size(struct topic *topic) {
@@ -184,12 +185,10 @@ static void trim_to_size(struct topic *topic) {
 }
 
 void topic_append(struct topic *topic, event_id id, struct str text, struct str key) {
-    char front[CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8];
-    size_t nfront = put_front(front, id, text.len), n = nfront + text.len + 2;
-    char *out = take_room(topic, n);
-    memcpy(out, front, nfront);
-    memcpy(out + nfront, text.ptr, text.len);
-    memcpy(out + nfront + text.len, "\r\n", 2);
+    size_t room = text.len + ENTRY_OVERHEAD;
+    char *out = take_room(topic, room);
+    size_t n = entry_put(out, id, text);
+    topic->tail->len -= (uint32_t)(room - n);
     uint64_t ordinal = topic->next;
     struct entry *entry = push_entry(topic);
     *entry = (struct entry){.id = id,

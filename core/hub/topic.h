@@ -7,6 +7,7 @@
 #include "base/wheel.h"
 #include "hub/crowd.h"
 #include "hub/event_id.h"
+#include "proto/chunked.h"
 
 struct name;
 
@@ -40,9 +41,10 @@ struct topic {
     event_id floor;       /* whoever has read no further has missed something, */
     uint8_t floor_reason; /* and why; enum gap_reason */
     bool durable;
-    uint32_t pending; /* durable events that wait for their commit */
-    unsigned rules;   /* the hub's, when `keep` and `durable` were last looked up */
-    uint32_t holds;   /* positions and waiting publishers that refer to it */
+    bool stored;          /* the store has, or had, events of it, */
+    event_id stored_last; /* the newest of them */
+    unsigned rules;       /* the hub's, when `keep` and `durable` were last looked up */
+    uint32_t holds;       /* positions and waiting publishers that refer to it */
     struct topic_keep keep;
     struct map keys;    /* struct key, of the entries kept */
     struct crowd crowd; /* subscribers by exactly this name */
@@ -57,6 +59,10 @@ struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reaso
                         atomic_uint_fast64_t *total);
 /* Entries go with it; nobody may refer to it any more. */
 void topic_free(struct topic *topic);
+/* An event as it is kept: the chunk, its id line, its text. */
+#define ENTRY_OVERHEAD (CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8)
+/* Writes that; `out` has room for the text and ENTRY_OVERHEAD. Returns its length. */
+size_t entry_put(char *out, event_id id, struct str text);
 /* Adds an event: `text` is its SSE form without the id line, up to and with the empty line. Then
  * trims to what the topic keeps. */
 void topic_append(struct topic *topic, event_id id, struct str text, struct str key);

@@ -172,6 +172,7 @@ void loop_stop(struct loop *loop) {
 }
 
 void loop_fini(struct loop *loop) {
+    deliver_mail(loop);
     uv_close((uv_handle_t *)&loop->bell, NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
     uv_close((uv_handle_t *)&loop->before_poll, NULL);

@@ -53,7 +53,8 @@ int loop_init(struct loop *loop);
 void loop_run(struct loop *loop);
 /* From the loop's own thread: loop_run returns after this turn. */
 void loop_stop(struct loop *loop);
-/* Closes the loop's own handles, runs what is still closing or in the thread pool, frees. */
+/* Runs the mail that is there, closes the loop's own handles, runs what is still closing or in the
+ * thread pool, frees. */
 void loop_fini(struct loop *loop);
 /* From any thread: runs `mail` on the loop's thread, in the order of posting. One that waits
  * already is run once. */

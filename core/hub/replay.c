@@ -1,0 +1,175 @@
+/* replay: what a position must read from the store before it reads its topics.
+ *
+ *     store:   1 2 3 4 5 6 7 8|            pages, in order of ids over all its durable topics
+ *     memory:            6 7 8 9 10        from `upto` on the topic has its events itself
+ *
+ * Which topics, and up to where, is settled in the same step under the hub's lock in which the
+ * position joins the topics' memory, so nothing is missed and nothing comes twice. The store's
+ * thread fills a page at a time, which becomes a slab of chunks like a topic's own, and one more
+ * source of spans. Beyond what a page has covered its position reads nothing.
+ *
+ * Belongs to its position. If that goes while the store has the page, whoever finishes with the
+ * page frees the replay. */
+#include "hub/replay.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/hub.h"
+#include "hub/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_BYTES (128 * 1024)
+
+/* --- pages --- */
+
+static void append_entry(struct replay *replay, size_t i) {
+    const struct page_entry *entry = &replay->page.entries[i];
+    if (entry->id > replay->topics[entry->topic].upto)
+        return;
+    struct slab *slab = replay->slab;
+    struct str text = page_text(&replay->page, i);
+    size_t n = entry_put(slab->data + slab->len, entry->id, text);
+    replay->entries[replay->count++] = (struct replay_entry){
+        .id = entry->id, .off = slab->len, .len = (uint32_t)n, .page = (uint32_t)i};
+    slab->len += (uint32_t)n;
+}
+
+static void take_page(struct replay *replay) {
+    const struct page *page = &replay->page;
+    size_t room = page->count * ENTRY_OVERHEAD + page->bytes.len;
+    replay->slab = slab_new((uint32_t)room, &hub.memory);
+    replay->entries = mem_resize(replay->entries, page->count * sizeof *replay->entries);
+    for (size_t i = 0; i < page->count; i++)
+        append_entry(replay, i);
+    replay->over = !page->more;
+    replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
+    if (page->floor > 0)
+        position_note_gap(replay->position, GAP_TRIMMED, page->floor);
+}
+
+static void give_up(struct replay *replay, int error) {
+    log_error("history cannot be read from the store: %s", uv_strerror(error));
+    position_note_gap(replay->position, GAP_UNKNOWN, replay->page.upto);
+    replay->over = true;
+    replay->covered = EVENT_ID_NONE;
+}
+
+static void drop(struct replay *replay) {
+    page_fini(&replay->page);
+    slab_unref(replay->slab);
+    free(replay->entries);
+    for (size_t i = 0; i < replay->ntopics; i++)
+        free((char *)replay->names[i].ptr);
+    free(replay->names);
+    free(replay->topics);
+    free(replay);
+}
+
+/* On the position's loop. */
+static void on_mail(struct mail *mail) {
+    struct replay *replay = CONTAINER_OF(mail, struct replay, mail);
+    hub_lock();
+    replay->asked = false;
+    if (replay->page.error)
+        give_up(replay, replay->page.error);
+    else
+        take_page(replay);
+    hub_unlock();
+    reader_serve(replay->position->reader, replay->position);
+}
+
+/* On the store's thread. */
+static void on_page(struct page *page) {
+    struct replay *replay = page->arg;
+    hub_lock();
+    if (replay->left) {
+        drop(replay);
+        hub_unlock();
+        return;
+    }
+    replay->arrived = true;
+    loop_post(replay->position->reader->loop, &replay->mail);
+    hub_unlock();
+}
+
+static void ask(struct replay *replay) {
+    struct page *page = &replay->page;
+    slab_unref(replay->slab);
+    replay->slab = NULL;
+    replay->count = replay->at = 0;
+    if (page->count > 0)
+        page->after = page->entries[page->count - 1].id;
+    else
+        page->after = replay->after;
+    page->topics = replay->names;
+    page->ntopics = replay->ntopics;
+    page->bytes_max = PAGE_BYTES;
+    page->done = on_page;
+    page->arg = replay;
+    replay->asked = true;
+    replay->arrived = false;
+    store_read(hub.store, page);
+}
+
+bool replay_advance(struct replay *replay) {
+    if (replay->asked || replay->at < replay->count)
+        return true;
+    if (replay->over)
+        return false;
+    ask(replay);
+    return true;
+}
+
+/* --- life --- */
+
+static struct replay *make(struct position *position, event_id after) {
+    struct replay *replay = mem_zalloc(sizeof *replay);
+    replay->position = position;
+    replay->after = replay->covered = after;
+    replay->mail.run = on_mail;
+    list_push(&position->replays, &replay->link);
+    return replay;
+}
+
+/* One that begins there and has not begun: topics chosen together are read together. */
+static struct replay *find(struct position *position, event_id after) {
+    if (list_empty(&position->replays))
+        return NULL;
+    struct replay *last = CONTAINER_OF(position->replays.prev, struct replay, link);
+    bool begun = last->asked || last->over || last->count > 0;
+    return !begun && last->after == after ? last : NULL;
+}
+
+void replay_add(struct position *position, struct topic *topic, event_id after) {
+    struct replay *replay = find(position, after);
+    if (replay == NULL)
+        replay = make(position, after);
+    char text[NAME_MAX_BYTES];
+    size_t n = replay->ntopics++, len = name_text(topic->name, text);
+    replay->names = mem_resize(replay->names, replay->ntopics * sizeof *replay->names);
+    replay->topics = mem_resize(replay->topics, replay->ntopics * sizeof *replay->topics);
+    replay->names[n] = (struct str){mem_copy(text, len), len};
+    replay->topics[n] = (struct replay_topic){replay->names[n], topic->floor};
+    if (topic->floor > replay->page.upto)
+        replay->page.upto = topic->floor;
+}
+
+void replay_free(struct replay *replay) {
+    list_remove(&replay->link);
+    loop_retract(replay->position->reader->loop, &replay->mail);
+    replay->left = replay->asked && !replay->arrived;
+    if (replay->left)
+        store_page_cancel(hub.store, &replay->page);
+    else
+        drop(replay);
+}
+
+bool replay_origin(const struct replay *replay, size_t entry, struct buf *name, struct buf *key) {
+    size_t i = replay->entries[entry].page;
+    struct str found = page_key(&replay->page, i);
+    buf_add(name, replay->names[replay->page.entries[i].topic]);
+    buf_add(key, found);
+    return found.len > 0;
+}

@@ -1,0 +1,52 @@
+/* replay: what a position must read from the store before it reads its topics. */
+#ifndef HUB_REPLAY_H
+#define HUB_REPLAY_H
+
+#include "base/slab.h"
+#include "hub/store.h"
+#include "hub/topic.h"
+#include "net/loop.h"
+
+struct position;
+
+struct replay_entry {
+    event_id id;
+    uint32_t off, len; /* in the slab: a chunk, as a topic's entries are */
+    uint32_t page;     /* its number in the page */
+};
+
+struct replay_topic {
+    struct str name;
+    event_id upto; /* beyond it the topic has its events itself */
+};
+
+struct replay {
+    struct list link; /* position->replays */
+    struct position *position;
+    event_id after;   /* read so far */
+    event_id covered; /* everything up to here is in `entries`, or was read before */
+    struct replay_topic *topics;
+    struct str *names; /* of the topics, for the page */
+    size_t ntopics;
+    struct page page;
+    struct slab *slab; /* of the entries */
+    struct replay_entry *entries;
+    size_t count, at; /* entries before `at` have been read */
+    bool asked;       /* a page is being read, */
+    bool arrived;     /* or is here, and its mail under way */
+    bool over;        /* the last page is here */
+    bool left;        /* nobody waits for that page any more */
+    struct mail mail;
+};
+
+/* All under the hub's lock. */
+
+/* The topic's events beyond `after` that are in the store only come first. */
+void replay_add(struct position *position, struct topic *topic, event_id after);
+/* Has the next page read when this one is used up. False: all has been read. */
+bool replay_advance(struct replay *replay);
+void replay_free(struct replay *replay);
+/* See piece_origin; without the lock. */
+bool replay_origin(const struct replay *replay, size_t entry, struct buf *name, struct buf *key);
+
+#endif
