@@ -1,72 +1,33 @@
 /* map: a hash map whose nodes are part of what they find.
  *
- * Chains in a table that doubles and halves with the count. Keys come from clients and scripts, so
- * the hash is keyed with random bytes, once per process: SipHash-1-3 (Aumasson and Bernstein,
- * 2012), for which nobody can choose keys that fall into one chain.
+ *     hash    0 ............ 2^64       the highest bits of a hash are the number of its bucket,
+ *     bucket  [ 0 ][ 1 ][ 2 ][ 3 ]      and each chain is sorted by hash. So one order goes through
+ *               |         |    |        the whole table, and it stays the same when the table
+ *             a -> b      c    d        doubles or halves: whoever steps through it keeps his
+ * place.
  *
+ * It doubles when there are as many nodes as buckets, halves when a quarter of them is left, and
+ * is freed when none is. A lookup that finds nothing stops at the first larger hash.
+ *
+ * Keys come from clients and scripts, so the hash has a secret key, drawn once per process.
  * Belongs to whoever embeds it, who also guards it against other threads. */
 #include "base/map.h"
 
 #include "base/mem.h"
+#include "base/siphash.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #define CAP_MIN 8
 
-/* --- hashing --- */
+static uint64_t secret[2];
 
-static uint64_t seed[2];
-
-__attribute__((constructor)) static void make_seed(void) {
-    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+/* So few bytes come whole and uninterrupted, or not at all: a kernel without the call. */
+__attribute__((constructor)) static void draw_secret(void) {
+    if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
         abort();
 }
-
-static uint64_t rotate(uint64_t x, int bits) {
-    return x << bits | x >> (64 - bits);
-}
-
-static void mix(uint64_t v[4]) {
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-static void take_word(uint64_t v[4], uint64_t word) {
-    v[3] ^= word;
-    mix(v);
-    v[0] ^= word;
-}
-
-static uint64_t hash_of(struct str key) {
-    uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
-                     seed[0] ^ 0x6c7967656e657261, seed[1] ^ 0x7465646279746573};
-    uint64_t word;
-    size_t left = key.len;
-    for (const char *at = key.ptr; left >= sizeof word; at += sizeof word, left -= sizeof word) {
-        memcpy(&word, at, sizeof word);
-        take_word(v, word);
-    }
-    word = 0;
-    if (left > 0)
-        memcpy(&word, key.ptr + key.len - left, left);
-    take_word(v, word | (uint64_t)key.len << 56);
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        mix(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-/* --- the table --- */
 
 void map_init(struct map *map) {
     *map = (struct map){0};
@@ -77,25 +38,35 @@ void map_fini(struct map *map) {
     map_init(map);
 }
 
-static struct map_node **bucket(const struct map *map, uint64_t hash) {
-    return &map->buckets[hash & (map->cap - 1)];
+static size_t bucket_of(const struct map *map, uint64_t hash) {
+    return hash >> (64 - __builtin_ctzll(map->cap));
 }
 
-static void link_node(struct map *map, struct map_node *node) {
-    struct map_node **head = bucket(map, node->hash);
-    node->next = *head;
-    *head = node;
+/* The first place in the chain whose node does not come before `hash`. */
+static struct map_node **seek(const struct map *map, uint64_t hash) {
+    struct map_node **at = &map->buckets[bucket_of(map, hash)];
+    while (*at && (*at)->hash < hash)
+        at = &(*at)->next;
+    return at;
 }
 
+/* The nodes keep their order, so each goes behind the one before it. */
 static void resize(struct map *map, size_t cap) {
     struct map old = *map;
+    struct map_node **end = NULL, *next;
+    size_t last = 0;
     map->buckets = mem_zalloc(cap * sizeof *map->buckets);
     map->cap = cap;
     for (size_t i = 0; i < old.cap; i++) {
-        struct map_node *next;
         for (struct map_node *node = old.buckets[i]; node; node = next) {
+            size_t bucket = bucket_of(map, node->hash);
             next = node->next;
-            link_node(map, node);
+            if (end == NULL || bucket != last)
+                end = &map->buckets[bucket];
+            *end = node;
+            node->next = NULL;
+            end = &node->next;
+            last = bucket;
         }
     }
     free(old.buckets);
@@ -104,38 +75,41 @@ static void resize(struct map *map, size_t cap) {
 struct map_node *map_find(const struct map *map, struct str key) {
     if (map->count == 0)
         return NULL;
-    uint64_t hash = hash_of(key);
-    struct map_node *node = *bucket(map, hash);
-    while (node && (node->hash != hash || !str_eq(node->key, key)))
-        node = node->next;
-    return node;
+    uint64_t hash = siphash13(secret, key);
+    struct map_node *node = *seek(map, hash);
+    for (; node && node->hash == hash; node = node->next)
+        if (str_eq(node->key, key))
+            return node;
+    return NULL;
 }
 
 void map_insert(struct map *map, struct map_node *node, struct str key) {
     if (map->count == map->cap)
         resize(map, map->cap ? map->cap * 2 : CAP_MIN);
     node->key = key;
-    node->hash = hash_of(key);
-    link_node(map, node);
+    node->hash = siphash13(secret, key);
+    struct map_node **at = seek(map, node->hash);
+    node->next = *at;
+    *at = node;
     map->count++;
 }
 
 void map_remove(struct map *map, struct map_node *node) {
-    struct map_node **at = bucket(map, node->hash);
+    struct map_node **at = seek(map, node->hash);
     while (*at != node)
         at = &(*at)->next;
     *at = node->next;
     map->count--;
     if (map->count == 0)
         map_fini(map);
-    else if (map->cap > CAP_MIN && map->count <= map->cap / 8)
-        resize(map, map->cap / 4);
+    else if (map->cap > CAP_MIN && map->count <= map->cap / 4)
+        resize(map, map->cap / 2);
 }
 
 struct map_node *map_next(const struct map *map, const struct map_node *node) {
     if (node && node->next)
         return node->next;
-    size_t at = node ? (node->hash & (map->cap - 1)) + 1 : 0;
+    size_t at = node ? bucket_of(map, node->hash) + 1 : 0;
     while (at < map->cap && map->buckets[at] == NULL)
         at++;
     return at < map->cap ? map->buckets[at] : NULL;
