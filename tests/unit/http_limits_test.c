@@ -13,12 +13,13 @@ static const struct {
     enum limit_kind kind;
     uint64_t value; /* bytes, count, or milliseconds */
 } defaults[] = {
-    {"head_bytes", LIMIT_BYTES, 16 * KIB},       {"head_fields", LIMIT_COUNT, 100},
-    {"target_bytes", LIMIT_BYTES, 8 * KIB},      {"body_bytes", LIMIT_BYTES, 1024 * KIB},
-    {"event_bytes", LIMIT_BYTES, 256 * KIB},     {"high_mark", LIMIT_BYTES, 64 * KIB},
-    {"low_mark", LIMIT_BYTES, 16 * KIB},         {"turn_bytes", LIMIT_BYTES, 256 * KIB},
-    {"keepalive_timeout", LIMIT_SECONDS, 75000}, {"head_timeout", LIMIT_SECONDS, 10000},
-    {"progress_timeout", LIMIT_SECONDS, 30000},  {"drain_timeout", LIMIT_SECONDS, 10000},
+    {"head_bytes", LIMIT_BYTES, 16 * KIB},   {"head_fields", LIMIT_COUNT, 100},
+    {"target_bytes", LIMIT_BYTES, 8 * KIB},  {"body_bytes", LIMIT_BYTES, 1024 * KIB},
+    {"event_bytes", LIMIT_BYTES, 256 * KIB}, {"shared_memory", LIMIT_BYTES, 64 * 1024 * KIB},
+    {"high_mark", LIMIT_BYTES, 64 * KIB},    {"low_mark", LIMIT_BYTES, 16 * KIB},
+    {"turn_bytes", LIMIT_BYTES, 256 * KIB},  {"keepalive_timeout", LIMIT_SECONDS, 75000},
+    {"head_timeout", LIMIT_SECONDS, 10000},  {"progress_timeout", LIMIT_SECONDS, 30000},
+    {"drain_timeout", LIMIT_SECONDS, 10000},
 };
 
 static void defaults_are_the_contracts(void **state) {
