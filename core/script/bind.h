@@ -8,6 +8,7 @@
 #include <lua.h>
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
+void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "http/server.h"
+#include "hub/shared.h"
 #include "proto/header.h"
 #include "script/generation.h"
 
@@ -107,6 +108,7 @@ static int l_stats(lua_State *L) {
         const char *name;
         uint64_t value;
     } rows[] = {
+        {"shared_memory", shared_memory()},
         {"connections", totals.connections},
         {"connections_total", totals.connections_total},
         {"streams", totals.streams},

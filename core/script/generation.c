@@ -117,6 +117,7 @@ static void load_core(struct generation *gen) {
     bind_answer(L);
     bind_app(L);
     bind_process(L);
+    bind_shared(L);
     bind_fs(L);
     bind_tail(L);
     bind_publish(L);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/shared.h"
 #include "script/exchange.h"
 
 #include <stdlib.h>
@@ -257,6 +258,8 @@ void host_start(struct host *host, bool first_worker, void (*done)(struct host *
     host->started = done;
     host->started_arg = arg;
     host->starting = 1;
+    /* before on_start functions, which may fill dictionaries */
+    shared_set_limit(host->http.limits.shared_memory);
     loop_timer(host->loop, &host->start_limit, START_MS);
     for (int i = 0; i < host->napps; i++) {
         struct mounted *mounted = &host->apps[i];

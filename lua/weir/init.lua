@@ -25,6 +25,7 @@ local weir = {
   history = hub.history,
   presence = hub.presence,
   tail = require "weir.tail",
+  shared = require "weir.shared",
   fs = require "weir.fs",
   store = require "weir.store",
   fail = require "weir.fail",

@@ -87,6 +87,11 @@ function weir.every(seconds, fn) end
 ---@return weir.Channel
 function weir.channel(capacity) end
 
+---The dictionary of that name: in memory, the same one in all workers and apps.
+---@param name string 1 to 255 bytes
+---@return weir.Shared
+function weir.shared(name) end
+
 ---Follows a file: its last lines, then each new one.
 ---@param path string
 ---@param options? weir.TailOptions
@@ -166,6 +171,43 @@ function Channel:recv(timeout) end
 
 ---Ends the channel; what was sent before can still be received.
 function Channel:close() end
+
+---@class weir.Shared
+local Shared = {}
+
+---What is stored under the key.
+---@param key string 1 to 1024 bytes
+---@return string|number|boolean|nil value nil: there is nothing, or its time is over
+function Shared:get(key) end
+
+---Stores a value in place of what was there, its time to live included.
+---@param key string
+---@param value string|number|boolean
+---@param ttl? number seconds; without it the entry stays
+---@return true? ok
+---@return "limit"|nil why
+function Shared:set(key, value, ttl) end
+
+---Stores a value where there is none.
+---@param key string
+---@param value string|number|boolean
+---@param ttl? number seconds
+---@return true? ok
+---@return "exists"|"limit"|nil why
+function Shared:add(key, value, ttl) end
+
+---Adds to a number, which is 0 where there is none.
+---@param key string
+---@param by? number 1 by default
+---@param ttl? number seconds, for a number that is new; one that is there keeps its own
+---@return number? sum
+---@return "limit"|nil why
+function Shared:incr(key, by, ttl) end
+
+---Removes an entry.
+---@param key string
+---@return boolean existed
+function Shared:delete(key) end
 
 ---@class weir.TailOptions
 ---@field lines? integer how many of the lines that are there come first (10)
