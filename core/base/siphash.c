@@ -4,18 +4,21 @@
  * Hash tables here hold keys that clients choose. With a hash that can be computed from outside,
  * one client could choose thousands of keys that all fall into one chain; with this one and a
  * secret key it cannot. The short variant is not for signing anything, but it is what tables want:
- * a key of a topic's length takes about 10 ns.
+ * a key of a topic's length takes about 15 ns.
  *
  * It holds no state and knows nothing of who asks. */
 #include "base/siphash.h"
 
 #include <string.h>
 
+/* Or the state leaves the registers, which takes three times as long. */
+#define INLINE static inline __attribute__((always_inline))
+
 static uint64_t rotate(uint64_t x, int bits) {
     return x << bits | x >> (64 - bits);
 }
 
-static void mix(uint64_t v[4]) {
+INLINE void mix(uint64_t v[4]) {
     v[0] += v[1];
     v[2] += v[3];
     v[1] = rotate(v[1], 13) ^ v[0];
@@ -29,7 +32,7 @@ static void mix(uint64_t v[4]) {
 }
 
 /* Up to eight bytes, the first one lowest; the machine's byte order must not show. */
-static uint64_t load(const char *ptr, size_t n) {
+INLINE uint64_t load(const char *ptr, size_t n) {
     uint64_t word = 0;
     if (n > 0)
         memcpy(&word, ptr, n);
@@ -39,7 +42,7 @@ static uint64_t load(const char *ptr, size_t n) {
     return word;
 }
 
-static void absorb(uint64_t v[4], uint64_t word) {
+INLINE void absorb(uint64_t v[4], uint64_t word) {
     v[3] ^= word;
     mix(v);
     v[0] ^= word;
