@@ -8,6 +8,7 @@
 #include "http/server.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/http1.h"
 #include "http/request.h"
 #include "http/sse.h"
@@ -45,6 +46,23 @@ void http_server_totals(struct http_counters *totals) {
         totals->tasks += server->tasks ? counter_read(server->tasks) : 0;
     }
     pthread_mutex_unlock(&registry_lock);
+}
+
+struct stream **http_server_streams(struct loop *loop, size_t *count) {
+    struct stream **streams = NULL;
+    *count = 0;
+    pthread_mutex_lock(&registry_lock);
+    for (struct list *at = registry.next; at != &registry; at = at->next) {
+        struct http_server *server = CONTAINER_OF(at, struct http_server, all);
+        if (server->loop != loop)
+            continue;
+        streams = mem_resize(streams, (*count + server->alive) * sizeof(struct stream *));
+        struct list *all = &server->streams;
+        for (struct list *node = all->next; node != all; node = node->next)
+            streams[(*count)++] = stream_ref(CONTAINER_OF(node, struct stream, link));
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return streams;
 }
 
 uint64_t http_server_next_id(void) {

@@ -58,6 +58,9 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
 void http_server_fini(struct http_server *server);
 /* Sums what all servers of the process count, those that are gone included; from any thread. */
 void http_server_totals(struct http_counters *totals);
+/* The live streams of all servers on `loop`, each with a reference: an array of `*count` to be
+ * freed. From the loop's own thread. */
+struct stream **http_server_streams(struct loop *loop, size_t *count);
 /* A new connection, from a listener; `fd` is taken. False: enough, accept no more until on_left. */
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer);
 /* For protocols and streams: a request's head to fill in, and back. */

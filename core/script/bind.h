@@ -17,6 +17,7 @@ void bind_test(lua_State *L);
 /* Topics: publishing and what they keep; subscribing; streams of all workers. */
 void bind_publish(lua_State *L);
 void bind_subscribe(lua_State *L);
+void bind_streams(lua_State *L);
 /* The topic's name at `index`; raises where it is not allowed. */
 struct str bind_check_topic(lua_State *L, int index, const char *what);
 

@@ -31,13 +31,23 @@ static int l_counters(lua_State *L) {
     struct generation *gen = task_generation(L);
     struct http_counters totals;
     http_server_totals(&totals);
-    lua_createtable(L, 0, 5);
+    struct hub_counters topics;
+    hub_totals(&topics);
+    lua_createtable(L, 0, 6);
     set_number(L, "tasks", (double)counter_read(&gen->scheduler->tasks));
     set_number(L, "streams", (double)totals.streams);
     set_number(L, "connections", (double)totals.connections);
+    set_number(L, "subscribers", (double)topics.subscribers);
     set_number(L, "handles", loop_handles(gen->scheduler->loop));
     set_number(L, "refs", gen->nrefs);
     return 1;
+}
+
+/* Topics are the whole process's: a spec begins without those of the one before. */
+static int l_hub_clear(lua_State *L) {
+    (void)L;
+    hub_clear();
+    return 0;
 }
 
 /* --- faults --- */
@@ -161,6 +171,7 @@ static int l_test_mode(lua_State *L) {
 
 void bind_test(lua_State *L) {
     static const luaL_Reg functions[] = {{"counters", l_counters},
+                                         {"hub_clear", l_hub_clear},
                                          {"fault", l_fault},
                                          {"fault_reset", l_fault_reset},
                                          {"clock_freeze", l_freeze},

@@ -122,6 +122,7 @@ static void load_core(struct generation *gen) {
     bind_tail(L);
     bind_publish(L);
     bind_subscribe(L);
+    bind_streams(L);
     bind_store(L);
     bind_test(L);
     lua_getglobal(L, "package");

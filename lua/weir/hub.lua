@@ -150,6 +150,29 @@ function hub.presence(topic)
   return core.presence(topic)
 end
 
+local Streams = { __name = "weir.streams" }
+Streams.__index = Streams
+
+--- What they are: a list of { id, path, sub, topics, started }, over all workers.
+function Streams:list()
+  return check(core.streams(self.id, self.sub, self.topic))
+end
+
+--- Ends them on all workers, for `reason` ("revoked"): how many they were.
+function Streams:close(reason)
+  if reason ~= nil then check.string("streams:close", "argument 1 (reason)", reason) end
+  return check(core.streams(self.id, self.sub, self.topic, reason or "revoked"))
+end
+
+--- The live streams that match all that is given: `id`, `sub` of their token, a `topic` they are subscribed to.
+function hub.streams(filter)
+  filter = check.options("weir.streams", filter, { "id", "sub", "topic" })
+  if filter.id ~= nil then check.integer("weir.streams", "id", filter.id, 1) end
+  if filter.sub ~= nil then check.string("weir.streams", "sub", filter.sub) end
+  if filter.topic ~= nil then check.string("weir.streams", "topic", filter.topic) end
+  return setmetatable({ id = filter.id, sub = filter.sub, topic = filter.topic }, Streams)
+end
+
 -- ---- subscriptions of tasks -----------------------------------------------------------------------------------------
 
 local Subscription = { __name = "weir.subscription" }

@@ -24,6 +24,7 @@ local weir = {
   topics = hub.topics,
   history = hub.history,
   presence = hub.presence,
+  streams = hub.streams,
   tail = require "weir.tail",
   shared = require "weir.shared",
   fs = require "weir.fs",

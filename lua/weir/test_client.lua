@@ -26,12 +26,13 @@ function client_side.forget(object)
   return was
 end
 
--- Closes all that is open, the newest first.
+-- Closes all that is open, the newest first, and forgets what topics keep.
 function client_side.cleanup()
   local objects = {}
   for object in pairs(open) do objects[#objects + 1] = object end
   table.sort(objects, function(a, b) return open[a] > open[b] end)
   for _, object in ipairs(objects) do object:close() end
+  core.hub_clear()
 end
 
 ---- time ----
