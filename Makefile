@@ -103,6 +103,8 @@ UNIT_HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_test.c,$(wildcard tes
 UNIT_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 FUZZERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS      := $(FUZZERS:_fuzz=_replay)
+EXACT        := $(BUILD)/tests/exact/exact
+EXACT_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/exact/*.c))
 
 $(UNIT_TESTS): %: %.o $(UNIT_HELPERS) $(BUILD)/libweir.a
 	$(Q)$(LINK) -o $@ $^ -lcmocka $(LIBS)
@@ -112,6 +114,9 @@ $(FUZZERS): %: %.o $(BUILD)/libweir.a
 
 $(REPLAYS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libweir.a
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+$(EXACT): $(EXACT_OBJS)
+	$(Q)$(LINK) -o $@ $^
 
 # One make inside another, as parallel as the machine allows unless told otherwise.
 MAKE_IN = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
@@ -124,7 +129,7 @@ FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
 
 export PLAYWRIGHT := $(abspath $(BUILD)/node/node_modules/playwright-core)
 
-test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS)
+test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT)
 
 replays: $(REPLAYS)
 
@@ -160,7 +165,8 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 	@BUILD=$(BUILD) tests/bench/run
 
 soak: deps-test ## tests that take longer than ten minutes
-	$(MAKE_IN)$(BUILD) all
+	$(MAKE_IN)$(BUILD) all $(EXACT)
+	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD) tests/soak/run
 
 lint: deps-lint ## layers, formatting, static analysis, the reference's completeness
@@ -225,5 +231,5 @@ $(BUILD)/node/node_modules/playwright-core:
 	@echo "installing playwright-core"; mkdir -p $(BUILD)/node
 	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 </dev/null
 
--include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS)) \
+-include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d
