@@ -1,0 +1,418 @@
+-- The hub as Lua sees it: history, subscriptions of tasks, presence, streams, counters, configuration, several workers.
+-- CONTRACT.md section 4.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+local hub = require "spec.hub_support"
+
+describe("history", function()
+  it("gives what a topic holds, oldest first", function()
+    local topic = hub.topic()
+    local first = weir.publish(topic, { event = "tick", data = { n = 1 }, key = "k" })
+    local second = weir.publish(topic, "two\nlines")
+    local list, more = weir.history(topic)
+    assert.is_false(more)
+    assert.equal(2, #list)
+    local one = list[1]
+    assert.same({ first, "tick", '{"n":1}', "k", topic }, { one.id, one.event, one.data, one.key, one.topic })
+    assert.same({ second, "two\nlines", topic }, { list[2].id, list[2].data, list[2].topic })
+    assert.is_nil(list[2].key)
+  end)
+
+  it("of a topic that is none is empty, and makes none", function()
+    local topics = hub.growth "topics"
+    assert.same({ {}, false }, { weir.history(hub.topic()) })
+    assert.equal(0, topics())
+  end)
+
+  local function texts(list)
+    local all = {}
+    for i, item in ipairs(list) do all[i] = item.data end
+    return table.concat(all, " ")
+  end
+
+  it("after and before are exclusive", function()
+    local topic = hub.topic()
+    local ids = hub.publish(topic, 6)
+    assert.equal("3 4 5 6", texts((weir.history(topic, { after = ids[2] }))))
+    assert.equal("1 2 3", texts((weir.history(topic, { before = ids[4] }))))
+    assert.equal("3 4", texts((weir.history(topic, { after = ids[2], before = ids[5] }))))
+    assert.equal("", texts((weir.history(topic, { after = ids[6] }))))
+    assert.equal("", texts((weir.history(topic, { before = ids[1] }))))
+  end)
+
+  it("pages forward by limit and says whether there is more", function()
+    local topic = hub.topic()
+    local ids = hub.publish(topic, 5)
+    local list, more = weir.history(topic, { after = ids[1], limit = 2 })
+    assert.same({ "2 3", true }, { texts(list), more })
+    list, more = weir.history(topic, { after = list[2].id, limit = 2 })
+    assert.same({ "4 5", false }, { texts(list), more })
+  end)
+
+  it("has a limit of 100", function()
+    local topic = hub.topic()
+    hub.publish(topic, 101)
+    local list, more = weir.history(topic)
+    assert.same({ 100, true }, { #list, more })
+    for i = 2, 100 do assert.equal(1, tonumber(list[i].data) - tonumber(list[i - 1].data)) end
+    list, more = weir.history(topic, { limit = 101 })
+    assert.same({ 101, false }, { #list, more })
+  end)
+
+  it("raises on what is no option, id or limit", function()
+    local topic = hub.topic()
+    for _, options in ipairs { { aftre = "1-1" }, { limit = 0 }, { limit = -1 }, { limit = "x" }, { after = {} },
+      { before = 7 }, { after = "nonsense" } } do
+      assert.is_false((pcall(weir.history, topic, options)), next(options))
+    end
+  end)
+end)
+
+describe("weir.subscribe", function()
+  it("gives a task the events of topics", function()
+    local one, two = hub.topic "1", hub.topic "2"
+    local sub = weir.subscribe { one, two }
+    local id = weir.publish(one, { event = "tick", data = "x", key = "k" })
+    weir.publish(two, "y")
+    local event = sub:next(5)
+    assert.same({ one, id, "tick", "x", "k" }, { event.topic, event.id, event.event, event.data, event.key })
+    event = sub:next(5)
+    assert.same({ two, "y" }, { event.topic, event.data })
+    sub:close()
+  end)
+
+  it("next waits, at most so long", function()
+    local topic = hub.topic()
+    local sub = weir.subscribe(topic)
+    assert.same({ nil, "timeout" }, { sub:next(0.01) })
+    assert.same({ nil, "timeout" }, { sub:next(0) })
+    local waiting = weir.spawn(function() return sub:next().data end)
+    test.settle()
+    weir.publish(topic, "late")
+    assert.equal("late", (waiting:join()))
+    sub:close()
+  end)
+
+  it("next after close, and one that waits at close, is nil, 'closed'", function()
+    local sub = weir.subscribe(hub.topic())
+    local results
+    local waiting = weir.spawn(function() results = { sub:next() } end)
+    test.settle()
+    sub:close()
+    waiting:join()
+    assert.same({ nil, "closed" }, results)
+    assert.same({ nil, "closed" }, { sub:next(1) })
+    sub:close()
+  end)
+
+  it("events iterates until it is closed", function()
+    local topic = hub.topic()
+    local sub = weir.subscribe(topic)
+    hub.publish(topic, 3)
+    local seen = {}
+    for event in sub:events() do
+      seen[#seen + 1] = event.data
+      if #seen == 3 then sub:close() end
+    end
+    assert.same({ "1", "2", "3" }, seen)
+  end)
+
+  it("takes prefixes and 'after'", function()
+    local prefix = hub.topic ""
+    local first = weir.publish(prefix .. "a", "1")
+    weir.publish(prefix .. "b", "2")
+    local sub = weir.subscribe(weir.prefix(prefix), { after = first })
+    assert.equal("2", sub:next(5).data)
+    weir.publish(prefix .. "c", "3")
+    local event = sub:next(5)
+    assert.same({ prefix .. "c", "3" }, { event.topic, event.data })
+    sub:close()
+    sub = weir.subscribe(weir.prefix(prefix), { after = "earliest" })
+    assert.same({ "1", "2", "3" }, { sub:next(5).data, sub:next(5).data, sub:next(5).data })
+    sub:close()
+  end)
+
+  it("is told of a gap by an event", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { count = 5 } } }
+    local sub = weir.subscribe(topic)
+    hub.publish(topic, 20)
+    local gap = sub:next(5)
+    assert.equal("weir.gap", gap.event)
+    assert.equal("16", sub:next(5).data)
+    sub:close()
+  end)
+
+  it("ends with its task", function()
+    local topic, subscribers = hub.topic(), hub.growth "subscribers"
+    weir.spawn(function() weir.subscribe(topic) end):join()
+    test.eventually(function() return subscribers() == 0 end)
+    local sub
+    local task = weir.spawn(function()
+      sub = weir.subscribe(topic)
+      sub:next()
+    end)
+    test.settle()
+    task:cancel()
+    test.eventually(function() return subscribers() == 0 end)
+    weir.publish(topic, "x")
+  end)
+end)
+
+describe("presence", function()
+  it("counts the streams of a topic", function()
+    local topic = hub.topic "x/y"
+    assert.same({ streams = 0, subs = {} }, weir.presence(topic))
+    local one = hub.serve(topic):sse "/"
+    local two = hub.serve(weir.prefix(topic:sub(1, -2))):sse "/"
+    hub.serve(hub.topic()):sse "/"
+    assert.same({ streams = 2, subs = {} }, weir.presence(topic))
+    one:close()
+    test.eventually(function() return weir.presence(topic).streams == 1 end)
+    two:reset()
+    test.eventually(function() return weir.presence(topic).streams == 0 end)
+  end)
+end)
+
+describe("weir.streams", function()
+  local function with_ids(topics)
+    local ids = {}
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        ids[#ids + 1] = stream.id
+        stream:on_close(function(reason) ids[stream.id] = reason end)
+        stream:sse():subscribe(topics)
+      end)
+    end)
+    return server, ids
+  end
+
+  it("lists the streams of a topic with their ids and topics", function()
+    local one, two = hub.topic "1", hub.topic "2"
+    local server, ids = with_ids { one, two }
+    local events = server:sse "/"
+    local list = weir.streams { topic = one }:list()
+    assert.equal(1, #list)
+    assert.equal(ids[1], list[1].id)
+    table.sort(list[1].topics)
+    assert.same({ one, two }, list[1].topics)
+    assert.equal(1, #weir.streams { id = ids[1] }:list())
+    assert.equal(0, #weir.streams { topic = hub.topic() }:list())
+    events:close()
+    test.eventually(function() return #weir.streams { topic = one }:list() == 0 end)
+    assert.equal(0, #weir.streams { id = ids[1] }:list())
+  end)
+
+  it("close ends those it chose, with the reason", function()
+    local topic = hub.topic()
+    local server, ids = with_ids(topic)
+    local other_server, other_ids = with_ids(hub.topic())
+    local one, two, other = server:sse "/", server:sse "/", other_server:sse "/"
+    weir.streams { id = ids[1] }:close "revoked"
+    assert.same({ nil, "closed" }, { one:next() })
+    test.eventually(function() return ids[ids[1]] end)
+    assert.equal("revoked", ids[ids[1]])
+    assert.is_nil(ids[ids[2]])
+    weir.streams { topic = topic }:close "revoked"
+    assert.same({ nil, "closed" }, { two:next() })
+    test.eventually(function() return ids[ids[2]] end)
+    assert.same({ nil, "timeout" }, { other:next(0.01) })
+    assert.is_nil(other_ids[other_ids[1]])
+  end)
+
+  it("raises on what is no selection", function()
+    assert.is_false((pcall(weir.streams, { tpoic = "x" })))
+  end)
+end)
+
+describe("weir.stats", function()
+  it("counts what is published, delivered and subscribed", function()
+    local topic = hub.topic()
+    local server = hub.serve(topic)
+    local subscribers, published = hub.growth "subscribers", hub.growth "published"
+    local delivered, topics = hub.growth "delivered", hub.growth "topics"
+    local one, two = server:sse "/", server:sse "/"
+    assert.equal(2, subscribers())
+    hub.publish(topic, 5)
+    assert.equal(5, published())
+    assert.equal(1, topics())
+    hub.data(one, 5)
+    hub.data(two, 5)
+    test.eventually(function() return delivered() == 10 end)
+    one:close()
+    test.eventually(function() return subscribers() == 1 end)
+    two:close()
+    test.eventually(function() return subscribers() == 0 end)
+  end)
+
+  it("has the other counters of the hub", function()
+    local stats = weir.stats()
+    for _, name in ipairs { "gaps", "lost", "dropped", "hub_memory" } do
+      assert.equal("number", type(stats[name]), name)
+    end
+  end)
+
+  it("hub_memory grows with what is kept and is given back when it is old", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { age = 10, count = 10000, bytes = "16MB" } } }
+    test.clock.freeze()
+    local memory, topics = hub.growth "hub_memory", hub.growth "topics"
+    for _ = 1, 64 do weir.publish(topic, ("x"):rep(32768)) end
+    assert.is_true(memory() >= 64 * 32768, memory())
+    assert.is_true(memory() < 2 * 64 * 32768, memory())
+    for _ = 1, 10 do test.clock.advance(60) end
+    test.eventually(function() return memory() <= 0 and topics() <= 0 end)
+  end)
+end)
+
+describe("weir.topics", function()
+  -- How many of 20 events a topic keeps.
+  local function kept(topic)
+    hub.publish(topic, 20)
+    return #weir.history(topic)
+  end
+
+  it("the longest pattern wins", function()
+    local base = hub.topic ""
+    hub.configure {
+      [base .. "*"] = { history = { count = 4 } },
+      [base .. "long/*"] = { history = { count = 6 } },
+      [base .. "long/er"] = { history = { count = 8 } },
+    }
+    assert.same({ 4, 6, 8, 20 },
+      { kept(base .. "a"), kept(base .. "long/b"), kept(base .. "long/er"), kept(hub.topic()) })
+  end)
+
+  it("keeps 1000 events by default", function()
+    local topic = hub.topic()
+    hub.publish(topic, 1005)
+    local list, more = weir.history(topic, { limit = 2000 })
+    assert.same({ 1000, false }, { #list, more })
+    assert.equal("6", list[1].data)
+  end)
+
+  it("count is kept exactly, also 1", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { count = 1 } } }
+    assert.equal(1, kept(topic))
+    assert.equal("20", weir.history(topic)[1].data)
+  end)
+
+  it("bytes bound what a topic keeps", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { bytes = "100KB" } } }
+    for _ = 1, 100 do weir.publish(topic, ("x"):rep(10240)) end
+    local list = weir.history(topic, { limit = 1000 })
+    assert.is_true(#list >= 1 and #list <= 10, #list)
+  end)
+
+  it("age bounds how long it does", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { age = 10 } } }
+    test.clock.freeze()
+    weir.publish(topic, "old")
+    test.clock.advance(6)
+    weir.publish(topic, "new")
+    assert.equal(2, #weir.history(topic))
+    test.clock.advance(6)
+    test.eventually(function() return #weir.history(topic) == 1 end)
+    assert.equal("new", weir.history(topic)[1].data)
+  end)
+
+  it("takes an age as text", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { age = "24h" } }, [topic .. "s"] = { history = { age = "30s" } } }
+    test.clock.freeze()
+    weir.publish(topic, "x")
+    weir.publish(topic .. "s", "x")
+    for _ = 1, 4 do test.clock.advance(20) end
+    assert.equal(1, #weir.history(topic))
+    test.eventually(function() return #weir.history(topic .. "s") == 0 end)
+  end)
+
+  local bad = {
+    { "no table", 7 },
+    { "a pattern that is no string", { [7] = {} } },
+    { "an empty pattern", { [""] = {} } },
+    { "a pattern with a control character", { ["a\n*"] = {} } },
+    { "a value that is no table", { ["a/*"] = 5 } },
+    { "an unknown setting", { ["a/*"] = { histroy = {} } }, "histroy" },
+    { "an unknown bound", { ["a/*"] = { history = { cuont = 5 } } }, "cuont" },
+    { "a negative count", { ["a/*"] = { history = { count = -1 } } }, "count" },
+    { "a count with a fraction", { ["a/*"] = { history = { count = 1.5 } } }, "count" },
+    { "an age that is none", { ["a/*"] = { history = { age = "soon" } } }, "age" },
+    { "a negative age", { ["a/*"] = { history = { age = -1 } } }, "age" },
+    { "bytes that are none", { ["a/*"] = { history = { bytes = "many" } } }, "bytes" },
+    { "durable that is neither true nor false", { ["a/*"] = { durable = "yes" } }, "durable" },
+  }
+  for _, case in ipairs(bad) do
+    local what, topics, name = unpack(case, 1, 3)
+    it("raises on " .. what, function()
+      local ok, message
+      support.serve(function() ok, message = pcall(weir.topics, topics) end):close()
+      assert.is_false(ok)
+      if name then assert.is_truthy(tostring(message):find(name, 1, true), message) end
+    end)
+  end
+end)
+
+local process_app = [[
+  local weir = require "weir"
+  local app = weir.app()
+  local me = tostring(app)
+  app:get("/who", function() return me end)
+  app:get("/events", function(stream) stream:sse { retry = 1234 }:subscribe(stream.query.topic) end)
+  app:get("/presence", function(stream) return weir.presence(stream.query.topic) end)
+  app:post("/publish", function(stream)
+    local id, streams = weir.publish(stream.query.topic, stream:body())
+    return { id = id, streams = streams, worker = me }
+  end)
+  return app
+]]
+
+describe("several workers", function()
+  after_each(support.remove_folders)
+
+  it("each publishes to the subscribers of all #workers", function()
+    local server = test.spawn { "serve", (support.app_file(process_app)), "--workers", 2 }
+    local all = {}
+    for i = 1, 16 do all[i] = server:sse "/events?topic=t" end
+    local workers, count, last = {}, 0, nil
+    for i = 1, 100 do
+      local answer = server:post("/publish?topic=t", { body = tostring(i) }).json()
+      assert.equal(16, answer.streams)
+      if last then assert.is_true(hub.before(last, answer.id)) end
+      last = answer.id
+      if not workers[answer.worker] then workers[answer.worker], count = true, count + 1 end
+    end
+    assert.equal(2, count)
+    for _, events in ipairs(all) do
+      for i = 1, 100 do assert.equal(tostring(i), events:next().data) end
+    end
+    assert.equal(16, server:get("/presence?topic=t").json().streams)
+    for _, events in ipairs(all) do events:close() end
+    test.eventually(function() return server:get("/presence?topic=t").json().streams == 0 end)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("a drain gives each stream a retry of its own, then a clean end #workers", function()
+    local server = test.spawn { "serve", (support.app_file(process_app)), "--workers", 2 }
+    local all = {}
+    for i = 1, 12 do all[i] = server:sse "/events?topic=t" end
+    server:post("/publish?topic=t", { body = "x" })
+    for _, events in ipairs(all) do assert.equal("x", events:next().data) end
+    assert.equal(1234, all[1].retry)
+    server:signal "TERM"
+    local retries, different = {}, 0
+    for _, events in ipairs(all) do
+      assert.same({ nil, "closed" }, { events:next() })
+      assert.is_true(events.complete)
+      assert.is_true(events.retry > 0)
+      if not retries[events.retry] then retries[events.retry], different = true, different + 1 end
+    end
+    assert.is_true(different > 1, "all are asked to come back after the same time")
+    assert.equal(0, (server:wait(10)))
+  end)
+end)
