@@ -433,16 +433,20 @@ static void parse(char **argument) {
     const size_t count = sizeof known / sizeof known[0];
 
     for (; *argument && strcmp(*argument, "--"); argument++) {
-        size_t i = 0;
+        long *value = NULL, low = 0;
         if (!strcmp(*argument, "--gaps")) {
             options.gaps = true;
             continue;
         }
-        while (i < count && strcmp(*argument, known[i].name))
-            i++;
-        if (i == count)
+        for (size_t i = 0; i < count; i++) {
+            if (!strcmp(*argument, known[i].name)) {
+                value = known[i].value;
+                low = known[i].low;
+            }
+        }
+        if (!value)
             ledger_fail("unknown option %s", *argument);
-        *known[i].value = number_of(*++argument, known[i].low);
+        *value = number_of(*++argument, low);
     }
     if (!*argument || !argument[1] || options.clients > CLIENTS_MAX)
         ledger_fail("usage: exact [OPTIONS] -- PROGRAM ARGUMENTS...");

@@ -64,7 +64,7 @@ static void launch(void) {
 void server_start(char **command) {
     int count = 0;
 
-    while (command[count] && count < ARGUMENTS_MAX - 2) {
+    while (count < ARGUMENTS_MAX - 2 && command[count]) {
         arguments[count] = command[count];
         count++;
     }
