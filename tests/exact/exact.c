@@ -444,9 +444,10 @@ static void parse(char **argument) {
                 low = known[i].low;
             }
         }
-        if (!value)
+        if (value)
+            *value = number_of(*++argument, low);
+        else
             ledger_fail("unknown option %s", *argument);
-        *value = number_of(*++argument, low);
     }
     if (!*argument || !argument[1] || options.clients > CLIENTS_MAX)
         ledger_fail("usage: exact [OPTIONS] -- PROGRAM ARGUMENTS...");
