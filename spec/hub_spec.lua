@@ -26,8 +26,8 @@ local function commanded(topics, options)
     end)
   end)
   return function(command)
-    commands:send(command)
-    done:recv()
+    assert(commands:send(command, 5))
+    assert(done:recv(5))
   end, server
 end
 
