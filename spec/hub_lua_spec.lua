@@ -265,6 +265,30 @@ describe("weir.stats", function()
     for _ = 1, 10 do test.clock.advance(60) end
     test.eventually(function() return memory() <= 0 and topics() <= 0 end)
   end)
+
+  it("thousands of topics that nobody reads go, and their memory with them", function()
+    local prefix = hub.topic ""
+    hub.configure { [prefix .. "*"] = { history = { age = 10 } } }
+    test.clock.freeze()
+    local memory, topics = hub.growth "hub_memory", hub.growth "topics"
+    for i = 1, 5000 do weir.publish(prefix .. i, "x") end
+    assert.equal(5000, topics())
+    assert.is_true(memory() > 0)
+    for _ = 1, 10 do test.clock.advance(60) end
+    test.eventually(function() return topics() <= 0 and memory() <= 0 end)
+  end)
+
+  it("a topic with a subscriber stays", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { age = 1 } } }
+    test.clock.freeze()
+    local events = hub.serve(topic, { heartbeat = false }):sse "/"
+    weir.publish(topic, "1")
+    assert.equal("1", events:next().data)
+    for _ = 1, 10 do test.clock.advance(60) end
+    assert.equal(1, (select(2, weir.publish(topic, "2"))))
+    assert.equal("2", events:next().data)
+  end)
 end)
 
 describe("weir.topics", function()
@@ -371,6 +395,40 @@ local process_app = [[
   end)
   return app
 ]]
+
+describe("the limit hub_memory", function()
+  after_each(support.remove_folders)
+
+  it("is for all topics together; what is trimmed for it is told", function()
+    local server = test.spawn { "serve", (support.app_file [[
+      local weir = require "weir"
+      weir.limits { hub_memory = "2MB" }
+      weir.topics { ["*"] = { history = { count = 100000, bytes = "64MB" } } }
+      local app = weir.app()
+      app:get("/events", function(stream) stream:sse():subscribe(stream.query.topic) end)
+      app:get("/memory", function() return { bytes = weir.stats().hub_memory } end)
+      app:post("/publish", function(stream)
+        local first
+        for i = 1, 100 do
+          local id = weir.publish(stream.query.topic .. i % 10, ("x"):rep(10240))
+          first = first or id
+        end
+        return { id = first }
+      end)
+      return app
+    ]]), "--workers", 1 }
+    local first = server:post("/publish?topic=a").json().id
+    for _, name in ipairs { "b", "c", "d", "e", "f" } do
+      assert.equal(200, server:post("/publish?topic=" .. name).status)
+    end
+    local bytes = server:get("/memory").json().bytes
+    assert.is_true(bytes > 0 and bytes <= 2.5 * 1024 * 1024, bytes)
+    local events = server:sse("/events?topic=a1", { last_event_id = first })
+    assert.equal("weir.gap", events:next().event)
+    events:close()
+    server:stop()
+  end)
+end)
 
 describe("several workers", function()
   after_each(support.remove_folders)
