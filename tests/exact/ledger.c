@@ -196,8 +196,9 @@ bool record_is_complete(const struct record *record, const struct ledger *ledger
     return true;
 }
 
-/* The gap that tells of an id, NULL if there is none. Gaps are in the order of ids. */
-static struct gap *gap_of(const struct record *record, struct id id) {
+/* The first gap that reaches as far as an id, NULL if there is none. Gaps are in the order of ids.
+ */
+static const struct gap *gap_to(const struct record *record, struct id id) {
     uint32_t low = 0, high = record->gap_count;
 
     while (low < high) {
@@ -207,50 +208,65 @@ static struct gap *gap_of(const struct record *record, struct id id) {
         else
             high = middle;
     }
-    if (low == record->gap_count || compare(record->gaps[low].from, id) >= 0)
-        return NULL;
-    return &record->gaps[low];
+    return low < record->gap_count ? &record->gaps[low] : NULL;
 }
 
-static void count_missing(const struct record *record, const struct ledger *ledger, uint32_t topic,
-                          int64_t *missing) {
-    for (uint32_t number = 1; number <= ledger->final[topic]; number++) {
+/* What is missing was told before the topic went on. */
+static void check_told(const struct record *record, const struct ledger *ledger, uint32_t topic) {
+    struct id next = {UINT64_MAX, 0}; /* of the event of this topic that came after it */
+
+    for (uint32_t number = ledger->final[topic]; number > 0; number--) {
         const struct entry *entry = &ledger->entries[topic][number];
+        if (has(record, topic, number))
+            next = entry->id;
         if (is_none(entry->id) || has(record, topic, number))
             continue;
-        const struct gap *gap = gap_of(record, entry->id);
-        if (!gap)
+        const struct gap *gap = gap_to(record, entry->id);
+        if (!gap || compare(gap->to, next) >= 0)
             ledger_fail(
                 "event %u %u (%" PRIu64 "-%" PRIu64 ", %sacknowledged) is lost, and not told",
                 topic, number, entry->id.ms, entry->id.seq, entry->acknowledged ? "" : "not ");
-        missing[gap - record->gaps]++;
     }
 }
 
-/* Gaps with the same end are one in several parts. */
-static void check_counts(const struct record *record, const int64_t *missing) {
-    for (uint32_t i = 0, next; i < record->gap_count; i = next) {
-        int64_t told = 0, lost = 0;
-        bool known = true;
-        for (next = i;
-             next < record->gap_count && !compare(record->gaps[next].to, record->gaps[i].to);
-             next++) {
-            known = known && record->gaps[next].lost >= 0;
-            told += record->gaps[next].lost;
-            lost += missing[next];
-        }
-        if (known && told != lost)
+/* The number of the topic's event with that id; 0: it is of another topic. */
+static uint32_t number_with(const struct ledger *ledger, uint32_t topic, struct id id) {
+    uint32_t low = 1, high = ledger->final[topic];
+
+    while (low <= high) {
+        uint32_t middle = (low + high) / 2;
+        int order = compare(ledger->entries[topic][middle].id, id);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle - 1;
+    }
+    return 0;
+}
+
+/* A gap's id is that of the last event that was lost, which says of which topic it tells. */
+static void check_counts(const struct record *record, const struct ledger *ledger, uint32_t topic) {
+    uint32_t number = 0;
+
+    for (uint32_t i = 0; i < record->gap_count; i++) {
+        const struct gap *gap = &record->gaps[i];
+        uint32_t last = number_with(ledger, topic, gap->to);
+        int64_t lost = 0;
+        for (; number < last; number++)
+            lost += !has(record, topic, number + 1);
+        if (last && gap->lost >= 0 && gap->lost != lost)
             ledger_fail("the gap to %" PRIu64 "-%" PRIu64 " says %" PRId64 " lost, it was %" PRId64,
-                        record->gaps[i].to.ms, record->gaps[i].to.seq, told, lost);
+                        gap->to.ms, gap->to.seq, gap->lost, lost);
     }
 }
 
 void record_verify(const struct record *record, const struct ledger *ledger) {
-    int64_t *missing = zeroed(record->gap_count + 1, sizeof *missing);
-
-    for (uint32_t i = 0; i < ledger->topic_count; i++)
-        if (record->topics >> i & 1)
-            count_missing(record, ledger, i, missing);
-    check_counts(record, missing);
-    free(missing);
+    for (uint32_t i = 0; i < ledger->topic_count; i++) {
+        if (!(record->topics >> i & 1))
+            continue;
+        check_told(record, ledger, i);
+        check_counts(record, ledger, i);
+    }
 }
