@@ -349,10 +349,11 @@ describe("subscribe", function()
   end)
 
   it("a prefix is never a string, and has no star", function()
-    assert.is_false((pcall(weir.prefix, "user/*")))
-    assert.is_false((pcall(weir.prefix, "a\nb")))
-    assert.is_false((pcall(weir.prefix, ("x"):rep(256))))
+    for _, bad in ipairs { "user/*", "a\nb", "a\255", ("x"):rep(256) } do
+      assert.is_false((pcall(function() weir.subscribe(weir.prefix(bad)):close() end)), bad)
+    end
     assert.is_false((pcall(weir.prefix, 7)))
+    assert.is_false((pcall(weir.subscribe, "user/*")))
   end)
 
   it("again adds topics", function()
