@@ -139,7 +139,7 @@ static void client_event(void *arg, const struct event *event) {
     moved_at = now_ms();
     if (!strcmp(event->name, "weir.gap")) {
         if (!options.gaps)
-            ledger_fail("client %u: a gap where nothing is lost: %s, after %s", client->number,
+            ledger_fail("%s: a gap where nothing is lost: %s, after %s", client->record.name,
                         event->data, client->record.position_text);
         record_gap(&client->record, event->data, event->id, client->first);
     } else {
@@ -210,7 +210,7 @@ static void client_read(struct client *client) {
 
     if (got == 0) {
         if (!options.kills)
-            ledger_fail("client %u: the server ended a stream, after %s", client->number,
+            ledger_fail("%s: the server ended a stream, after %s", client->record.name,
                         client->record.position_text);
         link_close(&client->link, dice(AWAY_MS));
         return;
@@ -295,6 +295,7 @@ static void get_start(void) {
 
 static void begin(void) {
     uint32_t each = (uint32_t)options.events / TOPICS;
+    char query[40];
 
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server_start(options.command);
@@ -306,6 +307,8 @@ static void begin(void) {
         client->link.fd = -1;
         reader_init(&client->link.reader, client_event, client);
         record_init(&client->record, &ledger, topics_of(i), start_id);
+        query_of(client, query, sizeof query);
+        snprintf(client->record.name, sizeof client->record.name, "client %u (%s)", i, query);
     }
     for (uint32_t i = 0; i < TOPICS; i++) {
         struct publisher *publisher = &publishers[i];
@@ -380,10 +383,11 @@ static void check_progress(uint64_t deadline) {
     for (long i = 0; i < options.clients; i++) {
         const struct record *record = &clients[i].record;
         if (!clients[i].done)
-            printf("client %ld: %" PRIu64 " events, newest %u %u %u %u of %u %u %u %u, at %s\n", i,
-                   record->events, record->newest[0], record->newest[1], record->newest[2],
-                   record->newest[3], publishers[0].next - 1, publishers[1].next - 1,
-                   publishers[2].next - 1, publishers[3].next - 1, record->position_text);
+            printf("%s: %" PRIu64 " events, newest %u %u %u %u of %u %u %u %u, at %s\n",
+                   record->name, record->events, record->newest[0], record->newest[1],
+                   record->newest[2], record->newest[3], publishers[0].next - 1,
+                   publishers[1].next - 1, publishers[2].next - 1, publishers[3].next - 1,
+                   record->position_text);
     }
     ledger_fail("still not done");
 }

@@ -146,14 +146,16 @@ void record_event(struct record *record, struct ledger *ledger, const char *data
     struct id now = parse_id(id);
 
     if (!(record->topics >> topic & 1))
-        ledger_fail("topic %u came to who did not subscribe to it", topic);
+        ledger_fail("%s: topic %u came to who did not subscribe to it", record->name, topic);
     if (has(record, topic, number))
-        ledger_fail("event %u %u came twice, after id %s", topic, number, record->position_text);
+        ledger_fail("%s: event %u %u came twice, after id %s", record->name, topic, number,
+                    record->position_text);
     if (compare(now, record->position) <= 0)
-        ledger_fail("id %s of event %u %u comes after %s", id, topic, number,
+        ledger_fail("%s: id %s of event %u %u comes after %s", record->name, id, topic, number,
                     record->position_text);
     if (number <= record->newest[topic])
-        ledger_fail("event %u %u comes after %u", topic, number, record->newest[topic]);
+        ledger_fail("%s: event %u %u comes after %u", record->name, topic, number,
+                    record->newest[topic]);
     check_data(rest, topic, number);
     note_id(&ledger->entries[topic][number], now, data);
     record->seen[topic][number / 8] |= (uint8_t)(1u << number % 8);
@@ -175,9 +177,9 @@ void record_gap(struct record *record, const char *data, const char *id, bool fi
     if (strncmp(lost + 7, "null", 4))
         gap.lost = strtoll(lost + 7, NULL, 10);
     else if (!first && is_one_topic(record))
-        ledger_fail("a live stream is not told how many it lost: %s", data);
+        ledger_fail("%s: a live stream is not told how many it lost: %s", record->name, data);
     if (compare(gap.to, gap.from) < 0)
-        ledger_fail("a gap goes back, from %s to %s", record->position_text, id);
+        ledger_fail("%s: a gap goes back, from %s to %s", record->name, record->position_text, id);
     record->gaps = realloc(record->gaps, (record->gap_count + 1) * sizeof gap);
     if (!record->gaps)
         abort();
@@ -223,9 +225,10 @@ static void check_told(const struct record *record, const struct ledger *ledger,
             continue;
         const struct gap *gap = gap_to(record, entry->id);
         if (!gap || compare(gap->to, next) >= 0)
-            ledger_fail(
-                "event %u %u (%" PRIu64 "-%" PRIu64 ", %sacknowledged) is lost, and not told",
-                topic, number, entry->id.ms, entry->id.seq, entry->acknowledged ? "" : "not ");
+            ledger_fail("%s: event %u %u (%" PRIu64 "-%" PRIu64
+                        ", %sacknowledged) is lost, and not told",
+                        record->name, topic, number, entry->id.ms, entry->id.seq,
+                        entry->acknowledged ? "" : "not ");
     }
 }
 
@@ -257,8 +260,9 @@ static void check_counts(const struct record *record, const struct ledger *ledge
         for (; number < last; number++)
             lost += !has(record, topic, number + 1);
         if (last && gap->lost >= 0 && gap->lost != lost)
-            ledger_fail("the gap to %" PRIu64 "-%" PRIu64 " says %" PRId64 " lost, it was %" PRId64,
-                        gap->to.ms, gap->to.seq, gap->lost, lost);
+            ledger_fail("%s: the gap to %" PRIu64 "-%" PRIu64 " says %" PRId64
+                        " lost, it was %" PRId64,
+                        record->name, gap->to.ms, gap->to.seq, gap->lost, lost);
     }
 }
 

@@ -19,6 +19,7 @@ struct gap {
 
 /* What one client was given. */
 struct record {
+    char name[64];               /* of the client, for messages */
     uint32_t topics;             /* a bit for each it subscribes to */
     uint8_t *seen[TOPICS_MAX];   /* a bit for each number */
     uint32_t newest[TOPICS_MAX]; /* number */
