@@ -12,10 +12,6 @@ struct str str_of(const char *c_string) {
     return (struct str){c_string, c_string != NULL ? strlen(c_string) : 0};
 }
 
-bool str_eq(struct str a, struct str b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 /* tolower() without the locale. */
 static unsigned char lower(char c) {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
     const char *ptr;
@@ -16,7 +17,11 @@ struct str {
 
 /* The bytes of a C string; NULL gives the empty str. */
 struct str str_of(const char *c_string);
-bool str_eq(struct str a, struct str b);
+/* Inline, since most comparisons end with the lengths. */
+static inline bool str_eq(struct str a, struct str b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 /* Equal but for ASCII case. */
 bool str_ieq(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
