@@ -12,32 +12,35 @@
 enum { SCAN_BEFORE, SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
 
 #define PROTOCOL_LEN 8 /* of "HTTP/1.1" */
-#define MISMATCH 255
+#define MISMATCH 254
+#define REFUSED 255
 
-/* Whether `c` may stand at `index` of HTTP-version (RFC 9112 section 2.3). */
+/* Whether `c` may stand at `index` of HTTP-version (RFC 9112 section 2.3), or behind it. */
 static bool fits_version(char c, unsigned index) {
-    if (index == 5 || index == 7)
-        return c >= '0' && c <= '9';
-    return index < PROTOCOL_LEN ? c == "HTTP/ . "[index] : c == '\r' || c == '\n';
+    char wanted = "HTTP/0.0\r"[index];
+    return c == wanted || (wanted == '0' && c >= '1' && c <= '9');
 }
 
-/* One byte of the request line: its last word must be an HTTP-version, of whatever number. False:
- * it never will be. */
-static bool match_version(struct head_scan *scan, char c) {
-    if (c == ' ') {
-        bool behind_version = scan->matched == PROTOCOL_LEN;
-        scan->matched = 0;
-        return !behind_version;
-    }
-    if (scan->matched == MISMATCH)
-        return true; /* the method, the target */
-    bool fits = fits_version(c, scan->matched);
-    bool version = scan->matched >= 5; /* "HTTP/" stood there: it can be nothing else any more */
-    if (!fits)
-        scan->matched = MISMATCH;
-    else if (scan->matched < PROTOCOL_LEN)
-        scan->matched++;
-    return fits || !version;
+/* One byte of the request line, whose last word must be an HTTP-version, of whatever number. Takes
+ * and returns how much of one the present word is: up to PROTOCOL_LEN bytes, or a MISMATCH, as the
+ * method and the target are; REFUSED: the line can never be right any more. */
+static unsigned match_version(unsigned matched, char c) {
+    if (c == ' ')
+        return matched == PROTOCOL_LEN ? REFUSED : 0;
+    if (matched == MISMATCH)
+        return MISMATCH;
+    if (fits_version(c, matched))
+        return matched < PROTOCOL_LEN ? matched + 1 : matched;
+    return matched >= 5 ? REFUSED : MISMATCH; /* behind "HTTP/" it could be nothing else */
+}
+
+/* Bytes of the request line: where its LF is, NULL without one. */
+static const char *scan_request_line(struct head_scan *scan, const char *at, const char *end) {
+    unsigned matched = scan->matched;
+    while (at < end && *at != '\n' && matched != REFUSED)
+        matched = match_version(matched, *at++);
+    scan->matched = (uint8_t)matched;
+    return at < end && matched != REFUSED ? at : NULL;
 }
 
 int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
@@ -49,10 +52,9 @@ int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
             scan->state = SCAN_REQUEST_LINE;
             /* fall through */
         case SCAN_REQUEST_LINE:
-            if (!match_version(scan, *at))
-                return 400;
-            if (*at != '\n')
-                break;
+            at = scan_request_line(scan, at, end);
+            if (at == NULL)
+                return scan->matched == REFUSED ? 400 : 0;
             if (scan->matched != PROTOCOL_LEN)
                 return 400;
             scan->state = SCAN_LINE_START;
