@@ -102,16 +102,10 @@ static char *put_str(char *out, struct str s) {
 
 /* With zeroes in front up to `width` digits. */
 static char *put_number(char *out, uint64_t n, int width) {
-    char digits[20];
-    int count = 0;
-    do
-        digits[count++] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    for (int i = width; i > count; i--)
-        *out++ = '0';
-    while (count > 0)
-        *out++ = digits[--count];
-    return out;
+    if (n >= 10 || width > 1)
+        out = put_number(out, n / 10, width - 1);
+    *out = (char)('0' + n % 10);
+    return out + 1;
 }
 
 static char *put_address(char *out, const struct address *address) {

@@ -22,11 +22,10 @@ static char *put_field(char *at, struct str name, struct str value) {
 }
 
 static char *put_number(char *at, uint64_t n) {
-    char digits[20], *first = digits + sizeof digits;
-    do
-        *--first = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    return put(at, (struct str){first, (size_t)(digits + sizeof digits - first)});
+    if (n >= 10)
+        at = put_number(at, n / 10);
+    *at = (char)('0' + n % 10);
+    return at + 1;
 }
 
 static char *put_status(char *at, int status) {
