@@ -50,6 +50,12 @@ int64_t clock_wall_ns(void) {
     return read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_s(void) {
+    if (__builtin_expect(clock_is_frozen(), 0))
+        return atomic_load_explicit(&wall_held, memory_order_relaxed) / 1000000000;
+    return time(NULL);
+}
+
 void clock_freeze(void) {
     pthread_mutex_lock(&switching);
     if (!clock_is_frozen()) {

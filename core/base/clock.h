@@ -13,6 +13,8 @@ uint64_t clock_mono_ns(void);
 uint64_t clock_mono_ms(void);
 /* Nanoseconds since 1970-01-01T00:00:00Z; goes wherever the machine's clock is set to. */
 int64_t clock_wall_ns(void);
+/* The same in seconds, for dates and logs: costs a fraction, and may be a tick (4 ms) behind. */
+int64_t clock_wall_s(void);
 
 /* For tests: stops both clocks where they are; a second call changes nothing. */
 void clock_freeze(void);

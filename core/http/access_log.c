@@ -151,7 +151,7 @@ static void make_stamp(struct access_log *log, int64_t second) {
 }
 
 static char *put_stamp(struct access_log *log, char *out) {
-    int64_t second = clock_wall_ns() / 1000000000;
+    int64_t second = clock_wall_s();
     if (second != log->second)
         make_stamp(log, second);
     return put_str(out, str_of(log->stamp));

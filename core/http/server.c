@@ -172,11 +172,7 @@ int http_server_split_path(struct http_server *server, const struct request *req
 }
 
 const char *http_server_date(struct http_server *server) {
-    uint64_t now = loop_now(server->loop);
-    if (now == server->date_checked && server->date_second >= 0)
-        return server->date;
-    server->date_checked = now;
-    int64_t second = clock_wall_ns() / 1000000000;
+    int64_t second = clock_wall_s();
     if (second != server->date_second) {
         server->date_second = second;
         http_date_format(second, server->date);

@@ -47,9 +47,8 @@ struct http_server {
     struct http_counters counters;
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
-    uint64_t date_checked; /* the loop's time then */
-    struct url_path path;  /* of the request that on_request is called for, split; scratch */
-    unsigned alive;        /* streams not yet freed */
+    struct url_path path; /* of the request that on_request is called for, split; scratch */
+    unsigned alive;       /* streams not yet freed */
     bool draining;
     struct timer drain_deadline;
 };

@@ -49,6 +49,8 @@ static void shows_real_time(void) {
     int64_t wall = clock_wall_ns() / 1000000000;
     int64_t now = (int64_t)time(NULL);
     assert_true(wall > now - HOUR_S / 2 && wall < now + HOUR_S / 2);
+    wall = clock_wall_s();
+    assert_true(wall > now - HOUR_S / 2 && wall < now + HOUR_S / 2);
 }
 
 static void running(void **state) {
@@ -102,6 +104,7 @@ static void advance(void **state) {
     assert_true(clock_mono_ns() == mono + 1 + hour_ns);
     assert_true(clock_mono_ms() == (mono + 1 + hour_ns) / 1000000);
     assert_true(clock_wall_ns() == wall + 1 + (int64_t)hour_ns);
+    assert_true(clock_wall_s() == (wall + 1) / 1000000000 + HOUR_S);
     clock_freeze(); /* keeps what was added */
     assert_true(clock_mono_ns() == mono + 1 + hour_ns);
 }
