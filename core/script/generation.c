@@ -20,29 +20,35 @@
 
 /* --- references --- */
 
+/* Places come from luaL_ref, so that they are nobody else's, and are kept when they fall free: it
+ * looks for the next one in the table itself, five calls each time. A free one holds false, for
+ * with nil the table could seem to end before it. */
 int generation_ref(struct generation *gen, lua_State *L) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
-    lua_insert(L, -2);
-    int ref = luaL_ref(L, -2);
-    lua_pop(L, 1);
     gen->nrefs++;
+    if (gen->nfree == 0 || lua_isnil(L, -1))
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    int ref = gen->free[--gen->nfree];
+    lua_rawseti(L, LUA_REGISTRYINDEX, ref);
     return ref;
 }
 
 void generation_push(struct generation *gen, lua_State *L, int ref) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
-    lua_rawgeti(L, -1, ref);
-    lua_replace(L, -2);
+    (void)gen; /* whose state L is of */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
 }
 
 void generation_unref(struct generation *gen, int ref) {
     lua_State *L = gen->state.L;
     if (ref == LUA_NOREF || gen->closing)
         return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->anchors);
-    luaL_unref(L, -1, ref);
-    lua_pop(L, 1);
     gen->nrefs--;
+    if (ref == LUA_REFNIL || gen->nfree == GENERATION_FREE) {
+        luaL_unref(L, LUA_REGISTRYINDEX, ref);
+        return;
+    }
+    lua_pushboolean(L, false);
+    lua_rawseti(L, LUA_REGISTRYINDEX, ref);
+    gen->free[gen->nfree++] = ref;
 }
 
 struct spare generation_coroutine(struct generation *gen) {
@@ -147,8 +153,6 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
     list_init(&gen->tasks);
     list_init(&gen->held);
     state_init(&gen->state, folder, gen);
-    lua_newtable(gen->state.L);
-    gen->anchors = keep(gen->state.L);
     load_core(gen);
     return gen;
 }

@@ -11,6 +11,7 @@
 struct app;
 
 #define GENERATION_SPARE 64 /* finished coroutines kept for the next tasks */
+#define GENERATION_FREE 128 /* references given back, kept for the next ones */
 
 struct spare {
     lua_State *co;
@@ -29,7 +30,8 @@ struct generation {
     struct list held; /* background tasks that start with generation_take_over */
     struct spare spare[GENERATION_SPARE];
     unsigned nspare;
-    int anchors;   /* registry reference of the table that generation_ref fills */
+    int free[GENERATION_FREE]; /* places in the registry for the next references */
+    unsigned nfree;
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
     int run, failed, run_defers, stream_meta;
