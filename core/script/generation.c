@@ -62,6 +62,15 @@ struct spare generation_coroutine(struct generation *gen) {
     return spare;
 }
 
+/* What setfenv(0, ...) has changed is for that task only. */
+static void restore_globals(lua_State *L, lua_State *co) {
+    if (lua_topointer(co, LUA_GLOBALSINDEX) == lua_topointer(L, LUA_GLOBALSINDEX))
+        return;
+    lua_pushvalue(L, LUA_GLOBALSINDEX);
+    lua_xmove(L, co, 1);
+    lua_replace(co, LUA_GLOBALSINDEX);
+}
+
 void generation_recycle(struct generation *gen, struct spare spare, bool reusable) {
     if (gen->closing)
         return;
@@ -70,10 +79,7 @@ void generation_recycle(struct generation *gen, struct spare spare, bool reusabl
         return;
     }
     lua_settop(spare.co, 0);
-    lua_State *L = gen->state.L; /* what setfenv(0, ...) has changed is for that task only */
-    lua_pushvalue(L, LUA_GLOBALSINDEX);
-    lua_xmove(L, spare.co, 1);
-    lua_replace(spare.co, LUA_GLOBALSINDEX);
+    restore_globals(gen->state.L, spare.co);
     gen->spare[gen->nspare++] = spare;
     gen->nrefs--;
 }
