@@ -193,13 +193,15 @@ local function refuse(stream, handler, value)
     source.linedefined, stream.method, stream.path, check.show(value)), 0)
 end
 
+local respond = core.stream_methods._respond
+
 local function reply(stream, handler, value)
   local kind = type(value)
   if kind == "nil" then return end -- the core finishes the stream
   if kind == "string" then
-    stream:_respond("text/plain; charset=utf-8", value)
+    respond(stream, "text/plain; charset=utf-8", value)
   elseif kind == "table" or value == json.null then
-    stream:_respond("application/json", json.encode(value))
+    respond(stream, "application/json", json.encode(value))
   else
     refuse(stream, handler, value)
   end
@@ -236,7 +238,7 @@ local function answer_failure(stream, failure)
     body = ("%d %s\n"):format(failure.status, core.reason(failure.status))
   end
   stream:status(failure.status)
-  stream:_respond(kind, body)
+  respond(stream, kind, body)
 end
 
 -- xpcall's handler: keeps the traceback of an error that has a message.
