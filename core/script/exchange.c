@@ -30,8 +30,14 @@ void exchange_push(struct exchange *exchange, lua_State *L) {
     generation_push(exchange->app->gen, L, exchange->self);
 }
 
+/* luaL_checkudata looks the metatable up by its name, which costs more than most methods. */
 static struct exchange **slot_at(lua_State *L, int index) {
-    return luaL_checkudata(L, index, EXCHANGE_META);
+    bool known = false;
+    if (lua_getmetatable(L, index)) {
+        known = lua_topointer(L, -1) == task_generation(L)->stream_meta;
+        lua_pop(L, 1);
+    }
+    return known ? lua_touserdata(L, index) : luaL_checkudata(L, index, EXCHANGE_META);
 }
 
 struct exchange *exchange_get(lua_State *L, int index) {
@@ -385,7 +391,7 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     stream_own(stream, &events, exchange);
     exchange->slot = lua_newuserdata(L, sizeof *exchange->slot);
     *exchange->slot = exchange;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->stream_meta);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->stream_meta_ref);
     lua_setmetatable(L, -2);
     set_params(L, match);
     lua_pushvalue(L, -1);

@@ -143,7 +143,8 @@ static void load_core(struct generation *gen) {
     lua_setfield(L, -2, "weir.core");
     lua_settop(L, 0);
     luaL_getmetatable(L, "weir.stream");
-    gen->stream_meta = keep(L);
+    gen->stream_meta = lua_topointer(L, -1);
+    gen->stream_meta_ref = keep(L);
     gen->run = keep_function(L, "weir.app", "run");
     gen->failed = keep_function(L, "weir.app", "failed");
     gen->run_defers = keep_function(L, "weir.defers", NULL);

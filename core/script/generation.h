@@ -34,7 +34,8 @@ struct generation {
     unsigned nfree;
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
-    int run, failed, run_defers, stream_meta;
+    int run, failed, run_defers, stream_meta_ref;
+    const void *stream_meta;  /* the metatable of streams, to be told by its address */
     struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */
     size_t nrules;
     bool loading; /* the app file runs: limits may be set, nothing may wait */
