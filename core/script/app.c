@@ -3,7 +3,7 @@
  * The Lua half (lua/weir/app.lua) walks the app value and fills a router userdata; this is that
  * userdata. Strings and patterns live in the C router, functions in the userdata's environment
  * table, so the collector sees them: handlers under their route's id, middleware under minus its
- * own, the app value under "app".
+ * own, the app value under "app", the userdata itself under "router".
  *
  * A request that needs no function of the script (a file, 404, 405, OPTIONS, and no middleware on
  * its way) is answered without entering Lua. */
@@ -68,46 +68,51 @@ static int l_plain(lua_State *L) {
     return 0;
 }
 
-static int push_uses(struct app *app, const struct url_path *path, size_t skip, lua_State *L) {
+static bool has_use(const struct app *app, const struct url_path *path, size_t skip) {
     size_t cursor = 0;
-    int id, n = 0;
-    while (router_use_next(app->router, path, skip, &cursor, &id)) {
-        lua_rawgeti(L, 1, -id);
-        n++;
-    }
-    return n;
+    int id;
+    return router_use_next(app->router, path, skip, &cursor, &id);
+}
+
+static bool is_handled(const struct app *app, const struct route_match *match) {
+    if (match->verdict != ROUTE_FOUND)
+        return false;
+    const struct route *route = &app->routes[match->id];
+    return route->dir == NULL && !route->slash;
+}
+
+void app_push_functions(struct app *app, lua_State *L, const struct url_path *path, size_t skip,
+                        const struct route_match *match) {
+    size_t cursor = 0;
+    int id;
+    if (app->nuses > 0)
+        lua_checkstack(L, app->nuses + LUA_MINSTACK);
+    generation_push(app->gen, L, app->functions);
+    int functions = lua_gettop(L);
+    if (is_handled(app, match))
+        lua_rawgeti(L, functions, match->id + 1);
+    else
+        lua_pushcfunction(L, l_plain);
+    while (router_use_next(app->router, path, skip, &cursor, &id))
+        lua_rawgeti(L, functions, -id);
+    lua_remove(L, functions);
 }
 
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix) {
-    lua_State *L = app->gen->state.L;
     struct route_match found;
     struct buf scratch = {0};
     match(app, stream, skip, &scratch, &found);
-    const struct route *route = found.verdict == ROUTE_FOUND ? &app->routes[found.id] : NULL;
-    bool handled = route && route->dir == NULL && !route->slash;
-    generation_push(app->gen, L, app->self);
-    lua_getfenv(L, -1);
-    lua_replace(L, 1); /* stack: functions */
-    lua_checkstack(L, USES_MAX + 8);
-    if (handled)
-        lua_rawgeti(L, 1, found.id + 1);
-    else
-        lua_pushcfunction(L, l_plain);
-    int nuses = push_uses(app, &stream->server->path, skip, L);
-    if (handled || nuses > 0)
-        exchange_start(app, stream, skip, prefix, route ? route->base : "", &found, L, nuses);
+    if (is_handled(app, &found) || has_use(app, &stream->server->path, skip))
+        exchange_start(app, stream, skip, prefix, &found);
     else
         answer(app, stream, &found);
-    lua_settop(L, 0);
     buf_fini(&scratch);
 }
 
 void app_push(struct app *app, lua_State *L) {
-    generation_push(app->gen, L, app->self);
-    lua_getfenv(L, -1);
+    generation_push(app->gen, L, app->functions);
     lua_getfield(L, -1, "app");
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_replace(L, -2);
 }
 
 void app_list_routes(struct app *app, const char *prefix, struct buf *out) {
@@ -127,7 +132,7 @@ struct app *app_check(lua_State *L, int index) {
 
 static int l_router(lua_State *L) {
     struct app *app = lua_newuserdata(L, sizeof *app);
-    *app = (struct app){.router = router_new(), .gen = task_generation(L), .self = LUA_NOREF};
+    *app = (struct app){.router = router_new(), .gen = task_generation(L), .functions = LUA_NOREF};
     luaL_getmetatable(L, META);
     lua_setmetatable(L, -2);
     lua_newtable(L);
@@ -263,12 +268,11 @@ struct app *app_compile(struct generation *gen, lua_State *L) {
 
 struct app *app_keep(struct generation *gen, lua_State *L) {
     struct app *app = app_check(L, -1);
-    lua_getfenv(L, -1);
-    lua_pushvalue(L, -3);
+    lua_getfenv(L, -1); /* stack: app, router, functions */
+    lua_insert(L, -3);
+    lua_setfield(L, -3, "router");
     lua_setfield(L, -2, "app");
-    lua_pop(L, 1);
-    app->self = generation_ref(gen, L);
-    lua_pop(L, 1);
+    app->functions = generation_ref(gen, L);
     return app;
 }
 

@@ -13,13 +13,13 @@ struct route {
 };
 
 /* A userdata of Lua's; its environment table holds the functions: [id] handlers, [-id] middleware,
- * app. */
+ * app, router. */
 struct app {
     struct router *router;
     struct route *routes;
     int nroutes, nuses;
     struct generation *gen;
-    int self; /* reference that keeps it while it serves; LUA_NOREF: none */
+    int functions; /* reference to that table, which keeps it while it serves; LUA_NOREF: none */
 };
 
 /* Compiles the app value at the top of `L` (popped) and keeps it. NULL with the error on top of the
@@ -30,6 +30,10 @@ struct app *app_keep(struct generation *gen, lua_State *L);
 /* Answers `stream`, whose path, split, is server->path and whose first `skip` segments led here;
  * `prefix` is their text. */
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix);
+/* Pushes what answers a request, whose path is `path`: the handler, then the middleware before it.
+ * stack of L: + 1 and as many as these are */
+void app_push_functions(struct app *app, lua_State *L, const struct url_path *path, size_t skip,
+                        const struct route_match *match);
 /* Answers what needs no handler: 404, 405, OPTIONS, files. */
 void app_answer_plain(struct app *app, struct stream *stream, size_t skip);
 /* Pushes the value that the app file returned. stack of L: +1 */

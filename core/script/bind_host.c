@@ -38,8 +38,8 @@ static struct host *new_host(lua_State *L, struct app **app) {
 /* Once its host is closed, for then its last stream is out of Lua's hands. */
 static void release_app(void *arg) {
     struct app *app = arg;
-    generation_unref(app->gen, app->self);
-    app->self = LUA_NOREF;
+    generation_unref(app->gen, app->functions);
+    app->functions = LUA_NOREF;
 }
 
 /* --- servers --- */

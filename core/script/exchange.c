@@ -256,13 +256,11 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
 
 static void task_ended(struct task *task);
 
-static void start_task(struct exchange *exchange, lua_State *L, int nargs) {
+static struct task *new_task(struct exchange *exchange) {
     struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
     task->owner = exchange;
     task->on_end = task_ended;
-    lua_checkstack(task->co, nargs + 1);
-    lua_xmove(L, task->co, nargs + 1);
-    task_start(task);
+    return task;
 }
 
 static bool is_failure(struct task *task) {
@@ -293,15 +291,16 @@ static void push_traceback(struct exchange *exchange, struct task *task, lua_Sta
 /* An error before the head is out: another task answers in place of the one that died. */
 static void recover(struct exchange *exchange, struct task *task) {
     struct generation *gen = exchange->app->gen;
-    lua_State *L = gen->state.L;
+    struct task *other = new_task(exchange);
+    lua_State *co = other->co;
     stream_reset_head(exchange->stream);
     exchange->recovering = true;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->failed);
-    app_push(exchange->app, L);
-    exchange_push(exchange, L);
-    generation_push(gen, L, task->error);
-    push_traceback(exchange, task, L);
-    start_task(exchange, L, 4);
+    lua_rawgeti(co, LUA_REGISTRYINDEX, gen->failed);
+    app_push(exchange->app, co);
+    exchange_push(exchange, co);
+    generation_push(gen, co, task->error);
+    push_traceback(exchange, task, co);
+    task_start(other);
 }
 
 static void task_failed(struct exchange *exchange, struct task *task) {
@@ -362,8 +361,9 @@ static void task_ended(struct task *task) {
     closer_ended(exchange);
 }
 
+/* Of the userdata on top of L's stack. */
 static void set_params(lua_State *L, const struct route_match *match) {
-    if (match == NULL || match->verdict != ROUTE_FOUND || match->nparams == 0)
+    if (match->verdict != ROUTE_FOUND || match->nparams == 0)
         return;
     exchange_push_fields(L, lua_gettop(L));
     lua_createtable(L, 0, (int)match->nparams);
@@ -377,18 +377,10 @@ static void set_params(lua_State *L, const struct route_match *match) {
     lua_pop(L, 1);
 }
 
-void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
-                    const char *base, const struct route_match *match, lua_State *L, int nuses) {
-    struct generation *gen = app->gen;
-    struct exchange *exchange = pool_zalloc(&gen->scheduler->loop->pool, sizeof *exchange);
-    exchange->stream = stream_ref(stream);
-    exchange->app = app;
-    exchange->closers = LUA_NOREF;
-    exchange->prefix = prefix;
-    exchange->base = base;
-    exchange->skip = (uint8_t)skip;
-    list_init(&exchange->waiters);
-    stream_own(stream, &events, exchange);
+/* The userdata, on top of L's stack. */
+static void make_userdata(struct exchange *exchange, lua_State *L,
+                          const struct route_match *match) {
+    struct generation *gen = exchange->app->gen;
     exchange->slot = lua_newuserdata(L, sizeof *exchange->slot);
     *exchange->slot = exchange;
     lua_rawgeti(L, LUA_REGISTRYINDEX, gen->stream_meta_ref);
@@ -396,8 +388,23 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     set_params(L, match);
     lua_pushvalue(L, -1);
     exchange->self = generation_ref(gen, L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->run); /* stack: handler, uses, stream, run */
-    lua_insert(L, -3 - nuses);
-    lua_insert(L, -2 - nuses);
-    start_task(exchange, L, 2 + nuses);
+}
+
+void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
+                    const struct route_match *match) {
+    struct generation *gen = app->gen;
+    struct exchange *exchange = pool_zalloc(&gen->scheduler->loop->pool, sizeof *exchange);
+    exchange->stream = stream_ref(stream);
+    exchange->app = app;
+    exchange->closers = LUA_NOREF;
+    exchange->prefix = prefix;
+    exchange->base = match->verdict == ROUTE_FOUND ? app->routes[match->id].base : "";
+    exchange->skip = (uint8_t)skip;
+    list_init(&exchange->waiters);
+    stream_own(stream, &events, exchange);
+    struct task *task = new_task(exchange);
+    lua_rawgeti(task->co, LUA_REGISTRYINDEX, gen->run);
+    make_userdata(exchange, task->co, match);
+    app_push_functions(app, task->co, &stream->server->path, skip, match);
+    task_start(task);
 }

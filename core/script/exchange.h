@@ -30,10 +30,9 @@ struct exchange {
     bool recovering;     /* the task answers in place of one that died of an error */
 };
 
-/* Starts the task that answers `stream`. L's stack: the handler and the `nuses` middlewares behind
- * it are popped. */
+/* Starts the task that answers `stream`, with what app_serve was called with and has found. */
 void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
-                    const char *base, const struct route_match *match, lua_State *L, int nuses);
+                    const struct route_match *match);
 /* The exchange of the stream userdata at `index`, NULL when it is over. Raises for another value.
  */
 struct exchange *exchange_get(lua_State *L, int index);
