@@ -86,52 +86,63 @@ static int refuse(int status, const char *reason, const char **why) {
     return status;
 }
 
-static size_t count_fields(const struct request *request, struct str name) {
-    size_t count = 0;
-    for (size_t i = 0; i < request->nfields; i++)
-        count += str_eq(request_field_name(request, i), name);
-    return count;
+/* The fields that decide how a request is taken: how often each came, and its first value. */
+enum { HOST, CODING, LENGTH, EXPECT, DECIDING };
+
+struct deciding {
+    struct str value; /* ptr NULL: it did not come */
+    unsigned count;
+};
+
+static void find_deciding(const struct request *request, struct deciding found[DECIDING]) {
+    static const struct str names[DECIDING] = {[HOST] = {"host", 4},
+                                               [CODING] = {"transfer-encoding", 17},
+                                               [LENGTH] = {"content-length", 14},
+                                               [EXPECT] = {"expect", 6}};
+    for (size_t i = 0; i < request->nfields; i++) {
+        struct str name = request_field_name(request, i);
+        for (int k = 0; k < DECIDING; k++)
+            if (str_eq(name, names[k]) && found[k].count++ == 0)
+                found[k].value = request_field_value(request, i);
+    }
 }
 
 /* RFC 9112 section 3.2: exactly one Host in HTTP/1.1; an absolute target overrides it (3.2.2). */
-static int complete_host(struct request *request, const char **why) {
-    size_t count = count_fields(request, STR("host"));
-    if (count > 1)
+static int complete_host(const struct request *request, const struct deciding *host,
+                         const char **why) {
+    if (host->count > 1)
         return refuse(400, "more than one Host", why);
-    if (count == 0 && request->minor >= 1)
+    if (host->count == 0 && request->minor >= 1)
         return refuse(400, "no Host", why);
-    if (!header_is_host(request_header(request, STR("host"))))
+    if (!header_is_host(host->value))
         return refuse(400, "malformed Host", why);
     return 0;
 }
 
 /* RFC 9112 section 6: how the body is delimited, with no second opinion possible. */
-static int complete_framing(struct request *request, const char **why) {
-    struct str coding = request_header(request, STR("transfer-encoding"));
-    struct str length = request_header(request, STR("content-length"));
-    if (coding.ptr && request->minor == 0)
+static int complete_framing(struct request *request, const struct deciding *coding,
+                            const struct deciding *length, const char **why) {
+    if (coding->count > 0 && request->minor == 0)
         return refuse(400, "Transfer-Encoding in HTTP/1.0", why);
-    if (coding.ptr && length.ptr)
+    if (coding->count > 0 && length->count > 0)
         return refuse(400, "both Transfer-Encoding and Content-Length", why);
-    if (count_fields(request, STR("transfer-encoding")) > 1 ||
-        (coding.ptr && !str_ieq(coding, STR("chunked"))))
+    if (coding->count > 1 || (coding->count == 1 && !str_ieq(coding->value, STR("chunked"))))
         return refuse(501, "Transfer-Encoding other than chunked", why);
-    request->chunked = coding.ptr != NULL;
-    if (length.ptr == NULL)
+    request->chunked = coding->count > 0;
+    if (length->count == 0)
         return 0;
     uint64_t n;
-    if (count_fields(request, STR("content-length")) > 1 || str_to_u64(length, &n) < 0 ||
-        n > INT64_MAX)
+    if (length->count > 1 || str_to_u64(length->value, &n) < 0 || n > INT64_MAX)
         return refuse(400, "malformed Content-Length", why);
     request->content_length = (int64_t)n;
     return 0;
 }
 
-static int complete_expectation(struct request *request, const char **why) {
-    struct str expect = request_header(request, STR("expect"));
-    if (expect.ptr == NULL || request->minor == 0) /* RFC 9110 section 10.1.1: ignored in 1.0 */
+static int complete_expectation(struct request *request, const struct deciding *expect,
+                                const char **why) {
+    if (expect->count == 0 || request->minor == 0) /* RFC 9110 section 10.1.1: ignored in 1.0 */
         return 0;
-    if (!str_ieq(expect, STR("100-continue")) || count_fields(request, STR("expect")) > 1)
+    if (!str_ieq(expect->value, STR("100-continue")) || expect->count > 1)
         return refuse(417, "an expectation other than 100-continue", why);
     request->expect_continue = request->chunked || request->content_length > 0;
     return 0;
@@ -164,11 +175,13 @@ int request_complete(struct request *request, unsigned major, unsigned minor, co
     trim_values(request);
     if (request_split_target(request) < 0)
         return refuse(400, "malformed target", why);
-    int status = complete_host(request, why);
+    struct deciding found[DECIDING] = {0};
+    find_deciding(request, found);
+    int status = complete_host(request, &found[HOST], why);
     if (status == 0)
-        status = complete_framing(request, why);
+        status = complete_framing(request, &found[CODING], &found[LENGTH], why);
     if (status == 0)
-        status = complete_expectation(request, why);
+        status = complete_expectation(request, &found[EXPECT], why);
     request->keep_alive = wants_keep_alive(request);
     return status;
 }
