@@ -263,7 +263,7 @@ static void begin(struct http1 *c) {
     c->incoming->parser.data = c;
     c->incoming->request = http_server_take_request(c->server);
     c->answered = c->continue_due = false;
-    enter(c, HEAD);
+    c->state = HEAD;
 }
 
 /* The request, unless a stream has taken it, goes back too. */
@@ -333,9 +333,13 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
                        error == HPE_USER ? c->incoming->why : "malformed request", n);
     if (c->incoming->scan.bytes + used > limit)
         return refused(c, 431, HEAD_TOO_LARGE, n);
+    bool first = c->incoming->scan.bytes == 0;
     c->incoming->scan.bytes += (uint32_t)used;
-    if (error == HPE_OK)
+    if (error == HPE_OK) {
+        if (first) /* one that comes whole, as nearly all do, needs no deadline */
+            set_deadline(c);
         return n;
+    }
     if (!start_exchange(c))
         return n;
     stream_dispatch(c->stream);
