@@ -71,7 +71,7 @@ struct task {
     void (*on_end)(struct task *task);
     void *owner; /* of whoever set on_end */
     lua_State *co;
-    int anchor;    /* of co in the generation's table */
+    int anchor;    /* reference that keeps co */
     int error;     /* reference to what it raised; LUA_NOREF: it has not */
     int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs; /* its life, and its userdata */
