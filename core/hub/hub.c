@@ -41,7 +41,7 @@ static void init(void) {
     hub.start = hub_next_id();
     hub.names = name_new();
     hub.memory_limit = 256 * 1024 * 1024;
-    wheel_init(&hub.ages, wall_ms());
+    wheel_init(&hub.ages, clock_mono_ms());
     list_init(&hub.readers);
     list_init(&hub.unread);
     list_init(&hub.pending);
@@ -201,14 +201,19 @@ void hub_topic_read(struct topic *topic) {
     list_push(&hub.unread, &topic->unread);
 }
 
-/* The oldest entry may be too old, or the topic has none and nobody refers to it. */
+/* When the oldest that is kept becomes too old, monotonic ms. What only the store has is as old as
+ * its id says. */
+static uint64_t end_of_age(const struct topic *topic) {
+    if (!topic_is_empty(topic))
+        return topic_entry(topic, topic->first)->born + topic->keep.age_ms + 1;
+    uint64_t end = event_id_ms(topic->stored_last) + topic->keep.age_ms + 1, now = wall_ms();
+    return clock_mono_ms() + (end > now ? end - now : 0);
+}
+
 static void watch_age(struct topic *topic) {
-    bool empty = topic_is_empty(topic);
-    if ((empty && !topic->stored) || timer_is_set(&topic->age))
-        return;
-    uint64_t oldest =
-        event_id_ms(empty ? topic->stored_last : topic_entry(topic, topic->first)->id);
-    wheel_set(&hub.ages, &topic->age, oldest + topic->keep.age_ms + 1);
+    bool keeps = !topic_is_empty(topic) || topic->stored;
+    if (keeps && !timer_is_set(&topic->age))
+        wheel_set(&hub.ages, &topic->age, end_of_age(topic));
 }
 
 /* All that the store has of the topic is too old. */
@@ -223,8 +228,7 @@ static void forget_stored(struct topic *topic) {
 static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
     topic_trim_age(topic, hub.ages.now);
-    bool old = event_id_ms(topic->stored_last) + topic->keep.age_ms < hub.ages.now;
-    if (topic->stored && topic_is_empty(topic) && old)
+    if (topic->stored && topic_is_empty(topic) && end_of_age(topic) <= hub.ages.now)
         forget_stored(topic);
     watch_age(topic);
     hub_release_topic(topic);
@@ -232,7 +236,7 @@ static void on_age(struct timer *timer) {
 
 bool hub_tick(void) {
     hub_lock();
-    wheel_advance(&hub.ages, wall_ms());
+    wheel_advance(&hub.ages, clock_mono_ms());
     bool any = hub.topics > 0;
     hub_unlock();
     return any;

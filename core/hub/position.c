@@ -53,12 +53,6 @@ void position_note_gap(struct position *position, enum gap_reason reason, event_
     position->gap_reason = (uint8_t)reason;
 }
 
-void position_came_unknown(struct position *position) {
-    hub_lock();
-    position_note_gap(position, GAP_UNKNOWN, hub.last);
-    hub_unlock();
-}
-
 /* Where reading begins: everything up to the returned id is none of the position's business. */
 static event_id start_of(const struct position_choice *choice) {
     event_id after = choice->from_id ? choice->after : hub.last;
@@ -253,14 +247,25 @@ static void add_prefix(struct position *position, const struct position_choice *
     find_below(position, choice, name);
 }
 
+/* An id that was never given can only be told to be that. */
+static struct position_choice settle_start(struct position *position,
+                                           const struct position_choice *choice) {
+    struct position_choice settled = *choice;
+    position->resumed = choice->tell;
+    if (!choice->from_id || choice->after <= hub.last)
+        return settled;
+    position_note_gap(position, GAP_UNKNOWN, hub.last);
+    settled.from_id = settled.tell = false;
+    return settled;
+}
+
 void position_add(struct position *position, const struct position_choice *choice) {
     hub_lock();
-    if (choice->tell)
-        position->resumed = true;
-    if (choice->prefix)
-        add_prefix(position, choice);
+    struct position_choice settled = settle_start(position, choice);
+    if (settled.prefix)
+        add_prefix(position, &settled);
     else
-        add_topic(position, choice);
+        add_topic(position, &settled);
     /* All its news are registered now, those that feeds have yet to tell included. */
     position->known = hub.last;
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
@@ -402,6 +407,11 @@ void position_fini(struct position *position) {
     free(position->found);
     free(position->subject);
     counter_up(&position->reader->counters.subscribers, (uint64_t)-1);
+}
+
+bool position_reads_on(const struct position *position) {
+    return !position_is_single(position) || position->fence > 0 ||
+           position->overflow == OVERFLOW_BLOCK;
 }
 
 /* --- being told --- */

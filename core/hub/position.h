@@ -92,11 +92,13 @@ void position_set_subject(struct position *position, struct str subject);
 void position_add(struct position *position, const struct position_choice *choice);
 /* False: it was not there. */
 bool position_remove(struct position *position, struct str name, bool prefix);
-/* It came with an id that cannot be one of this server's: all it can be told is that. */
-void position_came_unknown(struct position *position);
 /* Calls `each` with every name chosen. */
 void position_names(struct position *position,
                     void (*each)(void *arg, struct str name, bool prefix), void *arg);
+
+/* Whether it has to be read until nothing comes, even if all there was has been sent: that settles
+ * what a policy owes, and forgets topics that came by a prefix. */
+bool position_reads_on(const struct position *position);
 
 /* --- within core/hub --- */
 

@@ -8,6 +8,7 @@
  * waits is told of the end on its own loop. Belongs to who publishes. */
 #include "hub/publication.h"
 
+#include "base/clock.h"
 #include "hub/position.h"
 #include "hub/reader.h"
 
@@ -26,7 +27,7 @@ static struct position *blocking(struct list *at) {
 static void append(struct publication *publication, struct reader *self) {
     struct topic *topic = publication->at;
     topic_tell(topic, self);
-    topic_append(topic, publication->id, publication->text, publication->key);
+    topic_append(topic, publication->id, publication->text, publication->key, clock_mono_ms());
     uint64_t bytes = topic_entry(topic, topic->next - 1)->len;
     for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
         position_owe(blocking(at), topic, bytes);

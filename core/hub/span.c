@@ -395,11 +395,12 @@ static void add_entry(struct span *span, const struct head *head) {
 static void fill(struct span *span, struct position *position, struct heads *heads, event_id bound,
                  size_t most) {
     bool skips = conflates(position);
+    event_id last = position->fence > 0 && position->fence < bound ? position->fence : bound;
     if (position->dropped > 0) {
         struct head head = {.id = position->dropped_id};
         add_gap(span, &head, GAP_OVERFLOW, (int64_t)position->dropped);
     }
-    while (heads->count > 0 && heads->at[0].id <= bound) {
+    while (heads->count > 0 && heads->at[0].id <= last) {
         span->more = span->count == SPAN_PIECES || span->bytes >= most;
         if (span->more)
             break;
@@ -409,7 +410,7 @@ static void fill(struct span *span, struct position *position, struct heads *hea
             add_entry(span, &heads->at[0]);
         pass(heads, skips);
     }
-    if (heads->count > 0 && !span->more) /* the rest cannot be read yet */
+    if (heads->count > 0 && heads->at[0].id > bound) /* the rest cannot be read yet */
         reader_hold(position->reader, position);
     for (int i = 0; i < span->count; i++)
         if (span->pieces[i].slab == NULL)
@@ -447,8 +448,7 @@ void position_read(struct position *position, struct span *span, size_t most) {
     if (position->overflow == OVERFLOW_DROP_OLDEST)
         drop_oldest(position, &heads);
     drop_newest(position, &heads, bound);
-    fill(span, position, &heads,
-         position->fence > 0 && position->fence < bound ? position->fence : bound, most);
+    fill(span, position, &heads, bound, most);
     remember(span, position);
     hub_unlock();
 }

@@ -104,9 +104,7 @@ static void serve(struct subscription *sub) {
         if (gone)
             return;
         sub->gone = NULL;
-        /* Of several topics, what is read is forgotten by reading on. */
-        more = span->more || !position_is_single(&sub->position) ||
-               sub->position.overflow == OVERFLOW_BLOCK;
+        more = span->more || position_reads_on(&sub->position);
     }
 }
 

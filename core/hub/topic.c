@@ -184,7 +184,8 @@ static void trim_to_size(struct topic *topic) {
     topic_trim(topic, from);
 }
 
-void topic_append(struct topic *topic, event_id id, struct str text, struct str key) {
+void topic_append(struct topic *topic, event_id id, struct str text, struct str key,
+                  uint64_t now_ms) {
     size_t room = text.len + ENTRY_OVERHEAD;
     char *out = take_room(topic, room);
     size_t n = entry_put(out, id, text);
@@ -195,7 +196,8 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
                             .slab = topic->tail,
                             .off = (uint32_t)(out - topic->tail->data),
                             .len = (uint32_t)n,
-                            .at = topic->end};
+                            .at = topic->end,
+                            .born = now_ms};
     topic->end += n;
     if (key.len > 0)
         entry->key = supersede(topic, key, ordinal);
@@ -229,6 +231,8 @@ void topic_trim(struct topic *topic, uint64_t ordinal) {
 }
 
 void topic_trim_age(struct topic *topic, uint64_t now_ms) {
-    if (now_ms > topic->keep.age_ms)
-        topic_trim(topic, topic_after(topic, event_id_at(now_ms - topic->keep.age_ms)));
+    uint64_t at = topic->first;
+    while (at < topic->next && topic_entry(topic, at)->born + topic->keep.age_ms < now_ms)
+        at++;
+    topic_trim(topic, at);
 }

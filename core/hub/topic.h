@@ -25,8 +25,9 @@ struct entry {
     struct slab *slab;
     uint32_t off, len; /* in the slab: a chunk of HTTP/1.1, its size line and last CRLF included */
     uint64_t at;       /* the bytes of all entries before it */
-    struct key *key;   /* NULL: none */
-    bool superseded;   /* a newer entry has the same key */
+    uint64_t born;   /* when it was appended, monotonic ms: the id's time may have been set back */
+    struct key *key; /* NULL: none */
+    bool superseded; /* a newer entry has the same key */
 };
 
 /* Entries have ordinals: the n-th event ever appended has n - 1. */
@@ -64,8 +65,9 @@ void topic_free(struct topic *topic);
 /* Writes that; `out` has room for the text and ENTRY_OVERHEAD. Returns its length. */
 size_t entry_put(char *out, event_id id, struct str text);
 /* Adds an event: `text` is its SSE form without the id line, up to and with the empty line. Then
- * trims to what the topic keeps. */
-void topic_append(struct topic *topic, event_id id, struct str text, struct str key);
+ * trims to what the topic keeps. `now_ms` is monotonic. */
+void topic_append(struct topic *topic, event_id id, struct str text, struct str key,
+                  uint64_t now_ms);
 /* first <= ordinal < next. Valid until the next append. */
 struct entry *topic_entry(const struct topic *topic, uint64_t ordinal);
 /* The ordinal of the first entry beyond `id`; topic->next when there is none. */
@@ -74,7 +76,7 @@ uint64_t topic_after(const struct topic *topic, event_id id);
 event_id topic_last_id(const struct topic *topic);
 /* Drops the entries before `ordinal`. */
 void topic_trim(struct topic *topic, uint64_t ordinal);
-/* Drops what is older than the topic keeps at `now_ms`, wall time. */
+/* Drops what is older than the topic keeps at `now_ms`. */
 void topic_trim_age(struct topic *topic, uint64_t now_ms);
 static inline bool topic_is_empty(const struct topic *topic) {
     return topic->first == topic->next;

@@ -170,16 +170,11 @@ static int l_test_mode(lua_State *L) {
 }
 
 void bind_test(lua_State *L) {
-    static const luaL_Reg functions[] = {{"counters", l_counters},
-                                         {"hub_clear", l_hub_clear},
-                                         {"fault", l_fault},
-                                         {"fault_reset", l_fault_reset},
-                                         {"clock_freeze", l_freeze},
-                                         {"clock_advance", l_advance},
-                                         {"clock_thaw", l_thaw},
-                                         {"log_capture", l_log_capture},
-                                         {"test_mode", l_test_mode},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"counters", l_counters},   {"hub_clear", l_hub_clear},
+                                         {"fault", l_fault},         {"fault_reset", l_fault_reset},
+                                         {"clock_freeze", l_freeze}, {"clock_advance", l_advance},
+                                         {"clock_thaw", l_thaw},     {"log_capture", l_log_capture},
+                                         {"test_mode", l_test_mode}, {NULL, NULL}};
     state_set(L, functions);
     bind_host(L);
     bind_child(L);

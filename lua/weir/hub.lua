@@ -107,7 +107,8 @@ local function age_of(what, value)
 end
 
 local function rule_of(pattern, options)
-  if type(pattern) ~= "string" or pattern == "" or pattern:find("*", 1, true) and pattern:find("*", 1, true) ~= #pattern then
+  local star = type(pattern) == "string" and pattern:find("*", 1, true)
+  if type(pattern) ~= "string" or pattern == "" or pattern:find "%c" or star and star ~= #pattern then
     check.bad("weir.topics", "a pattern", pattern, 'a topic\'s name, or its beginning and "*"', 3)
   end
   check.options("weir.topics", options, { "history", "durable" }, 3)
