@@ -154,16 +154,31 @@ describe("the app of weir new", function()
   end)
 end)
 
-describe("the README's app", function()
+describe("the README's apps", function()
+  local apps = {}
+  for text in (assert(support.read_file "README.md") .. "\n"):gmatch "```lua\n(.-)```" do apps[#apps + 1] = text end
+
   after_each(support.remove_folders)
 
-  it("is 15 lines long and does what it says", function()
-    local text = assert(support.read_file "README.md"):match "```lua\n(.-)```"
-    assert.equal(15, select(2, text:gsub("\n", "")))
-    local server = support.serve_text(text)
+  it("the first is 15 lines long and does what it says", function()
+    assert.equal(15, select(2, apps[1]:gsub("\n", "")))
+    local server = support.serve_text(apps[1])
     assert.same({ hello = "Ada" }, server:get("/hello/Ada").json())
     local events = assert(server:sse "/clock")
     expect(events, "tick")
     expect(events, "tick")
+  end)
+
+  it("the second publishes to who is subscribed, and to who comes back", function()
+    local server = support.serve_text(apps[2])
+    local events = assert(server:sse "/rooms/7")
+    local other = assert(server:sse "/rooms/8")
+    local receipt = server:post("/rooms/7", { body = "hello" }).json()
+    assert.equal(1, receipt.streams)
+    assert.equal("hello", expect(events, "message"))
+    server:post("/rooms/7", { body = "missed" })
+    events = assert(server:sse("/rooms/7", { last_event_id = receipt.id }))
+    assert.equal("missed", expect(events, "message"))
+    assert.same({ nil, "timeout" }, { other:next(0.01) })
   end)
 end)

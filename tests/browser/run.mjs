@@ -5,7 +5,7 @@
 //   SCREENSHOTS  where the pictures go (build/screenshots)
 
 import assert from "node:assert/strict";
-import { renameSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { append, runAll, screenshot, test } from "./lib.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
@@ -301,6 +301,46 @@ test("the page of weir new ticks and greets", async (t) => {
   await page.click("button");
   await page.getByText("Hello, Ada & Bob/Eve.").waitFor();
   await screenshot(page, "new");
+});
+
+// ---- the page with topics that lua/README.md shows ----
+
+// An app around it. Its first REFUSE event streams get 503, after which a browser tries no more by itself.
+const chat = `
+  local weir = require "weir"
+  local app = weir.app()
+  local refuse = tonumber(os.getenv "REFUSE")
+  app:get("/", function(stream) stream:html(weir.fs.read "page.html") end)
+  app:get("/events", function(stream)
+    refuse = refuse - 1
+    if refuse >= 0 then weir.fail(503) end
+    local options = { hello = true, heartbeat_event = "ping", heartbeat = 0.2, retry = 50 }
+    stream:sse(options):subscribe("chat", { after = "earliest" })
+  end)
+  app:post("/say", function(stream) weir.publish("chat", { data = { text = stream:body() } }) end)
+  return app`;
+
+test("the reference's page shows what comes, and sees to a stream that was given up", async (t) => {
+  const html = readFileSync(new URL("../../lua/README.md", import.meta.url), "utf8").match(/```html\n(.*?)```/s)[1];
+  t.file("page.html", [html]);
+  const args = [t.file("app.lua", [chat]), "--workers", "1"];
+  const say = (server, text) => fetch(`${server.url}/say`, { method: "POST", body: text });
+  const items = (page) => page.locator("#list li").allTextContents();
+
+  const first = await t.serve(args, { env: { REFUSE: "0" } });
+  await say(first, "before");
+  const page = await t.page({ expected: /favicon|404|503|Failed to load resource/ });
+  await page.goto(first.url);
+  await page.getByText("before").waitFor();
+  await say(first, "live");
+  await page.getByText("live").waitFor();
+  assert.deepEqual(await items(page), ["before", "live"]);
+
+  await first.stop("SIGKILL");
+  const second = await t.serve(args, { env: { REFUSE: "1" }, listen: first.address });
+  await say(second, "after the restart");
+  await page.getByText("after the restart").waitFor(); // refused once, then a gap, for which the page is loaded anew
+  assert.deepEqual(await items(page), ["after the restart"]);
 });
 
 // ---- pictures ----

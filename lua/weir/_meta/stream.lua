@@ -2,6 +2,7 @@
 
 ---@alias weir.Reason "done"|"client"|"timeout"|"overflow"|"drain"|"expired"|"revoked"|"error"|"cancelled"
 ---@alias weir.Overflow "block"|"drop_newest"|"disconnect"
+---@alias weir.TopicOverflow weir.Overflow|"drop_oldest"|"conflate"
 
 ---A request and its answer. Other fields may be set, and are there as long as the stream.
 ---@class weir.Stream
@@ -157,7 +158,8 @@ function Stream:detach() end
 ---@field heartbeat? number|false seconds of silence after which a sign of life is sent (15)
 ---@field heartbeat_event? string its name, if it is not to be a comment
 ---@field hello? boolean begin with the event weir.hello (false)
----@field overflow? weir.Overflow what `send` does when the client does not keep up ("block")
+---@field overflow? weir.TopicOverflow what becomes of events when the client does not keep up
+---@field limit? { events?: integer, bytes?: weir.Size } how far it may fall behind its topics
 ---@field write_timeout? number seconds without progress that end the stream (30)
 
 ---@class weir.SseEvent
@@ -181,6 +183,21 @@ function Sse:send(event) end
 ---@return boolean? ok
 ---@return "dropped"|"closed"|nil why
 function Sse:comment(text) end
+
+---Sends what topics get from now on, or from where the client left. Does not wait; called again, adds topics.
+---@param topics weir.Topics
+---@param options? weir.SubscribeOptions
+---@return weir.Sse
+function Sse:subscribe(topics, options) end
+
+---@class weir.SubscribeOptions
+---@field after? string the id from where to go on, or "earliest"
+---@field resume? boolean the id that the client came with beats `after` (true)
+---@field not_before? string nothing with a smaller id is sent
+
+---@param topic string|weir.Prefix
+---@return boolean was_subscribed
+function Sse:unsubscribe(topic) end
 
 ---Ends the stream.
 function Sse:close() end

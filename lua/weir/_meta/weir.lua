@@ -35,8 +35,30 @@ function weir.limits(limits) end
 function weir.now() end
 
 ---Counters of this process and state.
----@return table<string, integer>
+---@return weir.Stats
 function weir.stats() end
+
+---@class weir.Stats
+---@field connections integer open
+---@field connections_total integer since the start
+---@field streams integer open
+---@field tasks integer
+---@field requests integer
+---@field bad_requests integer
+---@field bytes_sent integer
+---@field writes_dropped integer
+---@field utf8_replaced integer bytes of events that were no UTF-8
+---@field lua_memory integer bytes, of this state
+---@field topics integer that exist
+---@field subscribers integer streams and tasks
+---@field published integer
+---@field delivered integer events, to all subscribers together
+---@field gaps integer told
+---@field lost integer events that topics had trimmed before a live subscriber got them
+---@field dropped integer events, by overflow policies
+---@field disconnected integer streams, by overflow policies
+---@field hub_memory integer bytes that topics take
+---@field shared_memory integer bytes in use
 
 ---Suspends the task for so many seconds.
 ---@param seconds number

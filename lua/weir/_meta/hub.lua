@@ -1,0 +1,103 @@
+---@meta weir.hub
+
+-- Topics: publishing, subscribing, what they keep, who is there. Subscriptions of streams are in stream.lua.
+
+---@class weir
+local weir = {}
+
+---@alias weir.Topics string|weir.Prefix|(string|weir.Prefix)[] a name, a prefix, or a list of them
+
+---@class weir.Prefix
+
+---All topics that begin so, those made later too.
+---@param text string
+---@return weir.Prefix
+function weir.prefix(text) end
+
+---Appends an event to a topic. Waits for a durable topic's disk, and with `wait`.
+---@param topic string 1 to 255 bytes of UTF-8 without control characters and "*"
+---@param event string|weir.Publication
+---@param options? { wait?: number } seconds to wait for streams with the policy "block"
+---@return string? id
+---@return integer|"limit"|"io"|"timeout" streams how many are subscribed; or why there is no id
+function weir.publish(topic, event, options) end
+
+---@class weir.Publication
+---@field data any a string, or what becomes JSON
+---@field event? string its name
+---@field key? string what it is about: with the policy "conflate" only the newest of each key is sent
+
+---Says what topics keep, by name or by prefix and "*", in place of what this app said before; the longest pattern wins.
+---@param rules table<string, weir.TopicOptions>
+function weir.topics(rules) end
+
+---@class weir.TopicOptions
+---@field history? weir.Retention
+---@field durable? boolean events survive restarts, with --data (false)
+
+---@class weir.Retention
+---@field count? integer (1000)
+---@field age? number|string seconds, or "90s", "15m", "24h", "7d" ("1h")
+---@field bytes? weir.Size ("1MB")
+
+---An event as tasks get it. A gap has the name "weir.gap" and JSON as data.
+---@class weir.Event
+---@field topic? string nil: a gap
+---@field id string
+---@field event? string
+---@field data string
+---@field key? string
+
+---The events that a topic keeps, oldest first. Of more than `limit`, those next to `after`; without it the newest.
+---@param topic string
+---@param options? { after?: string, before?: string, limit?: integer } ids, exclusive; limit (100)
+---@return weir.Event[]
+---@return boolean more
+function weir.history(topic, options) end
+
+---How many streams are subscribed to a topic, over all workers, and how many each subject has.
+---@param topic string
+---@return { streams: integer, subs: table<string, integer> }
+function weir.presence(topic) end
+
+---Subscribes the current task, with whose end it ends.
+---@param topics weir.Topics
+---@param options? { after?: string, not_before?: string } an id, or for `after` "earliest"
+---@return weir.Subscription
+function weir.subscribe(topics, options) end
+
+---@class weir.Subscription
+local Subscription = {}
+
+---The next event, waiting for it.
+---@param timeout? number seconds
+---@return weir.Event? event
+---@return "timeout"|"closed"|nil why
+function Subscription:next(timeout) end
+
+---Iterates over the events, waiting for each, until the subscription is closed.
+---@return fun(): weir.Event?
+function Subscription:events() end
+
+---Ends it; who waits for an event gets nil and "closed".
+function Subscription:close() end
+
+---The streams, over all workers, that fit all that is given. Its methods wait.
+---@param choice { id?: integer, sub?: string, topic?: string }
+---@return weir.Streams
+function weir.streams(choice) end
+
+---@class weir.Streams
+local Streams = {}
+
+---Ends them.
+---@param reason? weir.Reason what on_close is told
+---@return integer closed how many
+function Streams:close(reason) end
+
+---Gives them the claims of a renewed token.
+---@param claims table
+function Streams:renew(claims) end
+
+---@return { id: integer, path: string, sub: string?, topics: string[], started: number }[]
+function Streams:list() end
