@@ -228,6 +228,21 @@ describe("weir.streams", function()
 end)
 
 describe("weir.stats", function()
+  it("has just the numbers that are annotated", function()
+    local annotated = {
+      "bad_requests", "bytes_sent", "connections", "connections_total", "delivered", "disconnected", "dropped", "gaps",
+      "hub_memory", "lost", "lua_memory", "published", "requests", "shared_memory", "streams", "subscribers", "tasks",
+      "topics", "utf8_replaced", "writes_dropped",
+    }
+    local found = {}
+    for name, value in pairs(weir.stats()) do
+      assert.equal("number", type(value), name)
+      found[#found + 1] = name
+    end
+    table.sort(found)
+    assert.same(annotated, found)
+  end)
+
   it("counts what is published, delivered and subscribed", function()
     local topic = hub.topic()
     local server = hub.serve(topic)

@@ -19,7 +19,7 @@ function weir.prefix(text) end
 ---@param event string|weir.Publication
 ---@param options? { wait?: number } seconds to wait for streams with the policy "block"
 ---@return string? id
----@return integer|"limit"|"io"|"timeout" streams how many are subscribed; or why there is no id
+---@return integer|"limit"|"io" streams how many are subscribed; or why there is no id
 function weir.publish(topic, event, options) end
 
 ---@class weir.Publication
@@ -82,7 +82,7 @@ function Subscription:events() end
 ---Ends it; who waits for an event gets nil and "closed".
 function Subscription:close() end
 
----The streams, over all workers, that fit all that is given. Its methods wait.
+---The open streams, over all workers, that fit all that is given. Its methods wait.
 ---@param choice { id?: integer, sub?: string, topic?: string }
 ---@return weir.Streams
 function weir.streams(choice) end
@@ -91,13 +91,16 @@ function weir.streams(choice) end
 local Streams = {}
 
 ---Ends them.
----@param reason? weir.Reason what on_close is told
+---@param reason? weir.Reason what on_close is told ("revoked")
 ---@return integer closed how many
 function Streams:close(reason) end
 
----Gives them the claims of a renewed token.
----@param claims table
-function Streams:renew(claims) end
-
----@return { id: integer, path: string, sub: string?, topics: string[], started: number }[]
+---@return weir.StreamInfo[]
 function Streams:list() end
+
+---@class weir.StreamInfo
+---@field id integer
+---@field path string
+---@field sub? string of the claims, when it is subscribed
+---@field topics string[] names, and prefixes with "*"
+---@field started number Unix seconds
