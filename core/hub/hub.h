@@ -81,6 +81,7 @@ struct hub {
     atomic_uint_fast64_t memory;
     uint64_t memory_limit;
     uint64_t topics, published;
+    uint64_t serial;             /* of the entry that became visible last */
     unsigned rules_version;      /* changes with the rules */
     uint32_t crowds;             /* prefixes with subscribers */
     struct hub_counters retired; /* of readers that are gone */

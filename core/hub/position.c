@@ -136,7 +136,7 @@ static void count_in(struct interest *interest, bool in) {
         crowd_leave(&interest->topic->crowd, subject_of(position));
 }
 
-static void forget_found(struct position *position, struct topic *topic);
+static void inherit(struct interest *interest);
 
 static void add_topic(struct position *position, const struct position_choice *choice) {
     struct topic *topic = hub_topic(choice->name);
@@ -148,7 +148,7 @@ static void add_topic(struct position *position, const struct position_choice *c
     place(interest, choice);
     interest->extra = has_prefix_of(position, topic);
     if (interest->extra) /* by name from now on */
-        forget_found(position, topic);
+        inherit(interest);
     count_in(interest, true);
     list_push(&position->interests, &interest->in_position);
     list_push(&reader_feed(position->reader, topic)->interests, &interest->in_feed);
@@ -184,8 +184,42 @@ static void free_found(struct found *found) {
     hub_release_topic(topic);
 }
 
-static void forget_found(struct position *position, struct topic *topic) {
+/* The first of the prefixes that have the topic to be chosen. Everything of the topic that was
+ * visible before has been looked for then, though its feed may not have told of it yet. */
+static const struct prefix_interest *first_prefix(const struct position *position,
+                                                  const struct topic *topic) {
+    const struct prefix_interest *first = NULL;
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        const struct prefix_interest *prefix = prefix_of(at);
+        if (is_below(topic->name, prefix->feed->name) &&
+            (first == NULL || prefix->serial < first->serial))
+            first = prefix;
+    }
+    return first;
+}
+
+/* The first entry from `ordinal` on that was not visible yet at that time. */
+static uint64_t skip_known(const struct topic *topic, uint64_t ordinal, uint64_t serial) {
+    if (ordinal < topic->first)
+        return ordinal;
+    while (ordinal < topic->next && topic_entry(topic, ordinal)->serial <= serial)
+        ordinal++;
+    return ordinal;
+}
+
+/* A topic that is named now, but came by a prefix before: what that had still to read stays. */
+static void inherit(struct interest *interest) {
+    struct position *position = interest->position;
+    struct topic *topic = interest->topic;
     struct found *found = find(position, topic);
+    const struct prefix_interest *prefix = first_prefix(position, topic);
+    uint64_t next =
+        found ? found->interest.next
+              : skip_known(topic, reader_feed(position->reader, topic)->seen, prefix->serial);
+    if (next < interest->next)
+        interest->next = next;
+    if (prefix->after < interest->after)
+        interest->after = prefix->after;
     if (found)
         free_found(found);
 }
@@ -211,8 +245,29 @@ static bool has_prefix(const struct position *position, const struct name *name)
     return false;
 }
 
-/* The topics by name that a new prefix covers do not count twice. */
+static bool is_within_another(const struct prefix_interest *prefix) {
+    struct list *all = &prefix->position->prefixes;
+    for (struct list *at = all->next; at != all; at = at->next)
+        if (prefix_of(at) != prefix && is_below(prefix->feed->name, prefix_of(at)->feed->name))
+            return true;
+    return false;
+}
+
+static void count_prefix(struct prefix_interest *prefix, bool extra) {
+    struct position *position = prefix->position;
+    if (extra == prefix->extra || !position->is_stream)
+        return;
+    prefix->extra = extra;
+    if (extra)
+        crowd_leave(prefix->feed->crowd, subject_of(position));
+    else
+        crowd_join(prefix->feed->crowd, subject_of(position));
+}
+
+/* What several choices of a position cover counts once. */
 static void mark_extra(struct position *position) {
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        count_prefix(prefix_of(at), is_within_another(prefix_of(at)));
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         bool extra = has_prefix_of(position, interest->topic);
@@ -227,7 +282,7 @@ static void mark_extra(struct position *position) {
 static void add_prefix(struct position *position, const struct position_choice *choice) {
     struct name *name = name_get(hub.names, choice->name);
     if (has_prefix(position, name))
-        return;
+        return; /* its crowd keeps the name */
     if (position->found == NULL) {
         position->found = mem_zalloc(sizeof *position->found);
         map_init(position->found);
@@ -236,8 +291,8 @@ static void add_prefix(struct position *position, const struct position_choice *
     prefix->position = position;
     prefix->feed = reader_crowd_feed(position->reader, name);
     prefix->after = start_of(choice);
-    if (position->is_stream)
-        crowd_join(name->crowd, subject_of(position));
+    prefix->serial = hub.serial;
+    prefix->extra = true; /* until it has been looked at */
     list_push(&prefix->feed->interests, &prefix->in_feed);
     list_push(&position->prefixes, &prefix->in_position);
     event_id floor = hub.expired > hub.start ? hub.expired : hub.start;
@@ -267,7 +322,7 @@ void position_add(struct position *position, const struct position_choice *choic
     else
         add_topic(position, &settled);
     /* All its news are registered now, those that feeds have yet to tell included. */
-    position->known = hub.last;
+    position->known = publications_visible();
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         if (has_news(interest))
@@ -295,9 +350,7 @@ static void remove_interest(struct interest *interest) {
 }
 
 static void remove_prefix(struct prefix_interest *prefix) {
-    struct position *position = prefix->position;
-    if (position->is_stream)
-        crowd_leave(prefix->feed->crowd, subject_of(position));
+    count_prefix(prefix, true);
     list_remove(&prefix->in_feed);
     list_remove(&prefix->in_position);
     crowd_feed_release(prefix->feed);
@@ -426,15 +479,18 @@ void position_tell(struct interest *interest) {
     }
 }
 
-void position_tell_prefix(struct prefix_interest *prefix, struct feed *feed) {
+void position_tell_prefix(const struct prefix_interest *prefix, struct feed *feed) {
     struct position *position = prefix->position;
     struct topic *topic = feed->topic;
     if (named(position, topic))
         return;
-    struct found *found = find(position, topic);
-    if (found == NULL) {
-        found = add_found(position, topic);
-        found->interest.next = found->interest.mark = feed->from;
+    if (find(position, topic) == NULL) {
+        prefix = first_prefix(position, topic);
+        uint64_t next = skip_known(topic, feed->from, prefix->serial);
+        if (next == topic->next)
+            return;
+        struct found *found = add_found(position, topic);
+        found->interest.next = found->interest.mark = next;
         found->interest.after = prefix->after;
     }
     reader_serve(position->reader, position);

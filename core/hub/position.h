@@ -115,7 +115,7 @@ void position_read_up(struct interest *interest);
 /* The interest's topic has news. */
 void position_tell(struct interest *interest);
 /* The same of a topic that came by a prefix; under the lock. */
-void position_tell_prefix(struct prefix_interest *prefix, struct feed *feed);
+void position_tell_prefix(const struct prefix_interest *prefix, struct feed *feed);
 /* The policy block, under the lock: an entry was appended; whether one more is too much. */
 void position_owe(struct position *position, const struct topic *topic, uint64_t bytes);
 bool position_holds_up(const struct position *position, const struct topic *topic);

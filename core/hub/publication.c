@@ -12,10 +12,10 @@
 #include "hub/position.h"
 #include "hub/reader.h"
 
-event_id publications_horizon(void) {
+event_id publications_visible(void) {
     if (list_empty(&hub.pending))
-        return EVENT_ID_NONE;
-    return CONTAINER_OF(hub.pending.next, struct publication, link)->id;
+        return hub.last;
+    return CONTAINER_OF(hub.pending.next, struct publication, link)->id - 1;
 }
 
 /* --- appending --- */
@@ -28,9 +28,10 @@ static void append(struct publication *publication, struct reader *self) {
     struct topic *topic = publication->at;
     topic_tell(topic, self);
     topic_append(topic, publication->id, publication->text, publication->key, clock_mono_ms());
-    uint64_t bytes = topic_entry(topic, topic->next - 1)->len;
+    struct entry *entry = topic_entry(topic, topic->next - 1);
+    entry->serial = ++hub.serial;
     for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
-        position_owe(blocking(at), topic, bytes);
+        position_owe(blocking(at), topic, entry->len);
     publication->streams = hub_streams(topic->name);
     hub_appended(topic);
 }

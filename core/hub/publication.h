@@ -37,7 +37,8 @@ int publication_send(struct publication *publication, struct reader *reader);
 void publications_go_on(struct reader *self);
 /* The reader's loop has ended: what waits is sent, and awaited. */
 void publications_finish(struct reader *reader);
-/* The smallest id that was given and is not visible yet; EVENT_ID_NONE: all are. */
-event_id publications_horizon(void);
+/* The newest id up to which every event is visible, or failed: what is still to be committed lies
+ * beyond. */
+event_id publications_visible(void);
 
 #endif

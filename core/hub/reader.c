@@ -150,7 +150,7 @@ static void tell_crowds(struct reader *reader, struct feed *feed) {
 /* Everything that was news before is told: takes what has become news since. */
 static void take_batch(struct reader *reader) {
     reader->settled = reader->candidate;
-    reader->candidate = hub.last;
+    reader->candidate = publications_visible();
     reader->woken = false;
     list_splice(&reader->batch, &reader->dirty);
     if (list_empty(&reader->batch))

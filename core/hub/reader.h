@@ -32,6 +32,8 @@ struct prefix_interest {
     struct crowd_feed *feed;
     struct list in_feed, in_position;
     event_id after;
+    uint64_t serial; /* what was visible up to here was looked for when it was chosen */
+    bool extra;      /* another prefix of the same position begins it */
 };
 
 struct reader {

@@ -179,23 +179,19 @@ static struct heads gather(struct position *position) {
     return heads;
 }
 
-/* Nothing beyond it can be read in order: other topics' news may not have been told, or a durable
- * event may not have been committed. */
+/* Nothing beyond it can be read in order: other topics' news may not have been told, or not be
+ * visible yet, or still be in the store. */
 static event_id bound_of(const struct position *position) {
     if (position_is_single(position))
         return EVENT_ID_NONE;
-    event_id covered = EVENT_ID_NONE;
+    event_id settled = position->reader->settled;
+    event_id bound = settled > position->known ? settled : position->known;
     for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
         const struct replay *replay = CONTAINER_OF(at, struct replay, link);
-        if (replay->covered < covered)
-            covered = replay->covered;
+        if (replay->covered < bound)
+            bound = replay->covered;
     }
-    event_id told =
-        position->reader->settled > position->known ? position->reader->settled : position->known;
-    event_id horizon = publications_horizon();
-    if (horizon <= told)
-        told = horizon - 1;
-    return covered < told ? covered : told;
+    return bound;
 }
 
 /* --- policies --- */

@@ -19,6 +19,7 @@ function Prefix:__tostring() return ("weir.prefix %q"):format(self.text) end
 --- All topics that begin so, those made later too.
 function hub.prefix(text)
   check.string("weir.prefix", "argument 1", text)
+  if text == "" then check.bad("weir.prefix", "argument 1", text, "the beginning of topics' names, not empty") end
   return setmetatable({ text = text }, Prefix)
 end
 
