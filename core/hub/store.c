@@ -372,27 +372,25 @@ bool store_is_durable(const struct store *store) {
     return store->path != NULL;
 }
 
-static struct stored_topic describe(const struct topic *topic) {
-    return (struct stored_topic){topic_name(topic), topic->committed.floor, topic->committed.last};
+static struct stored_topic describe(const struct kept_topic *topic) {
+    return (struct stored_topic){topic->node.key, topic->committed.floor, topic->committed.last};
 }
 
 void store_topics(struct store *store, void (*each)(void *arg, const struct stored_topic *topic),
                   void *arg) {
     struct topics *topics = &store->topics;
     pthread_mutex_lock(&topics->lock);
-    for (size_t i = 0; i <= topics->mask; i++) {
-        for (struct topic *topic = topics->buckets[i]; topic; topic = topic->next) {
-            struct stored_topic described = describe(topic);
-            if (!topic->fresh)
-                each(arg, &described);
-        }
+    const struct kept_topic *topic = NULL;
+    while ((topic = topics_next(topics, topic)) != NULL) {
+        struct stored_topic described = describe(topic);
+        each(arg, &described);
     }
     pthread_mutex_unlock(&topics->lock);
 }
 
 bool store_topic(struct store *store, struct str name, struct stored_topic *out) {
     pthread_mutex_lock(&store->topics.lock);
-    const struct topic *topic = topics_committed(&store->topics, name);
+    const struct kept_topic *topic = topics_committed(&store->topics, name);
     if (topic) {
         *out = describe(topic);
         out->name = name;

@@ -24,7 +24,8 @@
 #define HIDDEN_MOST 1024
 #define HIDDEN_BYTES (64u << 10) /* or an eighth of the bytes, at least this */
 
-static sqlite3_stmt *use_for(struct store *store, enum statement which, const struct topic *topic) {
+static sqlite3_stmt *use_for(struct store *store, enum statement which,
+                             const struct kept_topic *topic) {
     sqlite3_stmt *stmt = db_use(&store->write_db, which);
     sqlite3_bind_int64(stmt, 1, topic->number);
     return stmt;
@@ -34,7 +35,7 @@ static sqlite3_stmt *use_for(struct store *store, enum statement which, const st
 
 /* Counts what is above the floor; what is below it in the file still counts as hidden, whatever its
  * number. */
-static int count(struct store *store, struct topic *topic) {
+static int count(struct store *store, struct kept_topic *topic) {
     sqlite3_stmt *stmt = use_for(store, EVENTS_COUNT, topic);
     sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
     int rc = db_step(stmt);
@@ -47,7 +48,7 @@ static int count(struct store *store, struct topic *topic) {
     return 0;
 }
 
-static int read_ahead(struct store *store, struct topic *topic) {
+static int read_ahead(struct store *store, struct kept_topic *topic) {
     if (topic->ahead == NULL)
         topic->ahead = mem_zalloc(sizeof *topic->ahead);
     struct topic_ahead *ahead = topic->ahead;
@@ -64,7 +65,7 @@ static int read_ahead(struct store *store, struct topic *topic) {
 }
 
 /* Whether the oldest event is one too many; `*oldest` is its place ahead. 1, 0, or an error. */
-static int exceeds(struct store *store, struct topic *topic, const struct retention *keep) {
+static int exceeds(struct store *store, struct kept_topic *topic, const struct retention *keep) {
     const struct topic_state *now = &topic->now;
     bool many = now->count > keep->count || (now->bytes > keep->bytes && now->count > 1);
     if (now->count == 0 || (!many && keep->after <= now->floor))
@@ -79,7 +80,8 @@ static int exceeds(struct store *store, struct topic *topic, const struct retent
     return many || topic->ahead->id[topic->ahead->at] <= keep->after;
 }
 
-static int raise_floor(struct store *store, struct topic *topic, const struct retention *keep) {
+static int raise_floor(struct store *store, struct kept_topic *topic,
+                       const struct retention *keep) {
     int rc;
     while ((rc = exceeds(store, topic, keep)) == 1) {
         struct topic_state *now = &topic->now;
@@ -104,7 +106,7 @@ static bool is_worth_deleting(const struct topic_state *now, const struct retent
     return now->hidden >= most || now->hidden_bytes >= most_bytes;
 }
 
-static int delete_hidden(struct store *store, struct topic *topic) {
+static int delete_hidden(struct store *store, struct kept_topic *topic) {
     sqlite3_stmt *stmt = use_for(store, EVENTS_DELETE, topic);
     sqlite3_bind_int64(stmt, 2, (int64_t)topic->now.floor);
     int rc = db_run(stmt);
@@ -118,15 +120,15 @@ static int delete_hidden(struct store *store, struct topic *topic) {
 
 /* --- appending --- */
 
-static int add_topic(struct store *store, struct str name, struct topic **out) {
-    struct topic *topic = *out = topics_add(&store->topics, name);
+static int add_topic(struct store *store, struct str name, struct kept_topic **out) {
+    struct kept_topic *topic = *out = topics_add(&store->topics, name);
     topic->now.counted = true; /* as empty */
     sqlite3_stmt *stmt = use_for(store, TOPICS_INSERT, topic);
     db_bind_bytes(stmt, 2, name);
     return db_run(stmt);
 }
 
-static int insert(struct store *store, struct topic *topic, const struct stored_event *event) {
+static int insert(struct store *store, struct kept_topic *topic, const struct stored_event *event) {
     sqlite3_stmt *stmt = use_for(store, EVENTS_INSERT, topic);
     sqlite3_bind_int64(stmt, 2, (int64_t)event->id);
     if (event->key.len)
@@ -144,7 +146,7 @@ static int insert(struct store *store, struct topic *topic, const struct stored_
 }
 
 int events_append(struct store *store, struct stored_event *event) {
-    struct topic *topic = topics_find(&store->topics, event->topic);
+    struct kept_topic *topic = topics_find(&store->topics, event->topic);
     int rc = fault("store_write");
     if (rc == 0 && topic == NULL)
         rc = add_topic(store, event->topic, &topic);
@@ -165,7 +167,7 @@ int events_append(struct store *store, struct stored_event *event) {
 /* --- what comes without an event --- */
 
 int events_trim(struct store *store, struct str name, struct retention keep) {
-    struct topic *topic = topics_find(&store->topics, name);
+    struct kept_topic *topic = topics_find(&store->topics, name);
     if (topic == NULL)
         return 0;
     int rc = fault("store_write");
@@ -180,7 +182,7 @@ int events_trim(struct store *store, struct str name, struct retention keep) {
 }
 
 int events_forget(struct store *store, struct str name) {
-    struct topic *topic = topics_find(&store->topics, name);
+    struct kept_topic *topic = topics_find(&store->topics, name);
     if (topic == NULL)
         return 0;
     int rc = fault("store_write");

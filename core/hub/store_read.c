@@ -86,7 +86,7 @@ static void find_sources(struct store *store, struct merge *merge) {
     merge->sources = mem_alloc(page->ntopics * sizeof *merge->sources);
     pthread_mutex_lock(&store->topics.lock);
     for (size_t i = 0; i < page->ntopics; i++) {
-        const struct topic *topic = topics_committed(&store->topics, page->topics[i]);
+        const struct kept_topic *topic = topics_committed(&store->topics, page->topics[i]);
         if (topic == NULL || topic->committed.last <= page->after)
             continue;
         struct source *source = &merge->sources[merge->count++];

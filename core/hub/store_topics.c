@@ -7,9 +7,9 @@
  *     now  --topics_commit, under the lock-->  committed
  *     now  <--topics_rollback----------------  committed
  *
- * The table is a hash with chains; the writer alone changes it, under the lock, so it may look
- * things up without. A topic forgotten and made anew within one transaction stands there twice, the
- * old one for everybody, the new one for the writer. It knows nothing of SQLite. */
+ * The writer alone changes the map, under the lock, so it may look things up without. A topic
+ * forgotten and made anew within one transaction is two: the old one in the map, for everybody, and
+ * its heir for the writer. It knows nothing of SQLite. */
 #include "hub/store_topics.h"
 
 #include "base/mem.h"
@@ -17,132 +17,106 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS_FIRST 64
-
 void topics_init(struct topics *topics) {
-    *topics = (struct topics){.mask = BUCKETS_FIRST - 1, .next_number = 1};
-    topics->buckets = mem_zalloc(BUCKETS_FIRST * sizeof *topics->buckets);
+    *topics = (struct topics){.next_number = 1};
+    map_init(&topics->map);
     pthread_mutex_init(&topics->lock, NULL);
     list_init(&topics->touched);
 }
 
-static void free_topic(struct topic *topic) {
+static struct kept_topic *of_node(const struct map_node *node) {
+    return node ? CONTAINER_OF(node, struct kept_topic, node) : NULL;
+}
+
+static void free_topic(struct kept_topic *topic) {
     free(topic->ahead);
     free(topic);
 }
 
 void topics_fini(struct topics *topics) {
-    for (size_t i = 0; i <= topics->mask; i++) {
-        while (topics->buckets[i]) {
-            struct topic *topic = topics->buckets[i];
-            topics->buckets[i] = topic->next;
-            free_topic(topic);
-        }
+    struct map_node *node;
+    while ((node = map_next(&topics->map, NULL)) != NULL) {
+        map_remove(&topics->map, node);
+        free_topic(of_node(node));
     }
-    free(topics->buckets);
+    map_fini(&topics->map);
     pthread_mutex_destroy(&topics->lock);
 }
 
-/* --- the table --- */
-
-/* FNV-1a: names are short. Whoever picks names to collide slows down his own topics' writer. */
-static uint64_t hash_of(struct str name) {
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.ptr[i]) * 1099511628211u;
-    return hash ^ hash >> 32;
+const struct kept_topic *topics_next(struct topics *topics, const struct kept_topic *topic) {
+    do
+        topic = of_node(map_next(&topics->map, topic ? &topic->node : NULL));
+    while (topic && topic->fresh);
+    return topic;
 }
 
-static void grow(struct topics *topics) {
-    size_t mask = topics->mask * 2 + 1;
-    struct topic **buckets = mem_zalloc((mask + 1) * sizeof *buckets);
-    for (size_t i = 0; i <= topics->mask; i++) {
-        for (struct topic *topic = topics->buckets[i], *next; topic; topic = next) {
-            next = topic->next;
-            topic->next = buckets[topic->hash & mask];
-            buckets[topic->hash & mask] = topic;
-        }
-    }
-    free(topics->buckets);
-    topics->buckets = buckets;
-    topics->mask = mask;
+const struct kept_topic *topics_committed(struct topics *topics, struct str name) {
+    const struct kept_topic *topic = of_node(map_find(&topics->map, name));
+    return topic && topic->fresh ? NULL : topic;
 }
 
-static struct topic *insert(struct topics *topics, struct str name, int64_t number, bool fresh) {
-    struct topic *topic = mem_zalloc(sizeof *topic + name.len);
-    topic->hash = hash_of(name);
+static struct kept_topic *make(struct str name, int64_t number) {
+    struct kept_topic *topic = mem_zalloc(sizeof *topic + name.len);
     topic->number = number;
-    topic->fresh = fresh;
-    topic->name_len = name.len;
+    topic->node.key = (struct str){topic->name, name.len};
     memcpy(topic->name, name.ptr, name.len);
     list_init(&topic->touched);
-    pthread_mutex_lock(&topics->lock);
-    if (++topics->count > topics->mask)
-        grow(topics);
-    struct topic **bucket = &topics->buckets[topic->hash & topics->mask];
-    topic->next = *bucket;
-    *bucket = topic;
-    pthread_mutex_unlock(&topics->lock);
     return topic;
 }
 
 /* Under the lock. */
-static void drop(struct topics *topics, struct topic *topic) {
-    struct topic **at = &topics->buckets[topic->hash & topics->mask];
-    while (*at != topic)
-        at = &(*at)->next;
-    *at = topic->next;
-    topics->count--;
+static void enlist(struct topics *topics, struct kept_topic *topic) {
+    map_insert(&topics->map, &topic->node, topic->node.key);
+    topic->listed = true;
+}
+
+static void discard(struct topics *topics, struct kept_topic *topic) {
+    if (topic->listed)
+        map_remove(&topics->map, &topic->node);
     free_topic(topic);
-}
-
-static struct topic *next_of_name(struct topic *topic, uint64_t hash, struct str name) {
-    while (topic && (topic->hash != hash || !str_eq(topic_name(topic), name)))
-        topic = topic->next;
-    return topic;
-}
-
-static struct topic *first_of_name(struct topics *topics, struct str name) {
-    uint64_t hash = hash_of(name);
-    return next_of_name(topics->buckets[hash & topics->mask], hash, name);
 }
 
 void topics_load(struct topics *topics, int64_t number, struct str name, uint64_t floor,
                  uint64_t last) {
-    struct topic *topic = insert(topics, name, number, false);
+    struct kept_topic *topic = make(name, number);
     topic->now.floor = floor;
     topic->now.last = last > floor ? last : floor;
     topic->committed = topic->now;
+    enlist(topics, topic);
     if (number >= topics->next_number)
         topics->next_number = number + 1;
     if (topic->now.last > topics->last_id)
         topics->last_id = topic->now.last;
 }
 
-const struct topic *topics_committed(struct topics *topics, struct str name) {
-    struct topic *topic = first_of_name(topics, name);
-    while (topic && topic->fresh)
-        topic = next_of_name(topic->next, topic->hash, name);
-    return topic;
-}
-
 /* --- the writer's transaction --- */
 
-struct topic *topics_find(struct topics *topics, struct str name) {
-    struct topic *topic = first_of_name(topics, name);
+struct kept_topic *topics_find(struct topics *topics, struct str name) {
+    struct kept_topic *topic = of_node(map_find(&topics->map, name));
     while (topic && topic->gone)
-        topic = next_of_name(topic->next, topic->hash, name);
+        topic = topic->heir;
     return topic;
 }
 
-void topics_touch(struct topics *topics, struct topic *topic) {
+void topics_touch(struct topics *topics, struct kept_topic *topic) {
     if (list_empty(&topic->touched))
         list_push(&topics->touched, &topic->touched);
 }
 
-struct topic *topics_add(struct topics *topics, struct str name) {
-    struct topic *topic = insert(topics, name, topics->next_number++, true);
+struct kept_topic *topics_add(struct topics *topics, struct str name) {
+    struct kept_topic *topic = make(name, topics->next_number++);
+    struct kept_topic *gone = of_node(map_find(&topics->map, name));
+    while (gone && gone->heir)
+        gone = gone->heir;
+    topic->fresh = true;
     topics_touch(topics, topic);
+    if (gone) {
+        gone->heir = topic;
+        return topic;
+    }
+    pthread_mutex_lock(&topics->lock);
+    enlist(topics, topic);
+    pthread_mutex_unlock(&topics->lock);
     return topic;
 }
 
@@ -156,12 +130,14 @@ void topics_commit(struct topics *topics) {
     pthread_mutex_lock(&topics->lock);
     raise(&topics->last_id, topics->forgotten);
     while ((node = list_pop(&topics->touched)) != NULL) {
-        struct topic *topic = CONTAINER_OF(node, struct topic, touched);
+        struct kept_topic *topic = CONTAINER_OF(node, struct kept_topic, touched);
         raise(&topics->last_id, topic->now.last);
         topic->committed = topic->now;
         topic->fresh = false;
         if (topic->gone)
-            drop(topics, topic);
+            discard(topics, topic);
+        else if (!topic->listed) /* its forerunner was touched before it, and is discarded */
+            enlist(topics, topic);
     }
     pthread_mutex_unlock(&topics->lock);
 }
@@ -170,13 +146,14 @@ void topics_rollback(struct topics *topics) {
     struct list *node;
     pthread_mutex_lock(&topics->lock);
     while ((node = list_pop(&topics->touched)) != NULL) {
-        struct topic *topic = CONTAINER_OF(node, struct topic, touched);
+        struct kept_topic *topic = CONTAINER_OF(node, struct kept_topic, touched);
         topic->now = topic->committed;
         topic->gone = false;
+        topic->heir = NULL;
         if (topic->ahead)
             topic->ahead->at = topic->ahead->count = 0;
         if (topic->fresh)
-            drop(topics, topic);
+            discard(topics, topic);
     }
     pthread_mutex_unlock(&topics->lock);
 }

@@ -3,6 +3,7 @@
 #define HUB_STORE_TOPICS_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "base/str.h"
 
 #include <pthread.h>
@@ -19,18 +20,18 @@ struct topic_state {
     bool counted;
 };
 
-struct topic {
-    struct topic *next; /* in its bucket */
-    uint64_t hash;
-    int64_t number; /* in the file; never given to another topic while the store is open */
+struct kept_topic {
+    struct map_node node; /* by name */
+    int64_t number;       /* in the file; never given to another topic while the store is open */
     struct topic_state committed;
     /* The writer's own: */
     struct topic_state now;
-    struct list touched; /* by the transaction under way */
-    bool fresh;          /* made by it */
-    bool gone;           /* forgotten by it */
+    struct list touched;     /* by the transaction under way */
+    bool fresh;              /* made by it */
+    bool gone;               /* forgotten by it, */
+    struct kept_topic *heir; /* and made anew by it; not in the map before the commit */
+    bool listed;             /* in the map */
     struct topic_ahead *ahead;
-    size_t name_len;
     char name[];
 };
 
@@ -41,9 +42,8 @@ struct topic_ahead { /* the oldest events above now.floor, from `at` to `count`;
 };
 
 struct topics {
-    pthread_mutex_t lock; /* over the buckets, `committed`, and `last_id` */
-    struct topic **buckets;
-    size_t mask, count;
+    pthread_mutex_t lock; /* over the map, `committed`, and `last_id` */
+    struct map map;
     uint64_t last_id; /* the largest that was ever committed */
     /* The writer's own: */
     struct list touched;
@@ -59,20 +59,19 @@ void topics_load(struct topics *topics, int64_t number, struct str name, uint64_
                  uint64_t last);
 
 /* The writer's view: with what the transaction under way has done. NULL: there is none. */
-struct topic *topics_find(struct topics *topics, struct str name);
+struct kept_topic *topics_find(struct topics *topics, struct str name);
 /* A new one, part of the transaction under way. */
-struct topic *topics_add(struct topics *topics, struct str name);
+struct kept_topic *topics_add(struct topics *topics, struct str name);
 /* Before the first change of a topic in a transaction; again is harmless. */
-void topics_touch(struct topics *topics, struct topic *topic);
+void topics_touch(struct topics *topics, struct kept_topic *topic);
 /* The transaction has ended: everybody sees what it did, or nothing of it was. */
 void topics_commit(struct topics *topics);
 void topics_rollback(struct topics *topics);
 
 /* Everybody's view, under the lock. */
-const struct topic *topics_committed(struct topics *topics, struct str name);
+const struct kept_topic *topics_committed(struct topics *topics, struct str name);
 
-static inline struct str topic_name(const struct topic *topic) {
-    return (struct str){topic->name, topic->name_len};
-}
+/* Steps through all of them, `topic` NULL at first, under the lock; NULL: that was the last. */
+const struct kept_topic *topics_next(struct topics *topics, const struct kept_topic *topic);
 
 #endif

@@ -318,7 +318,7 @@ static void a_forgotten_topic_leaves_only_its_ids(void **state) {
     assert_int_equal(store_last_id(rig->store), 10);
 }
 
-static void a_topic_forgotten_and_made_anew_in_one_group(void **state) {
+static void topics_forgotten_and_made_anew_in_one_group(void **state) {
     struct store_rig *rig = *state;
     srig_add(rig, 1, "a");
     srig_wait(rig);
@@ -326,12 +326,19 @@ static void a_topic_forgotten_and_made_anew_in_one_group(void **state) {
         srig_hold(rig);
         if (failing)
             fault_arm("store_commit", UV_EIO, 0, 1);
-        store_forget(rig->store, STR("a"));
-        srig_add(rig, 2 + (uint64_t)failing, "a");
+        for (uint64_t i = 0; i < 2; i++) {
+            store_forget(rig->store, STR("a"));
+            srig_add(rig, 2 + 2 * (uint64_t)failing + i, "a");
+        }
+        srig_add(rig, 8 + (uint64_t)failing, "b");
+        store_forget(rig->store, STR("b"));
         srig_release(rig);
         srig_wait(rig);
-        assert_string_equal(srig_ids(rig, "a", 0), "2"); /* the second was undone */
+        assert_string_equal(srig_ids(rig, "ab", 0), "3"); /* the second time was undone */
     }
+    srig_reopen(rig);
+    assert_string_equal(srig_ids(rig, "ab", 0), "3");
+    assert_int_equal(store_last_id(rig->store), 8);
 }
 
 /* --- pages --- */
@@ -597,7 +604,7 @@ int main(void) {
         TEST(age_ends_with_its_id),
         TEST(the_file_does_not_grow_with_what_is_trimmed),
         TEST(a_forgotten_topic_leaves_only_its_ids),
-        TEST(a_topic_forgotten_and_made_anew_in_one_group),
+        TEST(topics_forgotten_and_made_anew_in_one_group),
         TEST(a_page_holds_so_many_bytes_and_at_least_one),
         TEST(a_page_ends_at_upto),
         TEST(a_page_tells_what_was_trimmed),
