@@ -240,11 +240,89 @@ static void a_thousand_topics_are_merged(void **state) {
     page_fini(&page);
 }
 
+/* --- reading while it is written and trimmed --- */
+
+#define STREAM_EVENTS 20000
+#define OUTSTANDING 32
+
+static struct {
+    struct store *store;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t next, newest; /* to be sent, done */
+    int outstanding;
+} flow = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void send_next(struct stored_event *event) {
+    event->id = ++flow.next;
+    event->topic = event->id % 2 ? STR("odd") : STR("even");
+    store_append(flow.store, event);
+}
+
+static void sent(struct stored_event *event, int error) {
+    pthread_mutex_lock(&flow.lock);
+    flow.newest = error ? UINT64_MAX : event->id;
+    if (flow.next < STREAM_EVENTS)
+        send_next(event);
+    else
+        flow.outstanding--;
+    pthread_cond_signal(&flow.changed);
+    pthread_mutex_unlock(&flow.lock);
+}
+
+/* Every id above the position and the floor that was told is there, up to the last one. */
+static uint64_t check_run(const struct page *page) {
+    uint64_t next = (page->floor > page->after ? page->floor : page->after) + 1, last = next - 1;
+    for (size_t i = 0; i < page->count; i++) {
+        last = page->entries[i].id;
+        if (last < next)
+            continue;
+        assert_int_equal(last, next++);
+    }
+    return last;
+}
+
+static void nothing_is_lost_without_a_word(void **state) {
+    struct store_rig *rig = *state;
+    static struct stored_event events[OUTSTANDING];
+    struct str topics[] = {STR("odd"), STR("even")};
+    struct page page = {.topics = topics, .ntopics = 2, .upto = UINT64_MAX, .bytes_max = 300};
+    int gaps = 0, whole = 0;
+    flow.store = rig->store;
+    pthread_mutex_lock(&flow.lock);
+    flow.outstanding = OUTSTANDING;
+    for (int i = 0; i < OUTSTANDING; i++) {
+        events[i] = (struct stored_event){
+            .text = STR("0123456789"), .keep = {40, UINT64_MAX, 0}, .done = sent};
+        send_next(&events[i]);
+    }
+    while (page.after < STREAM_EVENTS) {
+        /* More or less near the floor, which moves on meanwhile: 40 of each are kept. */
+        for (uint64_t lag = random_below(80);
+             flow.newest <= page.after + lag && flow.newest < STREAM_EVENTS;)
+            pthread_cond_wait(&flow.changed, &flow.lock);
+        pthread_mutex_unlock(&flow.lock);
+        srig_read(rig, &page);
+        assert_int_equal(page.error, 0);
+        *(page.floor ? &gaps : &whole) += 1;
+        page.after = check_run(&page);
+        pthread_mutex_lock(&flow.lock);
+    }
+    while (flow.outstanding > 0)
+        pthread_cond_wait(&flow.changed, &flow.lock);
+    pthread_mutex_unlock(&flow.lock);
+    assert_true(whole > 0);
+    print_message("%d pages with a gap, %d without\n", gaps, whole);
+    page_fini(&page);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_does_what_the_model_does, store_rig_setup,
                                         store_rig_teardown),
         cmocka_unit_test_setup_teardown(a_thousand_topics_are_merged, store_rig_setup,
+                                        store_rig_teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_lost_without_a_word, store_rig_setup,
                                         store_rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
