@@ -34,9 +34,8 @@ static const struct command {
      "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
      "    --workers      threads; default: the number of processors\n"
-     "    --data         a folder of this server's own for what survives it, weir.store; it is "
-     "made\n"
-     "                   if need be; default: memory only"},
+     "    --data         a folder of this server's own, made if need be, for durable topics and\n"
+     "                   weir.store; default: memory only"},
     {"check", cli_check, "weir check PATH\n    Loads and starts the app without listening."},
     {"routes", cli_routes, "weir routes PATH\n    Lists the routes, one a line."},
     {"spec", cli_spec,

@@ -34,8 +34,9 @@ static void free_topic(struct kept_topic *topic) {
 }
 
 void topics_fini(struct topics *topics) {
-    struct map_node *node;
-    while ((node = map_next(&topics->map, NULL)) != NULL) {
+    struct map_node *next;
+    for (struct map_node *node = map_next(&topics->map, NULL); node; node = next) {
+        next = map_next(&topics->map, node);
         map_remove(&topics->map, node);
         free_topic(of_node(node));
     }
