@@ -94,9 +94,7 @@ static bool matches(const struct rule *rule, struct str name) {
     return rule->prefix ? str_starts(name, pattern) : str_eq(name, pattern);
 }
 
-static void apply_rules(struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    struct str name = {text, name_text(topic->name, text)};
+static const struct rule *find_rule(struct str name) {
     const struct rule *best = NULL;
     for (size_t i = 0; i < nrules; i++) {
         bool longer = best == NULL || rules[i].len > best->len ||
@@ -104,6 +102,35 @@ static void apply_rules(struct topic *topic) {
         if (longer && matches(&rules[i], name))
             best = &rules[i];
     }
+    return best;
+}
+
+/* The rule of all names that begin so, if they are all durable. */
+static const struct rule *find_durable(struct str prefix) {
+    const struct rule *best = hub.store ? find_rule(prefix) : NULL;
+    if (best == NULL || !best->prefix || !best->durable)
+        return NULL;
+    for (size_t i = 0; i < nrules; i++)
+        if (!rules[i].durable && str_starts((struct str){rules[i].pattern, rules[i].len}, prefix))
+            return NULL;
+    return best;
+}
+
+event_id hub_floor(struct str prefix, enum gap_reason *reason) {
+    const struct rule *durable = find_durable(prefix);
+    event_id floor = hub.start;
+    if (durable) { /* what has gone since was too old */
+        uint64_t now = wall_ms(), age = durable->keep.age_ms;
+        floor = now > age ? event_id_at(now - age) : 0;
+    }
+    bool expired = durable || hub.expired > floor;
+    *reason = expired ? GAP_EXPIRED : GAP_RESTART;
+    return hub.expired > floor ? hub.expired : floor;
+}
+
+static void apply_rules(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    const struct rule *best = find_rule((struct str){text, name_text(topic->name, text)});
     topic->keep = best ? best->keep : keep_default;
     topic->durable = best && best->durable && hub.store;
     topic->rules = hub.rules_version;

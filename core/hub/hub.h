@@ -101,6 +101,8 @@ event_id hub_next_id(void);
 void hub_appended(struct topic *topic);
 /* Keeps what a reader has counted that goes. */
 void hub_retire(const struct hub_counters *counters);
+/* Of the topics that begin so, some that are not there any more may have had events up to here. */
+event_id hub_floor(struct str prefix, enum gap_reason *reason);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);
 /* The smallest id that was given and is not yet visible; EVENT_ID_NONE: all are. */

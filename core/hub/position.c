@@ -295,9 +295,10 @@ static void add_prefix(struct position *position, const struct position_choice *
     prefix->extra = true; /* until it has been looked at */
     list_push(&prefix->feed->interests, &prefix->in_feed);
     list_push(&position->prefixes, &prefix->in_position);
-    event_id floor = hub.expired > hub.start ? hub.expired : hub.start;
-    if (choice->tell && prefix->after < floor) /* of topics that are not there any more */
-        position_note_gap(position, floor == hub.start ? GAP_RESTART : GAP_EXPIRED, floor);
+    enum gap_reason reason;
+    event_id floor = hub_floor(choice->name, &reason);
+    if (choice->tell && prefix->after < floor)
+        position_note_gap(position, reason, floor);
     mark_extra(position);
     find_below(position, choice, name);
 }
