@@ -272,7 +272,7 @@ describe("weir.stats", function()
   it("hub_memory grows with what is kept and is given back when it is old", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 10, count = 10000, bytes = "16MB" } } }
-    test.clock.freeze()
+    hub.freeze()
     local memory, topics = hub.growth "hub_memory", hub.growth "topics"
     for _ = 1, 64 do weir.publish(topic, ("x"):rep(32768)) end
     assert.is_true(memory() >= 64 * 32768, memory())
@@ -284,7 +284,7 @@ describe("weir.stats", function()
   it("thousands of topics that nobody reads go, and their memory with them", function()
     local prefix = hub.topic ""
     hub.configure { [prefix .. "*"] = { history = { age = 10 } } }
-    test.clock.freeze()
+    hub.freeze()
     local memory, topics = hub.growth "hub_memory", hub.growth "topics"
     for i = 1, 5000 do weir.publish(prefix .. i, "x") end
     assert.equal(5000, topics())
@@ -296,7 +296,7 @@ describe("weir.stats", function()
   it("a topic with a subscriber stays", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 1 } } }
-    test.clock.freeze()
+    hub.freeze()
     local events = hub.serve(topic, { heartbeat = false }):sse "/"
     weir.publish(topic, "1")
     assert.equal("1", events:next().data)
@@ -307,6 +307,8 @@ describe("weir.stats", function()
 end)
 
 describe("weir.topics", function()
+  after_each(support.remove_folders)
+
   -- How many of 20 events a topic keeps.
   local function kept(topic)
     hub.publish(topic, 20)
@@ -350,7 +352,7 @@ describe("weir.topics", function()
   it("age bounds how long it does", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 10 } } }
-    test.clock.freeze()
+    hub.freeze()
     weir.publish(topic, "old")
     test.clock.advance(6)
     weir.publish(topic, "new")
@@ -360,10 +362,27 @@ describe("weir.topics", function()
     assert.equal("new", weir.history(topic)[1].data)
   end)
 
+  it("age does so in a server where nobody has ever subscribed", function()
+    local server = test.spawn { "serve", (support.app_file [[
+      local weir = require "weir"
+      weir.topics { t = { history = { age = 0.1 } } }
+      local app = weir.app()
+      app:post("/", function() weir.publish("t", "x") end)
+      app:get("/", function() return { kept = #weir.history "t", topics = weir.stats().topics } end)
+      return app
+    ]]), "--workers", 1 }
+    server:post "/"
+    test.eventually(function()
+      local seen = server:get("/").json()
+      return seen.kept == 0 and seen.topics == 0
+    end, 5)
+    assert.equal(0, (server:stop()))
+  end)
+
   it("takes an age as text", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = "24h" } }, [topic .. "s"] = { history = { age = "30s" } } }
-    test.clock.freeze()
+    hub.freeze()
     weir.publish(topic, "x")
     weir.publish(topic .. "s", "x")
     for _ = 1, 4 do test.clock.advance(20) end

@@ -243,7 +243,7 @@ describe("a gap", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 10 } } }
     local server = hub.serve(topic)
-    test.clock.freeze()
+    hub.freeze()
     local ids = hub.publish(topic, 3)
     test.clock.advance(8)
     weir.publish(topic, "young")
@@ -323,7 +323,7 @@ describe("a gap", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 5 } } }
     local server = hub.serve(topic)
-    test.clock.freeze()
+    hub.freeze()
     local topics = hub.growth "topics"
     local ids = hub.publish(topic, 3)
     assert.equal(1, topics())
@@ -344,7 +344,7 @@ describe("a gap", function()
     local topic = hub.topic()
     hub.configure { [topic] = { history = { age = 5 } } }
     local server = hub.serve(topic)
-    test.clock.freeze()
+    hub.freeze()
     local topics = hub.growth "topics"
     local ids = hub.publish(topic, 3)
     for _ = 1, 20 do test.clock.advance(60) end
