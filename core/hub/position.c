@@ -401,11 +401,13 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
     char text[NAME_MAX_BYTES];
     hub_lock();
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        struct name *name = CONTAINER_OF(at, struct interest, in_position)->topic->name;
-        each(arg, (struct str){text, name_text(name, text)}, false);
+        size_t len = name_text(CONTAINER_OF(at, struct interest, in_position)->topic->name, text);
+        each(arg, (struct str){text, len}, false);
     }
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        each(arg, (struct str){text, name_text(prefix_of(at)->feed->name, text)}, true);
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        size_t len = name_text(prefix_of(at)->feed->name, text);
+        each(arg, (struct str){text, len}, true);
+    }
     hub_unlock();
 }
 

@@ -29,18 +29,20 @@ static void keep_rest(struct stream *stream, const struct piece *rest, size_t n)
     stream_queue_chunks(stream, n > COPY_MAX ? rest->slab : NULL, rest->bytes, n);
 }
 
-/* Sends the span as it is. Returns how much was taken. */
-static size_t send_chunks(struct subscription *sub, const struct span *span, const bool *gone) {
+/* Sends the span as it is. Returns how much was taken; 0 as well when that
+ * has ended the stream, and with it the subscription. */
+static size_t send_chunks(struct subscription *sub, const struct span *span) {
+    struct stream *stream = sub->stream;
     struct iovec iov[SPAN_PIECES];
     for (int i = 0; i < span->count; i++)
         iov[i] = (struct iovec){(char *)span->pieces[i].bytes, span->pieces[i].len};
-    size_t taken = stream_send_chunks(sub->stream, iov, span->count, span->bytes);
-    if (*gone)
+    size_t taken = stream_send_chunks(stream, iov, span->count, span->bytes);
+    if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
     size_t n = position_advance(&sub->position, span, taken, &rest);
     if (n > 0)
-        keep_rest(sub->stream, &rest, n);
+        keep_rest(stream, &rest, n);
     sub->blocked = taken < span->bytes;
     return taken;
 }
@@ -85,10 +87,11 @@ static void fall_behind(struct subscription *sub) {
 
 /* Sends what there is, as much as one turn may have. */
 static void serve(struct subscription *sub) {
+    struct stream *stream = sub->stream;
     struct reader *reader = sub->position.reader;
     struct span *span = &reader->span;
-    size_t most = sub->stream->server->limits.turn_bytes, sent = 0;
-    bool framed = stream_takes_chunks(sub->stream);
+    size_t most = stream->server->limits.turn_bytes, sent = 0;
+    bool framed = stream_takes_chunks(stream);
     bool more = true;
     while (more && !sub->blocked) {
         if (sent >= most) {
@@ -98,12 +101,9 @@ static void serve(struct subscription *sub) {
         position_read(&sub->position, span, most - sent);
         if (span->count == 0)
             return;
-        bool gone = false;
-        sub->gone = &gone;
-        sent += framed ? send_chunks(sub, span, &gone) : send_copies(sub, span);
-        if (gone)
+        sent += framed ? send_chunks(sub, span) : send_copies(sub, span);
+        if (subscription_of(stream) == NULL)
             return;
-        sub->gone = NULL;
         more = span->more || position_reads_on(&sub->position);
     }
 }
@@ -138,8 +138,6 @@ static void proceed(struct producer *producer, struct stream *stream) {
 
 static void stop(struct producer *producer, struct stream *stream) {
     struct subscription *sub = CONTAINER_OF(producer, struct subscription, producer);
-    if (sub->gone)
-        *sub->gone = true;
     position_fini(&sub->position);
     pool_free(&stream->server->loop->pool, sub, sizeof *sub);
 }

@@ -10,7 +10,6 @@ struct subscription {
     struct producer producer;
     struct stream *stream;
     bool blocked; /* the peer has not taken what it was sent: until the stream drains */
-    bool *gone;   /* set when it is freed while it is being served */
 };
 
 struct subscription_options {

@@ -90,7 +90,7 @@ event_id topic_last_id(const struct topic *topic) {
 
 struct str entry_text(const struct entry *entry) {
     const char *chunk = entry->slab->data + entry->off;
-    const char *text = memchr(chunk, '\n', entry->len) + 1;
+    const char *text = (const char *)memchr(chunk, '\n', entry->len) + 1;
     return (struct str){text, entry->len - (size_t)(text - chunk) - 2};
 }
 

@@ -27,14 +27,13 @@ end
 
 -- How far a subscription may fall behind: events and bytes, nil for no limit.
 local function limit_of(options)
-  local limit = check.options("stream:sse", options.limit, { "events", "bytes" }, 4)
-  if limit.events ~= nil then check.integer("stream:sse", "limit.events", limit.events, 1, 4) end
+  local limit = options and options.limit
+  if limit == nil then return end
+  if type(limit) ~= "table" then check.bad("stream:sse", "limit", limit, "a table such as { events = 100 }", 3) end
+  check.options("stream:sse: limit", limit, { "events", "bytes" }, 3)
+  if limit.events ~= nil then check.integer("stream:sse", "limit.events", limit.events, 1, 3) end
   local bytes = limit.bytes
-  if bytes ~= nil then bytes = check.size("stream:sse", "limit.bytes", bytes, 4) end
-  local policy = options.overflow
-  if policy == "drop_oldest" and not (limit.events or bytes) then
-    error('stream:sse: overflow = "drop_oldest" needs a limit, such as limit = { events = 100 }', 4)
-  end
+  if bytes ~= nil then bytes = check.size("stream:sse", "limit.bytes", bytes, 3) end
   return limit.events, bytes
 end
 
@@ -63,12 +62,11 @@ end
 
 --- Starts server-sent events on a stream: the whole of `stream:sse`, whose caller is blamed for bad options.
 function sse.start(stream, options)
-  stream:_sse(prepare(options))
+  local prepared = prepare(options)
+  local events, bytes = limit_of(options)
+  stream:_sse(prepared)
   local self = setmetatable({ stream = stream }, Sse)
-  if options then
-    self.overflow = options.overflow
-    self.limit_events, self.limit_bytes = limit_of(options)
-  end
+  self.overflow, self.limit_events, self.limit_bytes = options and options.overflow, events, bytes
   self.last_event_id = stream:_last_event_id()
   return self
 end
@@ -113,6 +111,16 @@ end
 
 -- ---- subscribing ----------------------------------------------------------------------------------------------------
 
+local NEEDS_LIMIT = { disconnect = true, drop_oldest = true, drop_newest = true, block = true }
+
+-- A policy that has no effect without a limit is a mistake; for direct sends it has one.
+local function check_policy(self)
+  if NEEDS_LIMIT[self.overflow] and not (self.limit_events or self.limit_bytes) then
+    local text = 'sse:subscribe: overflow = "%s" needs a limit; give stream:sse one, such as limit = { events = 100 }'
+    error(text:format(self.overflow), 3)
+  end
+end
+
 -- Whom the token names, as middleware has put it there.
 local function subject_of(stream)
   local claims = stream.claims
@@ -125,6 +133,7 @@ end
 function Sse:subscribe(topics, options)
   local names, prefixes = hub.choose("sse:subscribe", topics)
   options = check.options("sse:subscribe", options, { "after", "resume", "not_before" })
+  check_policy(self)
   local resume = options.resume
   if resume == nil then resume = true else check.boolean("sse:subscribe", "resume", resume) end
   core.subscribe_stream(self.stream, names, prefixes, resume, hub.check_id("sse:subscribe", options, "after"),
