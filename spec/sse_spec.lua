@@ -117,7 +117,7 @@ describe("sse", function()
     end)
   end
 
-  for _, options in ipairs { { retri = 1 }, { retry = "x" }, { heartbeat = -1 }, { overflow = "drop_oldest" } } do
+  for _, options in ipairs { { retri = 1 }, { retry = "x" }, { heartbeat = -1 }, { overflow = "drop_some" } } do
     local name = next(options)
     it("an option that is wrong raises: " .. name, function()
       local ok, message

@@ -1,9 +1,11 @@
 /* history: what a topic keeps, read once.
  *
- * A copy, so that whoever asked can make of it what it likes without the hub's lock. */
+ * A copy, so that whoever asked can make of it what it likes without the hub's lock. What a durable
+ * topic does not have in memory is fetched from the store, all of it, page by page. */
 #include "hub/history.h"
 
 #include "hub/hub.h"
+#include "hub/reader.h"
 
 #include <string.h>
 
@@ -12,8 +14,7 @@ struct record {
     bool has_key;
 };
 
-static void add(struct history *history, const struct entry *entry) {
-    struct str text = entry_text(entry), key = entry_key(entry);
+static void add(struct history *history, struct str text, struct str key) {
     struct record record = {(uint32_t)text.len, (uint32_t)key.len, key.ptr != NULL};
     buf_append(&history->records, &record, sizeof record);
     buf_add(&history->records, text);
@@ -26,9 +27,19 @@ static struct topic *find_topic(struct str text) {
     return name ? name->topic : NULL;
 }
 
-void history_read(struct history *history, struct str name) {
+/* Whether the store has events that the topic does not have, and that are asked for. */
+static bool is_stored(const struct topic *topic, const struct history *history) {
+    event_id after = history->from_id ? history->after : 0;
+    return topic->stored && after < topic->floor && topic->stored_last > after;
+}
+
+bool history_read(struct history *history, struct str name) {
     hub_lock();
     struct topic *topic = find_topic(name);
+    if (topic && is_stored(topic, history)) {
+        hub_unlock();
+        return false;
+    }
     if (topic) {
         uint64_t first = history->from_id ? topic_after(topic, history->after) : topic->first;
         uint64_t end = topic_after(topic, history->before - 1);
@@ -39,10 +50,11 @@ void history_read(struct history *history, struct str name) {
         else if (history->more)
             first = end - history->limit;
         for (uint64_t at = first; at < end; at++)
-            add(history, topic_entry(topic, at));
+            add(history, entry_text(topic_entry(topic, at)), entry_key(topic_entry(topic, at)));
         hub_topic_read(topic);
     }
     hub_unlock();
+    return true;
 }
 
 bool history_next(struct str *records, struct str *text, struct str *key) {
@@ -57,4 +69,83 @@ bool history_next(struct str *records, struct str *text, struct str *key) {
     records->ptr += used;
     records->len -= used;
     return true;
+}
+
+/* --- from the store --- */
+
+#define PAGE_BYTES (256 * 1024)
+
+static void on_page(struct page *page) {
+    struct fetch *fetch = page->arg;
+    hub_lock();
+    loop_post(fetch->reader->loop, &fetch->mail);
+    fetch->reader->outstanding--;
+    pthread_cond_broadcast(&hub.done);
+    hub_unlock();
+}
+
+static void ask(struct fetch *fetch) {
+    hub_lock();
+    fetch->reader->outstanding++;
+    hub_unlock();
+    store_read(hub.store, &fetch->page);
+}
+
+/* Of the newest ones, those that came first have to go. */
+static void keep_newest(struct history *history) {
+    struct str records = buf_str(&history->records), text, key;
+    for (; history->count > history->limit; history->count--) {
+        history_next(&records, &text, &key);
+        history->more = true;
+    }
+    buf_drop(&history->records, history->records.len - records.len);
+}
+
+static void take_page(struct fetch *fetch) {
+    struct history *history = &fetch->history;
+    for (size_t i = 0; i < fetch->page.count; i++) {
+        if (history->from_id && history->count == history->limit) {
+            history->more = true;
+            return;
+        }
+        char id[EVENT_ID_TEXT];
+        struct buf text = {0};
+        buf_printf(&text, "id: %.*s\n", (int)event_id_format(fetch->page.entries[i].id, id), id);
+        buf_add(&text, page_text(&fetch->page, i));
+        struct str key = page_key(&fetch->page, i);
+        add(history, buf_str(&text), key.len > 0 ? key : (struct str){NULL, 0});
+        buf_fini(&text);
+    }
+    if (!history->from_id)
+        keep_newest(history);
+}
+
+static void on_mail(struct mail *mail) {
+    struct fetch *fetch = CONTAINER_OF(mail, struct fetch, mail);
+    struct page *page = &fetch->page;
+    if (page->error == 0)
+        take_page(fetch);
+    if (page->error == 0 && page->more && !(fetch->history.from_id && fetch->history.more) &&
+        fetch->owner) {
+        page->after = page->entries[page->count - 1].id;
+        ask(fetch);
+        return;
+    }
+    page_fini(page);
+    fetch->done(fetch, page->error ? UV_EIO : 0);
+}
+
+void history_fetch(struct fetch *fetch, struct reader *reader, struct str topic) {
+    memcpy(fetch->text, topic.ptr, topic.len);
+    fetch->topic = (struct str){fetch->text, topic.len};
+    fetch->reader = reader;
+    fetch->mail.run = on_mail;
+    fetch->page = (struct page){.topics = &fetch->topic,
+                                .ntopics = 1,
+                                .after = fetch->history.from_id ? fetch->history.after : 0,
+                                .upto = fetch->history.before - 1,
+                                .bytes_max = PAGE_BYTES,
+                                .done = on_page,
+                                .arg = fetch};
+    ask(fetch);
 }

@@ -332,6 +332,8 @@ void hub_clear(void) {
         hub_release_topic(topic);
     }
     hub.expired = 0;
+    if (hub.topics == 0 && hub.store == NULL)
+        hub.last = 0; /* a clock that was moved on may have been set back */
     hub.start = hub_next_id();
     hub_unlock();
 }

@@ -43,7 +43,7 @@ struct reader {
     struct list expelled; /* positions that a publisher has waited for in vain */
     bool woken;           /* the mail is under way, or the chore due */
     bool holding;         /* a position waits for what is not visible yet */
-    uint32_t outstanding; /* publications that will be done later */
+    uint32_t outstanding; /* publications and fetches that will be done later */
     struct mail mail;
     struct chore chore;
     struct list positions;

@@ -18,7 +18,10 @@ void bind_test(lua_State *L);
 void bind_publish(lua_State *L);
 void bind_subscribe(lua_State *L);
 void bind_streams(lua_State *L);
+void bind_history(lua_State *L);
 /* The topic's name at `index`; raises where it is not allowed. */
 struct str bind_check_topic(lua_State *L, int index, const char *what);
+/* Pushes {topic, id, event, data, key}; `text` is an SSE event. stack: +1 */
+void bind_push_event(lua_State *L, struct str topic, struct str key, struct str text);
 
 #endif

@@ -9,7 +9,6 @@
 #include "script/bind.h"
 
 #include "http/sse.h"
-#include "hub/history.h"
 #include "hub/hub.h"
 #include "hub/subscription.h"
 #include "proto/sse.h"
@@ -169,8 +168,7 @@ static void set_str(lua_State *L, const char *field, struct str s) {
     lua_setfield(L, -2, field);
 }
 
-/* Pushes {topic, id, event, data, key}. stack: +1 */
-static void push_event(lua_State *L, struct str topic, struct str key, struct str text) {
+void bind_push_event(lua_State *L, struct str topic, struct str key, struct str text) {
     struct sse_event event;
     struct buf data = {0};
     sse_decode(text, &event, &data);
@@ -194,8 +192,8 @@ static bool push_next(lua_State *L, struct sub *sub) {
     struct buf name = {0}, key = {0};
     struct str chunk = {span->pieces[0].bytes, span->pieces[0].len};
     bool has_key = piece_origin(&span->pieces[0], &name, &key);
-    push_event(L, name.data ? buf_str(&name) : (struct str){NULL, 0},
-               has_key ? buf_str(&key) : (struct str){NULL, 0}, span_cut_chunk(&chunk));
+    bind_push_event(L, name.data ? buf_str(&name) : (struct str){NULL, 0},
+                    has_key ? buf_str(&key) : (struct str){NULL, 0}, span_cut_chunk(&chunk));
     buf_fini(&name);
     buf_fini(&key);
     position_advance(&sub->position, span, span->pieces[0].len, &rest);
@@ -285,36 +283,10 @@ static int l_gc(lua_State *L) {
     return 0;
 }
 
-/* --- history --- */
-
-static int l_history(lua_State *L) {
-    struct str name = bind_check_topic(L, 1, "weir.history");
-    struct history history = {.limit = (size_t)luaL_checknumber(L, 4)};
-    if (!lua_isnoneornil(L, 2)) {
-        history.from_id = true;
-        if (event_id_parse(state_check_str(L, 2), &history.after) < 0)
-            state_error(L, "weir.history: after is no id; an id is what weir.publish returns");
-    }
-    history.before = EVENT_ID_NONE;
-    if (!lua_isnoneornil(L, 3) && event_id_parse(state_check_str(L, 3), &history.before) < 0)
-        state_error(L, "weir.history: before is no id; an id is what weir.publish returns");
-    history_read(&history, name);
-    lua_createtable(L, (int)history.count, 0);
-    struct str records = buf_str(&history.records), text, key;
-    for (int i = 1; history_next(&records, &text, &key); i++) {
-        push_event(L, name, key, text);
-        lua_rawseti(L, -2, i);
-    }
-    lua_pushboolean(L, history.more);
-    buf_fini(&history.records);
-    return 2;
-}
-
 void bind_subscribe(lua_State *L) {
     static const luaL_Reg functions[] = {{"subscribe", l_subscribe},
                                          {"subscription_next", l_next},
                                          {"subscription_close", l_close},
-                                         {"history", l_history},
                                          {"subscribe_stream", l_subscribe_stream},
                                          {"unsubscribe_stream", l_unsubscribe_stream},
                                          {NULL, NULL}};

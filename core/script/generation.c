@@ -135,6 +135,7 @@ static void load_core(struct generation *gen) {
     bind_publish(L);
     bind_subscribe(L);
     bind_streams(L);
+    bind_history(L);
     bind_store(L);
     bind_test(L);
     lua_getglobal(L, "package");

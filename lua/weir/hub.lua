@@ -142,8 +142,8 @@ function hub.history(topic, options)
   options = check.options("weir.history", options, { "after", "before", "limit" })
   local limit = options.limit or 100
   check.integer("weir.history", "limit", limit, 1)
-  return core.history(topic, hub.check_id("weir.history", options, "after"),
-    hub.check_id("weir.history", options, "before"), limit)
+  return check(core.history(topic, hub.check_id("weir.history", options, "after"),
+    hub.check_id("weir.history", options, "before"), limit))
 end
 
 --- How many streams are subscribed to a topic, over all workers, and whose they are.
