@@ -2,7 +2,8 @@
 
 local test = require "weir.test"
 local support = require "spec.support"
-local json = require("weir").json
+local weir = require "weir"
+local json = weir.json
 
 -- The data of the next event, which must have that name.
 local function expect(events, name)
@@ -124,6 +125,91 @@ describe("clock", function()
   it("has a page", function() assert_page(server, "/", files) end)
 end)
 
+describe("stocks", function()
+  local server
+
+  before_each(function() server = test.start "apps/stocks/app.lua" end)
+
+  local function publish(key, price)
+    weir.publish("stocks", { key = key, data = { symbol = key, price = price, time = weir.now() } })
+  end
+
+  -- The changes up to the first one of that symbol and price, the gaps among them as they are.
+  local function changes_until(events, symbol, price)
+    local changes = {}
+    repeat
+      local event = assert(events:next())
+      local data = json.decode(event.data)
+      data.event, data.padding = event.event, nil
+      changes[#changes + 1] = data
+    until data.symbol == symbol and data.price == price
+    return changes
+  end
+
+  local function with(changes, field, value)
+    local found = {}
+    for _, change in ipairs(changes) do
+      if change[field] == value then found[#found + 1] = change end
+    end
+    return found
+  end
+
+  it("tells who comes the newest price of each symbol, once", function()
+    assert(assert(server:sse "/drop_oldest"):next()) -- prices change
+    for price = 1, 50 do publish("first", price) end
+    publish("last", 1)
+    local changes = changes_until(assert(server:sse "/conflate"), "last", 1)
+    assert.equal(50, with(changes, "symbol", "first")[1].price)
+    for _, change in ipairs(changes) do assert.equal(1, #with(changes, "symbol", change.symbol), change.symbol) end
+  end)
+
+  it("skips to the newest price with conflate", function()
+    local events = assert(server:sse "/conflate")
+    assert(events:next())
+    for price = 1, 150 do publish("here", price) end
+    local changes = changes_until(events, "here", 150)
+    assert.equal(1, #with(changes, "symbol", "here"))
+    assert.same({}, with(changes, "event", "weir.gap"))
+  end)
+
+  it("keeps the last 100 changes with drop_oldest, and tells how many are lost", function()
+    local events = assert(server:sse "/drop_oldest")
+    assert(events:next())
+    for price = 1, 150 do publish("here", price) end
+    local changes = changes_until(events, "here", 150)
+    local kept = with(changes, "symbol", "here")
+    assert.equal(100, #kept)
+    assert.equal(51, kept[1].price)
+    local gap = with(changes, "event", "weir.gap")[1]
+    assert.equal("overflow", gap.reason)
+    assert.is_true(gap.lost >= 50)
+  end)
+
+  it("sends the streams of all workers the same changes #workers", function()
+    local process = test.spawn { "serve", "apps/stocks", "--workers", 2 }
+    local streams = {}
+    for i = 1, 8 do
+      streams[i] = assert(process:sse "/drop_oldest")
+      assert(streams[i]:next())
+    end
+    local id = assert(streams[8]:next()).id
+    for i = 1, 7 do
+      local event
+      repeat event = assert(streams[i]:next()) until event.id == id
+    end
+  end)
+
+  it("has a page", function()
+    assert_page(server, "/", files)
+    assert.equal(200, server:get("/reader.js").status)
+  end)
+
+  it("is at most 40 lines long", function()
+    local text = assert(support.read_file "apps/stocks/app.lua")
+    assert.is_true(select(2, text:gsub("\n", "")) <= 40)
+  end)
+end)
+
 describe("apps together", function()
   it("answer under the names of their folders #workers", function()
     local server = test.spawn { "serve", "apps", "--workers", 2 }
@@ -131,8 +217,10 @@ describe("apps together", function()
     assert.equal(200, index.status)
     assert.matches("logtail/", index.body, 1, true)
     assert.matches("clock/", index.body, 1, true)
+    assert.matches("stocks/", index.body, 1, true)
     assert_page(server, "/logtail/", files)
     assert_page(server, "/clock/", files)
+    assert_page(server, "/stocks/", files)
   end)
 end)
 

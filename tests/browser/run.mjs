@@ -289,6 +289,82 @@ test("all three panes go on after a restart of the server", async (t) => {
   await ticks(page);
 });
 
+// ---- the stocks page ----
+
+const policies = ["conflate", "drop_oldest"];
+const reading = (page) =>
+  Promise.all(policies.map((name) => page.waitForSelector(`#${name}[data-state="reading"]`)));
+const figure = (page, name, counter) => page.textContent(`#${name} .${counter}`);
+
+// Until each pane has received so many more changes.
+async function changes(page, more) {
+  await reading(page);
+  await page.waitForFunction((count) => {
+    const now = [...document.querySelectorAll(".received")].map((one) => Number(one.textContent.replace(/\D/g, "")));
+    window.receivedBefore ??= now;
+    if (!now.every((n, i) => n >= window.receivedBefore[i] + count)) return false;
+    window.receivedBefore = undefined;
+    return true;
+  }, more);
+}
+
+async function openStocks(t, options) {
+  const server = await t.serve(["apps/stocks", "--workers", "2"]);
+  const page = await t.page(options);
+  await page.goto(`${server.url}/`);
+  await changes(page, 200);
+  return { server, page };
+}
+
+test("prices change in both panes, and a symbol can be chosen", async (t) => {
+  const { page } = await openStocks(t);
+  assert.equal(await figure(page, "conflate", "gaps"), "Lost, no gap");
+  const prices = /^([A-Z]{3}) [\d.]+ /;
+  const [, first] = (await figure(page, "conflate", "chosen")).match(prices);
+  await page.focus("#conflate canvas");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction((old) =>
+    [...document.querySelectorAll(".chosen")].every((one) => !one.textContent.startsWith(old)), first);
+});
+
+test("after a pause conflate shows current prices, and drop_oldest a gap", async (t) => {
+  const { page } = await openStocks(t);
+  await page.click("#both");
+  for (const name of policies) await page.waitForSelector(`#${name}[data-state="stopped"]`);
+  await reading(page);
+  await page.waitForFunction(() => {
+    const count = (name) => Number(document.querySelector(`#${name} .outdated`).textContent);
+    return count("conflate") === 0 && count("drop_oldest") > 0;
+  });
+  await screenshot(page, "stocks-after-pause");
+  await page.locator("#conflate .report", { hasText: /^[\d,]+ events .* no gap\./ }).waitFor();
+  await page.locator("#drop_oldest .report", { hasText: /^[\d,]+ events .* a gap, [\d,]+ lost\./ }).waitFor();
+  assert.equal(await figure(page, "conflate", "lost"), "0");
+  assert.match(await figure(page, "drop_oldest", "gaps"), /^Lost, \d+ gaps?$/);
+  await changes(page, 100);
+});
+
+test("while one pane does not read, the other shows which of its prices are old", async (t) => {
+  const { page } = await openStocks(t);
+  await page.click("#drop_oldest .stop");
+  await page.waitForSelector('#drop_oldest[data-state="stopped"]');
+  await page.waitForFunction(() => Number(document.querySelector("#drop_oldest .outdated").textContent) > 50);
+  assert.equal(await page.getAttribute("#conflate", "data-state"), "reading");
+  assert.ok(await page.isDisabled("#drop_oldest .stop"));
+});
+
+test("both panes go on after a restart of the server, and tell of the gap", async (t) => {
+  const { server, page } = await openStocks(t, { expected: refused });
+  await server.stop();
+  for (const name of policies) await page.waitForSelector(`#${name}[data-state="reconnecting"]`);
+  await t.serve(["apps/stocks", "--workers", "2"], { listen: server.address });
+  await changes(page, 100);
+  for (const name of policies) {
+    await page.locator(`#${name} .gaps`, { hasText: /gaps?$/ }).waitFor();
+    assert.match(await figure(page, name, "gaps"), /^Lost, [1-9]/);
+  }
+});
+
 // ---- the app of weir new ----
 
 test("the page of weir new ticks and greets", async (t) => {
@@ -385,6 +461,10 @@ for (const colorScheme of ["light", "dark"]) {
       await ticks(clock);
       await screenshot(clock, `clock-${name}`);
       await assertFits(clock);
+
+      const { page: stocks } = await openStocks(t, options);
+      await screenshot(stocks, `stocks-${name}`);
+      await assertFits(stocks);
     });
   }
 }
