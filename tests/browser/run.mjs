@@ -463,6 +463,7 @@ for (const colorScheme of ["light", "dark"]) {
       await assertFits(clock);
 
       const { page: stocks } = await openStocks(t, options);
+      await changes(stocks, 1500);
       await screenshot(stocks, `stocks-${name}`);
       await assertFits(stocks);
     });
