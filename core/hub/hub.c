@@ -178,6 +178,15 @@ void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) 
     hub_unlock();
 }
 
+bool hub_has_rules(const char *owner) {
+    bool found = false;
+    hub_lock();
+    for (size_t i = 0; i < nrules; i++)
+        found = found || strcmp(rules[i].owner, owner) == 0;
+    hub_unlock();
+    return found;
+}
+
 bool hub_is_durable(struct str name) {
     if (!any_durable || hub.store == NULL)
         return false;

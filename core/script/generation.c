@@ -237,6 +237,8 @@ static bool wants(lua_State *L, bool first_worker) {
 
 void generation_start(struct generation *gen, bool first_worker, struct starting *starting) {
     lua_State *L = gen->state.L;
+    if (!hub_has_rules(gen->folder)) /* none of an older generation are in force */
+        hub_set_rules(gen->folder, gen->rules, gen->nrules);
     starting->left = 1;
     starting->error = NULL;
     state_require(L, "weir.app");

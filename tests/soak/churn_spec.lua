@@ -14,7 +14,8 @@ local settled_from = 2000 -- topics; before that a server still grows into its w
 -- What only counts; whatever else weir.stats has says what there is now. lua_memory is looked at as memory.
 local only_counts = {
   connections_total = true, requests = true, bytes_sent = true, writes_dropped = true, utf8_replaced = true,
-  bad_requests = true, lua_memory = true,
+  bad_requests = true, lua_memory = true, published = true, delivered = true, gaps = true, lost = true,
+  dropped = true, disconnected = true,
 }
 
 local function gauges(server)
