@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void die(size_t size) {
+void mem_die(size_t size) {
     char text[64];
     int n = snprintf(text, sizeof(text), "weir: out of memory (%zu bytes asked for)\n", size);
     ssize_t written = write(STDERR_FILENO, text, (size_t)n);
@@ -22,21 +22,21 @@ static void die(size_t size) {
 void *mem_alloc(size_t size) {
     void *ptr = malloc(size != 0 ? size : 1);
     if (ptr == NULL)
-        die(size);
+        mem_die(size);
     return ptr;
 }
 
 void *mem_zalloc(size_t size) {
     void *ptr = calloc(1, size != 0 ? size : 1);
     if (ptr == NULL)
-        die(size);
+        mem_die(size);
     return ptr;
 }
 
 void *mem_resize(void *ptr, size_t size) {
     void *moved = realloc(ptr, size != 0 ? size : 1); /* size 0 would free */
     if (moved == NULL)
-        die(size);
+        mem_die(size);
     return moved;
 }
 

@@ -2,20 +2,18 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
-#include <stddef.h>
+#include "base/list.h"
 
 #define POOL_STEP 16    /* sizes are rounded up to a multiple of it */
 #define POOL_CLASSES 64 /* so blocks up to 1 KiB come from chunks, larger ones from malloc */
 #define POOL_CHUNK 16384
 
-struct link;
-
 struct pool { /* all zeroes: empty */
+    struct list regions;
     struct pool_class {
-        struct link *free; /* blocks given back */
-        char *at, *end;    /* of the newest chunk, what has not been handed out */
+        struct chunk *current; /* where blocks come from; NULL: none has room */
+        struct list others;    /* chunks with room */
     } classes[POOL_CLASSES];
-    struct link *chunks;
 };
 
 /* Never NULL; not zeroed, aligned to 16. */

@@ -21,8 +21,11 @@
 #include "hub/reader.h"
 #include "hub/store.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SHRUNK_BYTES (256 * 1024)
 
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
@@ -57,6 +60,10 @@ void hub_lock(void) {
 
 void hub_unlock(void) {
     pthread_mutex_unlock(&hub.lock);
+}
+
+static uint64_t memory(void) {
+    return atomic_load_explicit(&hub.memory, memory_order_relaxed);
 }
 
 /* --- names --- */
@@ -270,11 +277,22 @@ static void on_age(struct timer *timer) {
     hub_release_topic(topic);
 }
 
+/* Many small blocks have been freed: without a word the allocator keeps them. */
+static bool has_shrunk(void) {
+    uint64_t now = memory();
+    bool shrunk = hub.peak - now > SHRUNK_BYTES && now < hub.peak / 2;
+    if (shrunk || now > hub.peak)
+        hub.peak = now;
+    return shrunk;
+}
+
 bool hub_tick(void) {
     hub_lock();
     wheel_advance(&hub.ages, clock_mono_ms());
-    bool any = hub.topics > 0;
+    bool any = hub.topics > 0, shrunk = has_shrunk();
     hub_unlock();
+    if (shrunk)
+        malloc_trim(0);
     return any;
 }
 
@@ -298,10 +316,6 @@ void hub_use_store(struct store *store) {
     if (store)
         store_topics(store, add_stored, NULL);
     hub_unlock();
-}
-
-static uint64_t memory(void) {
-    return atomic_load_explicit(&hub.memory, memory_order_relaxed);
 }
 
 /* Half of what the topic unread for longest keeps, until all fit; `newest` keeps its last one. */

@@ -81,7 +81,7 @@ struct hub {
     struct store *store;  /* for durable topics; NULL: memory only */
     pthread_cond_t done;  /* a publication that was sent later is done */
     atomic_uint_fast64_t memory;
-    uint64_t memory_limit;
+    uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;
     uint64_t serial;             /* of the entry that became visible last */
     unsigned rules_version;      /* changes with the rules */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LARGEST (POOL_STEP * POOL_CLASSES)
@@ -42,6 +43,43 @@ static void test_zalloc_zeroes_what_was_used(void **state) {
     pool_fini(&pool);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* there blocks are malloc's */
+/* Resident bytes of this process. */
+static size_t resident(void) {
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_int_equal(fscanf(file, "%*u %zu", &pages), 1);
+    fclose(file);
+    return pages * 4096;
+}
+
+static void test_memory_goes_when_its_blocks_do(void **state) {
+    (void)state;
+    enum { COUNT = 50000, SIZE = 200, BYTES = COUNT * SIZE };
+    static void *blocks[COUNT];
+    struct pool pool = {0};
+    memset(blocks, 1, sizeof blocks);
+    size_t before = resident();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < COUNT; i++)
+            memset(blocks[i] = pool_alloc(&pool, SIZE), i % 251, SIZE);
+        size_t most = resident();
+        assert_true(most - before > BYTES && most - before < BYTES * 5 / 4);
+        for (int i = 0; i < COUNT; i += 2) /* every chunk keeps some */
+            pool_free(&pool, blocks[i], SIZE);
+        for (int i = 0; i < COUNT; i += 2) /* and has room */
+            memset(blocks[i] = pool_alloc(&pool, SIZE), i % 251, SIZE);
+        assert_true(resident() - before < BYTES * 5 / 4);
+        for (int i = 0; i < COUNT; i++) {
+            assert_int_equal(((unsigned char *)blocks[i])[SIZE - 1], i % 251);
+            pool_free(&pool, blocks[i], SIZE);
+        }
+        assert_true(resident() - before < BYTES / 10);
+    }
+    pool_fini(&pool);
+}
+#endif
+
 static void test_resize_keeps_the_bytes(void **state) {
     (void)state;
     static const size_t sizes[] = {1, 16, 17, 500, LARGEST, LARGEST + 1, 5000, 40, 3};
@@ -65,6 +103,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_are_whole_and_distinct),
         cmocka_unit_test(test_zalloc_zeroes_what_was_used),
+#ifndef __SANITIZE_ADDRESS__
+        cmocka_unit_test(test_memory_goes_when_its_blocks_do),
+#endif
         cmocka_unit_test(test_resize_keeps_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
