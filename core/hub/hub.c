@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHRUNK_BYTES (256 * 1024)
+#define SHRUNK_BYTES (64 * 1024)
 
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
