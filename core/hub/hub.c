@@ -231,6 +231,8 @@ struct topic *hub_topic(struct str text) {
 void hub_release_topic(struct topic *topic) {
     if (topic->holds > 0 || topic->stored || !topic_is_empty(topic))
         return;
+    if (reader_untold(NULL, topic)) /* of events that are gone: that is told as a gap */
+        return;
     while (!list_empty(&topic->feeds))
         feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
     if (topic->floor > hub.expired)
@@ -320,7 +322,8 @@ void hub_use_store(struct store *store) {
 
 /* Half of what the topic unread for longest keeps, until all fit; `newest` keeps its last one. */
 static void make_room(const struct topic *newest) {
-    for (uint64_t left = hub.topics; left > 0 && memory() > hub.memory_limit;) {
+    uint64_t left = hub.topics;
+    while (left > 0 && !list_empty(&hub.unread) && memory() > hub.memory_limit) {
         struct topic *topic = CONTAINER_OF(hub.unread.next, struct topic, unread);
         uint64_t kept = topic->next - topic->first, least = topic == newest;
         if (kept <= least) {

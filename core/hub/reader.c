@@ -94,6 +94,15 @@ void topic_tell(struct topic *topic, struct reader *self) {
     }
 }
 
+struct feed *reader_untold(const struct reader *reader, const struct topic *topic) {
+    for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
+        struct feed *feed = CONTAINER_OF(at, struct feed, in_topic);
+        if (!list_empty(&feed->in_reader) && (reader == NULL || feed->reader == reader))
+            return feed;
+    }
+    return NULL;
+}
+
 struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name) {
     if (name->crowd == NULL) {
         name->crowd = mem_zalloc(sizeof *name->crowd);
@@ -175,15 +184,28 @@ static bool next_feed(struct reader *reader) {
     return node != NULL;
 }
 
+/* Under the lock. */
 static void end_feed(struct reader *reader) {
     struct feed *feed = reader->told;
     struct topic *topic = feed->topic;
-    hub_lock();
     reader->told = NULL;
     feed_release(feed);
     topic->holds--;
     hub_release_topic(topic);
-    hub_unlock();
+}
+
+/* Nobody is left who could be told. */
+static void forget_news(struct reader *reader) {
+    struct list *node;
+    if (reader->told)
+        end_feed(reader);
+    list_splice(&reader->batch, &reader->dirty);
+    while ((node = list_pop(&reader->batch)) != NULL) {
+        struct feed *feed = CONTAINER_OF(node, struct feed, in_reader);
+        struct topic *topic = feed->topic;
+        feed_release(feed);
+        hub_release_topic(topic);
+    }
 }
 
 /* Returns how many of `budget` are left. */
@@ -195,8 +217,11 @@ static unsigned tell(struct reader *reader, unsigned budget) {
         position_tell(interest);
         budget--;
     }
-    if (list_empty(&reader->to_tell))
-        end_feed(reader);
+    if (!list_empty(&reader->to_tell))
+        return budget;
+    hub_lock();
+    end_feed(reader);
+    hub_unlock();
     return budget;
 }
 
@@ -280,6 +305,7 @@ void reader_init(struct reader *reader, struct loop *loop) {
 void reader_fini(struct reader *reader) {
     hub_lock();
     publications_finish(reader);
+    forget_news(reader);
     list_remove(&reader->all);
     hub_retire(&reader->counters);
     hub_unlock();

@@ -32,8 +32,7 @@ struct prefix_interest {
     struct crowd_feed *feed;
     struct list in_feed, in_position;
     event_id after;
-    uint64_t serial; /* what was visible up to here was looked for when it was chosen */
-    bool extra;      /* another prefix of the same position begins it */
+    bool extra; /* another prefix of the same position begins it */
 };
 
 struct reader {
@@ -86,6 +85,8 @@ void feed_release(struct feed *feed);
 void feed_free(struct feed *feed);
 /* An entry is about to be appended: tells every feed of the topic. */
 void topic_tell(struct topic *topic, struct reader *self);
+/* Of the worker, NULL: of any, the feed that has yet to tell what came to the topic; NULL: none. */
+struct feed *reader_untold(const struct reader *reader, const struct topic *topic);
 struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name);
 void crowd_feed_release(struct crowd_feed *feed);
 
