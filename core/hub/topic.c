@@ -226,8 +226,11 @@ void topic_trim(struct topic *topic, uint64_t ordinal) {
     while (topic->first < ordinal)
         drop_first(topic);
     uint64_t kept = topic->next - topic->first;
-    if (topic->ring_cap >= RING_MIN * 4 && kept <= topic->ring_cap / 8)
-        resize_ring(topic, topic->ring_cap / 4);
+    uint32_t cap = topic->ring_cap;
+    while (cap >= RING_MIN * 4 && kept <= cap / 8)
+        cap /= 4;
+    if (cap < topic->ring_cap)
+        resize_ring(topic, cap);
 }
 
 void topic_trim_age(struct topic *topic, uint64_t now_ms) {
