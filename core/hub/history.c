@@ -42,7 +42,7 @@ bool history_read(struct history *history, struct str name) {
     }
     if (topic) {
         uint64_t first = history->from_id ? topic_after(topic, history->after) : topic->first;
-        uint64_t end = topic_after(topic, history->before - 1);
+        uint64_t end = history->before > 0 ? topic_after(topic, history->before - 1) : first;
         uint64_t n = end > first ? end - first : 0;
         history->more = n > history->limit;
         if (history->more && history->from_id)
