@@ -51,15 +51,17 @@ static size_t send_chunks(struct subscription *sub, const struct span *span) {
 static size_t send_copies(struct subscription *sub, const struct span *span) {
     struct stream *stream = sub->stream;
     size_t taken = 0;
-    for (int i = 0; i < span->count && !stream_is_full(stream); i++) {
+    for (int i = 0; i < span->count && subscription_of(stream) && !stream_is_full(stream); i++) {
         struct str chunks = {span->pieces[i].bytes, span->pieces[i].len};
-        while (chunks.len > 0 && !stream_is_full(stream)) {
+        while (chunks.len > 0 && subscription_of(stream) && !stream_is_full(stream)) {
             size_t before = chunks.len;
             struct str text = span_cut_chunk(&chunks);
             stream_write(stream, text.ptr, text.len);
             taken += before - chunks.len;
         }
     }
+    if (subscription_of(stream) == NULL)
+        return 0;
     struct piece rest;
     position_advance(&sub->position, span, taken, &rest);
     sub->blocked = taken < span->bytes;
