@@ -83,7 +83,6 @@ struct hub {
     atomic_uint_fast64_t memory;
     uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;
-    uint64_t serial;             /* of the entry that became visible last */
     unsigned rules_version;      /* changes with the rules */
     uint32_t crowds;             /* prefixes with subscribers */
     struct hub_counters retired; /* of readers that are gone */

@@ -64,6 +64,8 @@ static void place(struct interest *interest, const struct position_choice *choic
     interest->after = start_of(choice);
     interest->next = topic_after(topic, interest->after);
     interest->mark = topic->next;
+    if (interest->position->sent > interest->after)
+        interest->position->sent = interest->after;
     if (interest->after >= topic->floor)
         return;
     if (topic->stored) {
@@ -107,6 +109,18 @@ static bool is_below(const struct name *name, const struct name *prefix) {
 
 static struct prefix_interest *prefix_of(struct list *node) {
     return CONTAINER_OF(node, struct prefix_interest, in_position);
+}
+
+/* Up to where a feed of the topic has nothing to tell those who chose a prefix of its name: before
+ * they came, or registered when they did. */
+static event_id told_by_prefix(const struct position *position, const struct topic *topic) {
+    event_id after = EVENT_ID_NONE;
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        const struct prefix_interest *prefix = prefix_of(at);
+        if (prefix->after < after && is_below(topic->name, prefix->feed->name))
+            after = prefix->after;
+    }
+    return after > position->known ? after : position->known;
 }
 
 /* A prefix that the position has chosen covers the topic. */
@@ -184,44 +198,45 @@ static void free_found(struct found *found) {
     hub_release_topic(topic);
 }
 
-/* The first of the prefixes that have the topic to be chosen. Everything of the topic that was
- * visible before has been looked for then, though its feed may not have told of it yet. */
-static const struct prefix_interest *first_prefix(const struct position *position,
-                                                  const struct topic *topic) {
-    const struct prefix_interest *first = NULL;
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
-        const struct prefix_interest *prefix = prefix_of(at);
-        if (is_below(topic->name, prefix->feed->name) &&
-            (first == NULL || prefix->serial < first->serial))
-            first = prefix;
-    }
-    return first;
+/* `to` begins no later than there. */
+static void begin_by(struct interest *to, uint64_t next, uint64_t mark, event_id after) {
+    if (next < to->next)
+        to->next = next;
+    if (mark < to->mark)
+        to->mark = mark;
+    if (after < to->after)
+        to->after = after;
 }
 
-/* The first entry from `ordinal` on that was not visible yet at that time. */
-static uint64_t skip_known(const struct topic *topic, uint64_t ordinal, uint64_t serial) {
-    if (ordinal < topic->first)
-        return ordinal;
-    while (ordinal < topic->next && topic_entry(topic, ordinal)->serial <= serial)
-        ordinal++;
-    return ordinal;
-}
-
-/* A topic that is named now, but came by a prefix before: what that had still to read stays. */
-static void inherit(struct interest *interest) {
+/* Nor later than what a feed will tell those who chose a prefix earlier. */
+static void begin_untold(struct interest *interest) {
     struct position *position = interest->position;
-    struct topic *topic = interest->topic;
-    struct found *found = find(position, topic);
-    const struct prefix_interest *prefix = first_prefix(position, topic);
-    uint64_t next =
-        found ? found->interest.next
-              : skip_known(topic, reader_feed(position->reader, topic)->seen, prefix->serial);
-    if (next < interest->next)
-        interest->next = next;
-    if (prefix->after < interest->after)
-        interest->after = prefix->after;
-    if (found)
-        free_found(found);
+    const struct feed *feed = reader_untold(position->reader, interest->topic);
+    if (feed && has_prefix_of(position, interest->topic))
+        begin_by(interest, feed->seen, feed->seen, told_by_prefix(position, interest->topic));
+}
+
+/* What has come by a prefix and is not read, or will come, comes by name from now on. */
+static void inherit(struct interest *interest) {
+    struct found *found = find(interest->position, interest->topic);
+    if (found == NULL) {
+        begin_untold(interest);
+        return;
+    }
+    begin_by(interest, found->interest.next, found->interest.mark, found->interest.after);
+    interest->gap = interest->gap || found->interest.gap;
+    free_found(found);
+}
+
+/* The other way round. */
+static void bequeath(const struct interest *interest) {
+    if (!has_news(interest))
+        return;
+    struct found *found = add_found(interest->position, interest->topic);
+    found->interest.next = interest->next;
+    found->interest.mark = interest->mark;
+    found->interest.after = interest->after;
+    found->interest.gap = interest->gap;
 }
 
 /* What is there already under a new prefix. */
@@ -233,8 +248,8 @@ static void find_below(struct position *position, const struct position_choice *
             continue;
         struct found *found = add_found(position, topic);
         place(&found->interest, choice);
-        if (!has_news(&found->interest))
-            free_found(found);
+        begin_untold(&found->interest);
+        position_read_up(&found->interest);
     }
 }
 
@@ -291,23 +306,23 @@ static void add_prefix(struct position *position, const struct position_choice *
     prefix->position = position;
     prefix->feed = reader_crowd_feed(position->reader, name);
     prefix->after = start_of(choice);
-    prefix->serial = hub.serial;
     prefix->extra = true; /* until it has been looked at */
     list_push(&prefix->feed->interests, &prefix->in_feed);
+    find_below(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
     enum gap_reason reason;
     event_id floor = hub_floor(choice->name, &reason);
     if (choice->tell && prefix->after < floor)
         position_note_gap(position, reason, floor);
     mark_extra(position);
-    find_below(position, choice, name);
 }
 
 /* An id that was never given can only be told to be that. */
 static struct position_choice settle_start(struct position *position,
                                            const struct position_choice *choice) {
     struct position_choice settled = *choice;
-    position->resumed = choice->tell;
+    if (choice->tell && list_empty(&position->interests) && list_empty(&position->prefixes))
+        position->resumed = true;
     if (!choice->from_id || choice->after <= hub.last)
         return settled;
     position_note_gap(position, GAP_UNKNOWN, hub.last);
@@ -317,13 +332,16 @@ static struct position_choice settle_start(struct position *position,
 
 void position_add(struct position *position, const struct position_choice *choice) {
     hub_lock();
+    bool prefixed = !list_empty(&position->prefixes);
     struct position_choice settled = settle_start(position, choice);
     if (settled.prefix)
         add_prefix(position, &settled);
     else
         add_topic(position, &settled);
-    /* All its news are registered now, those that feeds have yet to tell included. */
-    position->known = publications_visible();
+    /* All its news are registered now, those that feeds have yet to tell included; but for what
+     * they have to tell of prefixes chosen earlier. */
+    if (!prefixed)
+        position->known = publications_visible();
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         if (has_news(interest))
@@ -372,9 +390,12 @@ static void forget_uncovered(struct position *position) {
 static bool remove_named(struct position *position, struct str text) {
     struct name *name = name_find(hub.names, text);
     struct interest *interest = name && name->topic ? named(position, name->topic) : NULL;
-    if (interest)
-        remove_interest(interest);
-    return interest != NULL;
+    if (interest == NULL)
+        return false;
+    if (interest->extra)
+        bequeath(interest);
+    remove_interest(interest);
+    return true;
 }
 
 static bool remove_by_prefix(struct position *position, struct str text) {
@@ -393,6 +414,8 @@ static bool remove_by_prefix(struct position *position, struct str text) {
 bool position_remove(struct position *position, struct str name, bool prefix) {
     hub_lock();
     bool found = prefix ? remove_by_prefix(position, name) : remove_named(position, name);
+    if (position->overflow == OVERFLOW_BLOCK) /* nobody need wait for it to read what it left */
+        publications_go_on(position->reader);
     hub_unlock();
     return found;
 }
@@ -488,22 +511,21 @@ void position_tell_prefix(const struct prefix_interest *prefix, struct feed *fee
     if (named(position, topic))
         return;
     if (find(position, topic) == NULL) {
-        prefix = first_prefix(position, topic);
-        uint64_t next = skip_known(topic, feed->from, prefix->serial);
-        if (next == topic->next)
-            return;
         struct found *found = add_found(position, topic);
-        found->interest.next = found->interest.mark = next;
-        found->interest.after = prefix->after;
+        found->interest.next = found->interest.mark = feed->from;
+        found->interest.after = told_by_prefix(position, topic);
     }
     reader_serve(position->reader, position);
 }
 
 void position_read_up(struct interest *interest) {
-    if (list_empty(&interest->in_feed))
-        free_found(CONTAINER_OF(interest, struct found, interest));
-    else
+    if (has_news(interest))
+        return;
+    if (!list_empty(&interest->in_feed))
         list_remove(&interest->in_news);
+    else if (!reader_untold(interest->position->reader, interest->topic))
+        free_found(CONTAINER_OF(interest, struct found, interest));
+    /* else what is told next has been seen here: where to go on is remembered until then */
 }
 
 /* --- the policy block --- */

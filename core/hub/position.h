@@ -56,8 +56,10 @@ struct position {
     struct interest only; /* the first topic; most positions have just one */
     event_id known;       /* all its news up to here are registered */
     event_id fence;       /* drop_newest: nothing beyond it is read; 0: none */
-    uint64_t dropped;     /* by its policy, not told yet, */
-    event_id dropped_id;  /* up to this one */
+    event_id sent;        /* conflate: superseded entries up to here have been skipped */
+    event_id dropped_id;  /* by its policy all up to here was dropped, not told yet; 0: nothing */
+    uint64_t dropped;     /* how many, */
+    bool dropped_more;    /* and others, nobody knows how many */
     event_id gap_id;      /* a gap that is nobody's in particular, due at this id; 0: none, */
     uint8_t gap_reason;   /* and its reason */
     char *subject;        /* whom the token names; NULL: nobody */
@@ -76,7 +78,7 @@ struct position_choice {
     struct str name;
     bool prefix;
     bool from_id;        /* from `after` on instead of from now on, */
-    event_id after;      /* 0: from the earliest kept, */
+    event_id after;      /* 0: from the earliest kept; one not given yet: from now on, */
     bool tell;           /* and a gap is told if that is not all there was */
     event_id not_before; /* nothing below this id is delivered; 0: no such limit */
 };
@@ -109,7 +111,7 @@ struct prefix_interest;
 void position_note_gap(struct position *position, enum gap_reason reason, event_id id);
 /* Whether it has just one topic, `only`. */
 bool position_is_single(const struct position *position);
-/* The interest has nothing more to read: unlinks it from the news, and frees it if it came by a
+/* Unlinks the interest from the news if it has nothing more to read, and frees it if it came by a
  * prefix. Under the lock. */
 void position_read_up(struct interest *interest);
 /* The interest's topic has news. */

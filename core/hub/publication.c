@@ -28,8 +28,7 @@ static void append(struct publication *publication, struct reader *self) {
     struct topic *topic = publication->at;
     topic_tell(topic, self);
     topic_append(topic, publication->id, publication->text, publication->key, clock_mono_ms());
-    struct entry *entry = topic_entry(topic, topic->next - 1);
-    entry->serial = ++hub.serial;
+    const struct entry *entry = topic_entry(topic, topic->next - 1);
     for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
         position_owe(blocking(at), topic, entry->len);
     publication->streams = hub_streams(topic->name);

@@ -81,6 +81,9 @@ static bool find_entry(struct head *head, bool skips) {
 static bool find_first(struct head *head, struct interest *interest, bool skips) {
     const struct topic *topic = interest->topic;
     *head = (struct head){.interest = interest, .next = interest->next};
+    bool missing = topic->floor > interest->after && topic->floor > interest->position->sent;
+    if (!interest->gap && head->next < topic->first && !missing)
+        head->next = topic->first;
     if (!interest->gap && head->next >= topic->first)
         return find_entry(head, skips);
     head->gap = true;
@@ -232,30 +235,56 @@ bool position_is_over(struct position *position) {
     return over;
 }
 
-/* The entry at the top is not read, but dropped. */
+/* A gap that would have been told is part of the one that will be. */
+static void drop_gap(struct position *position, const struct head *top) {
+    struct interest *interest = top->interest;
+    if (interest == NULL) {
+        position->gap_id = 0;
+        position->dropped_more = true;
+        return;
+    }
+    uint64_t first = interest->topic->first;
+    if (interest->gap)
+        position->dropped_more = true;
+    else
+        position->dropped += first - top->next;
+    interest->gap = false;
+    if (interest->next < first)
+        interest->next = first;
+}
+
+/* What is at the top is not read, but dropped. */
 static void drop_top(struct position *position, struct heads *heads) {
     struct head *top = &heads->at[0];
-    if (top->replay)
-        top->replay->at = top->next + 1;
-    if (!top->gap) {
+    position->dropped_id = top->id;
+    if (top->gap) {
+        drop_gap(position, top);
+    } else {
         position->dropped++;
-        position->dropped_id = top->id;
-        if (top->interest)
+        if (top->replay)
+            top->replay->at = top->next + 1;
+        else
             top->interest->next = top->next + 1;
     }
     pass(heads, false);
 }
 
-/* What the entry at the top counts for as being behind. */
+/* What is at the top counts for as being behind. */
 static struct lag weight(const struct head *top) {
-    if (top->interest == NULL || top->gap || top->next < top->interest->mark)
+    const struct interest *interest = top->interest;
+    if (interest == NULL)
         return (struct lag){0, 0};
-    return (struct lag){1, topic_entry(top->interest->topic, top->next)->len};
+    uint64_t from = top->next > interest->mark ? top->next : interest->mark;
+    if (top->gap)
+        return (struct lag){from < interest->topic->first ? interest->topic->first - from : 0, 0};
+    if (from > top->next)
+        return (struct lag){0, 0};
+    return (struct lag){1, topic_entry(interest->topic, top->next)->len};
 }
 
-static void drop_oldest(struct position *position, struct heads *heads) {
+static void drop_oldest(struct position *position, struct heads *heads, event_id bound) {
     struct lag lag = lag_of(position);
-    while (heads->count > 0 && exceeds(position, lag)) {
+    while (heads->count > 0 && heads->at[0].id <= bound && exceeds(position, lag)) {
         struct lag less = weight(&heads->at[0]);
         lag.events -= less.events;
         lag.bytes -= less.bytes;
@@ -392,9 +421,10 @@ static void fill(struct span *span, struct position *position, struct heads *hea
                  size_t most) {
     bool skips = conflates(position);
     event_id last = position->fence > 0 && position->fence < bound ? position->fence : bound;
-    if (position->dropped > 0) {
+    if (position->dropped_id > 0) {
         struct head head = {.id = position->dropped_id};
-        add_gap(span, &head, GAP_OVERFLOW, (int64_t)position->dropped);
+        add_gap(span, &head, GAP_OVERFLOW,
+                position->dropped_more ? -1 : (int64_t)position->dropped);
     }
     while (heads->count > 0 && heads->at[0].id <= last) {
         span->more = span->count == SPAN_PIECES || span->bytes >= most;
@@ -408,6 +438,8 @@ static void fill(struct span *span, struct position *position, struct heads *hea
     }
     if (heads->count > 0 && heads->at[0].id > bound) /* the rest cannot be read yet */
         reader_hold(position->reader, position);
+    else if (position->fence > 0) /* what lies behind it is dropped, once this has been read */
+        span->more = true;
     for (int i = 0; i < span->count; i++)
         if (span->pieces[i].slab == NULL)
             span->pieces[i].bytes = span->text.data + span->pieces[i].text_at;
@@ -416,10 +448,14 @@ static void fill(struct span *span, struct position *position, struct heads *hea
 /* What others at the same place may be answered with. */
 static void remember(struct span *span, const struct position *position) {
     const struct piece *first = &span->pieces[0];
-    if (!position_is_single(position) || span->count == 0 || first->slab == NULL)
+    const struct interest *only = &position->only;
+    if (!position_is_single(position) || span->count == 0 || first->slab == NULL ||
+        position->gap_id > 0)
         return;
-    span->topic = position->only.topic;
-    span->from = position->only.next;
+    if (only->next < only->topic->first || topic_entry(only->topic, only->next)->id <= only->after)
+        return; /* others may want what this one has skipped */
+    span->topic = only->topic;
+    span->from = only->next;
     span->skips = conflates(position);
     span->id = topic_entry(span->topic, first->first)->id;
 }
@@ -429,7 +465,7 @@ static bool answers(const struct span *span, const struct position *position) {
            span->from == position->only.next && position_is_single(position) &&
            span->skips == conflates(position) && span->id > position->only.after &&
            (position->overflow <= OVERFLOW_DISCONNECT || position->overflow == OVERFLOW_CONFLATE) &&
-           position->gap_id == 0;
+           !position->only.gap && position->gap_id == 0;
 }
 
 void position_read(struct position *position, struct span *span, size_t most) {
@@ -442,7 +478,7 @@ void position_read(struct position *position, struct span *span, size_t most) {
         settle_debt(position);
     struct heads heads = gather(position);
     if (position->overflow == OVERFLOW_DROP_OLDEST)
-        drop_oldest(position, &heads);
+        drop_oldest(position, &heads, bound);
     drop_newest(position, &heads, bound);
     fill(span, position, &heads, bound, most);
     remember(span, position);
@@ -468,9 +504,12 @@ bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key) 
 
 /* --- what was sent --- */
 
-static void passed(struct position *position, const struct piece *piece, uint64_t end) {
+static void passed(struct position *position, const struct piece *piece, uint64_t end,
+                   event_id id) {
     struct hub_counters *counters = &position->reader->counters;
     struct interest *interest = position_is_single(position) ? &position->only : piece->interest;
+    if (conflates(position))
+        position->sent = id;
     if (piece->slab) {
         if (piece->replay)
             piece->replay->at = end;
@@ -484,9 +523,10 @@ static void passed(struct position *position, const struct piece *piece, uint64_
     if (piece->interest) {
         piece->interest->next = piece->end;
         piece->interest->gap = false;
-    } else if (position->dropped > 0) {
+    } else if (position->dropped_id > 0) {
         counter_up(&counters->dropped, position->dropped);
-        position->dropped = 0;
+        position->dropped_id = position->dropped = 0;
+        position->dropped_more = false;
     } else {
         position->gap_id = 0;
     }
@@ -500,12 +540,14 @@ struct str span_cut_chunk(struct str *chunks) {
     return (struct str){text, size};
 }
 
-/* How long the run of chunks is that ends with the first one beyond `taken` bytes, and how many
- * they are. */
-static size_t whole_chunks(const struct piece *piece, size_t taken, uint64_t *count) {
-    struct str rest = {piece->bytes, piece->len};
+/* How long the run of chunks is that ends with the first one beyond `taken` bytes, how many they
+ * are, and the id of the last. */
+static size_t whole_chunks(const struct piece *piece, size_t taken, uint64_t *count, event_id *id) {
+    struct str rest = {piece->bytes, piece->len}, text = {NULL, 0};
     for (*count = 0; piece->len - rest.len < taken; ++*count)
-        span_cut_chunk(&rest);
+        text = span_cut_chunk(&rest);
+    str_cut(&text, ' '); /* "id: " is how each begins */
+    event_id_parse(str_cut(&text, '\n'), id);
     return piece->len - rest.len;
 }
 
@@ -516,13 +558,14 @@ size_t position_advance(struct position *position, const struct span *span, size
         if (taken == 0)
             break;
         if (taken >= piece->len) {
-            passed(position, piece, piece->end);
+            passed(position, piece, piece->end, piece->id);
             taken -= piece->len;
             continue;
         }
         uint64_t count;
-        size_t used = whole_chunks(piece, taken, &count);
-        passed(position, piece, piece->first + count);
+        event_id id = 0;
+        size_t used = whole_chunks(piece, taken, &count, &id);
+        passed(position, piece, piece->first + count, id);
         *rest = *piece;
         rest->bytes += taken;
         return used - taken;

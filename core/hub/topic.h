@@ -27,7 +27,6 @@ struct entry {
     uint64_t at;       /* the bytes of all entries before it */
     uint64_t born;   /* when it was appended, monotonic ms: the id's time may have been set back */
     struct key *key; /* NULL: none */
-    uint64_t serial; /* of all entries in the order in which they became visible */
     bool superseded; /* a newer entry has the same key */
 };
 

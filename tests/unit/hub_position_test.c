@@ -1,0 +1,662 @@
+/* Positions: one case at a time; hub_position_random_test does everything at once. Events are known
+ * by their serial numbers, so what a taker got reads as "1 2 trimmed:3 6". */
+#include "hub_rig.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct hub_rig rig;
+static struct taker a, b;
+
+static int setup(void **state) {
+    (void)state;
+    hub_rig_init(&rig, 2);
+    hub_rig_keep(1000, 3600000, 1024 * 1024);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    hub_rig_fini(&rig);
+    return 0;
+}
+
+static void open_taker(struct taker *taker) {
+    taker_init(taker, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+}
+
+#define GOT(taker, text) assert_string_equal(taker_text(taker), text)
+
+/* --- one topic --- */
+
+static void a_topic_from_now_on(void **state) {
+    (void)state;
+    open_taker(&a);
+    hub_rig_publish(&rig, "t", NULL);
+    taker_add(&a, "t");
+    hub_rig_publish_many(&rig, "t", 2);
+    hub_rig_publish(&rig, "other", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "2 3");
+    taker_fini(&a);
+}
+
+static void a_topic_from_an_id_on(void **state) {
+    (void)state;
+    hub_rig_publish_many(&rig, "t", 2);
+    event_id second = rig.last;
+    hub_rig_publish_many(&rig, "t", 2);
+    open_taker(&a);
+    open_taker(&b);
+    taker_add_from(&a, "t", second, true);
+    taker_add_from(&b, "t", 0, false);
+    hub_rig_settle(&rig);
+    GOT(&a, "3 4");
+    GOT(&b, "1 2 3 4");
+    assert_true(a.position.resumed);
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void what_was_trimmed_meanwhile_is_counted(void **state) {
+    (void)state;
+    hub_rig_keep(3, 3600000, 1024 * 1024);
+    open_taker(&a);
+    taker_add(&a, "t");
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_settle(&rig);
+    a.blocked = true;
+    hub_rig_publish_many(&rig, "t", 7);
+    hub_rig_settle(&rig);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "1 trimmed:4 6 7 8");
+    taker_fini(&a);
+}
+
+static void the_bytes_of_half_an_entry_come_first(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "t");
+    for (size_t room = 0; room < 200; room++) {
+        taker_resume(&a, room);
+        hub_rig_publish_many(&rig, "t", 3);
+        hub_rig_settle(&rig);
+        taker_resume(&a, SIZE_MAX);
+        hub_rig_settle(&rig);
+        char want[64];
+        snprintf(want, sizeof want, "%u %u %u", rig.serial - 2, rig.serial - 1, rig.serial);
+        GOT(&a, want);
+    }
+    taker_fini(&a);
+}
+
+/* Both stand at the same entry, and one of them has something to be told first. */
+static void a_gap_is_not_lost_to_a_neighbour(void **state) {
+    (void)state;
+    hub_rig_keep(2, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "t", NULL);
+    event_id first = rig.last;
+    hub_rig_publish_many(&rig, "t", 4);
+    open_taker(&a);
+    open_taker(&b);
+    taker_add_from(&a, "t", 0, false);
+    taker_add_from(&b, "t", first, true);
+    hub_rig_settle(&rig);
+    GOT(&a, "4 5");
+    GOT(&b, "trimmed:null 4 5");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void the_future_of_one_is_the_present_of_another(void **state) {
+    (void)state;
+    struct position_choice later = {.name = STR("t")};
+    open_taker(&a);
+    open_taker(&b);
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_settle(&rig);
+    later.not_before = rig.last + 3;
+    position_add(&a.position, &later);
+    taker_add(&b, "t");
+    hub_rig_publish_many(&rig, "t", 4);
+    hub_rig_settle(&rig);
+    GOT(&a, "4 5");
+    GOT(&b, "2 3 4 5");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+/* --- coming back --- */
+
+static void an_id_of_the_future_is_told_as_unknown(void **state) {
+    (void)state;
+    hub_rig_publish(&rig, "t", NULL);
+    open_taker(&a);
+    open_taker(&b);
+    taker_add_from(&a, "t", rig.last + (1ull << 40), true);
+    taker_add_from(&b, "*", EVENT_ID_NONE, true);
+    hub_rig_settle(&rig);
+    GOT(&a, "unknown:null");
+    GOT(&b, "unknown:null");
+    assert_false(a.position.resumed);
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "2");
+    GOT(&b, "2");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void the_gap_of_a_stranger_stays_his(void **state) {
+    (void)state;
+    hub_rig_publish_many(&rig, "t", 2);
+    open_taker(&a);
+    open_taker(&b);
+    taker_add_from(&a, "other", EVENT_ID_NONE, true);
+    taker_remove(&a, "other");
+    hub_rig_publish_many(&rig, "t", 2);
+    taker_add_from(&a, "t", 0, false);
+    taker_add_from(&b, "t", 0, false);
+    hub_rig_settle(&rig);
+    GOT(&b, "1 2 3 4");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void one_gap_is_enough_not_to_resume(void **state) {
+    (void)state;
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "t", NULL);
+    event_id first = rig.last;
+    hub_rig_publish_many(&rig, "t", 2);
+    open_taker(&a);
+    taker_add_from(&a, "t", first, true);
+    taker_add_from(&a, "u", hub.last, true);
+    assert_false(a.position.resumed);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:null 3");
+    taker_fini(&a);
+}
+
+static void a_server_that_began_anew_says_so_once(void **state) {
+    (void)state;
+    event_id before = rig.readers[0].settled; /* 0: before this process */
+    open_taker(&a);
+    taker_add_from(&a, "t", before + 1, true);
+    taker_add_from(&a, "u", before + 1, true);
+    taker_add_from(&a, "v/*", before + 1, true);
+    hub_rig_publish(&rig, "u", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "restart:null 1");
+    assert_false(a.position.resumed);
+    taker_fini(&a);
+}
+
+static void topics_that_have_gone_are_told_as_expired(void **state) {
+    (void)state;
+    hub_rig_keep(10, 1000, 1024 * 1024);
+    hub_rig_publish(&rig, "t", NULL);
+    event_id first = rig.last;
+    hub_rig_publish(&rig, "t", NULL);
+    open_taker(&b); /* keeps the time */
+    taker_add(&b, "v");
+    hub_rig_pass(&rig, 2000);
+    open_taker(&a);
+    taker_add_from(&a, "t", first, true);
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "expired:null 3");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+/* --- several topics --- */
+
+static void several_topics_come_in_order(void **state) {
+    (void)state;
+    static const char *const names[] = {"x", "y", "z/1", "z/2"};
+    open_taker(&a);
+    a.most = 1;
+    taker_add(&a, "x");
+    taker_add(&a, "y");
+    taker_add(&a, "z/*");
+    for (int i = 0; i < 12; i++)
+        hub_rig_publish(&rig, names[i * 7 % 4], NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "1 2 3 4 5 6 7 8 9 10 11 12");
+    taker_fini(&a);
+}
+
+/* The news of z/1 have not been told when y is added. */
+static void adding_does_not_overtake_a_prefix(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_publish(&rig, "y", NULL);
+    taker_add_from(&a, "y", 0, false);
+    taker_take(&a);
+    hub_rig_settle(&rig);
+    GOT(&a, "1 2");
+    taker_fini(&a);
+}
+
+/* What a new prefix has found is not told once more. */
+static void what_a_prefix_found_comes_once(void **state) {
+    (void)state;
+    open_taker(&b); /* for its sake the reader is told of z/1 */
+    taker_add(&b, "z/*");
+    hub_rig_publish(&rig, "z/1", NULL);
+    open_taker(&a);
+    taker_add_from(&a, "z/*", 0, false);
+    taker_take(&a);
+    hub_rig_settle(&rig);
+    GOT(&a, "1");
+    GOT(&b, "1");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void what_came_before_a_prefix_is_no_gap(void **state) {
+    (void)state;
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    open_taker(&b);
+    taker_add(&b, "z/*");
+    hub_rig_publish_many(&rig, "z/1", 5);
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    GOT(&b, "trimmed:4 5");
+    GOT(&a, "");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+/* All that a prefix's topic had goes before anybody was told of it. */
+static void a_topic_that_goes_at_once_is_told_as_a_gap(void **state) {
+    (void)state;
+    hub_rig_keep(10, 1000, 1024 * 1024);
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    hub_rig_publish_many(&rig, "z/1", 3);
+    clock_advance_ns(3000000000);
+    hub_tick();
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:3 4");
+    taker_fini(&a);
+}
+
+static void naming_a_topic_of_a_prefix_loses_nothing(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    a.blocked = true;
+    hub_rig_publish_many(&rig, "z/1", 2);
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "z/1", NULL); /* not told yet */
+    taker_add(&a, "z/1");
+    hub_rig_publish(&rig, "z/1", NULL);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "1 2 3 4");
+    taker_fini(&a);
+}
+
+static void unnaming_a_topic_of_a_prefix_loses_nothing(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    taker_add(&a, "z/1");
+    a.blocked = true;
+    hub_rig_publish_many(&rig, "z/1", 2);
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "z/1", NULL); /* not told yet */
+    taker_remove(&a, "z/1");
+    hub_rig_publish(&rig, "z/1", NULL);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "1 2 3 4");
+    taker_fini(&a);
+}
+
+static void what_is_removed_comes_no_more(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "x");
+    taker_add(&a, "y");
+    taker_add(&a, "z/*");
+    a.blocked = true;
+    for (int i = 0; i < 2; i++) {
+        hub_rig_publish(&rig, "x", NULL);
+        hub_rig_publish(&rig, "y", NULL);
+        hub_rig_publish(&rig, "z/1", NULL);
+        hub_rig_settle(&rig);
+    }
+    taker_remove(&a, "x");
+    taker_remove(&a, "z/*");
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "2 5");
+    assert_false(position_remove(&a.position, STR("x"), false));
+    assert_false(position_remove(&a.position, STR("y"), true));
+    assert_false(position_remove(&a.position, STR("nowhere"), true));
+    taker_fini(&a);
+}
+
+/* --- policies --- */
+
+static void open_limited(enum overflow overflow, uint32_t events) {
+    taker_init(&a, &rig.readers[0], overflow, events);
+    taker_add(&a, "t");
+    hub_rig_settle(&rig);
+    a.blocked = true;
+}
+
+/* One at a time, as they come. */
+static void publish_slowly(int times) {
+    while (times-- > 0) {
+        hub_rig_publish(&rig, "t", NULL);
+        hub_rig_settle(&rig);
+    }
+}
+
+static void over_the_limit_is_over(void **state) {
+    (void)state;
+    open_limited(OVERFLOW_DISCONNECT, 3);
+    publish_slowly(3);
+    assert_false(a.over);
+    publish_slowly(1);
+    assert_true(a.over);
+    taker_fini(&a);
+}
+
+static void a_replay_does_not_count(void **state) {
+    (void)state;
+    hub_rig_publish_many(&rig, "t", 10);
+    taker_init(&a, &rig.readers[0], OVERFLOW_DISCONNECT, 3);
+    a.blocked = true;
+    taker_add_from(&a, "t", 0, false);
+    publish_slowly(3);
+    assert_false(a.over);
+    publish_slowly(1);
+    assert_true(a.over);
+    taker_fini(&a);
+}
+
+static void resume_and_settle(void) {
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+}
+
+static void the_oldest_are_dropped(void **state) {
+    (void)state;
+    open_limited(OVERFLOW_DROP_OLDEST, 3);
+    publish_slowly(8);
+    resume_and_settle();
+    GOT(&a, "overflow:5 6 7 8");
+    publish_slowly(1);
+    GOT(&a, "9");
+    taker_fini(&a);
+}
+
+/* The topic keeps less than what the position has missed, but more than its limit. */
+static void what_was_trimmed_is_dropped_too(void **state) {
+    (void)state;
+    hub_rig_keep(6, 3600000, 1024 * 1024);
+    open_limited(OVERFLOW_DROP_OLDEST, 3);
+    publish_slowly(20);
+    resume_and_settle();
+    GOT(&a, "overflow:17 18 19 20");
+    taker_fini(&a);
+}
+
+static void a_gap_before_what_is_dropped(void **state) {
+    (void)state;
+    hub_rig_keep(6, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "t", NULL);
+    event_id first = rig.last;
+    publish_slowly(9);
+    taker_init(&a, &rig.readers[0], OVERFLOW_DROP_OLDEST, 3);
+    a.blocked = true;
+    taker_add_from(&a, "t", first, true);
+    publish_slowly(4);
+    resume_and_settle();
+    GOT(&a, "overflow:null 12 13 14");
+    taker_fini(&a);
+}
+
+static void the_newest_are_dropped(void **state) {
+    (void)state;
+    open_limited(OVERFLOW_DROP_NEWEST, 3);
+    publish_slowly(8);
+    resume_and_settle();
+    GOT(&a, "1 2 3 overflow:5");
+    publish_slowly(1);
+    GOT(&a, "9");
+    taker_fini(&a);
+}
+
+static void the_newest_and_the_trimmed(void **state) {
+    (void)state;
+    hub_rig_keep(6, 3600000, 1024 * 1024);
+    open_limited(OVERFLOW_DROP_NEWEST, 3);
+    publish_slowly(8);
+    resume_and_settle();
+    GOT(&a, "trimmed:2 3 overflow:5");
+    a.blocked = true;
+    publish_slowly(20);
+    resume_and_settle();
+    GOT(&a, "overflow:20");
+    publish_slowly(1);
+    GOT(&a, "29");
+    taker_fini(&a);
+}
+
+static void the_newest_by_key(void **state) {
+    (void)state;
+    open_limited(OVERFLOW_CONFLATE, UINT32_MAX);
+    hub_rig_publish(&rig, "t", "k");
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_publish(&rig, "t", "l");
+    hub_rig_publish(&rig, "t", "k");
+    resume_and_settle();
+    GOT(&a, "2 3 4");
+    taker_fini(&a);
+    taker_init(&a, &rig.readers[0], OVERFLOW_CONFLATE, UINT32_MAX);
+    taker_add_from(&a, "t", 0, false);
+    hub_rig_settle(&rig);
+    GOT(&a, "2 3 4");
+    taker_fini(&a);
+}
+
+/* What is dropped lies before all that may still come: a topic whose news have not been told may
+ * have older ones. */
+static void dropping_does_not_overtake(void **state) {
+    (void)state;
+    taker_init(&a, &rig.readers[0], OVERFLOW_DROP_OLDEST, 2);
+    taker_add(&a, "x");
+    taker_add(&a, "y");
+    a.blocked = true;
+    hub_rig_publish(&rig, "x", NULL);
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "y", NULL);
+    for (int i = 0; i < 4; i++)
+        hub_rig_publish(&rig, "x", NULL);
+    a.blocked = false;
+    taker_take(&a); /* x counts 5, y nothing yet */
+    hub_rig_settle(&rig);
+    const char *text = taker_text(&a); /* ids grow */
+    assert_string_equal(text + strlen(text) - 1, "6");
+    taker_fini(&a);
+}
+
+/* --- counting --- */
+
+static uint32_t streams_of(const char *topic) {
+    return hub_presence(str_of(topic), NULL, NULL);
+}
+
+static void a_stream_counts_once(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    taker_add(&a, "z/1");
+    assert_int_equal(streams_of("z/1"), 1);
+    assert_int_equal(streams_of("z/2"), 1);
+    assert_int_equal(streams_of("z"), 0);
+    taker_remove(&a, "z/*");
+    assert_int_equal(streams_of("z/1"), 1);
+    assert_int_equal(streams_of("z/2"), 0);
+    taker_fini(&a);
+    assert_int_equal(streams_of("z/1"), 0);
+}
+
+static void totals_are_exact(void **state) {
+    (void)state;
+    struct hub_counters before, after;
+    hub_totals(&before);
+    hub_rig_keep(3, 3600000, 1024 * 1024);
+    open_limited(OVERFLOW_NONE, UINT32_MAX);
+    publish_slowly(5);
+    resume_and_settle();
+    GOT(&a, "trimmed:2 3 4 5");
+    hub_totals(&after);
+    assert_int_equal(after.published - before.published, 5);
+    assert_int_equal(after.delivered - before.delivered, 3);
+    assert_int_equal(after.gaps - before.gaps, 1);
+    assert_int_equal(after.lost - before.lost, 2);
+    assert_int_equal(after.subscribers - before.subscribers, 1);
+    taker_fini(&a);
+}
+
+/* --- the hub --- */
+
+/* More than fits is held by somebody who has not sent it yet. */
+static void no_topic_is_left_to_make_room(void **state) {
+    (void)state;
+    hub_rig_publish_many(&rig, "t", 3);
+    hub_rig_publish_many(&rig, "u", 3);
+    hub_lock();
+    struct slab *slab = slab_ref(topic_entry(hub_topic(STR("t")), 0)->slab);
+    hub_unlock();
+    hub_set_memory(0);
+    assert_int_equal(hub.topics, 0);
+    slab_unref(slab);
+}
+
+static void the_longest_unread_gives_way(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "read");
+    hub_rig_publish_many(&rig, "unread", 100);
+    hub_rig_publish_many(&rig, "read", 100);
+    hub_rig_settle(&rig);
+    hub_set_memory(hub.memory - 1);
+    assert_int_equal(streams_of("read"), 1);
+    hub_lock();
+    assert_int_equal(hub_topic(STR("read"))->first, 0);
+    assert_true(hub_topic(STR("unread"))->first >= 50);
+    hub_unlock();
+    taker_fini(&a);
+}
+
+static void a_reader_goes_with_news_untold(void **state) {
+    (void)state;
+    struct loop *loop = calloc(1, sizeof *loop);
+    struct reader *reader = calloc(1, sizeof *reader);
+    assert_int_equal(loop_init(loop), 0);
+    reader_init(reader, loop);
+    taker_init(&a, reader, OVERFLOW_NONE, UINT32_MAX);
+    taker_add(&a, "t");
+    taker_add(&a, "z/*");
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_publish(&rig, "z/1", NULL);
+    taker_fini(&a);
+    reader_fini(reader);
+    loop_fini(loop);
+    memset(reader, 0xaa, sizeof *reader);
+    free(reader);
+    free(loop);
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_publish(&rig, "z/1", NULL);
+}
+
+/* One turn does not tell so many: what comes for the last of them waits for the next. */
+static void more_than_a_turn_tells(void **state) {
+    (void)state;
+    enum { MANY = 1500 };
+    struct taker *many = calloc(MANY, sizeof *many);
+    for (int i = 0; i < MANY; i++) {
+        open_taker(&many[i]);
+        taker_add(&many[i], "t");
+    }
+    open_taker(&a);
+    taker_add(&a, "u");
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_publish(&rig, "u", NULL);
+    reader_serve(&rig.readers[0], &a.position);
+    uv_run(&rig.loops[0].uv, UV_RUN_NOWAIT);
+    hub_rig_settle(&rig);
+    GOT(&a, "2 3");
+    for (int i = 0; i < MANY; i++) {
+        GOT(&many[i], "1");
+        taker_fini(&many[i]);
+    }
+    taker_fini(&a);
+    free(many);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_topic_from_now_on),
+        TEST(a_topic_from_an_id_on),
+        TEST(what_was_trimmed_meanwhile_is_counted),
+        TEST(the_bytes_of_half_an_entry_come_first),
+        TEST(a_gap_is_not_lost_to_a_neighbour),
+        TEST(the_future_of_one_is_the_present_of_another),
+        TEST(an_id_of_the_future_is_told_as_unknown),
+        TEST(the_gap_of_a_stranger_stays_his),
+        TEST(one_gap_is_enough_not_to_resume),
+        TEST(a_server_that_began_anew_says_so_once),
+        TEST(topics_that_have_gone_are_told_as_expired),
+        TEST(several_topics_come_in_order),
+        TEST(adding_does_not_overtake_a_prefix),
+        TEST(what_a_prefix_found_comes_once),
+        TEST(what_came_before_a_prefix_is_no_gap),
+        TEST(a_topic_that_goes_at_once_is_told_as_a_gap),
+        TEST(naming_a_topic_of_a_prefix_loses_nothing),
+        TEST(unnaming_a_topic_of_a_prefix_loses_nothing),
+        TEST(what_is_removed_comes_no_more),
+        TEST(over_the_limit_is_over),
+        TEST(a_replay_does_not_count),
+        TEST(the_oldest_are_dropped),
+        TEST(what_was_trimmed_is_dropped_too),
+        TEST(a_gap_before_what_is_dropped),
+        TEST(the_newest_are_dropped),
+        TEST(the_newest_and_the_trimmed),
+        TEST(the_newest_by_key),
+        TEST(dropping_does_not_overtake),
+        TEST(a_stream_counts_once),
+        TEST(totals_are_exact),
+        TEST(no_topic_is_left_to_make_room),
+        TEST(the_longest_unread_gives_way),
+        TEST(a_reader_goes_with_news_untold),
+        TEST(more_than_a_turn_tells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
