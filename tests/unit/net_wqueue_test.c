@@ -127,12 +127,47 @@ static void any_pieces_come_out_in_order(void **state) {
     wqueue_clear(&q, &pool);
 }
 
+/* Bytes of a slab stand between others; nothing is added to them, and the slab is let go with them.
+ */
+static void a_slab_is_sent_from_where_it_lies(void **state) {
+    (void)state;
+    atomic_uint_fast64_t total = 0;
+    struct wqueue q = {0};
+    struct slab *slab = slab_new(10, &total);
+    memcpy(slab->data, "0123456789", 10);
+    wqueue_add(&q, &pool, "ab", 2);
+    wqueue_add_slab(&q, &pool, slab, slab->data + 3, 4);
+    wqueue_add(&q, &pool, "cd", 2);
+    wqueue_add_slab(&q, &pool, slab, slab->data, 2);
+    memcpy(wqueue_reserve(&q, &pool, 2), "ef", 2);
+    wqueue_commit(&q, 2);
+    slab_unref(slab);
+    char out[20];
+    assert_int_equal(q.bytes, 12);
+    size_t n = 0;
+    for (const struct wseg *seg = q.head; seg; n += seg->len, seg = seg->next)
+        memcpy(out + n, seg->bytes, seg->len);
+    assert_int_equal(n, 12);
+    assert_memory_equal(out, "ab3456cd01ef", 12);
+    wqueue_drop(&q, &pool, 4);
+    assert_memory_equal(q.head->bytes + q.head->off, "56", 2);
+    wqueue_drop(&q, &pool, 5);
+    assert_true(total > 0);
+    wqueue_drop(&q, &pool, 1);
+    assert_int_equal(total, 0);
+    slab = slab_new(10, &total);
+    wqueue_add_slab(&q, &pool, slab, slab->data, 10);
+    slab_unref(slab);
+    wqueue_clear(&q, &pool);
+    assert_int_equal(total, 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
         TEST(bytes_come_out_in_order),        TEST(bytes_may_be_put_in_place),
         TEST(an_empty_queue_holds_no_memory), TEST(small_writes_share_segments),
-        TEST(any_pieces_come_out_in_order),
+        TEST(any_pieces_come_out_in_order),   TEST(a_slab_is_sent_from_where_it_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,10 +218,48 @@ static void refused(void **state) {
     }
 }
 
+/* What was encoded is read back, line ends made one. */
+static void decoded(void **state) {
+    (void)state;
+    static const struct {
+        struct str event, id, data, want;
+    } rows[] = {
+        {{NULL, 0}, {NULL, 0}, STR("a"), STR("a")},
+        {STR("e"), STR("1-2"), STR(""), STR("")},
+        {{NULL, 0}, STR("1-2"), STR("a\nb"), STR("a\nb")},
+        {STR("data: x"), {NULL, 0}, STR("a\r\nb\rc"), STR("a\nb\nc")},
+        {{NULL, 0}, {NULL, 0}, STR("\n"), STR("\n")},
+        {{NULL, 0}, {NULL, 0}, STR("\n\n"), STR("\n\n")},
+        {{NULL, 0}, {NULL, 0}, STR("\na\n"), STR("\na\n")},
+        {{NULL, 0}, {NULL, 0}, STR(" id: 7"), STR(" id: 7")},
+        {{NULL, 0}, {NULL, 0}, STR("data: \nid: 9\nevent: f"), STR("data: \nid: 9\nevent: f")},
+        {{NULL, 0}, {NULL, 0}, STR("a\0b"), STR("a\0b")},
+        {STR("e"), {NULL, 0}, {NULL, 0}, {NULL, 0}},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct sse_event event = {
+            .event = rows[i].event, .id = rows[i].id, .data = rows[i].data, .retry = -1};
+        struct buf out = {0}, scratch = {0};
+        uint64_t replaced = 0;
+        assert_int_equal(sse_encode(&out, &event, &replaced), 0);
+        struct str text = exact(buf_str(&out));
+        sse_decode(text, &event, &scratch);
+        SAME_STR(rows[i].data, event.data, rows[i].want);
+        SAME_STR(rows[i].data, event.event, rows[i].event);
+        SAME_STR(rows[i].data, event.id, rows[i].id);
+        assert_true((event.data.ptr == NULL) == (rows[i].want.ptr == NULL));
+        assert_true((event.event.ptr == NULL) == (rows[i].event.ptr == NULL));
+        exact_free(text);
+        buf_fini(&out);
+        buf_fini(&scratch);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields),       cmocka_unit_test(line_ends),  cmocka_unit_test(valid_utf8),
         cmocka_unit_test(invalid_utf8), cmocka_unit_test(everywhere), cmocka_unit_test(refused),
+        cmocka_unit_test(decoded),
     };
     return cmocka_run_group_tests_name("proto_sse", tests, NULL, NULL);
 }
