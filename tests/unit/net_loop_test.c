@@ -287,6 +287,52 @@ static void handles_are_counted(void **state) {
     assert_int_equal(loop_handles(&loop), 0);
 }
 
+/* --- chores --- */
+
+static struct chore first, second, third;
+
+static void again(struct chore *chore) {
+    happened('1');
+    if (strlen(order) < 4)
+        loop_chore(&loop, chore);
+}
+
+static void clear_the_next(struct chore *chore) {
+    (void)chore;
+    happened('2');
+    chore_clear(&third);
+}
+
+static void never(struct chore *chore) {
+    (void)chore;
+    happened('3');
+}
+
+static void once_and_ready(void *arg) {
+    (void)arg;
+    happened('r');
+}
+
+/* Once, behind what is ready; what comes up meanwhile waits for the next turn, which comes by
+ * itself; one may be cleared by another of the same turn. */
+static void chores_end_the_turn(void **state) {
+    (void)state;
+    chore_init(&first, again);
+    chore_init(&second, clear_the_next);
+    chore_init(&third, never);
+    loop.run_ready = once_and_ready;
+    loop_chore(&loop, &first);
+    loop_chore(&loop, &first);
+    loop_chore(&loop, &second);
+    loop_chore(&loop, &third);
+    loop.ready = true;
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    while (!list_empty(&loop.chores))
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    assert_string_equal(order, "r121");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -302,6 +348,7 @@ int main(void) {
         TEST(work_is_done_elsewhere_and_told_here),
         TEST(work_outlives_the_loops_end),
         TEST(handles_are_counted),
+        TEST(chores_end_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
