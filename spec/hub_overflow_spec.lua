@@ -345,6 +345,20 @@ describe("conflate", function()
     assert.same({}, reasons)
   end)
 
+  it("misses nothing when only superseded events were trimmed", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { count = 10 } } }
+    local server = serve(topic, { overflow = "conflate" })
+    local events = server:sse "/"
+    for i = 1, 50 do weir.publish(topic, { data = tostring(i), key = "a" }) end
+    assert.equal("50", events:next().data)
+    weir.publish(topic, { data = "lost", key = "b" })
+    for i = 51, 100 do weir.publish(topic, { data = tostring(i), key = "a" }) end
+    local gap = events:next()
+    assert.equal("weir.gap", gap.event)
+    assert.equal("100", events:next().data)
+  end)
+
   it("delivers each to who keeps up", function()
     local topic = roomy()
     local events = serve(topic, { overflow = "conflate" }):sse "/"

@@ -64,8 +64,6 @@ static void place(struct interest *interest, const struct position_choice *choic
     interest->after = start_of(choice);
     interest->next = topic_after(topic, interest->after);
     interest->mark = topic->next;
-    if (interest->position->sent > interest->after)
-        interest->position->sent = interest->after;
     if (interest->after >= topic->floor)
         return;
     if (topic->stored) {

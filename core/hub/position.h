@@ -56,7 +56,6 @@ struct position {
     struct interest only; /* the first topic; most positions have just one */
     event_id known;       /* all its news up to here are registered */
     event_id fence;       /* drop_newest: nothing beyond it is read; 0: none */
-    event_id sent;        /* conflate: superseded entries up to here have been skipped */
     event_id dropped_id;  /* by its policy all up to here was dropped, not told yet; 0: nothing */
     uint64_t dropped;     /* how many, */
     bool dropped_more;    /* and others, nobody knows how many */

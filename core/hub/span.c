@@ -81,11 +81,13 @@ static bool find_entry(struct head *head, bool skips) {
 static bool find_first(struct head *head, struct interest *interest, bool skips) {
     const struct topic *topic = interest->topic;
     *head = (struct head){.interest = interest, .next = interest->next};
-    bool missing = topic->floor > interest->after && topic->floor > interest->position->sent;
-    if (!interest->gap && head->next < topic->first && !missing)
-        head->next = topic->first;
-    if (!interest->gap && head->next >= topic->first)
+    uint64_t gone = skips ? topic->trimmed : topic->first; /* what is superseded is not missed */
+    bool missing = head->next < gone && topic->floor > interest->after;
+    if (!interest->gap && !missing) {
+        if (head->next < topic->first)
+            head->next = topic->first;
         return find_entry(head, skips);
+    }
     head->gap = true;
     head->id = topic->floor;
     return true;
@@ -362,7 +364,6 @@ static void add_gap(struct span *span, const struct head *head, enum gap_reason 
     piece->len = (uint32_t)(nline + (size_t)n + 2);
     piece->interest = head->interest;
     piece->first = piece->end = head->next;
-    piece->id = head->id;
     piece->lost = lost > 0 ? (uint64_t)lost : 0;
     buf_append(&span->text, line, nline);
     buf_append(&span->text, text, (size_t)n);
@@ -377,7 +378,8 @@ static void add_head_gap(struct span *span, struct position *position, struct he
         return;
     }
     struct topic *topic = interest->topic;
-    int64_t lost = interest->gap ? -1 : (int64_t)(topic->first - head.next);
+    bool mixed = conflates(position) && topic->trimmed_superseded > head.next;
+    int64_t lost = interest->gap || mixed ? -1 : (int64_t)(topic->first - head.next);
     if (head.next < topic->first)
         head.next = topic->first;
     add_gap(span, &head, topic->floor_reason, lost);
@@ -404,7 +406,6 @@ static void add_entry(struct span *span, const struct head *head) {
         last->bytes + last->len == bytes.ptr && last->end == head->next) {
         last->len += (uint32_t)bytes.len;
         last->end++;
-        last->id = head->id;
         return;
     }
     *add_piece(span) = (struct piece){.bytes = bytes.ptr,
@@ -413,8 +414,7 @@ static void add_entry(struct span *span, const struct head *head) {
                                       .interest = head->interest,
                                       .replay = head->replay,
                                       .first = head->next,
-                                      .end = head->next + 1,
-                                      .id = head->id};
+                                      .end = head->next + 1};
 }
 
 static void fill(struct span *span, struct position *position, struct heads *heads, event_id bound,
@@ -504,12 +504,9 @@ bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key) 
 
 /* --- what was sent --- */
 
-static void passed(struct position *position, const struct piece *piece, uint64_t end,
-                   event_id id) {
+static void passed(struct position *position, const struct piece *piece, uint64_t end) {
     struct hub_counters *counters = &position->reader->counters;
     struct interest *interest = position_is_single(position) ? &position->only : piece->interest;
-    if (conflates(position))
-        position->sent = id;
     if (piece->slab) {
         if (piece->replay)
             piece->replay->at = end;
@@ -540,14 +537,12 @@ struct str span_cut_chunk(struct str *chunks) {
     return (struct str){text, size};
 }
 
-/* How long the run of chunks is that ends with the first one beyond `taken` bytes, how many they
- * are, and the id of the last. */
-static size_t whole_chunks(const struct piece *piece, size_t taken, uint64_t *count, event_id *id) {
-    struct str rest = {piece->bytes, piece->len}, text = {NULL, 0};
+/* How long the run of chunks is that ends with the first one beyond `taken` bytes, and how many
+ * they are. */
+static size_t whole_chunks(const struct piece *piece, size_t taken, uint64_t *count) {
+    struct str rest = {piece->bytes, piece->len};
     for (*count = 0; piece->len - rest.len < taken; ++*count)
-        text = span_cut_chunk(&rest);
-    str_cut(&text, ' '); /* "id: " is how each begins */
-    event_id_parse(str_cut(&text, '\n'), id);
+        span_cut_chunk(&rest);
     return piece->len - rest.len;
 }
 
@@ -558,14 +553,13 @@ size_t position_advance(struct position *position, const struct span *span, size
         if (taken == 0)
             break;
         if (taken >= piece->len) {
-            passed(position, piece, piece->end, piece->id);
+            passed(position, piece, piece->end);
             taken -= piece->len;
             continue;
         }
         uint64_t count;
-        event_id id = 0;
-        size_t used = whole_chunks(piece, taken, &count, &id);
-        passed(position, piece, piece->first + count, id);
+        size_t used = whole_chunks(piece, taken, &count);
+        passed(position, piece, piece->first + count);
         *rest = *piece;
         rest->bytes += taken;
         return used - taken;

@@ -17,7 +17,6 @@ struct piece {
     struct replay *replay;
     uint64_t first, end; /* ordinals, or numbers in the replay: the first entry, and behind the last
                           */
-    event_id id;         /* of the last entry, or of the gap */
     uint64_t lost;       /* of a gap */
 };
 

@@ -208,6 +208,7 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 
 static void drop_first(struct topic *topic) {
     struct entry *entry = topic_entry(topic, topic->first++);
+    *(entry->superseded ? &topic->trimmed_superseded : &topic->trimmed) = topic->first;
     topic->floor = entry->id;
     topic->floor_reason = GAP_TRIMMED;
     drop_key(topic, entry->key);

@@ -41,6 +41,9 @@ struct topic {
     struct slab *tail;    /* of the newest entry */
     event_id floor;       /* whoever has read no further has missed something, */
     uint8_t floor_reason; /* and why; enum gap_reason */
+    /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
+     */
+    uint64_t trimmed, trimmed_superseded;
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
     event_id stored_last; /* the newest of them */

@@ -1,4 +1,7 @@
-/* bind_history: what a topic keeps, for Lua. From memory at once, from the store the task waits. */
+/* bind_history: what a topic keeps, for Lua.
+ *
+ * From memory it comes at once. For what only the store has the task waits; if it is cancelled
+ * meanwhile, the fetch ends after the page it is at, and nobody is told. */
 #include "script/bind.h"
 
 #include "base/mem.h"
