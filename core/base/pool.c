@@ -64,6 +64,7 @@ static void *start_of(const void *at, size_t length) {
 }
 
 static void *map(size_t size) {
+    /* cppcheck-suppress invalidFunctionArg ; no file, as MAP_ANONYMOUS wants it */
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         mem_die(size);
