@@ -1,16 +1,17 @@
 /* pool: blocks of small sizes, cut from larger chunks.
  *
- *     class 3 (33..48 bytes):  current [xxx.x.....]   others [x....x....][..........] freed
+ *     class 3 (33..48 bytes):  free -> [ ] -> [ ]      at .... end   (of the newest chunk)
  *
  * For what comes and goes with each request and for what Lua allocates. Against malloc it saves the
  * header of each block, keeps what lives long apart from the garbage that came between, and it
  * serves the many equal objects of one turn, which are more than malloc's per-thread cache holds.
  *
- * A chunk has blocks of one size. It begins at a multiple of its length, so a block finds its chunk
- * by its address, and the memory of a chunk whose last block comes back goes back to the system,
- * unless it is the current one: after its busiest moment a server does not keep what that took.
- * Chunks lie in regions, which are address space only: what is not used of one takes no memory. One
- * thread only: each loop has one, and each Lua state.
+ * Giving back and taking are two or three stores. From time to time pool_trim looks whether whole
+ * chunks are among the free blocks, and returns their memory to the system: after its busiest
+ * moment a server does not keep what that took. A chunk begins at a multiple of
+ * its length, so a block finds its chunk by its address. Chunks lie in regions, which are address
+ * space only: what is not used of one takes no memory. One thread only: each loop has one, and each
+ * Lua state.
  *
  * Under AddressSanitizer every block is malloc's, so that a use after free is seen. */
 #include "base/pool.h"
@@ -27,14 +28,12 @@ struct link {
     struct link *next;
 };
 
-struct chunk {
-    struct list others; /* the class's; unlinked: current, or full */
-    struct link *free;  /* blocks given back */
-    char *at;           /* behind the blocks that were cut */
-    size_t used;        /* blocks */
+struct chunk {     /* its first bytes */
+    uint32_t free; /* blocks, while they are counted */
 };
 
-#define CHUNK_HEAD ((sizeof(struct chunk) + POOL_STEP - 1) / POOL_STEP * POOL_STEP)
+#define CHUNK_HEAD POOL_STEP /* blocks stay aligned */
+#define TRIM_BYTES 65536     /* of free blocks in a class: fewer are not worth a look */
 
 #define REGION_CHUNKS 64
 #define REGION_BYTES ((size_t)REGION_CHUNKS * POOL_CHUNK)
@@ -96,18 +95,12 @@ static struct region *region_with_room(struct pool *pool) {
 static struct chunk *chunk_new(struct pool *pool) {
     struct region *region = region_with_room(pool);
     int index = __builtin_ctzll(~region->taken);
-    struct chunk *chunk = (struct chunk *)((char *)region + (size_t)index * POOL_CHUNK);
     region->taken |= 1ull << index;
-    list_init(&chunk->others);
-    chunk->free = NULL;
-    chunk->at = (char *)chunk + CHUNK_HEAD;
-    chunk->used = 0;
-    return chunk;
+    return (struct chunk *)((char *)region + (size_t)index * POOL_CHUNK);
 }
 
 static void chunk_free(struct chunk *chunk) {
     struct region *region = start_of(chunk, REGION_BYTES);
-    list_remove(&chunk->others);
     region->taken &= ~(1ull << (size_t)((char *)chunk - (char *)region) / POOL_CHUNK);
     if (region->taken > 1) {
         madvise(chunk, POOL_CHUNK, MADV_DONTNEED);
@@ -117,35 +110,69 @@ static void chunk_free(struct chunk *chunk) {
     munmap(region, REGION_BYTES);
 }
 
-static bool has_room(const struct chunk *chunk, size_t size) {
-    return chunk->free || chunk->at + size <= (const char *)chunk + POOL_CHUNK;
+/* --- whole chunks among the free blocks --- */
+
+static struct chunk *chunk_of(const void *block) {
+    return start_of(block, POOL_CHUNK);
 }
 
-/* The next chunk with room for a block, which is the current one from now on. */
-static struct chunk *advance(struct pool *pool, struct pool_class *class) {
-    if (class->others.next == NULL)
-        list_init(&class->others);
-    struct list *node = list_pop(&class->others);
-    return class->current = node ? CONTAINER_OF(node, struct chunk, others) : chunk_new(pool);
+static bool is_whole(const struct chunk *chunk, size_t size) {
+    return chunk->free == (POOL_CHUNK - CHUNK_HEAD) / size;
+}
+
+/* Returns the chunks without a block in use; the newest one, which is not cut up yet, stays. */
+static void return_chunks(struct pool *pool, struct pool_class *class) {
+    size_t size = size_of(pool, class);
+    struct link *next, *kept = NULL, *last = NULL; /* `last`: of each whole chunk one block */
+    for (struct link *at = class->free; at; at = at->next)
+        chunk_of(at)->free = 0;
+    for (struct link *at = class->free; at; at = at->next)
+        chunk_of(at)->free++;
+    struct chunk *newest = chunk_of(class->end - 1);
+    for (struct link *at = class->free; at; at = next) {
+        struct chunk *chunk = chunk_of(at);
+        next = at->next;
+        bool whole = chunk != newest && is_whole(chunk, size);
+        if (whole && (char *)at != (char *)chunk + CHUNK_HEAD) {
+            class->nfree--;
+            continue;
+        }
+        class->nfree -= whole;
+        struct link **list = whole ? &last : &kept;
+        at->next = *list;
+        *list = at;
+    }
+    for (; last; last = next) {
+        next = last->next;
+        chunk_free(chunk_of(last));
+    }
+    class->free = kept;
+}
+
+/* --- blocks --- */
+
+static void *cut(struct pool *pool, struct pool_class *class) {
+    size_t size = size_of(pool, class);
+    if ((size_t)(class->end - class->at) < size) {
+        struct chunk *chunk = chunk_new(pool);
+        class->at = (char *)chunk + CHUNK_HEAD;
+        class->end = (char *)chunk + POOL_CHUNK;
+    }
+    void *block = class->at;
+    class->at += size;
+    return block;
 }
 
 void *pool_alloc(struct pool *pool, size_t n) {
     struct pool_class *class = class_of(pool, n);
     if (class == NULL)
         return mem_alloc(n);
-    size_t size = size_of(pool, class);
-    struct chunk *chunk = class->current;
-    if (chunk == NULL || !has_room(chunk, size))
-        chunk = advance(pool, class);
-    chunk->used++;
-    struct link *block = chunk->free;
-    if (block) {
-        chunk->free = block->next;
-        return block;
-    }
-    void *fresh = chunk->at;
-    chunk->at += size;
-    return fresh;
+    struct link *block = class->free;
+    if (block == NULL)
+        return cut(pool, class);
+    class->free = block->next;
+    class->nfree--;
+    return block;
 }
 
 void *pool_zalloc(struct pool *pool, size_t n) {
@@ -172,18 +199,18 @@ void pool_free(struct pool *pool, void *block, size_t n) {
         free(block);
         return;
     }
-    struct chunk *chunk = start_of(block, POOL_CHUNK);
-    bool full = !has_room(chunk, size_of(pool, class));
     struct link *link = block;
-    link->next = chunk->free;
-    chunk->free = link;
-    chunk->used--;
-    if (chunk == class->current)
-        return;
-    if (chunk->used == 0)
-        chunk_free(chunk);
-    else if (full)
-        list_push(&class->others, &chunk->others);
+    link->next = class->free;
+    class->free = link;
+    class->nfree++;
+}
+
+void pool_trim(struct pool *pool) {
+    for (int i = 0; i < POOL_CLASSES; i++) {
+        struct pool_class *class = &pool->classes[i];
+        if (class->nfree * size_of(pool, class) >= TRIM_BYTES)
+            return_chunks(pool, class);
+    }
 }
 
 void pool_fini(struct pool *pool) {

@@ -21,6 +21,8 @@
 
 #include <stdlib.h>
 
+#define TRIM_MS 1000
+
 static struct mail *take_mail(struct loop *loop) {
     uv_mutex_lock(&loop->mail_lock);
     struct list *node = list_pop(&loop->mail);
@@ -120,8 +122,17 @@ static void set_alarm(struct loop *loop) {
     uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
 }
 
+/* Now and then, between two turns. */
+static void trim(struct loop *loop) {
+    if (loop->now - loop->trimmed < TRIM_MS)
+        return;
+    loop->trimmed = loop->now;
+    pool_trim(&loop->pool);
+}
+
 static void on_before_poll(uv_prepare_t *handle) {
     struct loop *loop = handle->data;
+    trim(loop);
     if (is_busy(loop) || loop->alarm_due == WHEEL_NEVER)
         turn(loop);
     set_alarm(loop);

@@ -36,7 +36,8 @@ struct loop {
     struct list chores; /* of this turn, or the next when they came up meanwhile */
     struct list unsent; /* conns that wrote during this turn */
     char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
-    struct pool pool;   /* for what comes and goes with each request */
+    struct pool pool;   /* for what comes and goes with each request, */
+    uint64_t trimmed;   /* and when it was trimmed last */
     uv_timer_t alarm;   /* the wheel's next due time */
     uint64_t alarm_due; /* WHEEL_NEVER: not set */
     uv_prepare_t before_poll;

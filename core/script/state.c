@@ -6,6 +6,8 @@
  * thread. */
 #include "script/state.h"
 
+#include "base/clock.h"
+
 #include "base/embedded.h"
 #include "base/log.h"
 
@@ -166,6 +168,7 @@ void state_apply_mode(lua_State *L) {
 #define PAUSE_SMALL 400
 #define PAUSE_LARGE 150
 #define TUNE_EVERY 256
+#define TRIM_MS 1000
 
 static void set_pause(struct state *state, bool large) {
     state->large = large;
@@ -195,8 +198,15 @@ void state_init(struct state *state, const char *folder, void *owner) {
 }
 
 void state_tune(struct state *state) {
-    if (++state->runs % TUNE_EVERY == 0 && (state->bytes > LARGE_BYTES) != state->large)
+    if (++state->runs % TUNE_EVERY != 0)
+        return;
+    if ((state->bytes > LARGE_BYTES) != state->large)
         set_pause(state, !state->large);
+    uint64_t now = clock_mono_ms();
+    if (now - state->trimmed < TRIM_MS)
+        return;
+    state->trimmed = now;
+    pool_trim(&state->pool);
 }
 
 void state_fini(struct state *state) {

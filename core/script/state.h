@@ -15,7 +15,8 @@ struct state {
     void *owner;  /* the generation */
     size_t bytes; /* allocated by Lua now */
     struct pool pool;
-    unsigned runs; /* since the collector was last tuned */
+    unsigned runs;    /* since the collector was last tuned */
+    uint64_t trimmed; /* when the pool was, ms */
     bool large;
 };
 
