@@ -143,7 +143,7 @@ void history_fetch(struct fetch *fetch, struct reader *reader, struct str topic)
     fetch->page = (struct page){.topics = &fetch->topic,
                                 .ntopics = 1,
                                 .after = fetch->history.from_id ? fetch->history.after : 0,
-                                .upto = fetch->history.before - 1,
+                                .upto = fetch->history.before > 0 ? fetch->history.before - 1 : 0,
                                 .bytes_max = PAGE_BYTES,
                                 .done = on_page,
                                 .arg = fetch};
