@@ -143,7 +143,14 @@ static void apply_rules(struct topic *topic) {
     topic->rules = hub.rules_version;
 }
 
+static void refresh(struct topic *topic) {
+    if (topic->rules != hub.rules_version)
+        apply_rules(topic);
+}
+
 static atomic_bool any_durable;
+
+static void watch_stored(void);
 
 /* NULL: everybody's. */
 static void remove_rules(const char *owner) {
@@ -182,6 +189,7 @@ void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) 
                                         .durable = given[i].durable};
     }
     note_rules();
+    watch_stored();
     hub_unlock();
 }
 
@@ -223,8 +231,7 @@ static struct topic *make_topic(struct name *name) {
 struct topic *hub_topic(struct str text) {
     struct name *name = name_get(hub.names, text);
     struct topic *topic = name->topic ? name->topic : make_topic(name);
-    if (topic->rules != hub.rules_version)
-        apply_rules(topic);
+    refresh(topic);
     return topic;
 }
 
@@ -255,10 +262,28 @@ static uint64_t end_of_age(const struct topic *topic) {
     return clock_mono_ms() + (end > now ? end - now : 0);
 }
 
+/* What no rule calls durable now is not forgotten: the rules may be still to come, their app may be
+ * broken. */
+static bool may_forget(const struct topic *topic) {
+    return topic->stored && topic->durable && topic_is_empty(topic);
+}
+
 static void watch_age(struct topic *topic) {
-    bool keeps = !topic_is_empty(topic) || topic->stored;
+    bool keeps = !topic_is_empty(topic) || may_forget(topic);
     if (keeps && !timer_is_set(&topic->age))
         wheel_set(&hub.ages, &topic->age, end_of_age(topic));
+}
+
+/* The rules have changed: how long the store keeps what nobody publishes to. */
+static void watch_stored(void) {
+    for (struct list *at = hub.unread.next; at != &hub.unread; at = at->next) {
+        struct topic *topic = CONTAINER_OF(at, struct topic, unread);
+        if (!topic->stored)
+            continue;
+        refresh(topic);
+        timer_clear(&topic->age);
+        watch_age(topic);
+    }
 }
 
 /* All that the store has of the topic is too old. */
@@ -266,14 +291,33 @@ static void forget_stored(struct topic *topic) {
     char text[NAME_MAX_BYTES];
     store_forget(hub.store, (struct str){text, name_text(topic->name, text)});
     topic->stored = false;
-    if (topic->stored_last > topic->floor)
-        topic->floor = topic->stored_last;
+    if (topic->stored_last <= topic->floor)
+        return;
+    topic->floor = topic->stored_last;
+    topic->floor_reason = GAP_EXPIRED;
+}
+
+/* Its history goes on in the store from here. Of events that are nowhere any more those of a
+ * durable topic were too old. */
+void hub_stored(struct topic *topic, event_id id) {
+    if (!topic->stored) {
+        uint64_t now = wall_ms(), age = topic->keep.age_ms;
+        event_id old = now > age ? event_id_at(now - age) : 0;
+        bool in_memory = !topic_is_empty(topic) || topic->floor_reason == GAP_TRIMMED;
+        topic->stored_reason = in_memory ? GAP_TRIMMED : GAP_EXPIRED;
+        topic->stored_from = topic_last_id(topic);
+        if (!in_memory && old < topic->stored_from)
+            topic->stored_from = old;
+    }
+    topic->stored = true;
+    topic->stored_last = id;
 }
 
 static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
+    refresh(topic);
     topic_trim_age(topic, hub.ages.now);
-    if (topic->stored && topic_is_empty(topic) && end_of_age(topic) <= hub.ages.now)
+    if (may_forget(topic) && topic->committing == 0 && end_of_age(topic) <= hub.ages.now)
         forget_stored(topic);
     watch_age(topic);
     hub_release_topic(topic);
@@ -354,6 +398,7 @@ void hub_clear(void) {
     while ((node = list_pop(&all)) != NULL) {
         struct topic *topic = CONTAINER_OF(node, struct topic, unread);
         list_push(&hub.unread, node);
+        topic->stored = topic->stored && hub.store;
         topic_trim(topic, topic->next);
         hub_release_topic(topic);
     }

@@ -104,6 +104,8 @@ void hub_appended(struct topic *topic);
 void hub_retire(const struct hub_counters *counters);
 /* Of the topics that begin so, some that are not there any more may have had events up to here. */
 event_id hub_floor(struct str prefix, enum gap_reason *reason);
+/* The store has committed an event of it. */
+void hub_stored(struct topic *topic, event_id id);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);
 /* The smallest id that was given and is not yet visible; EVENT_ID_NONE: all are. */

@@ -36,6 +36,7 @@ static void append(struct publication *publication, struct reader *self) {
 }
 
 static void append_now(struct publication *publication, struct reader *self) {
+    publication->at->stored = false; /* it was durable: what the store has ends here */
     publication->id = hub_next_id();
     append(publication, self);
 }
@@ -83,9 +84,9 @@ static void on_stored(struct stored_event *stored, int error) {
     struct publication *publication = CONTAINER_OF(stored, struct publication, stored);
     hub_lock();
     list_remove(&publication->link);
+    publication->at->committing--;
     if (error == 0) {
-        publication->at->stored = true;
-        publication->at->stored_last = publication->id;
+        hub_stored(publication->at, publication->id);
         append(publication, NULL);
     }
     wake_held();
@@ -106,7 +107,13 @@ static void store_event(struct publication *publication) {
                               .done = on_stored};
     list_remove(&publication->link);
     list_push(&hub.pending, &publication->link);
+    publication->at->committing++;
     store_append(hub.store, &publication->stored);
+}
+
+/* So is one whose events are still being committed: ids of a topic grow. */
+static bool is_durable(const struct topic *topic) {
+    return topic->durable || topic->committing > 0;
 }
 
 /* --- waiting --- */
@@ -131,7 +138,7 @@ static bool others_wait(const struct topic *topic, const struct publication *bef
 }
 
 static void go_on(struct publication *publication, struct reader *self) {
-    if (publication->at->durable) {
+    if (is_durable(publication->at)) {
         store_event(publication);
         return;
     }
@@ -193,10 +200,13 @@ int publication_send(struct publication *publication, struct reader *reader) {
     list_init(&publication->link);
     timer_init(&publication->deadline, on_deadline);
     struct topic *topic = publication->at = hub_topic(publication->topic);
-    if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {
+    if (publication->done == NULL && is_durable(topic)) {
+        hub_release_topic(topic);
+        rc = PUBLICATION_WOULD_WAIT;
+    } else if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {
         rc = send_later(publication, &hub.waiting);
         loop_timer(reader->loop, &publication->deadline, publication->wait_ms);
-    } else if (topic->durable) {
+    } else if (is_durable(topic)) {
         rc = send_later(publication, &hub.pending);
         store_event(publication);
     } else {

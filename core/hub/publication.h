@@ -25,9 +25,11 @@ struct publication {
 };
 
 #define PUBLICATION_LATER 1
+#define PUBLICATION_WOULD_WAIT 2
 
 /* Appends the event, on behalf of `reader`'s worker. 0: it is in its topic, and every worker with
- * subscribers has been told. PUBLICATION_LATER: `done` will be called. A name or size that is not
+ * subscribers has been told. PUBLICATION_LATER: `done` will be called; _WOULD_WAIT: nothing was
+ * done, since `done` is NULL, wait_ms 0, and the topic durable. A name or size that is not
  * allowed must have been refused before. */
 int publication_send(struct publication *publication, struct reader *reader);
 

@@ -46,9 +46,13 @@ struct topic {
     uint64_t trimmed, trimmed_superseded;
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
-    event_id stored_last; /* the newest of them */
-    unsigned rules;       /* the hub's, when `keep` and `durable` were last looked up */
-    uint32_t holds;       /* positions and waiting publishers that refer to it */
+    event_id stored_last; /* the newest of them; */
+    event_id stored_from; /* up to here it has no more than others left: who has read no further has
+                             missed something, */
+    uint8_t stored_reason; /* and why */
+    uint32_t committing;   /* events of it that the store has yet to commit */
+    unsigned rules;        /* the hub's, when `keep` and `durable` were last looked up */
+    uint32_t holds;        /* positions and waiting publishers that refer to it */
     struct topic_keep keep;
     struct map keys;    /* struct key, of the entries kept */
     struct crowd crowd; /* subscribers by exactly this name */

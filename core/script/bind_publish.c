@@ -116,6 +116,20 @@ static void encode(lua_State *L, struct buf *text) {
     hub_count_replaced(replaced);
 }
 
+/* False: it cannot be done at once after all, the topic has just been made durable. */
+static bool publish_now(lua_State *L, struct publication *publication) {
+    struct buf text = {0};
+    encode(L, &text);
+    publication->text = buf_str(&text);
+    int rc = publication_send(publication, reader_of(L));
+    buf_fini(&text);
+    if (rc == PUBLICATION_WOULD_WAIT)
+        return false;
+    lua_pushnil(L);
+    push_receipt(L, publication);
+    return true;
+}
+
 /* topic, data, event, key, wait -> nil, id, streams | nil, nil, why */
 static int l_publish(lua_State *L) {
     struct generation *gen = task_generation(L);
@@ -126,22 +140,17 @@ static int l_publish(lua_State *L) {
     if (size > gen->limits.event_bytes)
         return refuse(L, "limit");
     bool waits = publication.wait_ms > 0 || hub_is_durable(publication.topic);
-    struct task *task = waits ? task_enter(L, "weir.publish") : NULL;
-    if (waits && task == NULL)
+    if (!waits && publish_now(L, &publication))
+        return 3;
+    struct task *task = task_enter(L, "weir.publish");
+    if (task == NULL)
         return task_refuse(L);
     struct buf text = {0};
     encode(L, &text);
     publication.text = buf_str(&text);
-    if (waits) {
-        struct parked *parked = park(&publication);
-        buf_fini(&text);
-        return send_parked(L, parked, task);
-    }
-    publication_send(&publication, reader_of(L));
+    struct parked *parked = park(&publication);
     buf_fini(&text);
-    lua_pushnil(L);
-    push_receipt(L, &publication);
-    return 3;
+    return send_parked(L, parked, task);
 }
 
 /* --- what topics keep --- */
