@@ -59,6 +59,22 @@ static event_id start_of(const struct position_choice *choice) {
     return choice->not_before > after ? choice->not_before - 1 : after;
 }
 
+static bool has_prefix_of(const struct position *position, const struct topic *topic);
+
+/* What the store has of the topic, and memory has not. */
+static void place_stored(struct interest *interest, const struct position_choice *choice) {
+    struct position *position = interest->position;
+    const struct topic *topic = interest->topic;
+    char text[NAME_MAX_BYTES];
+    struct str name = {text, name_text(topic->name, text)};
+    event_id after = interest->after;
+    bool covered = has_prefix_of(position, topic) && replay_has(position, name, after);
+    if (topic->stored_last > after && !covered)
+        replay_add(position, interest->topic, after);
+    if (choice->tell && after < topic->stored_from)
+        position_note_gap(position, topic->stored_reason, topic->stored_from);
+}
+
 static void place(struct interest *interest, const struct position_choice *choice) {
     struct topic *topic = interest->topic;
     interest->after = start_of(choice);
@@ -67,8 +83,7 @@ static void place(struct interest *interest, const struct position_choice *choic
     if (interest->after >= topic->floor)
         return;
     if (topic->stored) {
-        if (topic->stored_last > interest->after)
-            replay_add(interest->position, topic, interest->after);
+        place_stored(interest, choice);
         return;
     }
     if (!choice->tell)
@@ -385,6 +400,23 @@ static void forget_uncovered(struct position *position) {
     }
 }
 
+static bool covers(const struct position *position, const struct topic *topic);
+
+/* What is chosen no more is not read from the store either. */
+static void leave_replays(struct position *position, struct str text, bool prefix) {
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
+        struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        for (size_t i = 0; i < replay->ntopics; i++) {
+            struct str other = replay->topics[i].name;
+            if (!(prefix ? str_starts(other, text) : str_eq(other, text)))
+                continue;
+            const struct name *name = name_find(hub.names, other);
+            if (name == NULL || name->topic == NULL || !covers(position, name->topic))
+                replay->topics[i].upto = 0;
+        }
+    }
+}
+
 static bool remove_named(struct position *position, struct str text) {
     struct name *name = name_find(hub.names, text);
     struct interest *interest = name && name->topic ? named(position, name->topic) : NULL;
@@ -412,6 +444,7 @@ static bool remove_by_prefix(struct position *position, struct str text) {
 bool position_remove(struct position *position, struct str name, bool prefix) {
     hub_lock();
     bool found = prefix ? remove_by_prefix(position, name) : remove_named(position, name);
+    leave_replays(position, name, prefix);
     if (position->overflow == OVERFLOW_BLOCK) /* nobody need wait for it to read what it left */
         publications_go_on(position->reader);
     hub_unlock();

@@ -113,7 +113,14 @@ static void ask(struct replay *replay) {
     store_read(hub.store, page);
 }
 
+bool replay_skips(const struct replay *replay, uint64_t entry) {
+    uint32_t topic = replay->page.entries[replay->entries[entry].page].topic;
+    return replay->topics[topic].upto == 0;
+}
+
 bool replay_advance(struct replay *replay) {
+    while (replay->at < replay->count && replay_skips(replay, replay->at))
+        replay->at++;
     if (replay->asked || replay->at < replay->count)
         return true;
     if (replay->over)
@@ -133,13 +140,31 @@ static struct replay *make(struct position *position, event_id after) {
     return replay;
 }
 
+static bool has_begun(const struct replay *replay) {
+    return replay->asked || replay->over || replay->count > 0;
+}
+
 /* One that begins there and has not begun: topics chosen together are read together. */
 static struct replay *find(struct position *position, event_id after) {
     if (list_empty(&position->replays))
         return NULL;
     struct replay *last = CONTAINER_OF(position->replays.prev, struct replay, link);
-    bool begun = last->asked || last->over || last->count > 0;
-    return !begun && last->after == after ? last : NULL;
+    return !has_begun(last) && last->after == after ? last : NULL;
+}
+
+bool replay_has(struct position *position, struct str name, event_id after) {
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
+        struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        for (size_t i = 0; i < replay->ntopics; i++) {
+            struct replay_topic *topic = &replay->topics[i];
+            if (topic->upto == 0 || !str_eq(topic->name, name))
+                continue;
+            if (has_begun(replay) || replay->after <= after)
+                return true;
+            topic->upto = 0; /* it is to begin earlier */
+        }
+    }
+    return false;
 }
 
 void replay_add(struct position *position, struct topic *topic, event_id after) {

@@ -17,7 +17,7 @@ struct replay_entry {
 
 struct replay_topic {
     struct str name;
-    event_id upto; /* beyond it the topic has its events itself */
+    event_id upto; /* beyond it the topic has its events itself; 0: its events are not wanted */
 };
 
 struct replay {
@@ -43,6 +43,10 @@ struct replay {
 
 /* The topic's events beyond `after` that are in the store only come first. */
 void replay_add(struct position *position, struct topic *topic, event_id after);
+/* Whether the topic is in a replay of the position already, and is better left there. */
+bool replay_has(struct position *position, struct str name, event_id after);
+/* An entry of a topic that was left meanwhile. */
+bool replay_skips(const struct replay *replay, uint64_t entry);
 /* Has the next page read when this one is used up. False: all has been read. */
 bool replay_advance(struct replay *replay);
 void replay_free(struct replay *replay);

@@ -95,6 +95,8 @@ static bool find_first(struct head *head, struct interest *interest, bool skips)
 
 /* The same of a replay. */
 static bool find_replayed(struct head *head) {
+    while (head->next < head->replay->count && replay_skips(head->replay, head->next))
+        head->next++;
     if (head->next >= head->replay->count)
         return false;
     head->id = head->replay->entries[head->next].id;
