@@ -584,7 +584,7 @@ static void a_reader_that_goes_awaits_its_commits(void **state) {
     (void)state;
     struct loop loop;
     struct reader reader;
-    struct sent sent[5];
+    static struct sent sent[5];
     told = 0;
     assert_int_equal(loop_init(&loop), 0);
     reader_init(&reader, &loop);
