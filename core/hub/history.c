@@ -77,9 +77,10 @@ bool history_next(struct str *records, struct str *text, struct str *key) {
 
 static void on_page(struct page *page) {
     struct fetch *fetch = page->arg;
+    struct reader *reader = fetch->reader;
     hub_lock();
-    loop_post(fetch->reader->loop, &fetch->mail);
-    fetch->reader->outstanding--;
+    loop_post(reader->loop, &fetch->mail); /* from here on it may be gone */
+    reader->outstanding--;
     pthread_cond_broadcast(&hub.done);
     hub_unlock();
 }
