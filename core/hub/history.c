@@ -27,8 +27,11 @@ static struct topic *find_topic(struct str text) {
     return name ? name->topic : NULL;
 }
 
-/* Whether the store has events that the topic does not have, and that are asked for. */
-static bool is_stored(const struct topic *topic, const struct history *history) {
+/* Whether the store has events that the topic does not have, and that are asked for: `n` are there.
+ */
+static bool is_stored(const struct topic *topic, const struct history *history, uint64_t n) {
+    if (!history->from_id && n > history->limit) /* the newest ones are */
+        return false;
     event_id after = history->from_id ? history->after : 0;
     return topic->stored && after < topic->floor && topic->stored_last > after;
 }
@@ -36,14 +39,14 @@ static bool is_stored(const struct topic *topic, const struct history *history) 
 bool history_read(struct history *history, struct str name) {
     hub_lock();
     struct topic *topic = find_topic(name);
-    if (topic && is_stored(topic, history)) {
-        hub_unlock();
-        return false;
-    }
     if (topic) {
         uint64_t first = history->from_id ? topic_after(topic, history->after) : topic->first;
         uint64_t end = history->before > 0 ? topic_after(topic, history->before - 1) : first;
         uint64_t n = end > first ? end - first : 0;
+        if (is_stored(topic, history, n)) {
+            hub_unlock();
+            return false;
+        }
         history->more = n > history->limit;
         if (history->more && history->from_id)
             end = first + history->limit;

@@ -566,6 +566,8 @@ static void history_crosses_a_restart(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(read_history(cases[i].history), cases[i].expected);
     fault_arm("store_read", UV_EIO, 0, 1);
+    struct history newest = {.before = none, .limit = 1}; /* memory has more than that */
+    assert_string_equal(read_history(newest), "5...");
     assert_string_equal(read_history(cases[0].history), "error");
     assert_string_equal(read_history(cases[0].history), "12345");
 }
