@@ -302,8 +302,10 @@ static void leave(struct client_model *client) {
     taker_remove(&client->taker, choices[choice]);
     note_waiting();
     for (size_t t = 0; t < TOPICS; t++)
-        if (covers(choice, t) && !wants(client, t))
+        if (covers(choice, t) && !wants(client, t)) {
             forgive(client, t, model.lens[t]);
+            client->owed = false; /* it may have been this one's */
+        }
 }
 
 static void begin(struct client_model *client, enum overflow overflow, uint32_t limit) {
