@@ -36,6 +36,45 @@ static void append_entry(struct replay *replay, size_t i) {
     slab->len += (uint32_t)n;
 }
 
+static bool memory_has(struct str name, struct str key) {
+    const struct name *found = name_find(hub.names, name);
+    return found && found->topic && topic_has_key(found->topic, key);
+}
+
+/* Notes the topic and key of the entry at `out`; true: it was there. */
+static bool note_key(struct map *seen, struct map_node *node, char *out, uint32_t topic,
+                     struct str key) {
+    memcpy(out, &topic, sizeof topic);
+    memcpy(out + sizeof topic, key.ptr, key.len);
+    struct str text = {out, sizeof topic + key.len};
+    if (map_find(seen, text))
+        return true;
+    map_insert(seen, node, text);
+    return false;
+}
+
+/* From the newest on. What a later page has is not known: of each page the newest comes. */
+static void mark_superseded(struct replay *replay) {
+    const struct page *page = &replay->page;
+    struct map seen;
+    struct map_node *nodes = mem_alloc((replay->count + 1) * sizeof *nodes);
+    char *keys = mem_alloc(page->bytes.len + page->count * sizeof(uint32_t) + 1), *at = keys;
+    map_init(&seen);
+    for (size_t i = replay->count; i-- > 0;) {
+        struct replay_entry *entry = &replay->entries[i];
+        uint32_t topic = page->entries[entry->page].topic;
+        struct str key = page_key(page, entry->page);
+        if (key.len == 0)
+            continue;
+        entry->superseded =
+            note_key(&seen, &nodes[i], at, topic, key) || memory_has(replay->names[topic], key);
+        at += sizeof topic + key.len;
+    }
+    map_fini(&seen);
+    free(nodes);
+    free(keys);
+}
+
 static void take_page(struct replay *replay) {
     const struct page *page = &replay->page;
     size_t room = page->count * ENTRY_OVERHEAD + page->bytes.len;
@@ -43,6 +82,8 @@ static void take_page(struct replay *replay) {
     replay->entries = mem_resize(replay->entries, page->count * sizeof *replay->entries);
     for (size_t i = 0; i < page->count; i++)
         append_entry(replay, i);
+    if (replay->position->overflow == OVERFLOW_CONFLATE)
+        mark_superseded(replay);
     replay->over = !page->more;
     replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
     if (page->floor > 0)
@@ -114,8 +155,8 @@ static void ask(struct replay *replay) {
 }
 
 bool replay_skips(const struct replay *replay, uint64_t entry) {
-    uint32_t topic = replay->page.entries[replay->entries[entry].page].topic;
-    return replay->topics[topic].upto == 0;
+    const struct replay_entry *at = &replay->entries[entry];
+    return at->superseded || replay->topics[replay->page.entries[at->page].topic].upto == 0;
 }
 
 bool replay_advance(struct replay *replay) {

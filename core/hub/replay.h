@@ -13,6 +13,7 @@ struct replay_entry {
     event_id id;
     uint32_t off, len; /* in the slab: a chunk, as a topic's entries are */
     uint32_t page;     /* its number in the page */
+    bool superseded;   /* a newer one of the page, or in memory, has the same key */
 };
 
 struct replay_topic {
@@ -45,7 +46,7 @@ struct replay {
 void replay_add(struct position *position, struct topic *topic, event_id after);
 /* Whether the topic is in a replay of the position already, and is better left there. */
 bool replay_has(struct position *position, struct str name, event_id after);
-/* An entry of a topic that was left meanwhile. */
+/* An entry of a topic that was left meanwhile, or for who conflates a superseded one. */
 bool replay_skips(const struct replay *replay, uint64_t entry);
 /* Has the next page read when this one is used up. False: all has been read. */
 bool replay_advance(struct replay *replay);

@@ -154,6 +154,10 @@ static void drop_key(struct topic *topic, struct key *key) {
     free(key);
 }
 
+bool topic_has_key(const struct topic *topic, struct str key) {
+    return map_find(&topic->keys, key) != NULL;
+}
+
 /* The key of the entry at `ordinal`, whose older one is superseded from now on. */
 static struct key *supersede(struct topic *topic, struct str text, uint64_t ordinal) {
     struct key *key = take_key(topic, text);
