@@ -291,6 +291,7 @@ static void forget_stored(struct topic *topic) {
     char text[NAME_MAX_BYTES];
     store_forget(hub.store, (struct str){text, name_text(topic->name, text)});
     topic->stored = false;
+    topic->forgotten = topic->stored_last;
     if (topic->stored_last <= topic->floor)
         return;
     topic->floor = topic->stored_last;

@@ -70,7 +70,7 @@ static void place_stored(struct interest *interest, const struct position_choice
     event_id after = interest->after;
     bool covered = has_prefix_of(position, topic) && replay_has(position, name, after);
     if (topic->stored_last > after && !covered)
-        replay_add(position, interest->topic, after);
+        replay_add(position, interest->topic, after, choice->tell);
     if (choice->tell && after < topic->stored_from)
         position_note_gap(position, topic->stored_reason, topic->stored_from);
 }

@@ -75,6 +75,30 @@ static void mark_superseded(struct replay *replay) {
     free(keys);
 }
 
+/* Something is missing. Who begins with the earliest there is misses only what goes from then on.
+ */
+static void note_gap(struct replay *replay, enum gap_reason reason, event_id id) {
+    if (replay->tell || replay->begun) {
+        if (id > replay->untold)
+            position_note_gap(replay->position, reason, id);
+    } else if (id > replay->untold) {
+        replay->untold = id;
+    }
+}
+
+/* What has become too old while page after page was read is not in this one. */
+static void tell_forgotten(struct replay *replay) {
+    for (size_t i = 0; i < replay->ntopics; i++) {
+        const struct replay_topic *of = &replay->topics[i];
+        if (of->upto <= replay->page.after)
+            continue;
+        const struct name *name = name_find(hub.names, of->name);
+        event_id gone = name && name->topic ? name->topic->forgotten : of->upto;
+        if (gone > replay->page.after)
+            note_gap(replay, GAP_EXPIRED, gone < of->upto ? gone : of->upto);
+    }
+}
+
 static void take_page(struct replay *replay) {
     const struct page *page = &replay->page;
     size_t room = page->count * ENTRY_OVERHEAD + page->bytes.len;
@@ -86,8 +110,10 @@ static void take_page(struct replay *replay) {
         mark_superseded(replay);
     replay->over = !page->more;
     replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
+    tell_forgotten(replay);
     if (page->floor > 0)
-        position_note_gap(replay->position, GAP_TRIMMED, page->floor);
+        note_gap(replay, GAP_TRIMMED, page->floor);
+    replay->begun = true;
 }
 
 static void give_up(struct replay *replay, int error) {
@@ -172,9 +198,10 @@ bool replay_advance(struct replay *replay) {
 
 /* --- life --- */
 
-static struct replay *make(struct position *position, event_id after) {
+static struct replay *make(struct position *position, event_id after, bool tell) {
     struct replay *replay = mem_zalloc(sizeof *replay);
     replay->position = position;
+    replay->tell = tell;
     replay->after = replay->covered = after;
     replay->mail.run = on_mail;
     list_push(&position->replays, &replay->link);
@@ -186,11 +213,11 @@ static bool has_begun(const struct replay *replay) {
 }
 
 /* One that begins there and has not begun: topics chosen together are read together. */
-static struct replay *find(struct position *position, event_id after) {
+static struct replay *find(struct position *position, event_id after, bool tell) {
     if (list_empty(&position->replays))
         return NULL;
     struct replay *last = CONTAINER_OF(position->replays.prev, struct replay, link);
-    return !has_begun(last) && last->after == after ? last : NULL;
+    return !has_begun(last) && last->after == after && last->tell == tell ? last : NULL;
 }
 
 bool replay_has(struct position *position, struct str name, event_id after) {
@@ -208,10 +235,10 @@ bool replay_has(struct position *position, struct str name, event_id after) {
     return false;
 }
 
-void replay_add(struct position *position, struct topic *topic, event_id after) {
-    struct replay *replay = find(position, after);
+void replay_add(struct position *position, struct topic *topic, event_id after, bool tell) {
+    struct replay *replay = find(position, after, tell);
     if (replay == NULL)
-        replay = make(position, after);
+        replay = make(position, after, tell);
     char text[NAME_MAX_BYTES];
     size_t n = replay->ntopics++, len = name_text(topic->name, text);
     replay->names = mem_resize(replay->names, replay->ntopics * sizeof *replay->names);

@@ -36,14 +36,18 @@ struct replay {
     bool asked;       /* a page is being read, */
     bool arrived;     /* or is here, and its mail under way */
     bool over;        /* the last page is here */
+    bool tell;        /* what is missing before the first event is told, */
+    bool begun;       /* and the first page is here; */
+    event_id untold;  /* if it is not: up to here */
     bool left;        /* nobody waits for that page any more */
     struct mail mail;
 };
 
 /* All under the hub's lock. */
 
-/* The topic's events beyond `after` that are in the store only come first. */
-void replay_add(struct position *position, struct topic *topic, event_id after);
+/* The topic's events beyond `after` that are in the store only come first; `tell`: so does a gap,
+ * if some are missing. */
+void replay_add(struct position *position, struct topic *topic, event_id after, bool tell);
 /* Whether the topic is in a replay of the position already, and is better left there. */
 bool replay_has(struct position *position, struct str name, event_id after);
 /* An entry of a topic that was left meanwhile, or for who conflates a superseded one. */

@@ -50,6 +50,7 @@ struct topic {
     event_id stored_from; /* up to here it has no more than others left: who has read no further has
                              missed something, */
     uint8_t stored_reason; /* and why */
+    event_id forgotten;    /* what the store had up to here was too old */
     uint32_t committing;   /* events of it that the store has yet to commit */
     unsigned rules;        /* the hub's, when `keep` and `durable` were last looked up */
     uint32_t holds;        /* positions and waiting publishers that refer to it */

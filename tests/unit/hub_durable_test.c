@@ -407,6 +407,10 @@ static void what_the_store_has_trimmed_is_told(void **state) {
     assert_string_equal(durable_take(&rig, &other, 3), "4 5 6");
     assert_true(other.position.resumed);
     assert_false(taker.position.resumed);
+    taker_remove(&other, "d");
+    taker_add_from(&other, "d", 0, false); /* the earliest there is: nothing is missing */
+    other.last = 0;
+    assert_string_equal(durable_take(&rig, &other, 3), "4 5 6");
 }
 
 /* What memory had to give up the store still has. */
@@ -488,6 +492,32 @@ static void a_topic_made_anew_tells_what_went(void **state) {
     durable_publish(&rig, "d");
     taker_add_from(&taker, "d", first, true);
     assert_string_equal(durable_take(&rig, &taker, 2), "expired:null 3");
+}
+
+/* Between two pages, by name and by a prefix: the second page is not there any more. */
+static void what_is_forgotten_while_it_is_read_is_told(void **state) {
+    (void)state;
+    static struct sent sent[MANY];
+    for (int i = 0; i < MANY; i++)
+        durable_send(&rig, &sent[i], "d", NULL, PAD);
+    durable_wait(&rig, &sent[MANY - 1]);
+    restart_and_keep_all();
+    taker.room = other.room = 1000;
+    taker_add_from(&taker, "d", 0, false);
+    taker_add_from(&other, "*", 0, false);
+    while (!taker.blocked || !other.blocked)
+        durable_turn(&rig);
+    hub_rig_pass(&rig, HOUR + 1000);
+    hub_rig_pass(&rig, 2000);
+    durable_publish(&rig, "e"); /* behind what forgets it */
+    taker_resume(&taker, SIZE_MAX);
+    taker_resume(&other, SIZE_MAX);
+    while (!list_empty(&taker.position.replays) || !list_empty(&other.position.replays))
+        durable_turn(&rig);
+    assert_non_null(strstr(durable_take(&rig, &taker, 2), " expired:null"));
+    char end[40];
+    snprintf(end, sizeof end, " expired:null %d", MANY + 1);
+    assert_non_null(strstr(durable_take(&rig, &other, 2), end));
 }
 
 /* --- rules that change --- */
@@ -651,6 +681,7 @@ int main(void) {
         TEST(nothing_is_forgotten_that_no_rule_speaks_of),
         TEST(what_is_under_way_is_not_forgotten),
         TEST(a_topic_made_anew_tells_what_went),
+        TEST(what_is_forgotten_while_it_is_read_is_told),
         TEST(a_topic_that_is_durable_no_more),
         TEST(order_holds_while_rules_change),
         TEST(history_crosses_a_restart),
