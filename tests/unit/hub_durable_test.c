@@ -430,6 +430,26 @@ static void what_memory_gives_up_the_store_has(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 1), "4");
 }
 
+/* One topic has its events itself from where the other still needs the store. */
+static void each_topic_has_a_border_of_its_own(void **state) {
+    (void)state;
+    durable_publish(&rig, "d");
+    durable_publish(&rig, "e");
+    restart_and_keep_all();
+    durable_publish(&rig, "d");
+    durable_publish(&rig, "e");
+    hub_lock();
+    struct topic *topic = hub_topic(STR("e"));
+    topic_trim(topic, topic->next);
+    hub_unlock();
+    durable_publish(&rig, "d");
+    taker_add_from(&taker, "d", 0, false);
+    taker_add_from(&taker, "e", 0, false);
+    taker_add_from(&other, "*", 0, false);
+    assert_string_equal(durable_take(&rig, &taker, 5), "1 2 3 4 5");
+    assert_string_equal(durable_take(&rig, &other, 5), "1 2 3 4 5");
+}
+
 enum { HOUR = 3600000 };
 
 static void what_nobody_publishes_to_is_forgotten(void **state) {
@@ -625,6 +645,25 @@ static void history_crosses_a_restart(void **state) {
     assert_string_equal(read_history(cases[0].history), "12345");
 }
 
+/* More than a page, and one that fails behind the first. */
+static void history_is_read_page_by_page(void **state) {
+    (void)state;
+    static struct sent sent[MANY];
+    for (int i = 0; i < MANY; i++)
+        durable_send(&rig, &sent[i], "d", NULL, PAD);
+    durable_wait(&rig, &sent[MANY - 1]);
+    restart_and_keep_all();
+    const event_id none = EVENT_ID_NONE, from = sent[99].publication.id;
+    assert_string_equal(read_history((struct history){.before = none, .limit = 2}), "11991200...");
+    struct history rest = {.from_id = true, .after = from, .before = none, .limit = MANY};
+    const char *all = read_history(rest);
+    assert_memory_equal(all, "101102103", 9);
+    assert_int_equal(strlen(all), 899 * 3 + 201 * 4);
+    assert_string_equal(all + strlen(all) - 8, "11991200");
+    fault_arm("store_read", UV_EIO, 1, 1);
+    assert_non_null(strstr(read_history(rest), "error"));
+}
+
 /* --- the end of a reader --- */
 
 static int told;
@@ -677,6 +716,7 @@ int main(void) {
         TEST(a_page_that_fails_is_told),
         TEST(what_the_store_has_trimmed_is_told),
         TEST(what_memory_gives_up_the_store_has),
+        TEST(each_topic_has_a_border_of_its_own),
         TEST(what_nobody_publishes_to_is_forgotten),
         TEST(nothing_is_forgotten_that_no_rule_speaks_of),
         TEST(what_is_under_way_is_not_forgotten),
@@ -685,6 +725,7 @@ int main(void) {
         TEST(a_topic_that_is_durable_no_more),
         TEST(order_holds_while_rules_change),
         TEST(history_crosses_a_restart),
+        TEST(history_is_read_page_by_page),
         TEST(a_reader_that_goes_awaits_its_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
