@@ -8,10 +8,9 @@
  *
  * Giving back and taking are two or three stores. From time to time pool_trim looks whether whole
  * chunks are among the free blocks, and returns their memory to the system: after its busiest
- * moment a server does not keep what that took. A chunk begins at a multiple of
- * its length, so a block finds its chunk by its address. Chunks lie in regions, which are address
- * space only: what is not used of one takes no memory. One thread only: each loop has one, and each
- * Lua state.
+ * moment a server does not keep what that took. A chunk begins at a multiple of its length, so a
+ * block finds its chunk by its address. Chunks lie in regions, which are address space only: what
+ * is not used of one takes no memory. One thread only: each loop has one, and each Lua state.
  *
  * Under AddressSanitizer every block is malloc's, so that a use after free is seen. */
 #include "base/pool.h"

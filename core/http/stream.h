@@ -89,7 +89,7 @@ struct stream {
     struct sse *sse;           /* text/event-stream: heartbeat and opening events; NULL: not SSE */
     uint64_t id;
     uint64_t received;  /* body bytes so far */
-    uint64_t sent;      /* body bytes of the answer */
+    uint64_t sent;      /* body bytes of the answer; of ready-made chunks their size lines too */
     int64_t length;     /* declared Content-Length of the answer, -1 none */
     uint64_t started;   /* ms on the loop's clock */
     uint64_t wrote;     /* when body bytes were last written, the same */

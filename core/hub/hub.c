@@ -1,17 +1,15 @@
 /* hub: all topics of the process, and the order of their events.
  *
- *     hub_publish --> id and append, under one lock --> feeds marked --> workers woken
- *          |  \--policy block, wait--> waiting --caught up, or time over--^
- *          \--durable--> pending --committed--^
+ *     hub_topic --> made, with the rules that hold for it --> kept while it has events, readers, or
+ *     events in the store --> gone: its largest id is the floor of topics made anew
  *
- * One lock covers giving an id and appending, so that whoever sees an id has everything before it
- * within reach. A durable event has its id when it is queued and becomes visible with its commit;
- * `hub_horizon` is the smallest id given and not visible yet, and a subscriber of several topics
- * never reads past it.
+ * One lock covers giving an id and appending (publication.c), so that whoever sees an id has
+ * everything before it within reach. Here are the topics by name, the rules that say what they
+ * keep, and what makes them smaller: age, the limit on what all take together, beyond which those
+ * that nobody has read for longest give way, and the end of those that nobody needs.
  *
  * Nothing here is sent to anybody: workers are told that a topic has news, each sends to its own
- * subscribers from their positions (reader.c). What topics take together has a limit, beyond which
- * those that nobody has read for longest give way.
+ * subscribers from their positions (reader.c).
  *
  * One object per process. It must not know of streams, nor of Lua. */
 #include "hub/hub.h"
@@ -327,7 +325,7 @@ static void on_age(struct timer *timer) {
 /* Many small blocks have been freed: without a word the allocator keeps them. */
 static bool has_shrunk(void) {
     uint64_t now = memory();
-    bool shrunk = hub.peak - now > SHRUNK_BYTES && now < hub.peak / 2;
+    bool shrunk = now < hub.peak / 2 && hub.peak - now > SHRUNK_BYTES;
     if (shrunk || now > hub.peak)
         hub.peak = now;
     return shrunk;

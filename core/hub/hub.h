@@ -73,8 +73,8 @@ struct hub {
     event_id expired; /* the largest id in topics that are gone */
     struct name *names;
     struct list readers;
-    struct list unread;   /* topics with entries, the longest unread first */
-    struct wheel ages;    /* wall ms */
+    struct list unread;   /* all topics, the longest unread first */
+    struct wheel ages;    /* when topics are looked at: monotonic ms */
     struct list pending;  /* publications: durable and not committed yet, by id */
     struct list waiting;  /* publications: for positions with the policy block */
     struct list blocking; /* positions with that policy */
@@ -108,8 +108,6 @@ event_id hub_floor(struct str prefix, enum gap_reason *reason);
 void hub_stored(struct topic *topic, event_id id);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);
-/* The smallest id that was given and is not yet visible; EVENT_ID_NONE: all are. */
-event_id hub_horizon(void);
 /* Streams subscribed to exactly this name, or to a prefix of it. */
 uint32_t hub_streams(const struct name *name);
 

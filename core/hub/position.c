@@ -476,7 +476,6 @@ void position_init(struct position *position, struct reader *reader,
     list_init(&position->news);
     list_init(&position->replays);
     list_init(&position->in_blocking);
-    list_push(&reader->positions, &position->in_reader);
     counter_up(&reader->counters.subscribers, 1);
 }
 
@@ -511,7 +510,6 @@ void position_fini(struct position *position) {
         publications_go_on(position->reader);
     hub_unlock();
     list_remove(&position->in_queue);
-    list_remove(&position->in_reader);
     if (position->found)
         map_fini(position->found);
     free(position->found);

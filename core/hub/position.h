@@ -46,8 +46,7 @@ struct position_limit {
 struct position {
     const struct position_ops *ops;
     struct reader *reader;
-    struct list in_reader; /* reader->positions */
-    struct list in_queue;  /* the reader's: to be served, or held back by the horizon */
+    struct list in_queue; /* the reader's: to be served, or held back by the horizon */
     struct list interests;
     struct list prefixes; /* struct prefix_interest */
     struct list news;

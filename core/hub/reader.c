@@ -292,7 +292,6 @@ void reader_init(struct reader *reader, struct loop *loop) {
     timer_init(&reader->tick, on_tick);
     list_init(&reader->dirty);
     list_init(&reader->expelled);
-    list_init(&reader->positions);
     list_init(&reader->batch);
     list_init(&reader->to_tell);
     list_init(&reader->ready);

@@ -45,7 +45,6 @@ struct reader {
     uint32_t outstanding; /* publications and fetches that will be done later */
     struct mail mail;
     struct chore chore;
-    struct list positions;
     struct list batch;   /* feeds whose news are being told */
     struct feed *told;   /* the first of them, */
     struct list to_tell; /* and its interests that have not been */

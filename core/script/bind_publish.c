@@ -1,4 +1,4 @@
-/* bind_publish: topics for Lua: publishing, what they keep, their history, who is there.
+/* bind_publish: topics for Lua: publishing, what they keep, who is there.
  *
  * A publish that need not wait is done in the call, on the stack. One that does (a durable topic, a
  * subscriber with the policy block) is copied and parks its task; if the task is cancelled
