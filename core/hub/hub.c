@@ -46,6 +46,7 @@ static void init(void) {
     list_init(&hub.readers);
     list_init(&hub.unread);
     list_init(&hub.pending);
+    list_init(&hub.staged);
     list_init(&hub.waiting);
     list_init(&hub.blocking);
 }

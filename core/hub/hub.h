@@ -76,6 +76,7 @@ struct hub {
     struct list unread;   /* all topics, the longest unread first */
     struct wheel ages;    /* when topics are looked at: monotonic ms */
     struct list pending;  /* publications: durable and not committed yet, by id */
+    struct list staged;   /* ... of them the store's part of those it has not been given */
     struct list waiting;  /* publications: for positions with the policy block */
     struct list blocking; /* positions with that policy */
     struct store *store;  /* for durable topics; NULL: memory only */

@@ -2,10 +2,15 @@
  *
  *     send --> [waiting: a subscriber with the policy block is behind] --> append --> done
  *                      \--time over: that subscriber has to go--^   |
- *                                          durable: [pending: the commit]--^
+ *                        durable: [staged: the turn's end] -> [pending: the commit]--^
  *
- * Giving the id and appending are one step under the hub's lock; so is telling the workers. Whoever
- * waits is told of the end on its own loop. Belongs to who publishes. */
+ * Giving the id and appending are one step under the hub's lock; so is telling the workers. What a
+ * turn publishes to durable topics goes to the store in one piece, in order of ids whichever worker
+ * gave them, and so into one commit; its publishers are told together, and what they publish next
+ * is one piece again. Were they told one by one, the first would begin a commit of its own while
+ * the others still wake up, and every second commit would be for one event.
+ *
+ * Whoever waits is told of the end on its own loop. Belongs to who publishes. */
 #include "hub/publication.h"
 
 #include "base/clock.h"
@@ -43,21 +48,37 @@ static void append_now(struct publication *publication, struct reader *self) {
 
 /* --- publishing later --- */
 
-static void on_done(struct mail *mail) {
-    struct publication *publication = CONTAINER_OF(mail, struct publication, mail);
-    timer_clear(&publication->deadline);
-    publication->done(publication, publication->error);
+/* On the reader's loop. */
+static void tell_publishers(struct reader *reader) {
+    struct list completed, *node;
+    list_init(&completed);
+    hub_lock();
+    list_splice(&completed, &reader->completed);
+    hub_unlock();
+    while ((node = list_pop(&completed)) != NULL) {
+        struct publication *publication = CONTAINER_OF(node, struct publication, link);
+        timer_clear(&publication->deadline);
+        publication->done(publication, publication->error);
+    }
 }
 
-/* Tells the publisher, on its own loop. */
+void publications_on_mail(struct mail *mail) {
+    tell_publishers(CONTAINER_OF(mail, struct reader, completion));
+}
+
+/* The publisher is told with those of its worker that come next, see post_completed. */
 static void complete(struct publication *publication, int error) {
-    list_remove(&publication->link);
     publication->error = error;
     publication->at->holds--;
     hub_release_topic(publication->at);
+    list_remove(&publication->link);
+    list_push(&publication->reader->completed, &publication->link);
     publication->reader->outstanding--;
-    loop_post(publication->reader->loop, &publication->mail);
-    pthread_cond_broadcast(&hub.done);
+}
+
+static void post_completed(struct reader *reader) {
+    if (!list_empty(&reader->completed))
+        loop_post(reader->loop, &reader->completion);
 }
 
 static int send_later(struct publication *publication, struct list *where) {
@@ -69,32 +90,51 @@ static int send_later(struct publication *publication, struct list *where) {
 
 /* --- durable topics --- */
 
-/* The horizon has moved: positions that waited for it go on. */
-static void wake_held(void) {
+/* A piece has been committed: publishers are told, and positions that waited for the horizon. */
+static void end_piece(void) {
     for (struct list *at = hub.readers.next; at != &hub.readers; at = at->next) {
         struct reader *reader = CONTAINER_OF(at, struct reader, all);
+        post_completed(reader);
         if (reader->holding)
             reader_wake(reader, NULL);
         reader->holding = false;
     }
+    pthread_cond_broadcast(&hub.done);
 }
 
 /* On the store's thread, in order of ids. */
 static void on_stored(struct stored_event *stored, int error) {
     struct publication *publication = CONTAINER_OF(stored, struct publication, stored);
     hub_lock();
-    list_remove(&publication->link);
+    bool last = publication->ends_piece;
     publication->at->committing--;
     if (error == 0) {
         hub_stored(publication->at, publication->id);
         append(publication, NULL);
     }
-    wake_held();
     complete(publication, error);
+    if (last)
+        end_piece();
     hub_unlock();
 }
 
-static void store_event(struct publication *publication) {
+/* From any worker: all that is staged, so that the store has it in order of ids. */
+static void submit(void) {
+    if (list_empty(&hub.staged))
+        return;
+    struct store_op *last = CONTAINER_OF(hub.staged.prev, struct store_op, link);
+    CONTAINER_OF(last, struct publication, stored.op)->ends_piece = true;
+    store_append(hub.store, &hub.staged);
+}
+
+void publications_on_turn_end(struct chore *chore) {
+    (void)chore;
+    hub_lock();
+    submit();
+    hub_unlock();
+}
+
+static void stage(struct publication *publication, struct reader *self) {
     const struct topic_keep *keep = &publication->at->keep;
     uint64_t now = event_id_ms(publication->id = hub_next_id());
     publication->stored =
@@ -108,7 +148,8 @@ static void store_event(struct publication *publication) {
     list_remove(&publication->link);
     list_push(&hub.pending, &publication->link);
     publication->at->committing++;
-    store_append(hub.store, &publication->stored);
+    list_push(&hub.staged, &publication->stored.op.link);
+    loop_chore(self->loop, &self->turn_end);
 }
 
 /* So is one whose events are still being committed: ids of a topic grow. */
@@ -138,12 +179,14 @@ static bool others_wait(const struct topic *topic, const struct publication *bef
 }
 
 static void go_on(struct publication *publication, struct reader *self) {
+    publication->waiting = false;
     if (is_durable(publication->at)) {
-        store_event(publication);
+        stage(publication, self);
         return;
     }
     append_now(publication, self);
     complete(publication, 0);
+    post_completed(publication->reader);
 }
 
 void publications_go_on(struct reader *self) {
@@ -173,7 +216,7 @@ static void expel(const struct topic *topic, struct reader *self) {
 static void on_deadline(struct timer *timer) {
     struct publication *publication = CONTAINER_OF(timer, struct publication, deadline);
     hub_lock();
-    if (!list_empty(&publication->link)) {
+    if (publication->waiting) {
         expel(publication->at, publication->reader);
         publications_go_on(publication->reader);
     }
@@ -188,15 +231,20 @@ void publications_finish(struct reader *reader) {
         if (publication->reader == reader)
             go_on(publication, reader);
     }
+    submit();
     while (reader->outstanding > 0)
         pthread_cond_wait(&hub.done, &hub.lock);
+    hub_unlock();
+    loop_retract(reader->loop, &reader->completion);
+    tell_publishers(reader);
+    hub_lock();
 }
 
 int publication_send(struct publication *publication, struct reader *reader) {
     int rc = 0;
     hub_lock();
     publication->reader = reader;
-    publication->mail = (struct mail){.run = on_done};
+    publication->waiting = publication->ends_piece = false;
     list_init(&publication->link);
     timer_init(&publication->deadline, on_deadline);
     struct topic *topic = publication->at = hub_topic(publication->topic);
@@ -205,10 +253,11 @@ int publication_send(struct publication *publication, struct reader *reader) {
         rc = PUBLICATION_WOULD_WAIT;
     } else if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {
         rc = send_later(publication, &hub.waiting);
+        publication->waiting = true;
         loop_timer(reader->loop, &publication->deadline, publication->wait_ms);
     } else if (is_durable(topic)) {
         rc = send_later(publication, &hub.pending);
-        store_event(publication);
+        stage(publication, reader);
     } else {
         append_now(publication, reader);
     }

@@ -17,10 +17,11 @@ struct publication {
     /* The rest is the hub's. */
     struct reader *reader;
     struct topic *at;
-    struct list link; /* hub.waiting or hub.pending */
+    struct list link; /* hub.waiting, hub.pending, or its reader's completed */
     struct timer deadline;
-    struct mail mail;
     struct stored_event stored;
+    bool waiting;    /* in hub.waiting, until `deadline` */
+    bool ends_piece; /* the last that the store was given at once */
     int error;
 };
 
@@ -37,8 +38,12 @@ int publication_send(struct publication *publication, struct reader *reader);
 
 /* A position with the policy block has caught up, or is gone: who waited for it goes on. */
 void publications_go_on(struct reader *self);
-/* The reader's loop has ended: what waits is sent, and awaited. */
+/* The reader's loop has ended: what waits is sent, awaited, and its publishers are told. Gives up
+ * the lock meanwhile. */
 void publications_finish(struct reader *reader);
+/* Of a reader: publishers are to be told; the turn ends. */
+void publications_on_mail(struct mail *mail);
+void publications_on_turn_end(struct chore *chore);
 /* The newest id up to which every event is visible, or failed: what is still to be committed lies
  * beyond. */
 event_id publications_visible(void);

@@ -287,8 +287,11 @@ void reader_keep_time(struct reader *reader) {
 }
 
 void reader_init(struct reader *reader, struct loop *loop) {
-    *reader = (struct reader){.loop = loop, .mail = {.run = on_mail}};
+    *reader = (struct reader){
+        .loop = loop, .mail = {.run = on_mail}, .completion = {.run = publications_on_mail}};
     chore_init(&reader->chore, run);
+    chore_init(&reader->turn_end, publications_on_turn_end);
+    list_init(&reader->completed);
     timer_init(&reader->tick, on_tick);
     list_init(&reader->dirty);
     list_init(&reader->expelled);
@@ -310,6 +313,7 @@ void reader_fini(struct reader *reader) {
     hub_unlock();
     timer_clear(&reader->tick);
     chore_clear(&reader->chore);
+    chore_clear(&reader->turn_end);
     buf_fini(&reader->span.text);
     free(reader->heads);
 }

@@ -37,12 +37,15 @@ struct prefix_interest {
 
 struct reader {
     struct loop *loop;
-    struct list all;      /* hub.readers */
-    struct list dirty;    /* feeds with news; under the hub's lock, as are the next four */
-    struct list expelled; /* positions that a publisher has waited for in vain */
-    bool woken;           /* the mail is under way, or the chore due */
-    bool holding;         /* a position waits for what is not visible yet */
-    uint32_t outstanding; /* publications and fetches that will be done later */
+    struct list all;       /* hub.readers */
+    struct list dirty;     /* feeds with news; under the hub's lock, as are the next four */
+    struct list expelled;  /* positions that a publisher has waited for in vain */
+    bool woken;            /* the mail is under way, or the chore due */
+    bool holding;          /* a position waits for what is not visible yet */
+    uint32_t outstanding;  /* publications and fetches that will be done later */
+    struct list completed; /* publications whose publishers are to be told, by */
+    struct mail completion;
+    struct chore turn_end; /* what was published to durable topics goes to the store */
     struct mail mail;
     struct chore chore;
     struct list batch;   /* feeds whose news are being told */

@@ -42,15 +42,22 @@ struct topic_op { /* a trim or a forget */
 
 /* --- queues --- */
 
-void store_queue_op(struct store *store, struct store_queue *queue, struct store_op *op, int kind) {
-    op->kind = kind;
+static void queue_ops(struct store *store, struct store_queue *queue, struct list *ops) {
     pthread_mutex_lock(&store->lock);
-    list_push(&queue->ops, &op->link);
+    list_splice(&queue->ops, ops);
     bool wake = queue->idle;
     queue->idle = false;
     pthread_mutex_unlock(&store->lock);
     if (wake)
         pthread_cond_signal(&queue->wake);
+}
+
+void store_queue_op(struct store *store, struct store_queue *queue, struct store_op *op, int kind) {
+    struct list one;
+    list_init(&one);
+    list_push(&one, &op->link);
+    op->kind = kind;
+    queue_ops(store, queue, &one);
 }
 
 /* Waits for work, and takes one or all of it. False: the store closes and nothing is left. */
@@ -69,8 +76,10 @@ static bool take(struct store *store, struct store_queue *queue, struct list *in
     return any;
 }
 
-void store_append(struct store *store, struct stored_event *event) {
-    store_queue_op(store, &store->writer, &event->op, OP_APPEND);
+void store_append(struct store *store, struct list *events) {
+    for (struct list *at = events->next; at != events; at = at->next)
+        CONTAINER_OF(at, struct store_op, link)->kind = OP_APPEND;
+    queue_ops(store, &store->writer, events);
 }
 
 static void queue_topic_op(struct store *store, struct str name, struct retention keep, int kind) {

@@ -80,8 +80,9 @@ struct stored_event {
     void (*done)(struct stored_event *event, int error);
 };
 
-/* Queues an event. From any thread, but in order of ids: the caller's lock sees to it. */
-void store_append(struct store *store, struct stored_event *event);
+/* Queues events, by their `op.link`, which are committed together; the list is empty afterwards.
+ * From any thread, but in order of ids: the caller's lock sees to it. */
+void store_append(struct store *store, struct list *events);
 /* Queues a new retention for a topic that nobody publishes to; `topic` is copied. For one the store
  * does not know it does nothing. A retention is not in the file: after a restart it is to be given
  * again, with the next event or with this. */

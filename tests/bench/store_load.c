@@ -22,8 +22,11 @@ static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 static long outstanding;
 
 static void send(struct stored_event *event) {
+    struct list one;
+    list_init(&one);
+    list_push(&one, &event->op.link);
     event->id = ++next_id;
-    store_append(store, event);
+    store_append(store, &one);
 }
 
 static void on_done(struct stored_event *event, int error) {

@@ -2,6 +2,7 @@
  * that loop. A held thread of the store waits within a `done`, as the store's own tests do it. */
 #include "durable_rig.h"
 
+#include "append_one.h"
 #include "base/fault.h"
 #include "base/log.h"
 
@@ -94,6 +95,7 @@ void durable_send(struct hub_rig *rig, struct sent *sent, const char *topic, con
     sent->publication = (struct publication){.topic = str_of(topic),
                                              .text = {sent->text, (size_t)n},
                                              .key = str_of(key),
+                                             .wait_ms = rig->wait_ms,
                                              .done = on_done};
     assert_int_equal(publication_send(&sent->publication, &rig->readers[0]), PUBLICATION_LATER);
     assert_int_equal(sent->done, 0);
@@ -180,7 +182,7 @@ void durable_hold_writer(void) {
     hold.event = (struct stored_event){.topic = STR("held"), .done = event_done};
     hub_lock();
     hold.event.id = hub_next_id();
-    store_append(store, &hold.event);
+    append_one(store, &hold.event);
     store_forget(store, hold.event.topic);
     hub_unlock();
     wait_until_reached();

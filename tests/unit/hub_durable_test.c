@@ -75,6 +75,49 @@ static void an_event_is_there_after_its_commit(void **state) {
     assert_int_equal(sent.publication.streams, 1);
 }
 
+/* Were each given to the store by itself, the first would be committed without the others. */
+static void a_turn_is_committed_in_one_piece(void **state) {
+    (void)state;
+    static struct sent sent[40];
+    fault_arm("store_commit", UV_EIO, 0, 1);
+    for (int i = 0; i < 40; i++)
+        durable_send(&rig, &sent[i], i % 2 ? "d" : "e", NULL, 0);
+    assert_int_equal(durable_wait(&rig, &sent[0]), UV_EIO);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(sent[i].done, 1); /* told together, too */
+        assert_int_equal(sent[i].error, UV_EIO);
+    }
+}
+
+/* The time to wait for who is behind is over when the event goes to the store. */
+static void a_slow_disk_is_no_slow_subscriber(void **state) {
+    (void)state;
+    struct sent sent;
+    struct taker slow;
+    durable_rig_rule("m", false, 3600000);
+    taker_init(&slow, &rig.readers[0], OVERFLOW_BLOCK, 1);
+    taker_add(&slow, "m");
+    taker_add(&slow, "d");
+    hub_rig_settle(&rig);
+    slow.blocked = true;
+    hub_rig_publish(&rig, "m", NULL);
+    hub_rig_settle(&rig);
+    rig.wait_ms = 100;
+    durable_send(&rig, &sent, "d", NULL, 0);
+    rig.wait_ms = 0;
+    durable_hold_writer();
+    taker_resume(&slow, SIZE_MAX);
+    hub_rig_settle(&rig); /* the event is with the store */
+    slow.blocked = true;
+    hub_rig_publish(&rig, "m", NULL);
+    hub_rig_pass(&rig, 200);
+    assert_false(slow.over);
+    durable_release();
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+    assert_false(slow.over);
+    taker_fini(&slow);
+}
+
 /* Who cannot wait is told so: the topic may just have become durable. */
 static void who_cannot_wait_sends_nothing(void **state) {
     (void)state;
@@ -699,6 +742,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_event_is_there_after_its_commit),
+        TEST(a_turn_is_committed_in_one_piece),
+        TEST(a_slow_disk_is_no_slow_subscriber),
         TEST(who_cannot_wait_sends_nothing),
         TEST(nobody_reads_past_what_is_to_come),
         TEST(what_fails_holds_nobody_up),

@@ -4,6 +4,7 @@
  * goes on above the last one. */
 #include "hub/store.h"
 
+#include "append_one.h"
 #include "store_rig.h"
 #include "table.h"
 
@@ -35,7 +36,7 @@ static void tell_and_go_on(struct stored_event *event, int error) {
     event->text.len = (size_t)snprintf(numbered->text, sizeof numbered->text, "text of %llu",
                                        (unsigned long long)event->id);
     event->topic = event->id % 3 ? STR("a") : STR("b");
-    store_append(store, event);
+    append_one(store, event);
     pthread_mutex_unlock(&lock);
 }
 
@@ -56,7 +57,7 @@ static int child(const char *folder) {
         event->text.ptr = events[i].text;
         event->text.len = (size_t)snprintf(events[i].text, sizeof events[i].text, "text of %llu",
                                            (unsigned long long)event->id);
-        store_append(store, event);
+        append_one(store, event);
     }
     pthread_mutex_unlock(&lock);
     for (;;)

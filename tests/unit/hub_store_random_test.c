@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "net/loop.h"
+#include "append_one.h"
 #include "store_rig.h"
 #include "table.h"
 
@@ -256,7 +257,7 @@ static struct {
 static void send_next(struct stored_event *event) {
     event->id = ++flow.next;
     event->topic = event->id % 2 ? STR("odd") : STR("even");
-    store_append(flow.store, event);
+    append_one(flow.store, event);
 }
 
 static void sent(struct stored_event *event, int error) {

@@ -3,6 +3,7 @@
  * own, so that what a test queues meanwhile is one group, for certain. */
 #include "store_rig.h"
 
+#include "append_one.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -122,7 +123,7 @@ void srig_put(struct store_rig *rig, uint64_t id, const char *topic, const char 
     pthread_mutex_lock(&rig->lock);
     rig->pending++;
     pthread_mutex_unlock(&rig->lock);
-    store_append(rig->store, &mine->event);
+    append_one(rig->store, &mine->event);
 }
 
 void srig_add(struct store_rig *rig, uint64_t id, const char *topic) {
@@ -164,7 +165,7 @@ void srig_hold(struct store_rig *rig) {
                                         .done = wait_for_release};
     rig->held = true;
     store_forget(rig->store, STR("held")); /* the last one, which had the same id maybe */
-    store_append(rig->store, &mine->event);
+    append_one(rig->store, &mine->event);
     pthread_mutex_lock(&rig->lock);
     while (!rig->reached)
         pthread_cond_wait(&rig->changed, &rig->lock);
