@@ -85,9 +85,9 @@ static void request_stream(struct audience *audience, uint32_t number, struct op
     struct reader *reader = &audience->readers[number];
     char request[1024];
     int size = snprintf(request, sizeof request,
-                        "GET /events?topic=t%u HTTP/1.1\r\n" CHROMIUM_HEADERS "%s%s%s\r\n",
-                        number % audience->topics, audience->port, audience->port, number, ~number,
-                        opening.last_id ? "Last-Event-ID: " : "",
+                        "GET /events?topic=t%u%s HTTP/1.1\r\n" CHROMIUM_HEADERS "%s%s%s\r\n",
+                        number % audience->topics, reader->is_deaf ? "&deaf" : "", audience->port,
+                        audience->port, number, ~number, opening.last_id ? "Last-Event-ID: " : "",
                         opening.last_id ? opening.last_id : "", opening.last_id ? "\r\n" : "");
 
     reader->next = opening.next;

@@ -18,7 +18,7 @@ measure() {
   local memory ratio without with
   need_descriptors
   read -r memory ratio without with < <(
-    client stall "$port" "$pid" 9000 1000 "$(together_or_apart "$1")"
+    client stall "$port" "$pid" 9000 1000 "$(together_or_apart "$1")" stay
   ) || return 1
   awk -v memory="$memory" -v ratio="$ratio" -v without="$without" -v with="$with" 'BEGIN {
     print memory, 100 * ratio, without, with
