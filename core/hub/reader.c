@@ -17,6 +17,7 @@
 #include "hub/reader.h"
 
 #include "base/mem.h"
+#include "hub/prefix.h"
 #include "hub/publication.h"
 
 #include <stdlib.h>
@@ -151,7 +152,7 @@ static void tell_crowds(struct reader *reader, struct feed *feed) {
                 continue;
             struct list *all = &crowd->interests;
             for (struct list *one = all->next; one != all; one = one->next)
-                position_tell_prefix(CONTAINER_OF(one, struct prefix_interest, in_feed), feed);
+                prefix_tell(CONTAINER_OF(one, struct prefix_interest, in_feed), feed);
         }
     }
 }
@@ -315,5 +316,5 @@ void reader_fini(struct reader *reader) {
     chore_clear(&reader->chore);
     chore_clear(&reader->turn_end);
     buf_fini(&reader->span.text);
-    free(reader->heads);
+    merge_fini(&reader->merge);
 }

@@ -3,6 +3,7 @@
 #define HUB_READER_H
 
 #include "hub/hub.h"
+#include "hub/merge.h"
 #include "hub/position.h"
 #include "hub/span.h"
 #include "net/loop.h"
@@ -27,14 +28,6 @@ struct crowd_feed {
     struct list interests; /* struct prefix_interest */
 };
 
-struct prefix_interest {
-    struct position *position;
-    struct crowd_feed *feed;
-    struct list in_feed, in_position;
-    event_id after;
-    bool extra; /* another prefix of the same position begins it */
-};
-
 struct reader {
     struct loop *loop;
     struct list all;       /* hub.readers */
@@ -56,8 +49,7 @@ struct reader {
     event_id settled;    /* news up to here have been told */
     event_id candidate;  /* ... will have been, when the batch is empty */
     struct span span;    /* the one read last */
-    struct head *heads;  /* scratch of position_read */
-    size_t heads_cap;
+    struct merge merge;  /* the one begun last */
     struct timer tick;
     struct hub_counters counters; /* see counter_up */
 };

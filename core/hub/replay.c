@@ -106,7 +106,7 @@ static void take_page(struct replay *replay) {
     replay->entries = mem_resize(replay->entries, page->count * sizeof *replay->entries);
     for (size_t i = 0; i < page->count; i++)
         append_entry(replay, i);
-    if (replay->position->overflow == OVERFLOW_CONFLATE)
+    if (policy_conflates(&replay->position->policy))
         mark_superseded(replay);
     replay->over = !page->more;
     replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
@@ -247,6 +247,23 @@ void replay_add(struct position *position, struct topic *topic, event_id after, 
     replay->topics[n] = (struct replay_topic){replay->names[n], topic->floor};
     if (topic->floor > replay->page.upto)
         replay->page.upto = topic->floor;
+}
+
+static bool is_chosen(const struct position *position, struct str name) {
+    const struct name *found = name_find(hub.names, name);
+    return found && found->topic && position_covers(position, found->topic);
+}
+
+void replay_leave(struct position *position, struct str name, bool prefix) {
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
+        struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        for (size_t i = 0; i < replay->ntopics; i++) {
+            struct replay_topic *topic = &replay->topics[i];
+            bool left = prefix ? str_starts(topic->name, name) : str_eq(topic->name, name);
+            if (left && !is_chosen(position, topic->name))
+                topic->upto = 0;
+        }
+    }
 }
 
 void replay_free(struct replay *replay) {

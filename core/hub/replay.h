@@ -50,6 +50,9 @@ struct replay {
 void replay_add(struct position *position, struct topic *topic, event_id after, bool tell);
 /* Whether the topic is in a replay of the position already, and is better left there. */
 bool replay_has(struct position *position, struct str name, event_id after);
+/* What the position has not chosen any more, of a name it has left, is not read from the store
+ * either. */
+void replay_leave(struct position *position, struct str name, bool prefix);
 /* An entry of a topic that was left meanwhile, or for who conflates a superseded one. */
 bool replay_skips(const struct replay *replay, uint64_t entry);
 /* Has the next page read when this one is used up. False: all has been read. */

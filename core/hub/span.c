@@ -1,6 +1,6 @@
 /* span: what a position can be sent next.
  *
- *     read:     heap of topics, smallest id first --> pieces [slab a: 3 entries][gap][slab b: 1]
+ *     read:     policy settled, topics merged by id --> pieces [slab a: 3 entries][gap][slab b: 1]
  *     advance:  so many bytes were taken --> the position moves behind the entries they touched
  *
  * Pieces are runs of memory in the topics' slabs, so a span is what writev takes. It holds its
@@ -13,9 +13,8 @@
  * A reader keeps one and uses it again and again. It must not know of sockets. */
 #include "hub/span.h"
 
-#include "base/mem.h"
 #include "hub/hub.h"
-#include "hub/publication.h"
+#include "hub/merge.h"
 #include "hub/reader.h"
 #include "hub/replay.h"
 #include "proto/chunked.h"
@@ -24,315 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one topic, what comes next; of a replay; or, without either, a gap of the position. */
-struct head {
-    struct interest *interest;
-    struct replay *replay;
-    uint64_t next;
-    event_id id;
-    bool gap;
-};
-
-static bool conflates(const struct position *position) {
-    return position->overflow == OVERFLOW_CONFLATE;
-}
-
-/* --- the heap --- */
-
-struct heads {
-    struct head *at;
-    size_t count;
-};
-
-static void sift_down(struct heads *heads, size_t i) {
-    struct head moved = heads->at[i];
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child + 1 < heads->count && heads->at[child + 1].id < heads->at[child].id)
-            child++;
-        if (child >= heads->count || moved.id <= heads->at[child].id)
-            break;
-        heads->at[i] = heads->at[child];
-        i = child;
-    }
-    heads->at[i] = moved;
-}
-
-static void make_heap(struct heads *heads) {
-    for (size_t i = heads->count / 2; i-- > 0;)
-        sift_down(heads, i);
-}
-
-/* Finds the entry that is to be read next, from head->next on; false: there is none. */
-static bool find_entry(struct head *head, bool skips) {
-    const struct interest *interest = head->interest;
-    const struct topic *topic = interest->topic;
-    head->gap = false;
-    for (; head->next < topic->next; head->next++) {
-        const struct entry *entry = topic_entry(topic, head->next);
-        head->id = entry->id;
-        if (entry->id > interest->after && !(skips && entry->superseded))
-            return true;
-    }
-    return false;
-}
-
-/* What comes first of an interest: a gap if something is missing, else an entry. */
-static bool find_first(struct head *head, struct interest *interest, bool skips) {
-    const struct topic *topic = interest->topic;
-    *head = (struct head){.interest = interest, .next = interest->next};
-    uint64_t gone = skips ? topic->trimmed : topic->first; /* what is superseded is not missed */
-    bool missing = head->next < gone && topic->floor > interest->after;
-    if (!interest->gap && !missing) {
-        if (head->next < topic->first)
-            head->next = topic->first;
-        return find_entry(head, skips);
-    }
-    head->gap = true;
-    head->id = topic->floor;
-    return true;
-}
-
-/* The same of a replay. */
-static bool find_replayed(struct head *head) {
-    while (head->next < head->replay->count && replay_skips(head->replay, head->next))
-        head->next++;
-    if (head->next >= head->replay->count)
-        return false;
-    head->id = head->replay->entries[head->next].id;
-    return true;
-}
-
-static bool find_next(struct head *head, bool skips) {
-    if (head->replay)
-        return find_replayed(head);
-    return head->interest && find_entry(head, skips);
-}
-
-/* Goes behind what is at the top. */
-static void pass(struct heads *heads, bool skips) {
-    struct head *top = &heads->at[0];
-    if (top->gap && top->interest && top->next < top->interest->topic->first)
-        top->next = top->interest->topic->first;
-    else if (!top->gap)
-        top->next++;
-    if (!find_next(top, skips))
-        heads->at[0] = heads->at[--heads->count];
-    if (heads->count > 1)
-        sift_down(heads, 0);
-}
-
-/* --- what a position has to read --- */
-
-static void add_head(struct reader *reader, struct heads *heads, const struct head *head) {
-    if (heads->count == reader->heads_cap) {
-        reader->heads_cap = reader->heads_cap ? reader->heads_cap * 2 : 8;
-        reader->heads = mem_resize(reader->heads, reader->heads_cap * sizeof *reader->heads);
-        heads->at = reader->heads;
-    }
-    heads->at[heads->count++] = *head;
-}
-
-/* All read: nothing is remembered of it. */
-static void forget(struct interest *interest) {
-    interest->next = interest->topic->next; /* what is left there is skipped for good */
-    position_read_up(interest);
-}
-
-static void gather_news(struct position *position, struct heads *heads) {
-    struct list *next;
-    struct head head;
-    for (struct list *at = position->news.next; at != &position->news; at = next) {
-        struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
-        next = at->next;
-        if (find_first(&head, interest, conflates(position)))
-            add_head(position->reader, heads, &head);
-        else
-            forget(interest);
-    }
-}
-
-static void gather_replays(struct position *position, struct heads *heads) {
-    struct list *next;
-    for (struct list *at = position->replays.next; at != &position->replays; at = next) {
-        struct replay *replay = CONTAINER_OF(at, struct replay, link);
-        next = at->next;
-        if (!replay_advance(replay)) {
-            replay_free(replay);
-            continue;
-        }
-        struct head head = {.replay = replay, .next = replay->at};
-        if (find_replayed(&head))
-            add_head(position->reader, heads, &head);
-    }
-}
-
-static struct heads gather(struct position *position) {
-    struct reader *reader = position->reader;
-    struct heads heads = {reader->heads, 0};
-    struct head head;
-    gather_replays(position, &heads);
-    if (!position_is_single(position))
-        gather_news(position, &heads);
-    else if (find_first(&head, &position->only, conflates(position)))
-        add_head(reader, &heads, &head);
-    else
-        position->only.next = position->only.topic->next;
-    if (position->gap_id > 0) {
-        head = (struct head){.id = position->gap_id, .gap = true};
-        add_head(reader, &heads, &head);
-    }
-    make_heap(&heads);
-    return heads;
-}
-
-/* Nothing beyond it can be read in order: other topics' news may not have been told, or not be
- * visible yet, or still be in the store. */
-static event_id bound_of(const struct position *position) {
-    if (position_is_single(position))
-        return EVENT_ID_NONE;
-    event_id settled = position->reader->settled;
-    event_id bound = settled > position->known ? settled : position->known;
-    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
-        const struct replay *replay = CONTAINER_OF(at, struct replay, link);
-        if (replay->covered < bound)
-            bound = replay->covered;
-    }
-    return bound;
-}
-
-/* --- policies --- */
-
-struct lag {
-    uint64_t events, bytes;
-};
-
-static void add_lag(struct lag *lag, const struct interest *interest) {
-    const struct topic *topic = interest->topic;
-    uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
-    lag->events += topic->next - from;
-    if (from < topic->first)
-        from = topic->first;
-    if (from < topic->next)
-        lag->bytes += topic->end - topic_entry(topic, from)->at;
-}
-
-/* What has come since the position was last up to date and is not read. */
-static struct lag lag_of(const struct position *position) {
-    struct lag lag = {0, 0};
-    if (position_is_single(position))
-        add_lag(&lag, &position->only);
-    else
-        for (struct list *at = position->news.next; at != &position->news; at = at->next)
-            add_lag(&lag, CONTAINER_OF(at, struct interest, in_news));
-    return lag;
-}
-
-static bool exceeds(const struct position *position, struct lag lag) {
-    return lag.events > position->limit.events || lag.bytes > position->limit.bytes;
-}
-
-bool position_is_over(struct position *position) {
-    hub_lock();
-    bool over = exceeds(position, lag_of(position));
-    hub_unlock();
-    return over;
-}
-
-/* A gap that would have been told is part of the one that will be. */
-static void drop_gap(struct position *position, const struct head *top) {
-    struct interest *interest = top->interest;
-    if (interest == NULL) {
-        position->gap_id = 0;
-        position->dropped_more = true;
-        return;
-    }
-    uint64_t first = interest->topic->first;
-    if (interest->gap)
-        position->dropped_more = true;
-    else
-        position->dropped += first - top->next;
-    interest->gap = false;
-    if (interest->next < first)
-        interest->next = first;
-}
-
-/* What is at the top is not read, but dropped. */
-static void drop_top(struct position *position, struct heads *heads) {
-    struct head *top = &heads->at[0];
-    position->dropped_id = top->id;
-    if (top->gap) {
-        drop_gap(position, top);
-    } else {
-        position->dropped++;
-        if (top->replay)
-            top->replay->at = top->next + 1;
-        else
-            top->interest->next = top->next + 1;
-    }
-    pass(heads, false);
-}
-
-/* What is at the top counts for as being behind. */
-static struct lag weight(const struct head *top) {
-    const struct interest *interest = top->interest;
-    if (interest == NULL)
-        return (struct lag){0, 0};
-    uint64_t from = top->next > interest->mark ? top->next : interest->mark;
-    if (top->gap)
-        return (struct lag){from < interest->topic->first ? interest->topic->first - from : 0, 0};
-    if (from > top->next)
-        return (struct lag){0, 0};
-    return (struct lag){1, topic_entry(interest->topic, top->next)->len};
-}
-
-static void drop_oldest(struct position *position, struct heads *heads, event_id bound) {
-    struct lag lag = lag_of(position);
-    while (heads->count > 0 && heads->at[0].id <= bound && exceeds(position, lag)) {
-        struct lag less = weight(&heads->at[0]);
-        lag.events -= less.events;
-        lag.bytes -= less.bytes;
-        drop_top(position, heads);
-    }
-}
-
-/* Up to the fence all is read: what came behind it is dropped. */
-static void drop_newest(struct position *position, struct heads *heads, event_id bound) {
-    if (position->fence == 0 || (heads->count > 0 && heads->at[0].id <= position->fence))
-        return;
-    while (heads->count > 0 && heads->at[0].id <= bound)
-        drop_top(position, heads);
-    position->fence = 0;
-}
-
-void position_set_fence(struct position *position) {
-    if (position->fence > 0)
-        return;
-    hub_lock();
-    struct heads heads = gather(position);
-    struct lag sum = {0, 0};
-    position->fence = 1; /* before everything */
-    while (heads.count > 0) {
-        struct lag one = weight(&heads.at[0]);
-        sum.events += one.events;
-        sum.bytes += one.bytes;
-        if (exceeds(position, sum))
-            break;
-        position->fence = heads.at[0].id;
-        pass(&heads, false);
-    }
-    hub_unlock();
-}
-
-/* The policy block: how far behind it is decides whether publishers wait. */
-static void settle_debt(struct position *position) {
-    struct lag lag = lag_of(position);
-    position->owed_events = lag.events;
-    position->owed_bytes = lag.bytes;
-    publications_go_on(position->reader);
-}
-
-/* --- reading --- */
+/* --- its pieces --- */
 
 void span_release(struct span *span) {
     for (int i = 0; i < span->count; i++)
@@ -350,6 +41,7 @@ static struct piece *add_piece(struct span *span) {
     return piece;
 }
 
+/* `lost` below 0: nobody knows how many. */
 static void add_gap(struct span *span, const struct head *head, enum gap_reason reason,
                     int64_t lost) {
     static const char *const names[] = {"trimmed", "expired", "restart", "unknown", "overflow"};
@@ -380,7 +72,7 @@ static void add_head_gap(struct span *span, struct position *position, struct he
         return;
     }
     struct topic *topic = interest->topic;
-    bool mixed = conflates(position) && topic->trimmed_superseded > head.next;
+    bool mixed = policy_conflates(&position->policy) && topic->trimmed_superseded > head.next;
     int64_t lost = interest->gap || mixed ? -1 : (int64_t)(topic->first - head.next);
     if (head.next < topic->first)
         head.next = topic->first;
@@ -419,33 +111,48 @@ static void add_entry(struct span *span, const struct head *head) {
                                       .end = head->next + 1};
 }
 
-static void fill(struct span *span, struct position *position, struct heads *heads, event_id bound,
-                 size_t most) {
-    bool skips = conflates(position);
-    event_id last = position->fence > 0 && position->fence < bound ? position->fence : bound;
-    if (position->dropped_id > 0) {
-        struct head head = {.id = position->dropped_id};
-        add_gap(span, &head, GAP_OVERFLOW,
-                position->dropped_more ? -1 : (int64_t)position->dropped);
-    }
-    while (heads->count > 0 && heads->at[0].id <= last) {
-        span->more = span->count == SPAN_PIECES || span->bytes >= most;
-        if (span->more)
-            break;
-        if (heads->at[0].gap)
-            add_head_gap(span, position, heads->at[0]);
-        else
-            add_entry(span, &heads->at[0]);
-        pass(heads, skips);
-    }
-    if (heads->count > 0 && heads->at[0].id > bound) /* the rest cannot be read yet */
-        reader_hold(position->reader, position);
-    else if (position->fence > 0) /* what lies behind it is dropped, once this has been read */
-        span->more = true;
+/* What the policy has dropped comes before all that is left. */
+static void add_dropped(struct span *span, const struct policy *policy) {
+    struct head head = {.id = policy->dropped_id};
+    if (policy->dropped_id > 0)
+        add_gap(span, &head, GAP_OVERFLOW, policy->dropped_more ? -1 : (int64_t)policy->dropped);
+}
+
+static void add_top(struct span *span, struct position *position, const struct head *top) {
+    if (top->gap)
+        add_head_gap(span, position, *top);
+    else
+        add_entry(span, top);
+}
+
+static bool is_full(const struct span *span, size_t most) {
+    return span->count == SPAN_PIECES || span->bytes >= most;
+}
+
+/* The text of gaps may have moved while it grew. */
+static void point_gaps(struct span *span) {
     for (int i = 0; i < span->count; i++)
         if (span->pieces[i].slab == NULL)
             span->pieces[i].bytes = span->text.data + span->pieces[i].text_at;
 }
+
+static void fill(struct span *span, struct position *position, struct merge *merge, size_t most) {
+    event_id upto = policy_upto(&position->policy, merge->bound);
+    const struct head *top;
+    add_dropped(span, &position->policy);
+    while ((top = merge_top(merge, upto)) != NULL && !is_full(span, most)) {
+        add_top(span, position, top);
+        merge_pass(merge);
+    }
+    span->more = top != NULL;
+    point_gaps(span);
+    if (merge_waits(merge))
+        reader_hold(position->reader, position);
+    else if (position->policy.fence > 0) /* what lies behind it is dropped, once this was read */
+        span->more = true;
+}
+
+/* --- read once for many --- */
 
 /* What others at the same place may be answered with. */
 static void remember(struct span *span, const struct position *position) {
@@ -458,31 +165,29 @@ static void remember(struct span *span, const struct position *position) {
         return; /* others may want what this one has skipped */
     span->topic = only->topic;
     span->from = only->next;
-    span->skips = conflates(position);
+    span->skips = policy_conflates(&position->policy);
     span->id = topic_entry(span->topic, first->first)->id;
 }
 
 static bool answers(const struct span *span, const struct position *position) {
     return span->topic && span->topic == position->only.topic &&
            span->from == position->only.next && position_is_single(position) &&
-           span->skips == conflates(position) && span->id > position->only.after &&
-           (position->overflow <= OVERFLOW_DISCONNECT || position->overflow == OVERFLOW_CONFLATE) &&
-           !position->only.gap && position->gap_id == 0;
+           span->skips == policy_conflates(&position->policy) && span->id > position->only.after &&
+           !policy_settles(&position->policy) && !position->only.gap && position->gap_id == 0;
 }
+
+/* --- reading --- */
 
 void position_read(struct position *position, struct span *span, size_t most) {
     if (answers(span, position))
         return;
     span_release(span);
     hub_lock();
-    event_id bound = bound_of(position);
-    if (position->overflow == OVERFLOW_BLOCK)
-        settle_debt(position);
-    struct heads heads = gather(position);
-    if (position->overflow == OVERFLOW_DROP_OLDEST)
-        drop_oldest(position, &heads, bound);
-    drop_newest(position, &heads, bound);
-    fill(span, position, &heads, bound, most);
+    policy_settle(position);
+    struct merge *merge = merge_begin(position);
+    if (policy_drops(&position->policy))
+        policy_drop(position, merge);
+    fill(span, position, merge, most);
     remember(span, position);
     hub_unlock();
 }
@@ -522,10 +227,8 @@ static void passed(struct position *position, const struct piece *piece, uint64_
     if (piece->interest) {
         piece->interest->next = piece->end;
         piece->interest->gap = false;
-    } else if (position->dropped_id > 0) {
-        counter_up(&counters->dropped, position->dropped);
-        position->dropped_id = position->dropped = 0;
-        position->dropped_more = false;
+    } else if (position->policy.dropped_id > 0) {
+        policy_told(position);
     } else {
         position->gap_id = 0;
     }

@@ -48,9 +48,5 @@ bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key);
  * and in `*rest` where; it counts as read. 0: none. */
 size_t position_advance(struct position *position, const struct span *span, size_t taken,
                         struct piece *rest);
-/* Whether more than its limit has come since it was last up to date. */
-bool position_is_over(struct position *position);
-/* drop_newest: what comes from now on is not for this position until it has caught up. */
-void position_set_fence(struct position *position);
 
 #endif

@@ -77,7 +77,7 @@ static void go(struct subscription *sub) {
 
 /* There is news for a peer that does not read. */
 static void fall_behind(struct subscription *sub) {
-    enum overflow overflow = sub->position.overflow;
+    enum overflow overflow = sub->position.policy.overflow;
     bool acts = overflow == OVERFLOW_DISCONNECT || overflow == OVERFLOW_DROP_NEWEST;
     if (!acts || !position_is_over(&sub->position))
         return;

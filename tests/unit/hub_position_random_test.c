@@ -163,7 +163,7 @@ static const char *describe(const struct client_model *client) {
     static char text[200];
     size_t n =
         (size_t)snprintf(text, sizeof text, "client %d, policy %d of %u:", (int)(client - clients),
-                         client->taker.position.overflow, client->limit);
+                         client->taker.position.policy.overflow, client->limit);
     for (size_t i = 0; i < CHOICES; i++)
         if (client->chosen[i])
             n += (size_t)snprintf(text + n, sizeof text - n, " %s", choices[i]);
@@ -172,7 +172,7 @@ static const char *describe(const struct client_model *client) {
 
 /* It will not have the events of the topic before `end` any more. */
 static void miss(struct client_model *client, size_t topic, size_t end) {
-    bool conflates = client->taker.position.overflow == OVERFLOW_CONFLATE;
+    bool conflates = client->taker.position.policy.overflow == OVERFLOW_CONFLATE;
     for (; client->at[topic] < end; client->at[topic]++) {
         const struct event *event = &model.events[model.logs[topic][client->at[topic]]];
         if (conflates && event->superseded)
@@ -253,7 +253,7 @@ static void check_read_up(struct client_model *client) {
         if (wants(client, t))
             lag += model.lens[t] - from;
     }
-    if (client->taker.over && client->taker.position.overflow == OVERFLOW_DISCONNECT)
+    if (client->taker.over && client->taker.position.policy.overflow == OVERFLOW_DISCONNECT)
         assert_true(lag > client->limit);
     if (client->taker.blocked)
         return;
@@ -348,7 +348,7 @@ static void come_back(struct client_model *client) {
     client->owed = before.skipped > before.told || (before.owed && !before.unknown);
     owing += client->owed;
     returned++;
-    begin(client, (enum overflow)before.taker.position.overflow, before.limit);
+    begin(client, (enum overflow)before.taker.position.policy.overflow, before.limit);
     for (size_t i = 0; i < CHOICES; i++)
         if (chosen[i])
             choose(client, i, true);

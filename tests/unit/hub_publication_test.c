@@ -217,7 +217,7 @@ static void bytes_are_waited_for(void **state) {
     (void)state;
     struct sent sent;
     taker_init(&slow, &rig.readers[1], OVERFLOW_BLOCK, UINT32_MAX);
-    slow.position.limit.bytes = 100; /* an event takes more than 34 */
+    slow.position.policy.limit.bytes = 100; /* an event takes more than 34 */
     taker_add(&slow, "t");
     hub_rig_settle(&rig);
     slow.blocked = true;

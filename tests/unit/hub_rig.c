@@ -133,9 +133,9 @@ static void on_news(struct position *position) {
     struct taker *taker = of_position(position);
     if (!taker->blocked)
         serve(taker);
-    else if (position->overflow == OVERFLOW_DISCONNECT)
+    else if (position->policy.overflow == OVERFLOW_DISCONNECT)
         taker->over = taker->over || position_is_over(position);
-    else if (position->overflow == OVERFLOW_DROP_NEWEST && position_is_over(position))
+    else if (position->policy.overflow == OVERFLOW_DROP_NEWEST && position_is_over(position))
         position_set_fence(position);
 }
 

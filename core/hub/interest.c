@@ -1,0 +1,100 @@
+/* interest: one topic as one position sees it.
+ *
+ *     a topic's log:  [first . . . . . . . . . . next)
+ *                         |after   |mark   |interest->next
+ *                     none of its  history  read    not read
+ *                     business
+ *
+ * It is an ordinal, and what belongs to it: where reading began, what of it was history then, and
+ * whether a gap is to be told before anything else. Where it begins is settled in one step under
+ * the hub's lock: what the topic has in memory is read from there, what only the store has becomes
+ * a replay of the position, and what nobody has is a gap.
+ *
+ * One that was chosen by name lives as long as that choice and is told of news by a feed. One that
+ * came by a prefix lives while it has something to read (see prefix). It holds its topic. It must
+ * not know what is read, nor what a policy does. */
+#include "hub/interest.h"
+
+#include "hub/hub.h"
+#include "hub/position.h"
+#include "hub/prefix.h"
+#include "hub/replay.h"
+
+void interest_init(struct interest *interest, struct position *position, struct topic *topic) {
+    *interest = (struct interest){.position = position, .topic = topic, .extra = true};
+    list_init(&interest->in_feed);
+    list_init(&interest->in_position);
+    list_init(&interest->in_news);
+    topic->holds++;
+}
+
+void interest_fini(struct interest *interest) {
+    struct topic *topic = interest->topic;
+    list_remove(&interest->in_feed);
+    list_remove(&interest->in_position);
+    list_remove(&interest->in_news);
+    topic->holds--;
+    hub_release_topic(topic);
+}
+
+/* --- where it begins --- */
+
+/* What the store has of the topic, and memory has not. */
+static void place_stored(struct interest *interest, bool tell) {
+    struct position *position = interest->position;
+    struct topic *topic = interest->topic;
+    char text[NAME_MAX_BYTES];
+    struct str name = {text, name_text(topic->name, text)};
+    event_id after = interest->after;
+    bool covered = prefix_covers(position, topic) && replay_has(position, name, after);
+    if (topic->stored_last > after && !covered)
+        replay_add(position, topic, after, tell);
+    if (tell && after < topic->stored_from)
+        position_note_gap(position, topic->stored_reason, topic->stored_from);
+}
+
+/* What is missing of a topic that is in memory only. */
+static void place_gap(struct interest *interest) {
+    const struct topic *topic = interest->topic;
+    interest->gap = topic->floor_reason == GAP_TRIMMED;
+    if (interest->gap)
+        interest->position->resumed = false;
+    else /* it concerns the whole server: told once, whatever the number of topics */
+        position_note_gap(interest->position, topic->floor_reason, topic->floor);
+}
+
+void interest_place(struct interest *interest, event_id after, bool tell) {
+    const struct topic *topic = interest->topic;
+    interest->after = after;
+    interest->next = topic_after(topic, after);
+    interest->mark = topic->next;
+    if (after >= topic->floor)
+        return;
+    if (topic->stored)
+        place_stored(interest, tell);
+    else if (tell)
+        place_gap(interest);
+}
+
+void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {
+    if (next < interest->next)
+        interest->next = next;
+    if (mark < interest->mark)
+        interest->mark = mark;
+    if (after < interest->after)
+        interest->after = after;
+}
+
+/* --- in its position --- */
+
+void interest_link_news(struct interest *interest) {
+    if (list_empty(&interest->in_news))
+        list_push(&interest->position->news, &interest->in_news);
+}
+
+void interest_set_extra(struct interest *interest, bool extra) {
+    if (extra == interest->extra)
+        return;
+    interest->extra = extra;
+    position_count(interest->position, &interest->topic->crowd, !extra);
+}

@@ -1,0 +1,40 @@
+/* interest: one topic as one position sees it. */
+#ifndef HUB_INTEREST_H
+#define HUB_INTEREST_H
+
+#include "hub/topic.h"
+
+struct position;
+
+struct interest {
+    struct position *position;
+    struct topic *topic;
+    struct list in_feed;     /* the feed's; unlinked: it came by a prefix */
+    struct list in_position; /* position->interests */
+    struct list in_news;     /* position->news: there are entries to read */
+    uint64_t next;           /* ordinal of the first entry not read */
+    uint64_t mark;           /* entries before it are history: they do not count as being behind */
+    event_id after;          /* entries up to it are none of its business */
+    bool gap;                /* what is before `next` was not delivered: to be told first */
+    bool extra;              /* the topic's crowd does not count it: a prefix of the same position
+                                has the topic too, or is why it is here */
+};
+
+/* --- within core/hub, under the lock --- */
+
+void interest_init(struct interest *interest, struct position *position, struct topic *topic);
+/* Unlinks it; the topic goes if nobody else wants it. */
+void interest_fini(struct interest *interest);
+/* It reads what comes beyond `after`; `tell`: a gap first if some of that is not there. */
+void interest_place(struct interest *interest, event_id after, bool tell);
+/* It begins no later than there. */
+void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after);
+static inline bool interest_has_news(const struct interest *interest) {
+    return interest->gap || interest->next < interest->topic->next;
+}
+/* Its position has something to read in the topic. */
+void interest_link_news(struct interest *interest);
+/* What several choices of a position cover counts once. */
+void interest_set_extra(struct interest *interest, bool extra);
+
+#endif

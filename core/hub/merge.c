@@ -1,0 +1,196 @@
+/* merge: what a position has not read, from all its sources, in order of ids.
+ *
+ *     topic a:  . . . . next x x x \
+ *     topic b:  . . next x          >-- heap of heads, the smallest id first --> top, pass, top ...
+ *     replay:   at x x x           /
+ *     gap, due at an id           /
+ *
+ * A head is where one source goes on: an entry of a topic or of a replay, or a gap, which has the
+ * id where reading goes on behind it. Passing changes only the heads; what was really read, or
+ * dropped, is for others to write down in the interests and replays. So a merge can be thrown away
+ * at any time, and most of them are before they are through.
+ *
+ * Beyond its bound nothing comes in order yet: other topics' news may not have been told, or not
+ * be visible, or still be in the store. A position of one topic needs none, and its heap is one
+ * head.
+ *
+ * Belongs to a reader, for one reading at a time, under the hub's lock. It must not know of slabs,
+ * spans and policies. */
+#include "hub/merge.h"
+
+#include "base/mem.h"
+#include "hub/position.h"
+#include "hub/prefix.h"
+#include "hub/reader.h"
+#include "hub/replay.h"
+
+#include <stdlib.h>
+
+/* --- the heap --- */
+
+static void add_head(struct merge *merge, const struct head *head) {
+    if (merge->count == merge->cap) {
+        merge->cap = merge->cap ? merge->cap * 2 : 8;
+        merge->heads = mem_resize(merge->heads, merge->cap * sizeof *merge->heads);
+    }
+    merge->heads[merge->count++] = *head;
+}
+
+static void sift_down(struct head *heads, size_t count, size_t i) {
+    struct head moved = heads[i];
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child + 1 < count && heads[child + 1].id < heads[child].id)
+            child++;
+        if (child >= count || moved.id <= heads[child].id)
+            break;
+        heads[i] = heads[child];
+        i = child;
+    }
+    heads[i] = moved;
+}
+
+static void make_heap(struct merge *merge) {
+    for (size_t i = merge->count / 2; i-- > 0;)
+        sift_down(merge->heads, merge->count, i);
+}
+
+/* --- heads --- */
+
+/* Finds the entry that is to be read next, from head->next on; false: there is none. */
+static bool find_entry(struct head *head, bool skips) {
+    const struct interest *interest = head->interest;
+    const struct topic *topic = interest->topic;
+    head->gap = false;
+    for (; head->next < topic->next; head->next++) {
+        const struct entry *entry = topic_entry(topic, head->next);
+        head->id = entry->id;
+        if (entry->id > interest->after && !(skips && entry->superseded))
+            return true;
+    }
+    return false;
+}
+
+/* What comes first of an interest: a gap if something is missing, else an entry. */
+static bool find_first(struct head *head, struct interest *interest, bool skips) {
+    const struct topic *topic = interest->topic;
+    *head = (struct head){.interest = interest, .next = interest->next};
+    uint64_t gone = skips ? topic->trimmed : topic->first; /* what is superseded is not missed */
+    bool missing = head->next < gone && topic->floor > interest->after;
+    if (!interest->gap && !missing) {
+        if (head->next < topic->first)
+            head->next = topic->first;
+        return find_entry(head, skips);
+    }
+    head->gap = true;
+    head->id = topic->floor;
+    return true;
+}
+
+/* The same of a replay. */
+static bool find_replayed(struct head *head) {
+    while (head->next < head->replay->count && replay_skips(head->replay, head->next))
+        head->next++;
+    if (head->next >= head->replay->count)
+        return false;
+    head->id = head->replay->entries[head->next].id;
+    return true;
+}
+
+static bool find_next(struct head *head, bool skips) {
+    if (head->replay)
+        return find_replayed(head);
+    return head->interest && find_entry(head, skips);
+}
+
+void merge_pass(struct merge *merge) {
+    struct head *top = merge->heads;
+    if (top->gap && top->interest && top->next < top->interest->topic->first)
+        top->next = top->interest->topic->first;
+    else if (!top->gap)
+        top->next++;
+    if (!find_next(top, merge->skips))
+        *top = merge->heads[--merge->count];
+    if (merge->count > 1)
+        sift_down(merge->heads, merge->count, 0);
+}
+
+/* --- a position's sources --- */
+
+/* All read: nothing is remembered of it. */
+static void forget(struct interest *interest) {
+    interest->next = interest->topic->next; /* what is left there is skipped for good */
+    if (list_empty(&interest->in_feed))
+        prefix_read_up(interest);
+    else
+        list_remove(&interest->in_news);
+}
+
+static void gather_news(struct merge *merge, struct position *position) {
+    struct list *next;
+    struct head head;
+    for (struct list *at = position->news.next; at != &position->news; at = next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
+        next = at->next;
+        if (find_first(&head, interest, merge->skips))
+            add_head(merge, &head);
+        else
+            forget(interest);
+    }
+}
+
+static void gather_only(struct merge *merge, struct interest *only) {
+    struct head head;
+    if (find_first(&head, only, merge->skips))
+        add_head(merge, &head);
+    else
+        only->next = only->topic->next;
+}
+
+static void gather_replays(struct merge *merge, struct position *position) {
+    struct list *next;
+    for (struct list *at = position->replays.next; at != &position->replays; at = next) {
+        struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        next = at->next;
+        if (!replay_advance(replay)) {
+            replay_free(replay);
+            continue;
+        }
+        struct head head = {.replay = replay, .next = replay->at};
+        if (find_replayed(&head))
+            add_head(merge, &head);
+    }
+}
+
+static event_id bound_of(const struct position *position) {
+    if (position_is_single(position))
+        return EVENT_ID_NONE;
+    event_id settled = position->reader->settled;
+    event_id bound = settled > position->known ? settled : position->known;
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
+        const struct replay *replay = CONTAINER_OF(at, struct replay, link);
+        if (replay->covered < bound)
+            bound = replay->covered;
+    }
+    return bound;
+}
+
+struct merge *merge_begin(struct position *position) {
+    struct merge *merge = &position->reader->merge;
+    merge->count = 0;
+    merge->bound = bound_of(position); /* before a replay goes that is over */
+    merge->skips = policy_conflates(&position->policy);
+    gather_replays(merge, position);
+    if (position_is_single(position))
+        gather_only(merge, &position->only);
+    else
+        gather_news(merge, position);
+    if (position->gap_id > 0)
+        add_head(merge, &(struct head){.id = position->gap_id, .gap = true});
+    make_heap(merge);
+    return merge;
+}
+
+void merge_fini(struct merge *merge) {
+    free(merge->heads);
+}

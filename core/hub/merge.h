@@ -1,0 +1,49 @@
+/* merge: what a position has not read, from all its sources, in order of ids. */
+#ifndef HUB_MERGE_H
+#define HUB_MERGE_H
+
+#include "hub/event_id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct interest;
+struct position;
+struct replay;
+
+/* Of one topic, what comes next; of a replay; or, without either, the position's own gap. */
+struct head {
+    struct interest *interest;
+    struct replay *replay;
+    uint64_t next; /* ordinal, or number in the replay */
+    event_id id;
+    bool gap;
+};
+
+/* All zero: empty. A reader keeps one and uses it again and again. */
+struct merge {
+    struct head *heads; /* a heap, the smallest id first */
+    size_t count, cap;
+    event_id bound; /* nothing beyond it can be read in order yet */
+    bool skips;     /* what is superseded */
+};
+
+/* --- within core/hub, under the lock --- */
+
+/* The position's, from where it stands; sources with nothing left are forgotten. Valid until the
+ * reader's next one. */
+struct merge *merge_begin(struct position *position);
+/* What comes next, if it is not beyond `upto`; else NULL. Valid until merge_pass. */
+static inline const struct head *merge_top(const struct merge *merge, event_id upto) {
+    return merge->count > 0 && merge->heads[0].id <= upto ? merge->heads : NULL;
+}
+/* Whether there is more, but only beyond the bound. */
+static inline bool merge_waits(const struct merge *merge) {
+    return merge->count > 0 && merge->heads[0].id > merge->bound;
+}
+/* Goes behind the top. */
+void merge_pass(struct merge *merge);
+void merge_fini(struct merge *merge);
+
+#endif

@@ -1,0 +1,202 @@
+/* policy: what becomes of a position that is too far behind.
+ *
+ *     disconnect   over the limit --> its subscriber has to go
+ *     drop_oldest  over the limit --> reading drops from the front until it is not
+ *     drop_newest  over the limit --> a fence: up to it all is read, what is behind it is dropped
+ *     conflate     entries that a newer one of the same key supersedes are not read (see merge)
+ *     block        at the limit   --> publishers wait
+ *
+ * A position has no queue, so nothing is too long by itself: how far it is behind, its lag, is
+ * what its topics have appended since it was last up to date and it has not read. What was history
+ * when it came does not count. Only the policy block needs to know without looking: publishers add
+ * up what it owes, and each reading sets that right.
+ *
+ * What is dropped is passed in the merge, in order of ids; the count of it becomes one gap, told
+ * before whatever is read next. Under the hub's lock. It must not know how anything is sent. */
+#include "hub/policy.h"
+
+#include "hub/hub.h"
+#include "hub/merge.h"
+#include "hub/position.h"
+#include "hub/publication.h"
+#include "hub/reader.h"
+#include "hub/replay.h"
+
+void position_set_policy(struct position *position, enum overflow overflow,
+                         struct position_limit limit) {
+    position->policy.overflow = (uint8_t)overflow;
+    position->policy.limit = limit;
+    if (overflow != OVERFLOW_BLOCK)
+        return;
+    hub_lock();
+    list_push(&hub.blocking, &position->in_blocking);
+    hub_unlock();
+}
+
+/* --- how far behind --- */
+
+static void add_lag(struct lag *lag, const struct interest *interest) {
+    const struct topic *topic = interest->topic;
+    uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
+    lag->events += topic->next - from;
+    if (from < topic->first)
+        from = topic->first;
+    if (from < topic->next)
+        lag->bytes += topic->end - topic_entry(topic, from)->at;
+}
+
+/* What has come since the position was last up to date and is not read. */
+static struct lag lag_of(const struct position *position) {
+    struct lag lag = {0, 0};
+    if (position_is_single(position))
+        add_lag(&lag, &position->only);
+    else
+        for (struct list *at = position->news.next; at != &position->news; at = at->next)
+            add_lag(&lag, CONTAINER_OF(at, struct interest, in_news));
+    return lag;
+}
+
+/* What `top` adds to it. */
+static struct lag lag_at(const struct head *top) {
+    const struct interest *interest = top->interest;
+    if (interest == NULL)
+        return (struct lag){0, 0};
+    uint64_t from = top->next > interest->mark ? top->next : interest->mark;
+    if (top->gap)
+        return (struct lag){from < interest->topic->first ? interest->topic->first - from : 0, 0};
+    if (from > top->next)
+        return (struct lag){0, 0};
+    return (struct lag){1, topic_entry(interest->topic, top->next)->len};
+}
+
+static bool exceeds(const struct policy *policy, struct lag lag) {
+    return lag.events > policy->limit.events || lag.bytes > policy->limit.bytes;
+}
+
+bool position_is_over(struct position *position) {
+    hub_lock();
+    bool over = exceeds(&position->policy, lag_of(position));
+    hub_unlock();
+    return over;
+}
+
+/* --- dropping --- */
+
+/* A gap that would have been told is part of the one that will be. */
+static void drop_gap(struct position *position, const struct head *top) {
+    struct policy *policy = &position->policy;
+    struct interest *interest = top->interest;
+    if (interest == NULL) {
+        position->gap_id = 0;
+        policy->dropped_more = true;
+        return;
+    }
+    uint64_t first = interest->topic->first;
+    if (interest->gap)
+        policy->dropped_more = true;
+    else
+        policy->dropped += first - top->next;
+    interest->gap = false;
+    if (interest->next < first)
+        interest->next = first;
+}
+
+/* What is at the top is not read, but dropped. */
+static void drop_top(struct position *position, struct merge *merge, const struct head *top) {
+    position->policy.dropped_id = top->id;
+    if (top->gap) {
+        drop_gap(position, top);
+    } else {
+        position->policy.dropped++;
+        if (top->replay)
+            top->replay->at = top->next + 1;
+        else
+            top->interest->next = top->next + 1;
+    }
+    merge_pass(merge);
+}
+
+static void drop_oldest(struct position *position, struct merge *merge) {
+    struct lag lag = lag_of(position);
+    const struct head *top;
+    while (exceeds(&position->policy, lag) && (top = merge_top(merge, merge->bound)) != NULL) {
+        struct lag less = lag_at(top);
+        lag.events -= less.events;
+        lag.bytes -= less.bytes;
+        drop_top(position, merge, top);
+    }
+}
+
+/* Once all up to the fence is read, what came behind it is dropped. */
+static void drop_newest(struct position *position, struct merge *merge) {
+    struct policy *policy = &position->policy;
+    const struct head *top;
+    if (merge_top(merge, policy->fence) != NULL)
+        return;
+    while ((top = merge_top(merge, merge->bound)) != NULL)
+        drop_top(position, merge, top);
+    policy->fence = 0;
+}
+
+void policy_drop(struct position *position, struct merge *merge) {
+    if (position->policy.overflow == OVERFLOW_DROP_OLDEST)
+        drop_oldest(position, merge);
+    else
+        drop_newest(position, merge);
+}
+
+void position_set_fence(struct position *position) {
+    struct policy *policy = &position->policy;
+    if (policy->fence > 0)
+        return;
+    hub_lock();
+    struct merge *merge = merge_begin(position);
+    struct lag sum = {0, 0};
+    const struct head *top;
+    policy->fence = 1; /* before everything */
+    while ((top = merge_top(merge, EVENT_ID_NONE)) != NULL) {
+        struct lag one = lag_at(top);
+        sum.events += one.events;
+        sum.bytes += one.bytes;
+        if (exceeds(policy, sum))
+            break;
+        policy->fence = top->id;
+        merge_pass(merge);
+    }
+    hub_unlock();
+}
+
+void policy_told(struct position *position) {
+    struct policy *policy = &position->policy;
+    counter_up(&position->reader->counters.dropped, policy->dropped);
+    policy->dropped_id = policy->dropped = 0;
+    policy->dropped_more = false;
+}
+
+/* --- having publishers wait --- */
+
+void policy_let_go(struct position *position) {
+    if (position->policy.overflow == OVERFLOW_BLOCK)
+        publications_go_on(position->reader);
+}
+
+void policy_settle(struct position *position) {
+    if (position->policy.overflow != OVERFLOW_BLOCK)
+        return;
+    position->policy.owed = lag_of(position);
+    policy_let_go(position);
+}
+
+void position_owe(struct position *position, const struct topic *topic, uint64_t bytes) {
+    if (!position_covers(position, topic))
+        return;
+    position->policy.owed.events++;
+    position->policy.owed.bytes += bytes;
+}
+
+bool position_holds_up(const struct position *position, const struct topic *topic) {
+    const struct policy *policy = &position->policy;
+    bool full =
+        policy->owed.events >= policy->limit.events || policy->owed.bytes >= policy->limit.bytes;
+    return full && position_covers(position, topic);
+}

@@ -1,0 +1,82 @@
+/* policy: what becomes of a position that is too far behind. */
+#ifndef HUB_POLICY_H
+#define HUB_POLICY_H
+
+#include "hub/event_id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct merge;
+struct position;
+struct topic;
+
+enum overflow {
+    OVERFLOW_NONE,
+    OVERFLOW_DISCONNECT,
+    OVERFLOW_DROP_OLDEST,
+    OVERFLOW_DROP_NEWEST,
+    OVERFLOW_CONFLATE,
+    OVERFLOW_BLOCK
+};
+
+struct position_limit {
+    uint32_t events; /* UINT32_MAX: none */
+    uint32_t bytes;
+};
+
+/* How far behind. */
+struct lag {
+    uint64_t events, bytes;
+};
+
+/* A position's, and what it has done so far. */
+struct policy {
+    event_id fence;      /* drop_newest: nothing beyond it is read; 0: none */
+    event_id dropped_id; /* all up to here was dropped, not told yet; 0: nothing */
+    uint64_t dropped;    /* how many, */
+    bool dropped_more;   /* and others, nobody knows how many */
+    uint8_t overflow;    /* enum overflow */
+    struct position_limit limit;
+    struct lag owed; /* block, under the hub's lock: appended since it was up to date */
+};
+
+/* Before the first topic. */
+void position_set_policy(struct position *position, enum overflow overflow,
+                         struct position_limit limit);
+/* Whether more than its limit has come since it was last up to date. */
+bool position_is_over(struct position *position);
+/* drop_newest: what comes from now on is not for this position until it has caught up. */
+void position_set_fence(struct position *position);
+
+/* --- within core/hub, under the lock --- */
+
+static inline bool policy_conflates(const struct policy *policy) {
+    return policy->overflow == OVERFLOW_CONFLATE;
+}
+/* It drops, or has publishers wait: each reading settles how far behind the position is. */
+static inline bool policy_settles(const struct policy *policy) {
+    return policy->overflow >= OVERFLOW_DROP_OLDEST && policy->overflow != OVERFLOW_CONFLATE;
+}
+/* Something may be there that it has to drop. */
+static inline bool policy_drops(const struct policy *policy) {
+    return policy->overflow == OVERFLOW_DROP_OLDEST || policy->fence > 0;
+}
+/* Up to where all may be read that can be, up to `bound`. */
+static inline event_id policy_upto(const struct policy *policy, event_id bound) {
+    return policy->fence > 0 && policy->fence < bound ? policy->fence : bound;
+}
+/* drop_oldest, drop_newest: passes what is not to be read. */
+void policy_drop(struct position *position, struct merge *merge);
+/* The gap of what was dropped was delivered. */
+void policy_told(struct position *position);
+
+/* block: the position reads now, and publishers wait for it or do not, as far as it is behind. */
+void policy_settle(struct position *position);
+/* Nobody need wait for it to read what it has left. */
+void policy_let_go(struct position *position);
+/* An entry was appended; whether one more is too much. */
+void position_owe(struct position *position, const struct topic *topic, uint64_t bytes);
+bool position_holds_up(const struct position *position, const struct topic *topic);
+
+#endif

@@ -1,0 +1,47 @@
+/* prefix: a position's choice of all topics that begin so. */
+#ifndef HUB_PREFIX_H
+#define HUB_PREFIX_H
+
+#include "base/list.h"
+#include "base/str.h"
+#include "hub/event_id.h"
+
+#include <stdbool.h>
+
+struct crowd_feed;
+struct feed;
+struct interest;
+struct position;
+struct position_choice;
+struct topic;
+
+struct prefix_interest {
+    struct position *position;
+    struct crowd_feed *feed;
+    struct list in_feed, in_position;
+    event_id after;
+    bool extra; /* its crowd does not count it: another prefix of the same position begins it */
+};
+
+/* --- within core/hub, under the lock --- */
+
+/* Reading begins behind choice->after. */
+void prefix_add(struct position *position, const struct position_choice *choice);
+/* False: it was not there. */
+bool prefix_remove(struct position *position, struct str text);
+/* All of them, and the topics that came by them; those chosen by name have gone before. */
+void prefix_remove_all(struct position *position);
+/* Whether the position has chosen a prefix of the topic's name. */
+bool prefix_covers(const struct position *position, const struct topic *topic);
+/* The feed's topic has news. */
+void prefix_tell(const struct prefix_interest *prefix, struct feed *feed);
+
+/* What has come of the topic by a prefix and is not read, or will come, comes by name from now on.
+ */
+void prefix_bequeath(struct interest *named);
+/* The other way round. */
+void prefix_inherit(const struct interest *named);
+/* Of a topic that came by a prefix all has been read: frees the interest as soon as that may be. */
+void prefix_read_up(struct interest *found);
+
+#endif
