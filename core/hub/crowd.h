@@ -11,7 +11,6 @@ struct crowd { /* crowd_init first */
     uint32_t streams;
     struct map subjects; /* struct subject, with how many streams each has */
     struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
-    struct list blocking; /* positions that a publisher may have to wait for */
 };
 
 struct subject {
