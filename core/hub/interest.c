@@ -1,14 +1,15 @@
 /* interest: one topic as one position sees it.
  *
- *     a topic's log:  [first . . . . . . . . . . next)
- *                         |after   |mark   |interest->next
- *                     none of its  history  read    not read
- *                     business
+ *     none of its    history: does not     counts as being
+ *     business       count                 behind
+ *     . . . . . . . | . . . . . . . . . . | . . . . . . . . topic->next
+ *                  after                 mark
+ *                    next --> as it reads
  *
- * It is an ordinal, and what belongs to it: where reading began, what of it was history then, and
- * whether a gap is to be told before anything else. Where it begins is settled in one step under
- * the hub's lock: what the topic has in memory is read from there, what only the store has becomes
- * a replay of the position, and what nobody has is a gap.
+ * It is the ordinal of the first entry not read, and what belongs to it: where reading began, what
+ * was history then, and whether a gap is to be told before anything else. Where it begins is
+ * settled in one step under the hub's lock: what the topic has in memory is read from there, what
+ * only the store has becomes a replay of the position, and what nobody has is a gap.
  *
  * One that was chosen by name lives as long as that choice and is told of news by a feed. One that
  * came by a prefix lives while it has something to read (see prefix). It holds its topic. It must

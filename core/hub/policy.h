@@ -62,7 +62,7 @@ static inline bool policy_settles(const struct policy *policy) {
 static inline bool policy_drops(const struct policy *policy) {
     return policy->overflow == OVERFLOW_DROP_OLDEST || policy->fence > 0;
 }
-/* Up to where all may be read that can be, up to `bound`. */
+/* What can be read up to `bound` may be read up to here. */
 static inline event_id policy_upto(const struct policy *policy, event_id bound) {
     return policy->fence > 0 && policy->fence < bound ? policy->fence : bound;
 }
