@@ -1,0 +1,50 @@
+/* strict_json: a JSON object as a token or a set of keys may hold it.
+ *
+ * Two parsers that disagree on a text are a hole (RFC 8725 section 2.4, RFC 7515 section 4): one
+ * checks the first "sub", the other uses the second. So a text that can be read in two ways is
+ * refused, and so is what only some can represent. jansson does most of it; nesting it allows up to
+ * 2048 levels, which is more than those behind us should have to follow. */
+#include "auth/strict_json.h"
+
+static bool too_deep(const json_t *value, int levels) {
+    if (!json_is_object(value) && !json_is_array(value))
+        return false;
+    if (levels == 0)
+        return true;
+    if (json_is_object(value)) {
+        void *iter = json_object_iter((json_t *)value);
+        for (; iter; iter = json_object_iter_next((json_t *)value, iter))
+            if (too_deep(json_object_iter_value(iter), levels - 1))
+                return true;
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (too_deep(json_array_get(value, i), levels - 1))
+            return true;
+    return false;
+}
+
+int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why) {
+    json_error_t error;
+    json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
+    if (!value)
+        return reason_set(why, STRICT_JSON_EBAD, "%s: not JSON: %s at byte %d", what, error.text,
+                          error.position);
+    if (json_is_object(value) && !too_deep(value, STRICT_JSON_DEPTH)) {
+        *out = value;
+        return 0;
+    }
+    int rc = json_is_object(value)
+                 ? reason_set(why, STRICT_JSON_EBAD, "%s: nested more than %d deep", what,
+                              STRICT_JSON_DEPTH)
+                 : reason_set(why, STRICT_JSON_EBAD, "%s: not a JSON object", what);
+    json_decref(value);
+    return rc;
+}
+
+struct str strict_json_string(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_string(value))
+        return (struct str){NULL, 0};
+    return (struct str){json_string_value(value), json_string_length(value)};
+}
