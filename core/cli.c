@@ -42,6 +42,13 @@ static const struct command {
      "weir spec [ARGS]\n    Runs busted inside this program (default folder: spec/)."},
     {"new", cli_new,
      "weir new NAME\n    Makes a small app with a page and a spec in the folder NAME."},
+    {"token", cli_token,
+     "weir token [--sub S] [--claim NAME=VALUE]... [--exp 1h] [--alg A]\n"
+     "           (--secret-env NAME | --secret-file FILE | --key-file FILE)\n"
+     "    Prints a signed JSON Web Token.\n"
+     "    --claim        the value is JSON, such as true or 5, or else a string\n"
+     "    --exp          how long it is valid: 90s, 15m, 1h (the default), 7d\n"
+     "    --alg          default HS256; a key file (PEM, a private key) needs one"},
     {"version", version, "weir version"},
     {"help", help, "weir help"},
 };

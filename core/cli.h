@@ -11,6 +11,7 @@ int cli_check(int argc, char **argv);
 int cli_routes(int argc, char **argv);
 int cli_spec(int argc, char **argv);
 int cli_new(int argc, char **argv);
+int cli_token(int argc, char **argv);
 
 /* Prints "weir COMMAND: message" and how to use the command, to standard error. Returns EXIT_USAGE.
  */

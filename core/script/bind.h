@@ -12,6 +12,7 @@ void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
+void bind_jwt(lua_State *L);
 void bind_test(lua_State *L);
 
 /* Topics: publishing and what they keep; subscribing; streams of all workers. */

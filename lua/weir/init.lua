@@ -31,6 +31,7 @@ local weir = {
   store = require "weir.store",
   fail = require "weir.fail",
   json = require "weir.json",
+  jwt = require "weir.jwt",
   log = require "weir.log",
   now = core.now,
   stats = core.stats,
