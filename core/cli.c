@@ -29,11 +29,15 @@ static const struct command {
     const char *usage;
 } commands[] = {
     {"serve", cli_serve,
-     "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--data DIR]\n"
-     "                   [--access-log FILE|-] [--log text] [--log-level debug|info|warn|error]\n"
+     "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--watch]\n"
+     "                   [--data DIR] [--access-log FILE|-] [--log text] [--log-level "
+     "debug|info|warn|error]\n"
      "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
      "    --workers      threads; default: the number of processors\n"
+     "    --watch        reloads an app when one of its files changes, and the pages that are "
+     "open;\n"
+     "                   SIGHUP reloads all, with and without it\n"
      "    --data         a folder of this server's own, made if need be, for durable topics and\n"
      "                   weir.store; default: memory only"},
     {"check", cli_check, "weir check PATH\n    Loads and starts the app without listening."},

@@ -1,7 +1,8 @@
 /* cli_serve: `weir serve`: options, listening sockets, signals.
  *
  * The main thread reads the options, binds, starts the crew of workers, and then waits for signals:
- * SIGTERM and SIGINT drain, a second one stops at once; SIGUSR1 shows what is alive. Addresses are
+ * SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads all apps; SIGUSR1 shows what
+ * is alive. Addresses are
  * probed without SO_REUSEPORT first, or two servers would share a port without a word. The store is
  * opened before the crew and closed, by cli.c, after it. */
 #include "cli.h"
@@ -12,6 +13,7 @@
 #include "hub/hub.h"
 #include "hub/store.h"
 #include "net/listener.h"
+#include "ops/watcher.h"
 #include "script/crew.h"
 
 #include <pthread.h>
@@ -37,6 +39,7 @@ struct serve {
     int workers;
     const char *access_log;
     const char *data; /* NULL: memory only */
+    bool watch;
     int *fds;
 };
 
@@ -93,6 +96,12 @@ static int set_data(struct serve *serve, const char *value) {
     return 0;
 }
 
+static int set_watch(struct serve *serve, const char *value) {
+    (void)value;
+    serve->watch = true;
+    return 0;
+}
+
 static int set_log(struct serve *serve, const char *value) {
     (void)serve;
     if (strcmp(value, "text") != 0)
@@ -112,9 +121,11 @@ static int set_log_level(struct serve *serve, const char *value) {
 static const struct option {
     const char *name;
     int (*set)(struct serve *serve, const char *value);
-} options[] = {{"--listen", set_listen}, {"--workers", set_workers},
-               {"--data", set_data},     {"--access-log", set_access_log},
-               {"--log", set_log},       {"--log-level", set_log_level}};
+    bool alone; /* it takes no value */
+} options[] = {{"--listen", set_listen, false},      {"--workers", set_workers, false},
+               {"--data", set_data, false},          {"--access-log", set_access_log, false},
+               {"--watch", set_watch, true},         {"--log", set_log, false},
+               {"--log-level", set_log_level, false}};
 
 /* One option, "--name value" or "--name=value"; `*at` moves on. */
 static int parse_option(struct serve *serve, int argc, char **argv, int *at) {
@@ -123,6 +134,10 @@ static int parse_option(struct serve *serve, int argc, char **argv, int *at) {
         size_t n = strlen(options[i].name);
         if (strncmp(given, options[i].name, n) != 0)
             continue;
+        if (options[i].alone && given[n] == '\0')
+            return options[i].set(serve, NULL);
+        if (options[i].alone && given[n] == '=')
+            return cli_usage("serve", "%s takes no value", options[i].name);
         if (given[n] == '=')
             return options[i].set(serve, given + n + 1);
         if (given[n] != '\0')
@@ -279,17 +294,44 @@ static int drain(struct crew *crew, const sigset_t *set) {
     }
 }
 
-static int wait_for_signals(struct crew *crew, const sigset_t *set) {
+static void reload_all(struct crew *crew, const struct serve *serve) {
+    for (int i = 0; i < serve->sources.count; i++)
+        crew_reload(crew, i);
+}
+
+/* Until one that ends. */
+static void wait_for_signals(struct crew *crew, const struct serve *serve, const sigset_t *set) {
     for (;;) {
         int signo;
         sigwait(set, &signo);
         if (signo == SIGUSR1)
             crew_inspect(crew);
         else if (signo == SIGHUP)
-            log_warn("SIGHUP: reloading is not built yet; restart to serve changed code");
+            reload_all(crew, serve);
         else
-            return drain(crew, set);
+            return;
     }
+}
+
+/* From the start of the workers to their end. */
+static int serve_all(struct serve *serve, struct watcher *watcher, const sigset_t *set,
+                     char **error) {
+    struct crew_options crew_options = {.sources = &serve->sources,
+                                        .workers = serve->workers,
+                                        .access_log = serve->access_log,
+                                        .events = watcher ? watcher_events(watcher) : NULL,
+                                        .patient = serve->watch};
+    struct crew *crew;
+    if (crew_start(&crew_options, &crew, error) < 0)
+        return EXIT_FAILED;
+    crew_serve(crew, serve->fds, serve->naddresses);
+    if (watcher)
+        watcher_start(watcher, crew);
+    announce(serve);
+    wait_for_signals(crew, serve, set);
+    if (watcher)
+        watcher_stop(watcher);
+    return drain(crew, set);
 }
 
 static int run(struct serve *serve) {
@@ -299,18 +341,16 @@ static int run(struct serve *serve) {
         rc = open_data(serve);
     if (rc != 0)
         return rc;
-    struct crew_options crew_options = {
-        .sources = &serve->sources, .workers = serve->workers, .access_log = serve->access_log};
-    struct crew *crew;
-    char *error;
-    if (crew_start(&crew_options, &crew, &error) < 0) {
+    char *error = NULL;
+    struct watcher *watcher = serve->watch ? watcher_new(&serve->sources, &error) : NULL;
+    if (error == NULL)
+        rc = serve_all(serve, watcher, &set, &error);
+    if (watcher)
+        watcher_free(watcher);
+    if (error)
         rc = cli_fail("%s", error);
-        free(error);
-        return rc;
-    }
-    crew_serve(crew, serve->fds, serve->naddresses);
-    announce(serve);
-    return wait_for_signals(crew, &set);
+    free(error);
+    return rc;
 }
 
 int cli_serve(int argc, char **argv) {

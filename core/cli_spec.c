@@ -62,7 +62,7 @@ static void start_busted(struct generation *gen) {
     struct task *task = task_new(gen, NULL);
     task->on_end = on_end;
     luaL_loadstring(task->co, "require 'busted.runner'({ standalone = false })");
-    task_run(task);
+    task_start(task);
 }
 
 int cli_spec(int argc, char **argv) {

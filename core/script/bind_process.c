@@ -11,6 +11,7 @@
 #include "hub/shared.h"
 #include "proto/header.h"
 #include "script/generation.h"
+#include "script/reload.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -104,6 +105,8 @@ static int l_stats(lua_State *L) {
     http_server_totals(&totals);
     struct hub_counters hub_sums;
     hub_totals(&hub_sums);
+    struct reload_counters reloads;
+    reload_totals(&reloads);
     const struct {
         const char *name;
         uint64_t value;
@@ -127,6 +130,10 @@ static int l_stats(lua_State *L) {
         {"dropped", hub_sums.dropped},
         {"disconnected", hub_sums.disconnected},
         {"hub_memory", hub_sums.memory},
+        {"generations", reloads.live},
+        {"reloads", reloads.reloads},
+        {"reloads_failed", reloads.failures},
+        {"streams_expelled", reloads.expelled},
         {"lua_memory", task_generation(L)->state.bytes},
     };
     lua_createtable(L, 0, sizeof rows / sizeof *rows);

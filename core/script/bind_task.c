@@ -48,6 +48,8 @@ static int start_child(lua_State *L, struct task *parent) {
     for (int i = 2; i <= n; i++)
         lua_pushvalue(L, i);
     lua_xmove(L, task->co, n);
+    if (parent == NULL)
+        task_set_background(task);
     task_push(L, task);
     task_start(task);
     return 1;

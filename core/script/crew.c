@@ -4,8 +4,8 @@
  *     worker:  load, on_start --report--^        take over, accept   drain, end --^
  *
  * Each worker is a thread with a loop, a scheduler and a host of its own; the main thread only
- * waits for signals. It speaks to workers by mail, they answer by `report`, once. Nothing else is
- * shared. */
+ * waits for signals. It speaks to workers by mail, they answer by `report`, once. What they do
+ * among themselves when an app changes is reload's. Nothing else is shared. */
 #include "script/crew.h"
 
 #include "base/log.h"
@@ -32,6 +32,7 @@ struct worker {
 struct crew {
     struct crew_options options;
     struct limits limits;
+    struct reloads *reloads;
     struct worker *workers;
     int running; /* threads that were started */
     pthread_mutex_t lock;
@@ -76,6 +77,7 @@ static void on_host_closed(void *arg) {
 
 static void close_host(void *arg) {
     struct worker *worker = arg;
+    reloads_leave(worker->crew->reloads, worker->index);
     access_log_close(host_http(worker->host)->access_log);
     host_http(worker->host)->access_log = NULL;
     host_close(worker->host, on_host_closed, worker);
@@ -121,6 +123,8 @@ static char *prepare(struct worker *worker) {
             return text.data;
         }
     }
+    host_use_reloads(worker->host, crew->reloads);
+    reloads_join(crew->reloads, worker->index, &worker->loop, worker->host);
     host_load_sources(worker->host, crew->options.sources);
     return NULL;
 }
@@ -140,7 +144,6 @@ static void *worker_main(void *arg) {
         host_start(worker->host, worker->index == 0, on_started, worker);
     loop_run(&worker->loop);
     scheduler_fini(&worker->scheduler);
-    loop_fini(&worker->loop);
     return NULL;
 }
 
@@ -174,6 +177,17 @@ static void init_worker(struct crew *crew, int index) {
     crew->running++;
 }
 
+static void log_broken(struct crew *crew, int app, bool others) {
+    struct buf text = {0};
+    const struct reload_events *events = crew->options.events;
+    buf_printf(&text, "the app %s does not start%s: %s", crew->options.sources->list[app].name,
+               others ? ", the others do" : "", crew->errors[app]);
+    log_text(LOG_ERROR, buf_str(&text));
+    buf_fini(&text);
+    if (events && events->ended)
+        events->ended(events->arg, app, crew->errors[app]);
+}
+
 /* An app that failed does not hold back the others; if none is left there is nothing to serve: the
  * first error. */
 static char *judge(struct crew *crew) {
@@ -181,17 +195,11 @@ static char *judge(struct crew *crew) {
     int failed = 0;
     for (int i = 0; i < sources->count; i++)
         failed += crew->errors[i] != NULL;
-    if (failed == sources->count)
+    if (failed == sources->count && !crew->options.patient)
         return mem_strdup(crew->errors[0]);
-    for (int i = 0; i < sources->count; i++) {
-        if (crew->errors[i] == NULL)
-            continue;
-        struct buf text = {0};
-        buf_printf(&text, "the app %s does not start, the others do: %s", sources->list[i].name,
-                   crew->errors[i]);
-        log_text(LOG_ERROR, buf_str(&text));
-        buf_fini(&text);
-    }
+    for (int i = 0; i < sources->count; i++)
+        if (crew->errors[i])
+            log_broken(crew, i, failed < sources->count);
     return NULL;
 }
 
@@ -199,6 +207,7 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
+    crew->reloads = reloads_new(options->sources, options->workers, options->events);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->reported, NULL);
@@ -221,6 +230,11 @@ void crew_serve(struct crew *crew, const int *fds, int addresses) {
     }
     post_all(crew, offsetof(struct worker, serve));
     wait_for_reports(crew);
+    reloads_open(crew->reloads, crew->errors);
+}
+
+void crew_reload(struct crew *crew, int app) {
+    reload_request(reloads_of(crew->reloads, app));
 }
 
 void crew_drain(struct crew *crew) {
@@ -234,6 +248,9 @@ void crew_inspect(struct crew *crew) {
 void crew_join(struct crew *crew) {
     for (int i = 0; i < crew->running; i++)
         pthread_join(crew->workers[i].thread, NULL);
+    for (int i = 0; i < crew->running; i++) /* until then others may post to it */
+        loop_fini(&crew->workers[i].loop);
+    reloads_free(crew->reloads);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->reported);
     for (int i = 0; i < crew->options.sources->count; i++)

@@ -3,6 +3,7 @@
 #define SCRIPT_CREW_H
 
 #include "http/limits.h"
+#include "script/reload.h"
 #include "script/source.h"
 
 struct crew;
@@ -10,7 +11,9 @@ struct crew;
 struct crew_options {
     const struct sources *sources;
     int workers;
-    const char *access_log; /* NULL: none */
+    const char *access_log;             /* NULL: none */
+    const struct reload_events *events; /* NULL: nobody wants to know */
+    bool patient; /* an app that does not start is awaited, though it be the only one */
 };
 
 /* Starts the threads, loads the apps in each and runs their on_start functions. Returns when all
@@ -19,6 +22,9 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
 /* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
  * address]`. Taken. Background tasks start. */
 void crew_serve(struct crew *crew, const int *fds, int addresses);
+/* Loads the app at that place in the sources anew; it takes over if it starts in every worker. From
+ * any thread, until crew_join. */
+void crew_reload(struct crew *crew, int app);
 /* Ends: streams are ended well, within the limit drain_timeout. */
 void crew_drain(struct crew *crew);
 /* Every worker logs its live streams and suspended tasks. */

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "http/access_log.h"
+#include "http/sse.h"
 #include "hub/subscription.h"
 
 #include <lauxlib.h>
@@ -107,22 +108,39 @@ void exchange_settle(struct exchange *exchange) {
         return;
     struct generation *gen = exchange->app->gen;
     *exchange->slot = NULL;
+    list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     stream_unref(exchange->stream);
     generation_unref(gen, exchange->closers);
     generation_unref(gen, exchange->self);
     pool_free(&gen->scheduler->loop->pool, exchange, sizeof *exchange);
+    generation_settle(gen);
 }
 
 void exchange_forget(struct exchange **slot) {
     struct exchange *exchange = *slot;
     if (exchange == NULL || exchange == &told)
         return;
+    list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     if (exchange->self != LUA_NOREF)
         stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
+}
+
+#define EXPEL_RETRY_MS 1000 /* what an SSE client waits at least before it comes back */
+#define EXPEL_SPREAD_MS 5000
+
+bool exchange_expel(struct exchange *exchange) {
+    struct stream *stream = exchange->stream;
+    if (stream->state >= STREAM_FINISHED)
+        return false;
+    if (stream->sse)
+        sse_end(stream, REASON_DRAIN, EXPEL_RETRY_MS, EXPEL_RETRY_MS + EXPEL_SPREAD_MS);
+    else if (exchange->task == NULL)
+        stream_abort(stream, REASON_CANCELLED, "its generation is too old");
+    return true;
 }
 
 static void closer_ended(void *arg) {
@@ -306,7 +324,8 @@ static void recover(struct exchange *exchange, struct task *task) {
 static void task_failed(struct exchange *exchange, struct task *task) {
     struct stream *stream = exchange->stream;
     if (task_was_cancelled(task)) {
-        stream_abort(stream, REASON_CANCELLED, NULL);
+        if (stream->state < STREAM_FINISHED) /* else the answer is complete, and on its way */
+            stream_abort(stream, REASON_CANCELLED, NULL);
         return;
     }
     bool open = stream->state == STREAM_OPEN;
@@ -334,6 +353,7 @@ static void let_go(struct exchange *exchange) {
         return;
     generation_unref(exchange->app->gen, exchange->self);
     exchange->self = LUA_NOREF;
+    list_remove(&exchange->link);
     access_log_shorten(exchange->stream->request);
 }
 
@@ -388,6 +408,7 @@ static void make_userdata(struct exchange *exchange, lua_State *L,
     set_params(L, match);
     lua_pushvalue(L, -1);
     exchange->self = generation_ref(gen, L);
+    list_push(&gen->exchanges, &exchange->link);
 }
 
 void exchange_start(struct app *app, struct stream *stream, size_t skip, const char *prefix,
@@ -401,6 +422,7 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     exchange->base = match->verdict == ROUTE_FOUND ? app->routes[match->id].base : "";
     exchange->skip = (uint8_t)skip;
     list_init(&exchange->waiters);
+    list_init(&exchange->link);
     stream_own(stream, &events, exchange);
     struct task *task = new_task(exchange);
     lua_rawgeti(task->co, LUA_REGISTRYINDEX, gen->run);

@@ -20,6 +20,7 @@ struct exchange {
     int self;
     int closers;         /* reference to the list of on_close functions; LUA_NOREF: none */
     struct list waiters; /* tasks, each for one of the three below */
+    struct list link;    /* generation->exchanges, while `self` keeps the userdata */
     const char *prefix;  /* of the app in its server, borrowed from there */
     const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
     unsigned closing;    /* on_close functions that run, and callbacks that still use it */
@@ -53,6 +54,9 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* Frees the exchange when nothing of it goes on. */
 void exchange_settle(struct exchange *exchange);
+/* Ends the stream because its generation is too old; false: it had ended. A task that answers is
+ * left to whoever cancels it. */
+bool exchange_expel(struct exchange *exchange);
 /* For __gc when the state closes: aborts what is still open. */
 void exchange_forget(struct exchange **slot);
 /* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how

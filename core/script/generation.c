@@ -13,6 +13,7 @@
 #include "script/app.h"
 #include "script/bind.h"
 #include "script/exchange.h"
+#include "script/reload.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -159,7 +160,9 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
     gen->scheduler = scheduler;
     gen->limits = *limits;
     gen->folder = mem_strdup(folder);
+    list_init(&gen->link);
     list_init(&gen->tasks);
+    list_init(&gen->exchanges);
     list_init(&gen->held);
     state_init(&gen->state, folder, gen);
     load_core(gen);
@@ -207,6 +210,7 @@ int generation_load(struct generation *gen, const char *file, char **error) {
         return -1;
     }
     lua_pop(L, 1);
+    gen->asked = gen->limits;
     gen->app = app_compile(gen, L);
     if (gen->app == NULL) {
         *error = take_error(L);
@@ -218,15 +222,27 @@ int generation_load(struct generation *gen, const char *file, char **error) {
 
 /* --- starting --- */
 
+static void ignore_start(char *error_take, void *arg) {
+    (void)arg;
+    free(error_take);
+}
+
+static void one_less(struct generation *gen) {
+    struct starting *starting = &gen->starting;
+    if (--starting->left > 0)
+        return;
+    char *error = starting->error;
+    starting->error = NULL;
+    starting->done(error, starting->arg);
+}
+
 static void started(struct task *task) {
-    struct starting *starting = task->owner;
-    if (task->failed && starting->error == NULL) {
-        lua_State *L = task->gen->state.L;
-        task_push_traceback(task, L, "");
-        starting->error = take_error(L);
+    struct generation *gen = task->gen;
+    if (task->failed && gen->starting.error == NULL) {
+        task_push_traceback(task, gen->state.L, "");
+        gen->starting.error = take_error(gen->state.L);
     }
-    if (--starting->left == 0)
-        starting->done(starting);
+    one_less(gen);
 }
 
 static bool wants(lua_State *L, bool first_worker) {
@@ -236,12 +252,13 @@ static bool wants(lua_State *L, bool first_worker) {
     return each || first_worker;
 }
 
-void generation_start(struct generation *gen, bool first_worker, struct starting *starting) {
+void generation_start(struct generation *gen, bool first_worker, void (*done)(char *, void *),
+                      void *arg) {
     lua_State *L = gen->state.L;
-    if (!hub_has_rules(gen->folder)) /* none of an older generation are in force */
+    bool first = gen->reload == NULL || reload_current(gen->reload) == 0;
+    if (first && !hub_has_rules(gen->folder)) /* none of an older generation are in force */
         hub_set_rules(gen->folder, gen->rules, gen->nrules);
-    starting->left = 1;
-    starting->error = NULL;
+    gen->starting = (struct starting){.done = done, .arg = arg, .left = 1};
     state_require(L, "weir.app");
     lua_getfield(L, -1, "starts");
     app_push(gen->app, L);
@@ -250,19 +267,23 @@ void generation_start(struct generation *gen, bool first_worker, struct starting
         lua_rawgeti(L, -1, i);
         if (wants(L, first_worker)) {
             struct task *task = task_new(gen, NULL);
-            task->owner = starting;
             task->on_end = started;
             lua_getfield(L, -1, "fn");
             lua_xmove(L, task->co, 1);
-            starting->left++;
-            task_run(task);
+            gen->starting.left++;
+            task_start(task);
         }
         lua_pop(L, 1);
     }
     lua_settop(L, 0);
-    if (--starting->left == 0)
-        starting->done(starting);
+    one_less(gen);
 }
+
+void generation_forget_start(struct generation *gen) {
+    gen->starting.done = ignore_start;
+}
+
+/* --- rules --- */
 
 static void drop_rules(struct generation *gen) {
     for (size_t i = 0; i < gen->nrules; i++)
@@ -272,11 +293,20 @@ static void drop_rules(struct generation *gen) {
     gen->nrules = 0;
 }
 
+/* Whether what it says of topics holds at once: of one that has been replaced nothing does. */
+static bool is_in_force(const struct generation *gen) {
+    if (gen->reload && reload_current(gen->reload) != 0)
+        return reload_current(gen->reload) == gen->number;
+    return !gen->loading;
+}
+
 void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n) {
-    if (!gen->loading) {
+    if (is_in_force(gen)) {
         hub_set_rules(gen->folder, rules, n);
         return;
     }
+    if (gen->retired)
+        return;
     drop_rules(gen);
     gen->rules = mem_alloc(n * sizeof *rules);
     for (gen->nrules = 0; gen->nrules < n; gen->nrules++) {
@@ -286,24 +316,63 @@ void generation_set_rules(struct generation *gen, const struct topic_rule *rules
     }
 }
 
+void generation_apply_rules(struct generation *gen) {
+    hub_set_rules(gen->folder, gen->rules, gen->nrules);
+    drop_rules(gen);
+}
+
+/* --- serving, and the end --- */
+
 void generation_take_over(struct generation *gen) {
     gen->active = true;
-    hub_set_rules(gen->folder, gen->rules, gen->nrules);
+    if (gen->reload == NULL)
+        generation_apply_rules(gen);
     drop_rules(gen);
     struct list *node;
     while ((node = list_pop(&gen->held)) != NULL)
         task_start(CONTAINER_OF(node, struct task, link));
 }
 
-void generation_cancel(struct generation *gen) {
-    gen->ending = true;
+void generation_settle(struct generation *gen) {
+    if (gen->on_settled)
+        gen->on_settled(gen);
+}
+
+bool generation_is_over(const struct generation *gen) {
+    return list_empty(&gen->tasks) && list_empty(&gen->exchanges);
+}
+
+static void cancel(struct generation *gen, bool only_background) {
     struct list *next;
     for (struct list *at = gen->tasks.next; at != &gen->tasks; at = next) {
         next = at->next;
         struct task *task = CONTAINER_OF(at, struct task, all);
-        if (!task_is_cleanup(task))
+        if (!task_is_cleanup(task) && (task->background || !only_background))
             task_cancel(task);
     }
+}
+
+void generation_retire(struct generation *gen) {
+    gen->retired = true;
+    cancel(gen, true);
+}
+
+unsigned generation_expel(struct generation *gen) {
+    unsigned count = 0;
+    struct list batch, *node;
+    list_init(&batch);
+    list_splice(&batch, &gen->exchanges);
+    while ((node = list_pop(&batch)) != NULL) {
+        list_push(&gen->exchanges, node);
+        count += exchange_expel(CONTAINER_OF(node, struct exchange, link));
+    }
+    generation_cancel(gen);
+    return count;
+}
+
+void generation_cancel(struct generation *gen) {
+    gen->ending = true;
+    cancel(gen, false);
 }
 
 void generation_free(struct generation *gen) {
@@ -312,6 +381,8 @@ void generation_free(struct generation *gen) {
     while ((node = list_pop(&gen->tasks)) != NULL)
         task_forget(CONTAINER_OF(node, struct task, all));
     state_fini(&gen->state);
+    list_remove(&gen->link);
+    free(gen->starting.error);
     drop_rules(gen);
     free(gen->folder);
     free(gen);

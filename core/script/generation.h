@@ -9,6 +9,8 @@
 #include "script/task.h"
 
 struct app;
+struct generation;
+struct reload;
 
 #define GENERATION_SPARE 64 /* finished coroutines kept for the next tasks */
 #define GENERATION_FREE 128 /* references given back, kept for the next ones */
@@ -18,16 +20,31 @@ struct spare {
     int anchor;
 };
 
+/* The app's on_start functions under way. */
+struct starting {
+    /* All have returned, or failed; maybe from within generation_start. */
+    void (*done)(char *error_take, void *arg);
+    void *arg;
+    char *error; /* of the first that failed, with traceback */
+    int left;
+};
+
 struct generation {
     struct state state;
     struct scheduler *scheduler;
     struct http_server *server; /* for its limits and counters; NULL while checking without one */
     struct limits limits;       /* what the app asks for while it loads, then what holds */
+    struct limits asked;        /* what it has asked for */
     uint64_t limits_set;        /* a bit for each row of limit_rows that the app has set */
     char *folder;               /* absolute; relative paths start here */
+    unsigned number;            /* of the app's generations; 1 is the first */
+    struct list link;           /* of the host's that serve no more */
+    struct reload *reload;      /* asks for a newer one; NULL: there is none to ask */
     struct app *app;            /* the one that the app file returned; NULL until loaded */
+    struct starting starting;
     struct list tasks;
-    struct list held; /* background tasks that start with generation_take_over */
+    struct list exchanges; /* streams that need it: in Lua's hands, or with an on_close */
+    struct list held;      /* background tasks that start with generation_take_over */
     struct spare spare[GENERATION_SPARE];
     unsigned nspare;
     int free[GENERATION_FREE]; /* places in the registry for the next references */
@@ -38,10 +55,12 @@ struct generation {
     const void *stream_meta;  /* the metatable of streams, to be told by its address */
     struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */
     size_t nrules;
-    bool loading; /* the app file runs: limits may be set, nothing may wait */
-    bool active;  /* has taken over: background tasks start at once */
-    void (*on_idle)(struct generation *gen); /* its last task has ended; NULL: nobody asks */
-    void *idle_arg;
+    bool loading;        /* the app file runs: limits may be set, nothing may wait */
+    bool active;         /* has taken over: background tasks start at once */
+    bool retired;        /* another has taken over: no background task starts any more */
+    unsigned background; /* tasks that are such */
+    void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */
+    void *settled_arg;
     bool ending;  /* what it starts from now on is cancelled at once */
     bool closing; /* references need not be given back any more */
 };
@@ -51,18 +70,24 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
                                   const struct limits *limits);
 /* Runs the app file. 0, or -1 with the error, "file:line: reason", in `*error` (free it). */
 int generation_load(struct generation *gen, const char *file, char **error);
-/* The app's on_start functions under way. */
-struct starting {
-    void (*done)(
-        struct starting *starting); /* all have returned, or failed; maybe from within the call */
-    char *error;                    /* of the first that failed, with traceback; free it */
-    int left;
-    void *owner;
-};
 /* Runs the on_start functions; those for one worker only in the first. */
-void generation_start(struct generation *gen, bool first_worker, struct starting *starting);
+void generation_start(struct generation *gen, bool first_worker,
+                      void (*done)(char *error_take, void *arg), void *arg);
+/* Nobody is told any more that they have returned. */
+void generation_forget_start(struct generation *gen);
+/* Its rules for topics hold from now on, in the whole process. */
+void generation_apply_rules(struct generation *gen);
 /* From now on this generation is the one that serves: its held tasks start. */
 void generation_take_over(struct generation *gen);
+/* Another one serves: its background tasks are cancelled, and no other starts. */
+void generation_retire(struct generation *gen);
+/* Ends its streams, those of server-sent events with a `retry:`, and cancels the rest. Returns how
+ * many streams that were. */
+unsigned generation_expel(struct generation *gen);
+/* A task or stream of it has ended. */
+void generation_settle(struct generation *gen);
+/* Whether nothing of it goes on, so that it can be freed. */
+bool generation_is_over(const struct generation *gen);
 /* Cancels every task but those that clean up, and does not wait for them. */
 void generation_cancel(struct generation *gen);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */

@@ -1,14 +1,15 @@
 /* host: apps that answer on one loop.
  *
  * One app answers at "/"; several answer each under "/<folder>", and "/" lists them. The host owns
- * the generations that it loaded, the listeners and the HTTP server; a test adds an app of its own
- * generation instead. One thread only. */
+ * the places of the apps (mount.h) with the generations that it loaded, the listeners and the HTTP
+ * server; a test adds an app of its own generation instead. One thread only. */
 #include "script/host.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/shared.h"
 #include "script/exchange.h"
+#include "script/mount.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +17,18 @@
 
 #define LISTENERS_MAX 16
 
-struct mounted {
-    char *prefix; /* "" or "/name" */
-    struct app *app;
-    struct generation *gen; /* the host's own; NULL: somebody else's */
-    struct starting starting;
-    char *error; /* why it does not serve; NULL: it does */
-};
-
 struct host {
     struct http_server http;
     struct loop *loop;
     struct scheduler *scheduler;
     struct limits limits;
-    struct mounted *apps;
+    struct reloads *reloads; /* NULL: apps stay as they are */
+    struct mount *apps;
     int napps;
     struct listener listeners[LISTENERS_MAX];
     int nlisteners, open_listeners;
     int starting;
+    struct chore reaper; /* frees generations that are over */
     struct timer start_limit;
     struct timer over; /* looks whether all is closed, in a turn of its own */
     void (*started)(struct host *, char *error, void *arg);
@@ -47,11 +42,21 @@ struct host {
 
 /* --- requests --- */
 
-static struct mounted *find(struct host *host, struct str name) {
+static struct mount *find(struct host *host, struct str name) {
     for (int i = 0; i < host->napps; i++)
         if (str_eq(name, str_of(host->apps[i].prefix + 1)))
             return &host->apps[i];
     return NULL;
+}
+
+static void adopt(struct mount *mount);
+
+static void serve(struct mount *mount, struct stream *stream, size_t skip) {
+    adopt(mount);
+    if (mount->app)
+        app_serve(mount->app, stream, skip, mount->prefix);
+    else
+        stream_fail(stream, 503, "this app could not be started; the log says why");
 }
 
 static void answer_index(struct host *host, struct stream *stream) {
@@ -75,12 +80,10 @@ static void answer_index(struct host *host, struct stream *stream) {
 static void serve_one_of(struct host *host, struct stream *stream) {
     const struct url_path *path = &stream->server->path;
     struct str first = url_segment(path, 0);
-    struct mounted *mounted = find(host, first);
-    if (mounted && mounted->app == NULL)
-        stream_fail(stream, 503, "this app could not be started; the log says why");
-    else if (mounted && path->count > 1)
-        app_serve(mounted->app, stream, 1, mounted->prefix);
-    else if (mounted)
+    struct mount *mount = find(host, first);
+    if (mount && path->count > 1)
+        serve(mount, stream, 1);
+    else if (mount)
         static_redirect(stream);
     else if (first.len == 0 && path->count == 1)
         answer_index(host, stream);
@@ -98,7 +101,7 @@ static void on_request(struct http_server *server, struct stream *stream) {
                           STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         stream_finish(stream);
     } else if (host->napps == 1 && host->apps[0].prefix[0] == '\0') {
-        app_serve(host->apps[0].app, stream, 0, "");
+        serve(&host->apps[0], stream, 0);
     } else {
         serve_one_of(host, stream);
     }
@@ -108,6 +111,8 @@ static void on_request(struct http_server *server, struct stream *stream) {
 
 static void on_start_limit(struct timer *timer);
 static void on_over(struct timer *timer);
+static void on_reap(struct chore *chore);
+static void on_settled(struct mount *mount);
 
 struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits) {
     struct host *host = mem_zalloc(sizeof *host);
@@ -117,6 +122,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     http_server_init(&host->http, loop, limits);
     timer_init(&host->start_limit, on_start_limit);
     timer_init(&host->over, on_over);
+    chore_init(&host->reaper, on_reap);
     host->http.on_request = on_request;
     host->http.owner = host;
     host->http.tasks = &scheduler->tasks;
@@ -127,47 +133,58 @@ struct http_server *host_http(struct host *host) {
     return &host->http;
 }
 
-static struct mounted *mount(struct host *host, const char *prefix) {
+void host_use_reloads(struct host *host, struct reloads *reloads) {
+    host->reloads = reloads;
+}
+
+static struct mount *add(struct host *host, const char *prefix) {
     host->apps = mem_resize(host->apps, (size_t)(host->napps + 1) * sizeof *host->apps);
-    struct mounted *mounted = &host->apps[host->napps++];
-    *mounted = (struct mounted){.prefix = mem_strdup(prefix)};
-    return mounted;
+    struct mount *mount = &host->apps[host->napps++];
+    mount_init(mount, host->scheduler, prefix);
+    mount->owner = host;
+    mount->on_settled = on_settled;
+    return mount;
 }
 
 void host_add(struct host *host, const char *prefix, struct app *app) {
-    mount(host, prefix)->app = app;
+    add(host, prefix)->app = app;
 }
 
 static void load_one(struct host *host, const struct source *source, const char *prefix) {
-    struct mounted *mounted = mount(host, prefix);
-    struct generation *gen = generation_new(host->scheduler, source->folder, &host->limits);
-    if (generation_load(gen, source->file, &mounted->error) < 0) {
-        generation_free(gen);
-        return;
-    }
-    mounted->gen = gen;
-    mounted->app = gen->app;
+    struct mount *mount = add(host, prefix);
+    mount->folder = mem_strdup(source->folder);
+    mount->file = mem_strdup(source->file);
+    if (host->reloads)
+        mount->reload = reloads_of(host->reloads, host->napps - 1);
+    struct generation *gen = mount_load(mount, 1, &host->limits, &mount->error);
+    if (gen)
+        mount_serve(mount, gen);
 }
 
 /* Of several apps that set a limit the lowest holds; one that sets none does not count. */
 static void combine_limits(struct host *host) {
+    struct limits all = host->limits;
     uint64_t set = 0;
     for (int i = 0; i < host->napps; i++) {
-        struct generation *gen =
-            host->apps[i].gen; /* all are the host's own: they were just loaded */
+        struct generation *gen = host->apps[i].gen;
         for (const struct limit_row *row = limit_rows; gen && row->name; row++) {
             uint64_t bit = 1ull << (row - limit_rows);
-            uint64_t value = limits_get(&gen->limits, row);
-            if (!(gen->limits_set & bit) ||
-                ((set & bit) && limits_get(&host->http.limits, row) <= value))
+            uint64_t value = limits_get(&gen->asked, row);
+            if (!(gen->limits_set & bit) || ((set & bit) && limits_get(&all, row) <= value))
                 continue;
-            limits_set(&host->http.limits, row, value);
+            limits_set(&all, row, value);
             set |= bit;
         }
     }
+    host->http.limits = all;
     for (int i = 0; i < host->napps; i++)
         if (host->apps[i].gen)
-            host->apps[i].gen->limits = host->http.limits;
+            host->apps[i].gen->limits = all;
+}
+
+static void apply_limits(struct host *host) {
+    hub_set_memory(host->http.limits.hub_memory);
+    shared_set_limit(host->http.limits.shared_memory);
 }
 
 void host_load_sources(struct host *host, const struct sources *sources) {
@@ -195,12 +212,10 @@ static char *first_error(struct host *host) {
 }
 
 void host_disable(struct host *host, int index) {
-    struct mounted *mounted = &host->apps[index];
-    if (mounted->error == NULL)
-        mounted->error = mem_strdup("it failed in another worker");
-    mounted->app = NULL;
-    if (mounted->gen)
-        generation_cancel(mounted->gen);
+    struct mount *mount = &host->apps[index];
+    if (mount->error == NULL)
+        mount->error = mem_strdup("it failed in another worker");
+    mount_disable(mount);
 }
 
 int host_load(struct host *host, const char *path, char **error) {
@@ -231,25 +246,24 @@ static void finish_start(struct host *host) {
     started(host, first_error(host), host->started_arg);
 }
 
-static void one_started(struct starting *starting) {
-    struct mounted *mounted = CONTAINER_OF(starting, struct mounted, starting);
-    struct host *host = starting->owner;
-    if (mounted->error == NULL)
-        mounted->error = starting->error;
+static void one_started(char *error_take, void *arg) {
+    struct mount *mount = arg;
+    struct host *host = mount->owner;
+    if (mount->error == NULL)
+        mount->error = error_take;
     else
-        free(starting->error); /* it came too late: the limit's error stands */
-    starting->error = NULL;
+        free(error_take); /* it came too late: the limit's error stands */
     if (--host->starting == 0)
         finish_start(host);
 }
 
 static void on_start_limit(struct timer *timer) {
     struct host *host = CONTAINER_OF(timer, struct host, start_limit);
-    for (int i = 0; i < host->napps; i++)
-        if (host->apps[i].starting.left > 0 && host->apps[i].error == NULL)
-            host->apps[i].error =
-                mem_strdup("app:on_start did not return within 10 s; start what goes on "
-                           "with weir.background");
+    for (int i = 0; i < host->napps; i++) {
+        struct mount *mount = &host->apps[i];
+        if (mount->gen && mount->gen->starting.left > 0 && mount->error == NULL)
+            mount->error = mem_strdup(START_LATE);
+    }
     finish_start(host);
 }
 
@@ -262,22 +276,60 @@ void host_start(struct host *host, bool first_worker, void (*done)(struct host *
     shared_set_limit(host->http.limits.shared_memory);
     loop_timer(host->loop, &host->start_limit, START_MS);
     for (int i = 0; i < host->napps; i++) {
-        struct mounted *mounted = &host->apps[i];
-        if (mounted->gen == NULL)
+        struct mount *mount = &host->apps[i];
+        if (mount->gen == NULL)
             continue;
-        mounted->starting = (struct starting){.done = one_started, .owner = host};
         host->starting++;
-        generation_start(mounted->gen, first_worker, &mounted->starting);
+        generation_start(mount->gen, first_worker, one_started, mount);
     }
     if (--host->starting == 0)
         finish_start(host);
 }
 
 void host_take_over(struct host *host) {
-    hub_set_memory(host->http.limits.hub_memory);
+    apply_limits(host);
     for (int i = 0; i < host->napps; i++)
         if (host->apps[i].gen && host->apps[i].error == NULL)
             generation_take_over(host->apps[i].gen);
+}
+
+/* --- reloading --- */
+
+char *host_load_next(struct host *host, int index, unsigned number) {
+    struct mount *mount = &host->apps[index];
+    char *error = NULL;
+    mount->next = mount_load(mount, number, &host->limits, &error);
+    return error;
+}
+
+void host_start_next(struct host *host, int index, bool first_worker, void (*done)(char *, void *),
+                     void *arg) {
+    generation_start(host->apps[index].next, first_worker, done, arg);
+}
+
+void host_apply_rules(struct host *host, int index) {
+    generation_apply_rules(host->apps[index].next);
+}
+
+static void adopt(struct mount *mount) {
+    struct host *host = mount->owner;
+    if (mount->next == NULL || !mount_adopt(mount))
+        return;
+    combine_limits(host);
+    apply_limits(host);
+}
+
+void host_retire(struct host *host, int index, void (*done)(void *), void *arg) {
+    adopt(&host->apps[index]);
+    mount_retire(&host->apps[index], done, arg);
+}
+
+void host_begin(struct host *host, int index) {
+    generation_take_over(host->apps[index].gen);
+}
+
+void host_drop_next(struct host *host, int index) {
+    mount_drop(&host->apps[index]);
 }
 
 /* --- connections --- */
@@ -347,21 +399,29 @@ void host_drain(struct host *host, void (*drained)(void *), void *arg) {
 }
 
 static void free_apps(struct host *host) {
-    for (int i = 0; i < host->napps; i++) {
-        if (host->apps[i].gen)
-            generation_free(host->apps[i].gen);
-        free(host->apps[i].prefix);
-        free(host->apps[i].error);
-    }
+    for (int i = 0; i < host->napps; i++)
+        mount_fini(&host->apps[i]);
     free(host->apps);
 }
 
 /* Tasks still run: those that clean up, or that the cancellation has just woken. */
 static bool is_busy(struct host *host) {
     for (int i = 0; i < host->napps; i++)
-        if (host->apps[i].gen && !list_empty(&host->apps[i].gen->tasks))
+        if (mount_is_busy(&host->apps[i]))
             return true;
     return false;
+}
+
+static void on_reap(struct chore *chore) {
+    struct host *host = CONTAINER_OF(chore, struct host, reaper);
+    for (int i = 0; i < host->napps; i++)
+        mount_reap(&host->apps[i]);
+}
+
+static void on_settled(struct mount *mount) {
+    struct host *host = mount->owner;
+    loop_chore(host->loop, &host->reaper);
+    look_later(host);
 }
 
 static void on_over(struct timer *timer) {
@@ -373,6 +433,7 @@ static void on_over(struct timer *timer) {
     void *arg = host->closed_arg;
     timer_clear(&host->http.drain_deadline);
     timer_clear(&host->start_limit);
+    chore_clear(&host->reaper);
     free_apps(host);
     http_server_fini(&host->http);
     free(host);
@@ -384,24 +445,14 @@ static void on_all_left(struct http_server *server) {
     look_later(server->owner);
 }
 
-static void on_idle(struct generation *gen) {
-    look_later(gen->idle_arg);
-}
-
 void host_close(struct host *host, void (*closed)(void *), void *arg) {
     host->closing = true;
     host->closed = closed;
     host->closed_arg = arg;
     host->http.on_left = on_all_left;
     host->http.on_drained = NULL;
-    for (int i = 0; i < host->napps; i++) {
-        struct generation *gen = host->apps[i].gen;
-        if (gen == NULL)
-            continue;
-        gen->on_idle = on_idle;
-        gen->idle_arg = host;
-        generation_cancel(gen);
-    }
+    for (int i = 0; i < host->napps; i++)
+        mount_cancel(&host->apps[i]);
     close_listeners(host);
     http_server_stop(&host->http);
     look_later(host);
@@ -410,13 +461,21 @@ void host_close(struct host *host, void (*closed)(void *), void *arg) {
 /* --- seeing inside --- */
 
 static void inspect_task(struct task *task, const char *prefix) {
-    lua_State *L = task->gen->state.L;
+    struct generation *gen = task->gen;
+    lua_State *L = gen->state.L;
     struct buf text = {0};
     task_describe(L, task);
-    buf_printf(&text, "task of %s: %s", prefix[0] ? prefix : "/", lua_tostring(L, -1));
+    buf_printf(&text, "task of %s, generation %u: %s", prefix[0] ? prefix : "/", gen->number,
+               lua_tostring(L, -1));
     lua_pop(L, 1);
     log_text(LOG_INFO, buf_str(&text));
     buf_fini(&text);
+}
+
+static void inspect_tasks(struct mount *mount, struct generation *gen) {
+    struct list *tasks = &gen->tasks;
+    for (struct list *at = tasks->next; at != tasks; at = at->next)
+        inspect_task(CONTAINER_OF(at, struct task, all), mount->prefix);
 }
 
 static void inspect_stream(struct stream *stream, uint64_t now) {
@@ -431,11 +490,6 @@ static void inspect_stream(struct stream *stream, uint64_t now) {
 void host_inspect(struct host *host) {
     for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
         inspect_stream(CONTAINER_OF(at, struct stream, link), loop_now(host->loop));
-    for (int i = 0; i < host->napps; i++) {
-        if (host->apps[i].app == NULL)
-            continue;
-        struct list *tasks = &host->apps[i].app->gen->tasks;
-        for (struct list *at = tasks->next; at != tasks; at = at->next)
-            inspect_task(CONTAINER_OF(at, struct task, all), host->apps[i].prefix);
-    }
+    for (int i = 0; i < host->napps; i++)
+        mount_each(&host->apps[i], inspect_tasks);
 }

@@ -5,11 +5,14 @@
 #include "http/server.h"
 #include "net/listener.h"
 #include "script/app.h"
+#include "script/reload.h"
 #include "script/source.h"
 
 struct host;
 
 struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits);
+/* Before apps are loaded: who reloads them, each by its place in `sources`. */
+void host_use_reloads(struct host *host, struct reloads *reloads);
 /* Adds an app of a generation that is not the host's; `prefix` is "" or "/name", copied. */
 void host_add(struct host *host, const char *prefix, struct app *app);
 /* Loads the apps of `sources`, each in a generation of the host's own. Each has its place there,
@@ -28,6 +31,20 @@ void host_start(struct host *host, bool first_worker,
                 void (*done)(struct host *, char *error, void *arg), void *arg);
 /* The generations take over: their background tasks start. */
 void host_take_over(struct host *host);
+/* The steps of a reload, see reload.h. Loads the app at `index` anew, beside what serves: NULL, or
+ * why not (free it). */
+char *host_load_next(struct host *host, int index, unsigned number);
+/* Runs its on_start functions; `done` with NULL, or the first error. */
+void host_start_next(struct host *host, int index, bool first_worker,
+                     void (*done)(char *error_take, void *arg), void *arg);
+/* What it says of topics holds from now on, in the whole process. */
+void host_apply_rules(struct host *host, int index);
+/* It has taken over: `done` when no background task of older ones is left here. */
+void host_retire(struct host *host, int index, void (*done)(void *arg), void *arg);
+/* Its background tasks start. */
+void host_begin(struct host *host, int index);
+/* It failed, here or elsewhere. */
+void host_drop_next(struct host *host, int index);
 /* Accepts connections on the listening socket `fd`, which is taken. 0 or a libuv error. */
 int host_listen(struct host *host, int fd);
 /* Takes no new connections, ends streams well; `drained` is called when none is left. */
@@ -41,5 +58,7 @@ void host_list_routes(struct host *host, struct buf *out);
 void host_inspect(struct host *host);
 
 #define START_MS 10000
+#define START_LATE                                                                                 \
+    "app:on_start did not return within 10 s; start what goes on with weir.background"
 
 #endif

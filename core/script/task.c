@@ -84,6 +84,8 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     if (parent) {
         task->parent = parent;
         list_push(&parent->children, &task->sibling);
+        if (parent->background)
+            task_set_background(task);
     }
     return task;
 }
@@ -95,18 +97,21 @@ static void make_ready(struct task *task) {
     scheduler->loop->ready = true;
 }
 
-void task_run(struct task *task) {
-    make_ready(task);
+void task_set_background(struct task *task) {
+    task->background = true;
+    task->gen->background++;
 }
 
 void task_start(struct task *task) {
-    if (task->gen->ending) {
+    struct generation *gen = task->gen;
+    bool belongs = task->background && task->parent == NULL;
+    if (gen->ending || (gen->retired && task->background)) {
         task_cancel(task);
-    } else if (task->parent || task->gen->active) {
-        make_ready(task);
-    } else {
+    } else if (belongs && !gen->active) {
         task->state = TASK_HELD;
-        list_push(&task->gen->held, &task->link);
+        list_push(&gen->held, &task->link);
+    } else {
+        make_ready(task);
     }
 }
 
@@ -264,9 +269,9 @@ static void finish(struct task *task) {
                          itself */
         release_coroutine(task);
     struct generation *gen = task->gen;
+    gen->background -= task->background;
     task_unref(task);
-    if (gen->on_idle && list_empty(&gen->tasks))
-        gen->on_idle(gen);
+    generation_settle(gen);
 }
 
 static void defers_done(void *arg) {

@@ -78,7 +78,8 @@ struct task {
     uint16_t swallowed;
     uint8_t state;
     bool started, cancelled, failed, dropped;
-    bool joined; /* somebody waited for it: its error is theirs */
+    bool joined;     /* somebody waited for it: its error is theirs */
+    bool background; /* weir.background's, or below one: a reload ends it */
 };
 
 #define TASK_SWALLOW_MAX 100 /* cancellations that a task may swallow before it is dropped */
@@ -91,8 +92,9 @@ void scheduler_fini(struct scheduler *scheduler);
  * `parent` NULL: it belongs to the generation. Kept alive by the scheduler until its end. */
 struct task *task_new(struct generation *gen, struct task *parent);
 void task_start(struct task *task);
-/* The same, not held back while its generation has not taken over. */
-void task_run(struct task *task);
+/* Makes a new one that belongs to the generation a background task: it is held until that takes
+ * over, and ends when another does. */
+void task_set_background(struct task *task);
 /* Frees a task whose generation goes, whatever it was doing. */
 void task_forget(struct task *task);
 /* Cancels: the blocking call it is in, and every later one, raises weir.cancelled. */

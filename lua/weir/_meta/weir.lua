@@ -59,6 +59,10 @@ function weir.stats() end
 ---@field disconnected integer streams, by overflow policies
 ---@field hub_memory integer bytes that topics take
 ---@field shared_memory integer bytes in use
+---@field generations integer versions of apps that live, in all workers
+---@field reloads integer that took over
+---@field reloads_failed integer
+---@field streams_expelled integer ended because four newer generations lived
 
 ---Suspends the task for so many seconds.
 ---@param seconds number

@@ -1,0 +1,11 @@
+/* files: tells which Lua files a generation loads, or looks for. */
+#ifndef SCRIPT_FILES_H
+#define SCRIPT_FILES_H
+
+#include "script/generation.h"
+
+/* From now on reload_looked is told of what `require`, `dofile` and `loadfile` open in the state of
+ * `gen`, and of what `require` would have opened below the app's folder had it been there. */
+void files_watch(struct generation *gen);
+
+#endif
