@@ -320,7 +320,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, const sigset_
                                         .workers = serve->workers,
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
-                                        .patient = serve->watch};
+                                        .watch = serve->watch};
     struct crew *crew;
     if (crew_start(&crew_options, &crew, error) < 0)
         return EXIT_FAILED;

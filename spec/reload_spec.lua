@@ -34,8 +34,21 @@ local function app_text(generation, extra, top)
   ]]):format(top or "", generation, extra or "")
 end
 
+local servers = {}
+
 local function spawn(path, ...)
-  return test.spawn { "serve", path, "--workers", 2, ... }
+  local server = test.spawn { "serve", path, "--workers", 2, ... }
+  servers[#servers + 1] = server
+  return server
+end
+
+-- Each ends well, whatever its generations were doing, and has nothing to complain of.
+local function stop_servers()
+  for _, server in ipairs(servers) do
+    assert.equal(0, (server:stop()), server:stderr())
+    assert.is_nil(server:stderr():find("Sanitizer", 1, true), server:stderr())
+  end
+  servers = {}
 end
 
 local function write(path, ...)
@@ -67,7 +80,10 @@ local function await_failures(server, count)
 end
 
 describe("a reload", function()
-  after_each(support.remove_folders)
+  after_each(function()
+    stop_servers()
+    support.remove_folders()
+  end)
 
   describe("on SIGHUP", function()
     it("serves changed code in all workers #workers", function()
@@ -134,7 +150,12 @@ describe("a reload", function()
     it("by an on_start that never returns leaves the good one, and one after it comes #workers", function()
       local path = support.app_file(app_text "one")
       local server = spawn(path)
-      write(path, "bad", "app:on_start(function() weir.defer(function() weir.log.info 'undone' end) weir.sleep(3600) end)")
+      write(path, "bad", [[
+        app:on_start(function()
+          weir.defer(function() weir.log.info "undone" end)
+          weir.sleep(3600)
+        end)
+      ]])
       server:signal "HUP"
       await_log(server, "app:on_start did not return within 10 s")
       assert_answers(server, "one")
@@ -144,10 +165,11 @@ describe("a reload", function()
       await_answer(server, "two")
     end)
 
+    local fails_once = 'if dict:incr("second") == 2 then error "in one worker" end'
     -- What runs in the worker that comes second fails; in the first all is well.
     for name, extra in pairs {
-      ["while loading"] = 'if dict:incr("second") == 2 then error "in one worker" end',
-      ["in on_start"] = 'app:on_start(function() if dict:incr("second") == 2 then error "in one worker" end end, { each_worker = true })',
+      ["while loading"] = fails_once,
+      ["in on_start"] = "app:on_start(function() " .. fails_once .. " end, { each_worker = true })",
     } do
       it("in one worker " .. name .. " takes over in none, and nothing it began has run #workers", function()
         local path = support.app_file(app_text "one")
@@ -170,7 +192,9 @@ describe("a reload", function()
       local count = 'app:get("/count", function() return tostring(#weir.history("news")) end)'
       local path = support.app_file(app_text("one", count, limited:format(10, 2)))
       local server = spawn(path)
-      local function publish(n) for _ = 1, n do assert.equal(200, server:post("/publish", { body = "x" }).status) end end
+      local function publish(n)
+        for _ = 1, n do assert.equal(200, server:post("/publish", { body = "x" }).status) end
+      end
       local function post(bytes) return server:post("/publish", { body = ("x"):rep(bytes) }).status end
       publish(5)
       assert_answers(server, "2", "/count")
@@ -334,7 +358,8 @@ describe("a reload", function()
           server:signal "HUP"
           await_answer(server, tostring(i))
         end
-        held[i], kept[i], topics[i] = assert(server:sse "/held"), assert(server:sse "/kept"), assert(server:sse "/topic")
+        held[i], kept[i] = assert(server:sse "/held"), assert(server:sse "/kept")
+        topics[i] = assert(server:sse "/topic")
         assert.equal("began on " .. i, held[i]:next().data)
         assert.equal(i < 5 and 0 or 4, stats(server).streams_expelled)
       end
@@ -348,7 +373,7 @@ describe("a reload", function()
       await_log(server, "waited on 1")
       await_log(server, "chunks of 1 closed: cancelled")
       await_log(server, "kept on 1 closed: drain")
-      assert.matches("warn  generation 1 of the app .- ends with 4 streams: at most 4 generations live", server:stderr())
+      await_log(server, "warn  generation 1 of the app .- ends with 4 streams: at most 4 generations live")
       test.eventually(function() return stats(server).generations == 4 end, 5)
       assert.equal(5 + 4, server:post("/publish", { body = "still" }).json().streams)
       for i = 1, 5 do assert.equal("still", topics[i]:next().data) end
@@ -377,7 +402,6 @@ describe("a reload", function()
         return true
       end, 5)
       assert.equal(2, stats(server).generations)
-      assert.equal(0, (server:stop()))
     end)
 
     it("may be under way when the server stops #workers", function()
@@ -387,7 +411,7 @@ describe("a reload", function()
       write(path, "two", 'app:on_start(function() weir.log.info "starting" weir.sleep(3600) end)')
       server:signal "HUP"
       await_log(server, "starting")
-      assert.equal(0, (server:stop()))
+      stop_servers()
       events:close()
     end)
   end)
@@ -436,7 +460,10 @@ describe("a reload", function()
 end)
 
 describe("weir serve --watch", function()
-  after_each(support.remove_folders)
+  after_each(function()
+    stop_servers()
+    support.remove_folders()
+  end)
 
   -- A server that watches an app of `text`, and functions to change its files.
   local function watch(text)
@@ -531,6 +558,159 @@ describe("weir serve --watch", function()
     os.execute("rm -r " .. folder .. ".old")
     write(path, "three")
     await_answer(server, "three")
+  end)
+
+  describe("with open pages", function()
+    local page_app = [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:get("/", function(stream) stream:html "<!doctype html><title>%s</title>" end)
+      app:get("/text", function() return "text" end)
+      app:get("/written", function(stream)
+        stream:header("Content-Type", "text/html")
+        stream:write "<p>in pieces"
+      end)
+      app:get("/zipped", function(stream)
+        stream:header("Content-Encoding", "gzip")
+        stream:html "as it is"
+      end)
+      app:get("/file", function(stream) stream:file "public/index.html" end)
+      app:get("/stats", function() return weir.stats() end)
+      app:static("/files", "public")
+      return app
+    ]]
+    local line = '\n<script src="/.weir/reload.js" data%-app="(%d+)" data%-version="(%d+)"></script>\n'
+
+    local function watch_pages(...)
+      local path, folder = support.app_file(page_app:format "one")
+      os.execute("mkdir -p " .. folder .. "/public/deep")
+      support.write_file(folder .. "/public/index.html", "<p>index")
+      support.write_file(folder .. "/public/index.html.gz", "not sent")
+      support.write_file(folder .. "/public/empty.html", "")
+      support.write_file(folder .. "/public/deep/style.css", "p {}")
+      return spawn(path, ...), path, folder
+    end
+
+    -- The version that a page at that path carries; its body is `body` and that line.
+    local function version_of(server, path, body, options)
+      local response = assert(server:get(path, options))
+      assert.equal(200, response.status)
+      local found, app, version = response.body:match("^(.-)" .. line .. "$")
+      assert.equal(body, found)
+      assert.equal("0", app)
+      return version, response
+    end
+
+    local function follow(server, app)
+      local events = assert(server:sse("/.weir/reload?app=" .. (app or 0)))
+      return function() return assert(events:next(10)).data end
+    end
+
+    it("puts a script line behind HTML answers, of the length they say #workers", function()
+      local server = watch_pages "--watch"
+      local version = version_of(server, "/", "<!doctype html><title>one</title>")
+      local _, response = version_of(server, "/files/", "<p>index", {
+        headers = { ["Accept-Encoding"] = "gzip", Range = "bytes=0-1" } })
+      assert.equal("no-store", response.headers["cache-control"])
+      assert.is_nil(response.headers.etag)
+      assert.equal(version, (version_of(server, "/file", "<p>index")))
+      assert.equal(version, (version_of(server, "/files/empty.html", "")))
+      local length = #assert(server:get "/files/").body
+      assert.equal(tostring(length), server:head("/files/").headers["content-length"])
+      assert.equal(tostring(#server:get("/").body), server:head("/").headers["content-length"])
+      assert.equal(version, follow(server)())
+      local script = server:get "/.weir/reload.js"
+      assert.equal("text/javascript; charset=utf-8", script.headers["content-type"])
+      assert.matches("EventSource", script.body)
+    end)
+
+    it("leaves alone what is no page, or leaves in pieces #workers", function()
+      local server = watch_pages "--watch"
+      assert.equal("text", server:get("/text").body)
+      assert.equal("<p>in pieces", server:get("/written").body)
+      assert.equal("as it is", server:get("/zipped").body)
+      assert.equal("p {}", server:get("/files/deep/style.css").body)
+      assert.equal(206, server:get("/files/deep/style.css", { headers = { Range = "bytes=0-1" } }).status)
+      assert.equal(404, server:get("/.weir/nothing").status)
+      assert.equal(404, server:get("/.weir/reload?app=1").status)
+      assert.equal(404, server:get("/.weir/reload").status)
+      assert.equal(405, server:post("/.weir/reload?app=0").status)
+    end)
+
+    it("does nothing of this outside of watch mode #workers", function()
+      local server = watch_pages()
+      assert.equal("<!doctype html><title>one</title>", server:get("/").body)
+      assert.equal("<p>index", server:get("/files/").body)
+      assert.is_truthy(server:get("/files/").headers.etag)
+      assert.equal(404, server:get("/.weir/reload.js").status)
+      assert.equal(404, server:get("/.weir/reload?app=0").status)
+    end)
+
+    it("tells of a reload, why one failed, and when it is mended #workers", function()
+      local server, path = watch_pages "--watch"
+      local next_state = follow(server)
+      local first = next_state()
+      assert.equal(version_of(server, "/", "<!doctype html><title>one</title>"), first)
+      write(path, "two")
+      local second = next_state()
+      assert.is_true(tonumber(second) > tonumber(first))
+      support.write_file(path, "return <b>")
+      local told, why = next_state():match "^(%d+)\n(.*)$"
+      assert.equal(second, told)
+      assert.matches("app.lua:1: .-<", why)
+      assert.equal(told .. "\n" .. why, follow(server)()) -- who comes later sees it too
+      write(path, "two")
+      assert.is_true(tonumber(next_state()) > tonumber(second))
+    end)
+
+    it("tells when a file that is served has changed #workers", function()
+      local server, _, folder = watch_pages "--watch"
+      local next_state = follow(server)
+      local version = next_state()
+      local function assert_newer()
+        local newer = next_state()
+        assert.is_true(tonumber(newer) > tonumber(version))
+        version = newer
+      end
+      support.write_file(folder .. "/public/index.html", "<p>changed")
+      assert_newer()
+      assert.equal(version, (version_of(server, "/files/", "<p>changed")))
+      support.write_file(folder .. "/public/deep/.style.css.swp", "")
+      support.write_file(folder .. "/public/deep/style.css", "p { color: red }")
+      assert_newer()
+      assert.equal(0, stats(server).reloads)
+    end)
+
+    it("shows why an app does not start, and answers once it does #workers", function()
+      local server, path = watch "error 'not <yet>'"
+      local response = server:get "/"
+      assert.equal(503, response.status)
+      assert.equal("text/html; charset=utf-8", response.headers["content-type"])
+      assert.matches(line .. "$", response.body)
+      local next_state = follow(server)
+      assert.matches("app.lua:1: not <yet>", next_state())
+      write(path, "one")
+      assert.matches("^%d+$", next_state())
+      assert_answers(server, "one")
+    end)
+
+    it("tells each app of a folder apart #workers", function()
+      local folder = support.folder()
+      for _, name in ipairs { "first", "second" } do
+        os.execute("mkdir " .. folder .. "/" .. name)
+        support.write_file(folder .. "/" .. name .. "/app.lua", page_app:gsub('app:static[^\n]*', ""):format(name))
+      end
+      local server = spawn(folder, "--watch")
+      assert.equal("0", (server:get("/first/").body:match(line)))
+      assert.equal("1", (server:get("/second/").body:match(line)))
+      assert.is_nil(server:get("/").body:match(line))
+      local of_first, of_second = follow(server, 0), follow(server, 1)
+      local first, second = of_first(), of_second()
+      write(folder .. "/second/app.lua", "two")
+      assert.is_true(tonumber(of_second()) > tonumber(second))
+      write(folder .. "/first/app.lua", "two")
+      assert.is_true(tonumber(of_first()) > tonumber(first))
+    end)
   end)
 
   it("waits for an app that does not start #workers", function()

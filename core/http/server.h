@@ -38,6 +38,8 @@ struct http_server {
     void (*on_left)(struct http_server *server);
     /* After http_server_drain, once: no connection is left. */
     void (*on_drained)(struct http_server *server);
+    /* What an HTML page ends with; NULL: nothing. */
+    void (*end_page)(struct http_server *server, const struct stream *stream, struct buf *out);
     void *owner;
     const uint64_t *tasks;      /* how many are alive beside it; NULL: none */
     struct list spare_requests; /* heads of requests that are over, for the next ones */

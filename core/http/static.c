@@ -77,7 +77,8 @@ struct static_job {
     int64_t modified;
     int status;
     struct byte_range part;
-    uint64_t offset, left; /* still to be sent */
+    uint64_t offset, left; /* still to be sent, */
+    struct buf end; /* and behind it, for a page in watch mode: never cached, never in parts */
     char *block;
     size_t want;
     int64_t got;
@@ -131,7 +132,8 @@ static void decide(struct static_job *job) {
     struct validators now = {.etag = str_of(job->etag), .modified = job->modified};
     uint64_t size = (uint64_t)job->st.st_size;
     bool range_holds = false;
-    job->status = job->plain ? conditional_status(&job->pre, &now, &range_holds) : 200;
+    bool asks = job->plain && job->end.len == 0;
+    job->status = asks ? conditional_status(&job->pre, &now, &range_holds) : 200;
     if (job->status == 200 && range_holds && job->range.ptr && !job->head_only) {
         enum range_verdict verdict = range_parse(job->range, size, &job->part);
         if (verdict != RANGE_NONE)
@@ -155,7 +157,7 @@ static void find(struct work *work) {
     job->fd = open_named(job, "", &job->st);
     if (job->fd < 0)
         return;
-    if (job->in_dir)
+    if (job->in_dir && job->end.len == 0)
         choose_coding(job);
     make_validators(job);
     decide(job);
@@ -171,6 +173,7 @@ static void free_job(struct static_job *job) {
     if (job->fd >= 0)
         file_close(job->fd);
     buf_fini(&job->fields);
+    buf_fini(&job->end);
     free(job->block);
     free(job->root);
     free(job->path);
@@ -226,6 +229,10 @@ static void set_cache_control(struct static_job *job) {
 /* What a 304 has to repeat of the 200 that it stands for (RFC 9110 section 15.4.5). */
 static void set_validators(struct static_job *job) {
     char date[HTTP_DATE_LEN + 1];
+    if (job->end.len > 0) {
+        stream_set_header(job->stream, STR("Cache-Control"), STR("no-store"));
+        return;
+    }
     set_cache_control(job);
     if (job->varies)
         stream_add_header(job->stream, STR("Vary"), STR("Accept-Encoding"));
@@ -240,7 +247,7 @@ static void set_content(struct static_job *job) {
     set_default(job->stream, STR("Content-Type"), media_type_of(str_of(job->path)));
     if (job->coding)
         stream_set_header(job->stream, STR("Content-Encoding"), job->coding->name);
-    if (job->plain)
+    if (job->plain && job->end.len == 0)
         stream_set_header(job->stream, STR("Accept-Ranges"), STR("bytes"));
 }
 
@@ -277,13 +284,14 @@ static int begin(struct static_job *job) {
     set_content(job);
     if (job->status == 206)
         set_content_range(job);
-    return stream_start(stream, (int64_t)job->left);
+    return stream_start(stream, (int64_t)(job->left + job->end.len));
 }
 
 /* Detached first, so that the closing which may follow does not call back. */
 static void end(struct static_job *job) {
     struct stream *stream = stream_ref(job->stream);
     leave(job);
+    stream_write(stream, job->end.data, job->end.len);
     stream_finish(stream);
     stream_unref(stream);
 }
@@ -454,6 +462,7 @@ static struct static_job *make_job(struct stream *stream, const char *root, char
     bool get = stream->head_only || str_eq(request_method(stream->request), STR("GET"));
     job->plain = get && (stream->status == 0 || stream->status == 200);
     keep_fields(job);
+    stream_end_page(stream, media_type_of(str_of(path)), &job->end);
     stream->policy = WRITE_BLOCK; /* a block may pass the high mark: that is no overflow */
     stream_attach(stream, &job->producer);
     return job;

@@ -334,14 +334,30 @@ void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *b
     stream->ops->queue_chunks(stream, slab, bytes, n);
 }
 
+void stream_end_page(const struct stream *stream, const char *type, struct buf *out) {
+    struct http_server *server = stream->server;
+    if (server->end_page == NULL || stream->state != STREAM_OPEN)
+        return;
+    struct str set = stream_get_header(stream, STR("Content-Type"));
+    struct str kind = set.ptr ? set : str_of(type);
+    kind = str_trim(str_cut(&kind, ';'));
+    if (str_ieq(kind, STR("text/html")) &&
+        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL)
+        server->end_page(server, stream, out);
+}
+
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n) {
+    struct buf end = {0};
     stream->type = type;
-    int rc = stream_start(stream, (int64_t)n);
-    if (rc < 0)
-        return rc;
-    stream_write(stream, bytes, n);
-    stream_finish(stream);
-    return 0;
+    stream_end_page(stream, type, &end);
+    int rc = stream_start(stream, (int64_t)(n + end.len));
+    if (rc == 0) {
+        stream_write(stream, bytes, n);
+        stream_write(stream, end.data, end.len);
+        stream_finish(stream);
+    }
+    buf_fini(&end);
+    return rc;
 }
 
 void stream_fail(struct stream *stream, int status, const char *detail) {

@@ -168,9 +168,12 @@ bool stream_takes_chunks(const struct stream *stream);
 size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes);
 /* Queues the rest of a chunk: a copy, or, with `slab`, the slab's own bytes. */
 void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *bytes, size_t n);
-/* Complete answer: head with Content-Length, body, end. `type` is the content type unless one is
- * set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
+/* Complete answer: head with Content-Length, body (and what a page ends with), end. `type` is the
+ * content type unless one is set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n);
+/* What the server puts behind a page, if the answer, of content type `type` unless one is set, is
+ * one. Before the head. */
+void stream_end_page(const struct stream *stream, const char *type, struct buf *out);
 /* Drops status and fields set so far. Harmless after the head. */
 void stream_reset_head(struct stream *stream);
 /* A short text answer: the reason phrase, and `detail` if not NULL. After the head: aborts. */

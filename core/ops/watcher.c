@@ -4,24 +4,29 @@
  *                  ^------------------------- crew_reload <--------------------'
  *
  * What to watch is what generations have loaded, or looked for in vain; a failed one's too, so that
- * mending it is seen. What the newest good one did not ask for is forgotten. Folders are watched
- * and not files (net/watch.h); for what is not there the nearest folder above it. Once a second all
- * is looked at without being told, for what the kernel did not tell or before it was asked.
+ * mending it is seen. Below a folder of files that an app serves everything is watched, and changes
+ * there make open pages load anew. What the newest good one did not ask for is forgotten. Folders
+ * are watched and not files (net/watch.h); for what is not there the nearest folder above it. Once
+ * a second all is looked at without being told, for what the kernel did not tell or before it was
+ * asked.
  *
  * It has a thread and a loop of its own, so that it does not wait for a busy worker; workers tell
  * it under a lock. One per process. It must not know what is in the files. */
 #include "ops/watcher.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/watch.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define LOOK_MS 1000
+#define TREE_FOLDERS 256 /* of one folder that is served; changes below further ones go unseen */
 
 struct folder {
     struct watch watch;
@@ -44,6 +49,7 @@ struct file {
     struct folder *folder;  /* the nearest one above it that is there; NULL: not looked for yet */
     size_t entry;           /* in `path`, where the name of that folder's entry begins */
     bool fresh;             /* asked for by the newest generation */
+    bool tree;              /* a folder of files that are served */
 };
 
 struct app {
@@ -51,6 +57,7 @@ struct app {
     struct file *files; /* under the lock */
     size_t nfiles;
     struct timer rest;
+    bool reload; /* then; else pages are loaded anew */
 };
 
 struct watcher {
@@ -69,10 +76,15 @@ struct watcher {
 
 /* --- files --- */
 
-static struct version version_of(const char *path) {
+/* `*tree`: it is a folder. Of one all that counts is that it is there. */
+static struct version version_of(const char *path, bool *tree) {
     struct stat st;
+    *tree = false;
     if (stat(path, &st) != 0)
         return (struct version){0};
+    *tree = S_ISDIR(st.st_mode);
+    if (*tree)
+        return (struct version){.inode = st.st_ino};
     return (struct version){st.st_ino, st.st_size, st.st_mtim};
 }
 
@@ -96,11 +108,13 @@ static void post(struct watcher *watcher) {
 
 static void on_looked(void *arg, int index, const char *path) {
     struct watcher *watcher = arg;
-    struct version now = version_of(path);
+    bool tree;
+    struct version now = version_of(path, &tree);
     pthread_mutex_lock(&watcher->lock);
     struct file *file = find(&watcher->apps[index], path);
     file->version = now;
     file->fresh = true;
+    file->tree = tree;
     pthread_mutex_unlock(&watcher->lock);
     post(watcher);
 }
@@ -135,17 +149,39 @@ static void on_ended(void *arg, int index, const char *error) {
 static void on_rest(struct timer *timer) {
     struct app *app = CONTAINER_OF(timer, struct app, rest);
     struct watcher *watcher = app->watcher;
-    if (watcher->crew)
-        crew_reload(watcher->crew, (int)(app - watcher->apps));
+    int index = (int)(app - watcher->apps);
+    if (app->reload)
+        crew_reload(watcher->crew, index);
+    else
+        crew_refresh(watcher->crew, index);
+    app->reload = false;
 }
 
 static void changed(struct app *app, struct file *file) {
-    file->version = version_of(file->path);
+    bool tree;
+    file->version = version_of(file->path, &tree);
     log_debug("watch: %s has changed", file->path);
+    app->reload = app->reload || !file->tree;
     loop_timer(&app->watcher->loop, &app->rest, WATCHER_DEBOUNCE_MS);
 }
 
-static bool is_entry(const struct file *file, const char *name) {
+static bool is_below(const char *path, const char *folder) {
+    size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+/* What editors write beside a file while they are at it. */
+static bool is_scratch(const char *name) {
+    size_t n = strlen(name);
+    return name[0] == '.' || name[n - 1] == '~';
+}
+
+/* Whether what happened to the entry of `folder` concerns the file. */
+static bool is_about(const struct file *file, const struct folder *folder, const char *name) {
+    if (file->tree && is_below(folder->path, file->path))
+        return !is_scratch(name);
+    if (file->folder != folder)
+        return false;
     size_t n = strlen(name);
     const char *rest = file->path + file->entry;
     return strncmp(rest, name, n) == 0 && (rest[n] == '\0' || rest[n] == '/');
@@ -166,7 +202,7 @@ static void on_change(struct watch *watch, const char *name, bool renamed) {
     for (int i = 0; i < watcher->napps; i++)
         for (size_t j = 0; j < watcher->apps[i].nfiles; j++) {
             struct file *file = &watcher->apps[i].files[j];
-            if (file->folder == folder && is_entry(file, name))
+            if (is_about(file, folder, name))
                 changed(&watcher->apps[i], file);
         }
     pthread_mutex_unlock(&watcher->lock);
@@ -213,6 +249,25 @@ static void place(struct watcher *watcher, struct file *file) {
     free(path);
 }
 
+/* A folder that is served, and those in it; `*room` for so many more. */
+static void place_tree(struct watcher *watcher, const char *path, int *room) {
+    DIR *dir = --*room >= 0 ? opendir(path) : NULL;
+    if (dir == NULL)
+        return;
+    folder_of(watcher, path)->wanted = true;
+    struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        struct buf below = {0};
+        buf_printf(&below, "%s/%s", path, entry->d_name);
+        buf_add_char(&below, '\0');
+        place_tree(watcher, below.data, room);
+        buf_fini(&below);
+    }
+    closedir(dir);
+}
+
 static void start(struct folder *folder) {
     int rc = watch_start(&folder->watch, folder->path);
     folder->stale = rc < 0;
@@ -243,13 +298,19 @@ static void arrange(struct watcher *watcher) {
     for (struct list *at = watcher->folders.next; at != &watcher->folders; at = at->next)
         CONTAINER_OF(at, struct folder, link)->wanted = false;
     for (int i = 0; i < watcher->napps; i++)
-        for (size_t j = 0; j < watcher->apps[i].nfiles; j++)
-            place(watcher, &watcher->apps[i].files[j]);
+        for (size_t j = 0; j < watcher->apps[i].nfiles; j++) {
+            struct file *file = &watcher->apps[i].files[j];
+            int room = TREE_FOLDERS;
+            place(watcher, file);
+            if (file->tree)
+                place_tree(watcher, file->path, &room);
+        }
     drop_unwanted(watcher);
     for (int i = 0; i < watcher->napps; i++)
         for (size_t j = 0; j < watcher->apps[i].nfiles; j++) {
             struct file *file = &watcher->apps[i].files[j];
-            struct version now = version_of(file->path);
+            bool tree;
+            struct version now = version_of(file->path, &tree);
             if (!is_same(&now, &file->version))
                 changed(&watcher->apps[i], file);
         }

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "script/exchange.h"
+#include "script/files.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ static int l_static(lua_State *L) {
     bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
     struct static_dir *dir = there ? static_dir_new(folder, &options) : NULL;
     lua_pushfstring(L, "app:static \"%s\": there is no folder %s", lua_tostring(L, 2), folder);
+    files_tell(app->gen, folder);
     free(folder);
     if (!there)
         return lua_error(L);

@@ -33,6 +33,7 @@ struct crew {
     struct crew_options options;
     struct limits limits;
     struct reloads *reloads;
+    struct pages *pages; /* NULL: not in watch mode */
     struct worker *workers;
     int running; /* threads that were started */
     pthread_mutex_t lock;
@@ -96,12 +97,20 @@ static void on_inspect(struct mail *mail) {
     host_inspect(of_mail(mail, offsetof(struct worker, inspect))->host);
 }
 
+static void tell_pages(struct worker *worker) {
+    struct crew *crew = worker->crew;
+    for (int i = 0; crew->pages && i < crew->options.sources->count; i++)
+        pages_tell(crew->pages, host_reader(worker->host), i, crew->errors[i]);
+}
+
 static void on_serve(struct mail *mail) {
     struct worker *worker = of_mail(mail, offsetof(struct worker, serve));
     for (int i = 0; i < worker->crew->options.sources->count; i++)
         if (worker->crew->errors[i])
             host_disable(worker->host, i);
     host_take_over(worker->host);
+    if (worker->index == 0)
+        tell_pages(worker);
     for (int i = 0; i < worker->addresses; i++) {
         int rc = host_listen(worker->host, worker->fds[worker->index * worker->addresses + i]);
         if (rc < 0)
@@ -124,6 +133,8 @@ static char *prepare(struct worker *worker) {
         }
     }
     host_use_reloads(worker->host, crew->reloads);
+    if (crew->pages)
+        host_use_pages(worker->host, crew->pages);
     reloads_join(crew->reloads, worker->index, &worker->loop, worker->host);
     host_load_sources(worker->host, crew->options.sources);
     return NULL;
@@ -195,7 +206,7 @@ static char *judge(struct crew *crew) {
     int failed = 0;
     for (int i = 0; i < sources->count; i++)
         failed += crew->errors[i] != NULL;
-    if (failed == sources->count && !crew->options.patient)
+    if (failed == sources->count && !crew->options.watch)
         return mem_strdup(crew->errors[0]);
     for (int i = 0; i < sources->count; i++)
         if (crew->errors[i])
@@ -207,7 +218,8 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
-    crew->reloads = reloads_new(options->sources, options->workers, options->events);
+    crew->pages = options->watch ? pages_new(options->sources->count) : NULL;
+    crew->reloads = reloads_new(options->sources, options->workers, options->events, crew->pages);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->reported, NULL);
@@ -237,6 +249,10 @@ void crew_reload(struct crew *crew, int app) {
     reload_request(reloads_of(crew->reloads, app));
 }
 
+void crew_refresh(struct crew *crew, int app) {
+    reload_refresh(reloads_of(crew->reloads, app));
+}
+
 void crew_drain(struct crew *crew) {
     post_all(crew, offsetof(struct worker, drain));
 }
@@ -251,6 +267,8 @@ void crew_join(struct crew *crew) {
     for (int i = 0; i < crew->running; i++) /* until then others may post to it */
         loop_fini(&crew->workers[i].loop);
     reloads_free(crew->reloads);
+    if (crew->pages)
+        pages_free(crew->pages);
     pthread_mutex_destroy(&crew->lock);
     pthread_cond_destroy(&crew->reported);
     for (int i = 0; i < crew->options.sources->count; i++)

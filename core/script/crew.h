@@ -13,7 +13,9 @@ struct crew_options {
     int workers;
     const char *access_log;             /* NULL: none */
     const struct reload_events *events; /* NULL: nobody wants to know */
-    bool patient; /* an app that does not start is awaited, though it be the only one */
+    /* Watch mode: an app that does not start is awaited, though it be the only one; pages follow
+     * their apps. */
+    bool watch;
 };
 
 /* Starts the threads, loads the apps in each and runs their on_start functions. Returns when all
@@ -25,6 +27,8 @@ void crew_serve(struct crew *crew, const int *fds, int addresses);
 /* Loads the app at that place in the sources anew; it takes over if it starts in every worker. From
  * any thread, until crew_join. */
 void crew_reload(struct crew *crew, int app);
+/* Open pages of the app are loaded anew; the same. */
+void crew_refresh(struct crew *crew, int app);
 /* Ends: streams are ended well, within the limit drain_timeout. */
 void crew_drain(struct crew *crew);
 /* Every worker logs its live streams and suspended tasks. */

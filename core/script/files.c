@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 /* As it was named, and what that leads to: either may be replaced. */
-static void tell(struct generation *gen, const char *path) {
+void files_tell(struct generation *gen, const char *path) {
     char real[PATH_MAX], here[PATH_MAX];
     struct buf absolute = {0};
+    if (gen->reload == NULL || !reload_is_watched(gen->reload))
+        return;
     if (path[0] != '/' && getcwd(here, sizeof here))
         buf_printf(&absolute, "%s/", here);
     buf_add(&absolute, str_of(path));
@@ -54,7 +56,7 @@ static int l_spy(lua_State *L) {
     lua_getfield(L, 2, "path");
     lua_call(L, 2, 2);
     if (!lua_isnil(L, -2))
-        tell(gen, lua_tostring(L, -2));
+        files_tell(gen, lua_tostring(L, -2));
     else
         tell_absent(gen, state_check_str(L, -1));
     return 0;
@@ -63,7 +65,7 @@ static int l_spy(lua_State *L) {
 /* Calls the function that it stands for. */
 static int l_open(lua_State *L) {
     if (lua_type(L, 1) == LUA_TSTRING)
-        tell(task_generation(L), lua_tostring(L, 1));
+        files_tell(task_generation(L), lua_tostring(L, 1));
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);

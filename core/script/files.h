@@ -7,5 +7,7 @@
 /* From now on reload_looked is told of what `require`, `dofile` and `loadfile` open in the state of
  * `gen`, and of what `require` would have opened below the app's folder had it been there. */
 void files_watch(struct generation *gen);
+/* Tells of a file or folder, if anybody wants to know. */
+void files_tell(struct generation *gen, const char *path);
 
 #endif

@@ -23,6 +23,7 @@ struct host {
     struct scheduler *scheduler;
     struct limits limits;
     struct reloads *reloads; /* NULL: apps stay as they are */
+    struct pages *pages;     /* NULL: not in watch mode */
     struct mount *apps;
     int napps;
     struct listener listeners[LISTENERS_MAX];
@@ -51,12 +52,24 @@ static struct mount *find(struct host *host, struct str name) {
 
 static void adopt(struct mount *mount);
 
+static void refuse(struct mount *mount, struct stream *stream) {
+    static const char page[] = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                               "<title>503</title>\n<h1>This app could not be started</h1>\n";
+    struct host *host = mount->owner;
+    if (host->pages == NULL) {
+        stream_fail(stream, 503, "this app could not be started; the log says why");
+        return;
+    }
+    stream_set_status(stream, 503);
+    stream_respond(stream, "text/html; charset=utf-8", page, sizeof page - 1);
+}
+
 static void serve(struct mount *mount, struct stream *stream, size_t skip) {
     adopt(mount);
     if (mount->app)
         app_serve(mount->app, stream, skip, mount->prefix);
     else
-        stream_fail(stream, 503, "this app could not be started; the log says why");
+        refuse(mount, stream);
 }
 
 static void answer_index(struct host *host, struct stream *stream) {
@@ -91,8 +104,27 @@ static void serve_one_of(struct host *host, struct stream *stream) {
         stream_fail(stream, 404, NULL);
 }
 
+static bool is_alone(const struct host *host) {
+    return host->napps == 1 && host->apps[0].prefix[0] == '\0';
+}
+
+/* Its app is found anew: the answer may come long after the request. */
+static void end_page(struct http_server *server, const struct stream *stream, struct buf *out) {
+    struct host *host = server->owner;
+    struct str path = request_path(stream->request);
+    struct mount *mount = host->apps;
+    if (!is_alone(host)) {
+        str_cut(&path, '/');
+        mount = find(host, str_cut(&path, '/'));
+    }
+    if (mount)
+        pages_end(host->pages, (int)(mount - host->apps), out);
+}
+
 static void on_request(struct http_server *server, struct stream *stream) {
     struct host *host = server->owner;
+    if (host->pages && pages_serve(host->pages, stream, host_reader(host)))
+        return;
     if (stream->request->form == TARGET_AUTHORITY) {
         stream_fail(stream, 501, "this server is no proxy");
     } else if (stream->request->form ==
@@ -100,7 +132,7 @@ static void on_request(struct http_server *server, struct stream *stream) {
         stream_set_header(stream, STR("Allow"),
                           STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         stream_finish(stream);
-    } else if (host->napps == 1 && host->apps[0].prefix[0] == '\0') {
+    } else if (is_alone(host)) {
         serve(&host->apps[0], stream, 0);
     } else {
         serve_one_of(host, stream);
@@ -135,6 +167,15 @@ struct http_server *host_http(struct host *host) {
 
 void host_use_reloads(struct host *host, struct reloads *reloads) {
     host->reloads = reloads;
+}
+
+void host_use_pages(struct host *host, struct pages *pages) {
+    host->pages = pages;
+    host->http.end_page = end_page;
+}
+
+struct reader *host_reader(struct host *host) {
+    return &host->scheduler->reader;
 }
 
 static struct mount *add(struct host *host, const char *prefix) {

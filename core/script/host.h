@@ -5,6 +5,7 @@
 #include "http/server.h"
 #include "net/listener.h"
 #include "script/app.h"
+#include "script/pages.h"
 #include "script/reload.h"
 #include "script/source.h"
 
@@ -13,6 +14,10 @@ struct host;
 struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits);
 /* Before apps are loaded: who reloads them, each by its place in `sources`. */
 void host_use_reloads(struct host *host, struct reloads *reloads);
+/* Watch mode: pages follow their apps. */
+void host_use_pages(struct host *host, struct pages *pages);
+/* The part of the hub that is its loop's. */
+struct reader *host_reader(struct host *host);
 /* Adds an app of a generation that is not the host's; `prefix` is "" or "/name", copied. */
 void host_add(struct host *host, const char *prefix, struct app *app);
 /* Loads the apps of `sources`, each in a generation of the host's own. Each has its place there,

@@ -47,7 +47,7 @@ struct reload {
     int app;
     const char *name;
     atomic_uint current;
-    atomic_bool wanted;
+    atomic_bool wanted, stale; /* asked for: a reload; that pages are loaded anew */
     /* The coordinator's: */
     enum step step;
     int missing; /* reports */
@@ -60,6 +60,7 @@ struct reload {
 
 struct reloads {
     struct reload_events events;
+    struct pages *pages;
     struct member *members;
     int workers, apps;
     atomic_bool open;
@@ -166,11 +167,18 @@ static void look_for_work(struct reload *reload) {
         begin(reload);
 }
 
+static void tell_pages(struct reload *reload, const char *error) {
+    struct reloads *all = reload->all;
+    if (all->pages)
+        pages_tell(all->pages, host_reader(all->members[0].host), reload->app, error);
+}
+
 static void tell_end(struct reload *reload) {
     struct reload_events *events = &reload->all->events;
     timer_clear(&reload->limit);
     if (events->ended)
         events->ended(events->arg, reload->app, reload->error);
+    tell_pages(reload, reload->error);
 }
 
 static void give_up(struct reload *reload, char *error_take) {
@@ -249,12 +257,22 @@ static void on_report(struct mail *mail) {
 
 static void on_kick(struct mail *mail) {
     struct reloads *reloads = CONTAINER_OF(mail, struct reloads, kick);
-    for (int i = 0; i < reloads->apps; i++)
+    struct host *host = reloads->members[0].host;
+    for (int i = 0; host && i < reloads->apps; i++) {
+        if (atomic_exchange(&reloads->list[i].stale, false) && reloads->pages)
+            pages_refresh(reloads->pages, host_reader(host), i);
         look_for_work(&reloads->list[i]);
+    }
 }
 
 void reload_request(struct reload *reload) {
     atomic_store(&reload->wanted, true);
+    if (atomic_load(&reload->all->open))
+        loop_post(reload->all->members[0].loop, &reload->all->kick);
+}
+
+void reload_refresh(struct reload *reload) {
+    atomic_store(&reload->stale, true);
     if (atomic_load(&reload->all->open))
         loop_post(reload->all->members[0].loop, &reload->all->kick);
 }
@@ -274,8 +292,9 @@ static void init_station(struct reload *reload, int worker) {
 }
 
 struct reloads *reloads_new(const struct sources *sources, int workers,
-                            const struct reload_events *events) {
+                            const struct reload_events *events, struct pages *pages) {
     struct reloads *reloads = mem_zalloc(sizeof *reloads);
+    reloads->pages = pages;
     if (events)
         reloads->events = *events;
     reloads->workers = workers;

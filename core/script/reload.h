@@ -12,6 +12,7 @@ struct host;
 struct loop;
 struct reload; /* of one app */
 struct reloads;
+struct pages;
 
 /* Who is told; members may be NULL. */
 struct reload_events {
@@ -24,9 +25,10 @@ struct reload_events {
     void (*ended)(void *arg, int app, const char *error);
 };
 
-/* For all apps of `sources` in so many workers; what is passed must outlive it. */
+/* For all apps of `sources` in so many workers; what is passed must outlive it. `pages`: those that
+ * follow their apps; NULL: none do. */
 struct reloads *reloads_new(const struct sources *sources, int workers,
-                            const struct reload_events *events);
+                            const struct reload_events *events, struct pages *pages);
 /* When all loops have ended. */
 void reloads_free(struct reloads *reloads);
 struct reload *reloads_of(struct reloads *reloads, int app);
@@ -41,6 +43,9 @@ void reloads_open(struct reloads *reloads, char *const *errors);
 /* Asks for a newer generation of the app, be it changed or not. From any thread. One that is asked
  * for during a reload comes after it. */
 void reload_request(struct reload *reload);
+/* Open pages of the app are to be loaded anew: one of its other files has changed. From any thread.
+ */
+void reload_refresh(struct reload *reload);
 /* The generation that answers; 0: none does. */
 unsigned reload_current(const struct reload *reload);
 /* Whether anybody wants to know; then, that a generation of the app has loaded that file, or looked
