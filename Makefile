@@ -185,6 +185,7 @@ run: deps ## install what is missing, build, and serve apps/ on http://127.0.0.1
 
 install: all ## PREFIX=/usr/local, DESTDIR for packagers
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 644 lua/luacheckrc $(DESTDIR)$(PREFIX)/share/weir/luacheckrc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir/_meta $(wildcard lua/weir/_meta/*)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir $(wildcard README.md CHANGELOG.md LICENSE)
 	$(foreach d,core lua,$(if $(wildcard $d/README.md),install -D -m 644 $d/README.md $(DESTDIR)$(PREFIX)/share/doc/weir/$d.md;))

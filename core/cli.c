@@ -36,16 +36,19 @@ static const struct command {
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
      "    --workers      threads; default: the number of processors\n"
      "    --watch        reloads an app when one of its files changes, and the pages that are "
-     "open;\n"
-     "                   SIGHUP reloads all, with and without it\n"
+     "open,\n"
+     "                   and shows errors as pages; SIGHUP reloads all, with and without it\n"
      "    --data         a folder of this server's own, made if need be, for durable topics and\n"
      "                   weir.store; default: memory only"},
-    {"check", cli_check, "weir check PATH\n    Loads and starts the app without listening."},
+    {"check", cli_check,
+     "weir check PATH\n    Loads and starts the app without listening, and runs luacheck over it "
+     "if that is\n    installed. Tells what is wrong, with file and line."},
     {"routes", cli_routes, "weir routes PATH\n    Lists the routes, one a line."},
     {"spec", cli_spec,
      "weir spec [ARGS]\n    Runs busted inside this program (default folder: spec/)."},
     {"new", cli_new,
-     "weir new NAME\n    Makes a small app with a page and a spec in the folder NAME."},
+     "weir new NAME\n    Makes a small app with a page and a spec in the folder NAME, ready to "
+     "serve."},
     {"token", cli_token,
      "weir token [--sub S] [--claim NAME=VALUE]... [--exp 1h] [--alg A]\n"
      "           (--secret-env NAME | --secret-file FILE | --key-file FILE)\n"

@@ -13,6 +13,10 @@ int cli_spec(int argc, char **argv);
 int cli_new(int argc, char **argv);
 int cli_token(int argc, char **argv);
 
+/* Runs luacheck, if it is installed, in `folder` over `what`, a file or a folder. 0, or an exit
+ * code when it has found something, which is on standard error. */
+int cli_luacheck(const char *folder, const char *what);
+
 /* Prints "weir COMMAND: message" and how to use the command, to standard error. Returns EXIT_USAGE.
  */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

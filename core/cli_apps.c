@@ -1,27 +1,26 @@
-/* cli_apps: the commands about an app as files.
+/* cli_apps: `weir check` and `weir routes`: apps loaded as `serve` does it, on a loop of their own
+ * and without a socket.
  *
- * `weir check` and `weir routes` load it as `serve` does, on a loop of their own and without a
- * socket; `weir new` writes one from the template that is embedded in the program. */
+ * check tells all it can: a mistake that a script need not stop at (an unknown option, a bad route)
+ * is collected while the apps load and start; an error ends only the app that raised it; what only
+ * reading finds, such as a global that nobody set, is luacheck's (cli_luacheck.c). */
 #include "cli.h"
 
 #include "base/buf.h"
-#include "base/embedded.h"
 #include "base/mem.h"
 #include "script/host.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* --- check and routes --- */
-
-struct trial { /* apps loaded on a loop of their own */
+struct trial {
+    struct sources sources;
     struct loop loop;
     struct scheduler scheduler;
     struct host *host;
-    char *error;
+    char *error; /* the first of those that started */
 };
 
 static void on_closed(void *arg) {
@@ -33,23 +32,65 @@ static void close_trial(struct trial *trial) {
     loop_run(&trial->loop);
     scheduler_fini(&trial->scheduler);
     loop_fini(&trial->loop);
+    sources_free(&trial->sources);
+    free(trial->error);
 }
 
+/* How many of the apps do not load; each is told. */
+static int tell_broken(struct trial *trial) {
+    int broken = 0;
+    for (int i = 0; i < trial->sources.count; i++)
+        if (host_error(trial->host, i) != NULL) {
+            cli_fail("%s", host_error(trial->host, i));
+            broken++;
+        }
+    return broken;
+}
+
+/* 0: there is a trial to close, though some of its apps may be broken. */
 static int load(struct trial *trial, const char *path) {
     *trial = (struct trial){0};
-    int rc = loop_init(&trial->loop);
-    if (rc < 0)
+    int rc;
+    if (sources_add(&trial->sources, path, &trial->error) < 0) {
+        rc = cli_fail("%s", trial->error);
+        sources_free(&trial->sources);
+        free(trial->error);
+        return rc;
+    }
+    rc = loop_init(&trial->loop);
+    if (rc < 0) {
+        sources_free(&trial->sources);
         return cli_fail("cannot make an event loop: %s", uv_strerror(rc));
+    }
     scheduler_init(&trial->scheduler, &trial->loop);
     struct limits limits;
     limits_init(&limits);
     trial->host = host_new(&trial->loop, &trial->scheduler, &limits);
-    if (host_load(trial->host, path, &trial->error) == 0)
-        return 0;
-    rc = cli_fail("%s", trial->error);
-    free(trial->error);
-    close_trial(trial);
-    return rc;
+    host_load_sources(trial->host, &trial->sources);
+    return 0;
+}
+
+/* --- check --- */
+
+static struct buf mistakes; /* lines; each once, however often a script makes it */
+
+static void on_mistake(struct str text) {
+    if (mistakes.len > 0 && memmem(mistakes.data, mistakes.len, text.ptr, text.len))
+        return;
+    buf_add(&mistakes, text);
+    buf_add_char(&mistakes, '\n');
+}
+
+static int tell_mistakes(void) {
+    int count = 0;
+    struct str rest = buf_str(&mistakes);
+    for (; rest.len > 0; count++) {
+        struct str line = str_cut(&rest, '\n');
+        cli_fail("%.*s", STR_ARG(line));
+    }
+    buf_fini(&mistakes);
+    mistakes = (struct buf){0};
+    return count;
 }
 
 static void on_started(struct host *host, char *error, void *arg) {
@@ -59,23 +100,49 @@ static void on_started(struct host *host, char *error, void *arg) {
     loop_stop(&trial->loop);
 }
 
+/* How much is wrong with the apps; all is told. */
+static int try_apps(struct trial *trial) {
+    int broken = tell_broken(trial);
+    if (broken < trial->sources.count) {
+        host_start(trial->host, true, on_started, trial);
+        loop_run(&trial->loop);
+        if (broken == 0)
+            broken = tell_broken(trial);
+    }
+    return broken + tell_mistakes();
+}
+
+/* The file that was given, or all that is below a folder. */
+static int read_apps(struct trial *trial, const char *path) {
+    struct stat st;
+    bool one = stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    int wrong = 0;
+    for (int i = 0; i < trial->sources.count; i++) {
+        const struct source *source = &trial->sources.list[i];
+        wrong += cli_luacheck(source->folder, one ? source->file : source->folder) != 0;
+    }
+    return wrong;
+}
+
 int cli_check(int argc, char **argv) {
     if (argc != 1)
         return cli_usage("check", "expected one PATH");
     struct trial trial;
+    state_on_mistake = on_mistake;
     int rc = load(&trial, argv[0]);
-    if (rc != 0)
-        return rc;
-    host_start(trial.host, true, on_started, &trial);
-    loop_run(&trial.loop);
-    if (trial.error)
-        rc = cli_fail("%s", trial.error);
-    else
+    if (rc == 0) {
+        int wrong = try_apps(&trial);
+        wrong += read_apps(&trial, argv[0]);
+        close_trial(&trial);
+        rc = wrong > 0 ? EXIT_FAILED : EXIT_DONE;
+    }
+    state_on_mistake = NULL;
+    if (rc == 0)
         printf("%s: ok\n", argv[0]);
-    free(trial.error);
-    close_trial(&trial);
     return rc;
 }
+
+/* --- routes --- */
 
 int cli_routes(int argc, char **argv) {
     if (argc != 1)
@@ -84,70 +151,14 @@ int cli_routes(int argc, char **argv) {
     int rc = load(&trial, argv[0]);
     if (rc != 0)
         return rc;
-    struct buf text = {0};
-    host_list_routes(trial.host, &text);
-    fwrite(text.data, 1, text.len, stdout);
-    buf_fini(&text);
+    if (tell_broken(&trial) > 0) {
+        rc = EXIT_FAILED;
+    } else {
+        struct buf text = {0};
+        host_list_routes(trial.host, &text);
+        fwrite(text.data, 1, text.len, stdout);
+        buf_fini(&text);
+    }
     close_trial(&trial);
-    return EXIT_DONE;
-}
-
-/* --- new --- */
-
-static bool is_name(const char *name) {
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-    return n > 0 && name[n] == '\0' && name[0] != '-';
-}
-
-static void make_folders(char *path) {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0777);
-        *slash = '/';
-    }
-}
-
-/* The template's text with the app's name in place of __NAME__. */
-static void write_text(FILE *file, const char *text, const char *name) {
-    static const char mark[] = "__NAME__";
-    const char *found;
-    while ((found = strstr(text, mark)) != NULL) {
-        fwrite(text, 1, (size_t)(found - text), file);
-        fputs(name, file);
-        text = found + sizeof mark - 1;
-    }
-    fputs(text, file);
-}
-
-static int write_file(const char *name, const struct embedded *source) {
-    struct buf path = {0};
-    buf_printf(&path, "%s/%s", name, source->name + strlen("new/"));
-    buf_add_char(&path, '\0');
-    make_folders(path.data);
-    FILE *file = fopen(path.data, "wx");
-    if (file)
-        write_text(file, source->data, name);
-    int rc = file && fclose(file) == 0 ? 0 : cli_fail("%s: %s", path.data, strerror(errno));
-    if (rc == 0)
-        printf("%s\n", path.data);
-    buf_fini(&path);
     return rc;
-}
-
-int cli_new(int argc, char **argv) {
-    if (argc != 1 || !is_name(argv[0]))
-        return cli_usage("new", "expected a NAME of letters, digits, '-' and '_'");
-    const char *name = argv[0];
-    if (mkdir(name, 0777) != 0)
-        return cli_fail("%s: %s%s", name, strerror(errno),
-                        errno == EEXIST ? "; choose another name" : "");
-    for (const struct embedded *source = embedded_files; source->name; source++) {
-        if (strncmp(source->name, "new/", 4) != 0)
-            continue;
-        int rc = write_file(name, source);
-        if (rc != 0)
-            return rc;
-    }
-    printf("\nServe it:  weir serve %s\nTest it:   cd %s && weir spec\n", name, name);
-    return EXIT_DONE;
 }

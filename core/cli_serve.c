@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "ops/watcher.h"
 #include "script/crew.h"
+#include "script/state.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +40,6 @@ struct serve {
     int workers;
     const char *access_log;
     const char *data; /* NULL: memory only */
-    bool watch;
     int *fds;
 };
 
@@ -98,7 +98,8 @@ static int set_data(struct serve *serve, const char *value) {
 
 static int set_watch(struct serve *serve, const char *value) {
     (void)value;
-    serve->watch = true;
+    (void)serve;
+    state_mode.watching = true;
     return 0;
 }
 
@@ -320,7 +321,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, const sigset_
                                         .workers = serve->workers,
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
-                                        .watch = serve->watch};
+                                        .watch = state_mode.watching};
     struct crew *crew;
     if (crew_start(&crew_options, &crew, error) < 0)
         return EXIT_FAILED;
@@ -342,7 +343,7 @@ static int run(struct serve *serve) {
     if (rc != 0)
         return rc;
     char *error = NULL;
-    struct watcher *watcher = serve->watch ? watcher_new(&serve->sources, &error) : NULL;
+    struct watcher *watcher = state_mode.watching ? watcher_new(&serve->sources, &error) : NULL;
     if (error == NULL)
         rc = serve_all(serve, watcher, &set, &error);
     if (watcher)

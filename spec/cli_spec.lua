@@ -43,7 +43,12 @@ describe("weir", function()
       { "an unknown log level", { "serve", "APP", "--log-level", "loud" }, "--log-level" },
       { "check without a path", { "check" }, "PATH" },
       { "routes without a path", { "routes" }, "PATH" },
+      { "serve with a value for --watch", { "serve", "APP", "--watch=yes" }, "--watch takes no value" },
       { "new without a name", { "new" }, "NAME" },
+      { "new with two names", { "new", "one", "two" }, "NAME" },
+      { "new with a path", { "new", "a/b" }, "letters" },
+      { "new with a name of nothing", { "new", "" }, "letters" },
+      { "new with a name like an option", { "new", "-b" }, "letters" },
     }
     for _, case in ipairs(cases) do
       local what, args, word = unpack(case)
@@ -131,30 +136,6 @@ describe("weir", function()
       local run = run_spec [[it("fails", function() assert.equal(1, 2) end)]]
       assert.equal(1, run.code)
       assert.matches("1 failure", run.stdout)
-    end)
-  end)
-
-  describe("new", function()
-    it("makes an app that checks and whose spec passes", function()
-      local folder = support.folder()
-      local run = test.run { "new", "shop", cwd = folder }
-      assert.equal(0, run.code, run.stderr)
-      assert.equal(0, test.run({ "check", folder .. "/shop" }).code)
-      local spec = test.run { "spec", cwd = folder .. "/shop", timeout = 30 }
-      assert.equal(0, spec.code, spec.stdout .. spec.stderr)
-      local server = test.spawn { "serve", folder .. "/shop", "--workers", 2 }
-      assert.equal(200, server:get("/").status)
-      assert.equal(0, (server:stop()))
-    end)
-
-    it("does not touch a folder that is there", function()
-      local folder = support.folder()
-      os.execute("mkdir " .. folder .. "/shop")
-      support.write_file(folder .. "/shop/app.lua", "mine")
-      local run = test.run { "new", "shop", cwd = folder }
-      assert.equal(1, run.code)
-      assert.is_truthy(run.stderr:find("shop", 1, true))
-      assert.equal("mine", support.read_file(folder .. "/shop/app.lua"))
     end)
   end)
 end)

@@ -96,6 +96,7 @@ static const char *same_site(lua_State *L, int index) {
     return NULL;
 }
 
+/* The Lua half refuses names that are not known. */
 static void cookie_option(lua_State *L, const char *name, struct cookie_options *options) {
     if (strcmp(name, "path") == 0)
         options->path = state_check_str(L, -1);
@@ -109,24 +110,16 @@ static void cookie_option(lua_State *L, const char *name, struct cookie_options 
         options->http_only = lua_toboolean(L, -1);
     else if (strcmp(name, "same_site") == 0)
         options->same_site = same_site(L, -1);
-    else
-        state_error(
-            L,
-            "stream:cookie: unknown option \"%s\"; there are path, domain, max_age, secure, "
-            "http_only and "
-            "same_site",
-            name);
 }
 
 static int l_cookie(lua_State *L) {
     struct stream *stream = check_stream(L);
     struct str name = state_check_str(L, 2), value = state_check_str(L, 3);
     struct cookie_options options = {.max_age = -1, .http_only = true, .same_site = "Lax"};
-    lua_settop(L, 4);
-    if (!lua_isnil(L, 4))
-        luaL_checktype(L, 4, LUA_TTABLE);
-    for (lua_pushnil(L); !lua_isnil(L, 4) && lua_next(L, 4); lua_pop(L, 1))
-        cookie_option(L, lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?", &options);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, 4); lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING)
+            cookie_option(L, lua_tostring(L, -2), &options);
     struct buf field = {0};
     int rc = cookie_format(&field, name, value, &options);
     if (rc == 0)
@@ -442,7 +435,7 @@ void bind_answer(lua_State *L) {
     static const luaL_Reg methods[] = {{"status", l_status},
                                        {"header", l_header},
                                        {"add_header", l_add_header},
-                                       {"cookie", l_cookie},
+                                       {"_cookie", l_cookie},
                                        {"early_hints", l_early_hints},
                                        {"_respond", l_respond},
                                        {"_write", l_write},

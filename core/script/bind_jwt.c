@@ -25,7 +25,7 @@
 #define SIGNER "weir.jwt.signer"
 #define PEM_MAX (64 * 1024)
 
-struct policy {
+struct verifier {
     struct jwt_policy *policy;
     json_t *lent; /* claims, until Lua has them */
 };
@@ -121,8 +121,8 @@ static int l_policy(lua_State *L) {
     struct reason why;
     state_check_str(L, 1); /* after this point nothing raises while `rules` holds something */
     state_check_str(L, 2);
-    struct policy *policy = lua_newuserdata(L, sizeof *policy);
-    *policy = (struct policy){0};
+    struct verifier *policy = lua_newuserdata(L, sizeof *policy);
+    *policy = (struct verifier){0};
     luaL_getmetatable(L, POLICY);
     lua_setmetatable(L, -2);
     if (read_rules(text, &rules, &why) < 0)
@@ -182,7 +182,7 @@ static void push_value(lua_State *L, const json_t *value) {
     }
 }
 
-static void give_back(struct policy *policy) {
+static void give_back(struct verifier *policy) {
     json_decref(policy->lent);
     policy->lent = NULL;
 }
@@ -193,7 +193,7 @@ static const char *kind_of(int error) {
 
 /* policy:verify(token) -> claims, or nil, the reason, and "invalid", "expired" or "forbidden" */
 static int l_verify(lua_State *L) {
-    struct policy *policy = luaL_checkudata(L, 1, POLICY);
+    struct verifier *policy = luaL_checkudata(L, 1, POLICY);
     struct reason why;
     give_back(policy); /* of a call before that raised */
     int rc = jwt_verify(policy->policy, state_check_str(L, 2), &policy->lent, &why);
@@ -208,7 +208,7 @@ static int l_verify(lua_State *L) {
 }
 
 static int l_policy_gc(lua_State *L) {
-    struct policy *policy = lua_touserdata(L, 1);
+    struct verifier *policy = lua_touserdata(L, 1);
     give_back(policy);
     jwt_policy_free(policy->policy);
     policy->policy = NULL;

@@ -56,18 +56,6 @@ static const char *limit_range(lua_State *L, const struct limit_row *row) {
     return lua_tostring(L, -1);
 }
 
-static int unknown_limit(lua_State *L, const char *name) {
-    luaL_Buffer names;
-    luaL_buffinit(L, &names);
-    for (const struct limit_row *row = limit_rows; row->name; row++) {
-        luaL_addstring(&names, row == limit_rows ? "" : ", ");
-        luaL_addstring(&names, row->name);
-    }
-    luaL_pushresult(&names);
-    return state_error(L, "weir.limits: there is no limit \"%s\"; there are %s", name,
-                       lua_tostring(L, -1));
-}
-
 static int l_set_limits(lua_State *L) {
     struct generation *gen = task_generation(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -78,7 +66,7 @@ static int l_set_limits(lua_State *L) {
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
         const struct limit_row *row = limits_find(str_of(name));
         if (row == NULL)
-            return unknown_limit(L, name);
+            continue; /* the Lua half has told of it */
         if (limits_set(&gen->limits, row, limit_value(L, row)) < 0)
             return state_error(L, "weir.limits: %s must lie between %s", name, limit_range(L, row));
         gen->limits_set |= 1ull << (row - limit_rows);
@@ -150,6 +138,20 @@ static int l_reason(lua_State *L) {
     return 1;
 }
 
+/* Whether somebody collects mistakes: then the script goes on. */
+static int l_mistake(lua_State *L) {
+    struct str text = state_check_str(L, 1);
+    if (state_on_mistake)
+        state_on_mistake(text);
+    lua_pushboolean(L, state_on_mistake != NULL);
+    return 1;
+}
+
+static int l_watching(lua_State *L) {
+    lua_pushboolean(L, state_mode.watching);
+    return 1;
+}
+
 static int l_app_folder(lua_State *L) {
     lua_pushstring(L, task_generation(L)->folder);
     return 1;
@@ -157,8 +159,9 @@ static int l_app_folder(lua_State *L) {
 
 void bind_process(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"limits", l_limits}, {"set_limits", l_set_limits}, {"log", l_log}, {"stats", l_stats},
-        {"reason", l_reason}, {"app_folder", l_app_folder}, {NULL, NULL}};
+        {"limits", l_limits},   {"set_limits", l_set_limits}, {"log", l_log},
+        {"stats", l_stats},     {"reason", l_reason},         {"app_folder", l_app_folder},
+        {"mistake", l_mistake}, {"watching", l_watching},     {NULL, NULL}};
     state_set(L, functions);
     lua_pushstring(L, weir_version);
     lua_setfield(L, -2, "version");

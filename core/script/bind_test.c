@@ -165,6 +165,9 @@ static int l_test_mode(lua_State *L) {
     lua_getfield(L, 1, "jit");
     if (!lua_isnil(L, -1))
         state_mode.no_jit = !lua_toboolean(L, -1);
+    lua_getfield(L, 1, "watching");
+    if (!lua_isnil(L, -1))
+        state_mode.watching = lua_toboolean(L, -1);
     state_apply_mode(L);
     return 0;
 }

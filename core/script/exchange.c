@@ -31,6 +31,16 @@ void exchange_push(struct exchange *exchange, lua_State *L) {
     generation_push(exchange->app->gen, L, exchange->self);
 }
 
+/* stream.status(200), with a dot. */
+static int refuse_self(lua_State *L) {
+    lua_Debug ar = {0};
+    if (lua_getstack(L, 0, &ar))
+        lua_getinfo(L, "n", &ar);
+    const char *name = ar.name ? ar.name : "a method";
+    return state_error(
+        L, "stream.%s: called without the stream; write stream:%s(...), with a colon", name, name);
+}
+
 /* luaL_checkudata looks the metatable up by its name, which costs more than most methods. */
 static struct exchange **slot_at(lua_State *L, int index) {
     bool known = false;
@@ -38,7 +48,9 @@ static struct exchange **slot_at(lua_State *L, int index) {
         known = lua_topointer(L, -1) == task_generation(L)->stream_meta;
         lua_pop(L, 1);
     }
-    return known ? lua_touserdata(L, index) : luaL_checkudata(L, index, EXCHANGE_META);
+    if (!known)
+        refuse_self(L);
+    return lua_touserdata(L, index);
 }
 
 struct exchange *exchange_get(lua_State *L, int index) {

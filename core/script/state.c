@@ -19,6 +19,7 @@
 #include <string.h>
 
 struct state_mode state_mode;
+void (*state_on_mistake)(struct str text);
 
 static void *allocate(void *arg, void *ptr, size_t old_size, size_t new_size) {
     struct state *state = arg;

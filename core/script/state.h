@@ -33,14 +33,19 @@ void *state_owner(lua_State *L);
 /* For busted, whose libraries want ffi. */
 void state_allow_ffi(lua_State *L);
 
-/* For tests: how states made from now on collect and compile. */
+/* Of the process; set before there is a second thread. */
 struct state_mode {
-    bool aggressive_gc; /* a full collection is always under way */
-    bool no_jit;
+    bool watching;      /* `weir serve --watch`: the author looks, errors are shown on the page */
+    bool aggressive_gc; /* for tests: a full collection is always under way, */
+    bool no_jit;        /* nothing is compiled */
 };
 extern struct state_mode state_mode;
 /* Applies the mode to a state that exists. */
 void state_apply_mode(lua_State *L);
+
+/* `weir check` is told mistakes that a script need not stop at, "file:line: what"; NULL, which it
+ * is otherwise: they raise. */
+extern void (*state_on_mistake)(struct str text);
 
 /* Pushes require(name). stack: +1. Aborts when an embedded module is missing or broken: a fault of
  * the build. */

@@ -1,7 +1,7 @@
 -- __NAME__: a small app to start from.
 --
--- `weir serve .` shows it on http://127.0.0.1:8080, `weir spec` tests it. Each worker of the server has a Lua state of
--- its own: what a request leaves in a variable, the next one may not find.
+-- `weir serve --watch .` shows it on http://127.0.0.1:8080, `weir spec` tests it. Each worker of the server has a Lua
+-- state of its own: what a request leaves in a variable, the next one may not find.
 
 local weir = require "weir"
 local app = weir.app()

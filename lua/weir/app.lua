@@ -11,6 +11,7 @@
 
 local core = require "weir.core"
 local check = require "weir.check"
+local error_page = require "weir.error_page"
 local json = require "weir.json"
 
 local app = {}
@@ -44,12 +45,26 @@ local function check_path(name, what, value)
   end
 end
 
+-- Whether a route can be added; its mistakes are told all at once by `weir check`. An app that is none is `add`'s.
+local function is_route(self, name, at, pattern, handler)
+  if getmetatable(self) ~= App then return true end
+  local text
+  if type(pattern) ~= "string" or pattern:sub(1, 1) ~= "/" then
+    text = check.expected("app:" .. name, ("argument %d (pattern)"):format(at), pattern,
+      'a string that begins with "/"')
+  elseif type(handler) ~= "function" then
+    text = check.expected("app:" .. name, ("argument %d (handler)"):format(at + 1), handler, "a function")
+    if handler == nil then text = text .. "; is its name right, and defined above this line?" end
+  end
+  if text then check.mistake(text, 3) end
+  return not text
+end
+
 for _, verb in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
   local method = verb:upper()
   --- Answers that method on the paths that match `pattern` with what `handler(stream)` returns.
   App[verb] = function(self, pattern, handler)
-    check_path(verb, "argument 1 (pattern)", pattern)
-    check.callable("app:" .. verb, "argument 2 (handler)", handler)
+    if not is_route(self, verb, 1, pattern, handler) then return end
     add(self, verb, { method = method, pattern = pattern, handler = handler })
   end
 end
@@ -57,8 +72,7 @@ end
 --- The same for any method, written as in a request: "REPORT".
 function App:route(method, pattern, handler)
   check.string("app:route", "argument 1 (method)", method)
-  check_path("route", "argument 2 (pattern)", pattern)
-  check.callable("app:route", "argument 3 (handler)", handler)
+  if not is_route(self, "route", 2, pattern, handler) then return end
   add(self, "route", { method = method, pattern = pattern, handler = handler })
 end
 
@@ -170,7 +184,9 @@ function app.compile(self)
   compile_on_errors(self, router)
   walk(self, function(entry, base)
     local ok, err = pcall(compile_entry[entry.kind] or compile_route, entry, base, router)
-    if not ok then error(entry.where .. ": " .. tostring(err), 0) end
+    if ok then return end
+    local text = entry.where .. ": " .. tostring(err)
+    if not core.mistake(text) then error(text, 0) end
   end, "", {})
   return router
 end
@@ -251,7 +267,10 @@ end
 function app.failed(self, stream, err, traceback)
   if getmetatable(err) == core.failure then return answer_failure(stream, err) end
   local on_error = stream[ON_ERROR] or self.own_on_error
-  if not on_error then return end
+  if not on_error then
+    if core.watching() then return error_page(stream, err, traceback) end
+    return
+  end
   stream:status(500) -- unless it sets another
   local ok, value = xpcall(on_error, with_traceback, stream, err, traceback)
   if ok then return reply(stream, on_error, value) end

@@ -7,7 +7,12 @@
 --   app.lua:7: weir.sleep: argument 1 (seconds) must be a number, 0 or more, got nil
 --
 -- `level` is always the one `error` would take in the function that calls the check: 2 blames its caller.
+-- A mistake that a script need not stop at, such as an unknown option, goes through `check.mistake`: it raises too, but
+-- `weir check` collects these and lets the script go on, so that it can tell several at once.
 -- This module knows nothing of tasks or streams.
+
+local core = require "weir.core"
+local nearest = require "weir.nearest"
 
 local check = {}
 
@@ -36,9 +41,22 @@ function check.show(value)
   return "a " .. kind
 end
 
+--- Raises a mistake, unless `weir check` collects them: then the caller goes on without what is wrong.
+function check.mistake(message, level)
+  level = (level or 2) + 1
+  local at = debug.getinfo(level, "Sl")
+  local where = at and at.currentline > 0 and ("%s:%d: "):format(at.short_src, at.currentline) or ""
+  if not core.mistake(where .. message) then error(message, level) end
+end
+
+--- That `name`'s argument `what` must be `expected`, as a message.
+function check.expected(name, what, value, expected)
+  return ("%s: %s must be %s, got %s"):format(name, what, expected, check.show(value))
+end
+
 --- Raises that `name`'s argument `what` must be `expected`.
 function check.bad(name, what, value, expected, level)
-  error(("%s: %s must be %s, got %s"):format(name, what, expected, check.show(value)), (level or 2) + 1)
+  error(check.expected(name, what, value, expected), (level or 2) + 1)
 end
 
 --- A function.
@@ -99,21 +117,27 @@ function check.size(name, what, value, level)
   return size
 end
 
+--- The names in a table that are not in the list `known` are mistakes. `kind` is what the message calls them.
+function check.names(name, kind, given, known, level)
+  for key in pairs(given) do
+    local found = false
+    for _, candidate in ipairs(known) do found = found or candidate == key end
+    if not found then
+      local near = nearest(key, known)
+      local hint = near and ("; did you mean %s?"):format(near) or ""
+      check.mistake(("%s: unknown %s %s; known are: %s%s"):format(name, kind, check.show(key),
+        table.concat(known, ", "), hint), (level or 2) + 1)
+    end
+  end
+end
+
 --- A table of options, none of which is unknown. `known` is the list of their names, for the message too.
 --- Returns the table, an empty one for nil.
 function check.options(name, options, known, level)
   if options == nil then return {} end
-  if type(options) ~= "table" then
-    check.bad(name, "the options", options, "a table", (level or 2) + 1)
-  end
-  for key in pairs(options) do
-    local found = false
-    for _, candidate in ipairs(known) do found = found or candidate == key end
-    if not found then
-      error(("%s: unknown option %s; known are: %s"):format(name, check.show(key), table.concat(known, ", ")),
-        (level or 2) + 1)
-    end
-  end
+  level = (level or 2) + 1
+  if type(options) ~= "table" then check.bad(name, "the options", options, "a table", level) end
+  check.names(name, "option", options, known, level)
   return options
 end
 

@@ -56,14 +56,13 @@ end
 
 -- ---- publishing -----------------------------------------------------------------------------------------------------
 
-local FIELDS = { event = true, data = true, key = true }
+local FIELDS = { "data", "event", "key" }
+local KNOWN = { data = true, event = true, key = true }
 
 -- data, event and key of an event that is a table. Its caller's caller is blamed.
 local function fields_of(event)
   for field in pairs(event) do
-    if not FIELDS[field] then
-      error(("weir.publish: unknown field %s; known are: data, event, key"):format(check.show(field)), 3)
-    end
+    if not KNOWN[field] then check.names("weir.publish", "field", event, FIELDS, 3) end
   end
   local data, name, key = event.data, event.event, event.key
   if data == nil then error("weir.publish: the event has no data; give it some, if only \"\"", 3) end

@@ -43,6 +43,10 @@ local weir = {
 function weir.limits(limits)
   if limits == nil then return core.limits() end
   if type(limits) ~= "table" then check.bad("weir.limits", "argument 1", limits, "a table of names and values") end
+  local names = {}
+  for name in pairs(core.limits()) do names[#names + 1] = name end
+  table.sort(names)
+  check.names("weir.limits", "limit", limits, names)
   return core.set_limits(limits)
 end
 

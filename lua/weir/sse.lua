@@ -13,6 +13,13 @@ local sse = {}
 local Sse = { __name = "weir.sse" }
 Sse.__index = Sse
 
+-- sse.send("x"), with a dot.
+local function check_self(self, name)
+  if getmetatable(self) ~= Sse then
+    error(("sse.%s: called without what stream:sse() returned; write sse:%s(...), with a colon"):format(name, name), 3)
+  end
+end
+
 -- ---- starting -------------------------------------------------------------------------------------------------------
 
 local OPTIONS = { "retry", "heartbeat", "heartbeat_event", "hello", "overflow", "limit", "write_timeout" }
@@ -73,14 +80,13 @@ end
 
 -- ---- sending --------------------------------------------------------------------------------------------------------
 
-local FIELDS = { data = true, event = true, id = true, retry = true, comment = true }
+local FIELDS = { "data", "event", "id", "retry", "comment" }
+local KNOWN = { data = true, event = true, id = true, retry = true, comment = true }
 
 -- Sends an event that is a table. `Sse.send` calls it, so its caller's caller is blamed.
 local function send_fields(self, event)
   for field in pairs(event) do
-    if not FIELDS[field] then
-      error(("sse:send: unknown field %s; known are: data, event, id, retry, comment"):format(check.show(field)), 3)
-    end
+    if not KNOWN[field] then check.names("sse:send", "field", event, FIELDS, 3) end
   end
   if next(event) == nil then
     error("sse:send: the event is empty; give it data, event, id, retry or comment", 3)
@@ -97,6 +103,7 @@ end
 
 --- Sends an event, data alone or a table of fields: true, nil and "closed", or false and "dropped".
 function Sse:send(event)
+  check_self(self, "send")
   if type(event) == "string" then return check(self.stream:_send(event)) end
   if type(event) ~= "table" then check.bad("sse:send", "argument 1 (event)", event, "a string or a table") end
   local ok, why = send_fields(self, event) -- no tail call: it would hide this frame from the levels of errors
@@ -105,6 +112,7 @@ end
 
 --- Sends a comment, which a browser ignores.
 function Sse:comment(text)
+  check_self(self, "comment")
   check.string("sse:comment", "argument 1 (text)", text)
   return check(self.stream:_send(nil, nil, nil, nil, text))
 end
@@ -131,6 +139,7 @@ end
 --- Sends the stream what topics get from now on, or from where the client left. Does not block; the stream stays open
 --- when the handler returns.
 function Sse:subscribe(topics, options)
+  check_self(self, "subscribe")
   local names, prefixes = hub.choose("sse:subscribe", topics)
   options = check.options("sse:subscribe", options, { "after", "resume", "not_before" })
   check_policy(self)
@@ -144,6 +153,7 @@ end
 
 --- Ends a subscription to one topic or prefix: whether there was one.
 function Sse:unsubscribe(topic)
+  check_self(self, "unsubscribe")
   local names, prefixes = hub.choose("sse:unsubscribe", topic)
   if names[1] then return core.unsubscribe_stream(self.stream, names[1], false) end
   return core.unsubscribe_stream(self.stream, prefixes[1], true)
@@ -151,6 +161,7 @@ end
 
 --- Ends the stream. Browsers connect again after a while; answer 204 to keep them from it.
 function Sse:close()
+  check_self(self, "close")
   self.stream:finish()
 end
 

@@ -14,6 +14,13 @@ local sse = require "weir.sse"
 
 local stream = core.stream_methods
 
+-- stream.text("x"), with a dot: told first, or some other argument would be blamed for it.
+local function check_self(self, name)
+  if type(self) ~= "userdata" then
+    error(("stream.%s: called without the stream; write stream:%s(...), with a colon"):format(name, name), 3)
+  end
+end
+
 -- ---- the request's body ---------------------------------------------------------------------------------------------
 
 local function fail_incomplete(why)
@@ -31,17 +38,20 @@ end
 
 --- Up to n bytes of the body: the bytes, nil at its end, or nil and "closed" or "timeout".
 function stream:read(n)
+  check_self(self, "read")
   if n ~= nil then check.integer("stream:read", "argument 1 (n)", n, 1) end
   return check(self:_read(n))
 end
 
 --- Iterates over the body in pieces as they arrive.
 function stream:chunks()
+  check_self(self, "chunks")
   return next_chunk, self
 end
 
 --- The whole body. Fails with 413 when it is longer than `limit` (the limit body_bytes), if possible before reading it.
 function stream:body(limit)
+  check_self(self, "body")
   if limit == nil then
     limit = core.limits().body_bytes
   else
@@ -65,6 +75,7 @@ end
 
 --- The value of a JSON body. Fails with 415 for another media type and with 400 for what is not JSON.
 function stream:json_body()
+  check_self(self, "json_body")
   local kind = media_type(self)
   if kind ~= "application/json" and not kind:find("^[%w.-]+/[%w.-]+%+json$") then
     fail(415, "expected a body of type application/json, got " .. (kind == "" and "no Content-Type" or kind))
@@ -82,6 +93,7 @@ end
 
 --- The fields of an urlencoded form, name to first value. Fails with 400 for another media type.
 function stream:form()
+  check_self(self, "form")
   local kind = media_type(self)
   if kind == "multipart/form-data" then
     fail(415, "multipart/form-data is not supported; send application/x-www-form-urlencoded")
@@ -116,6 +128,7 @@ end
 --- "ENOSPC" and a message. `on_progress(bytes, total)` is called after each piece. A relative path cannot leave its
 --- folder by "..", which a param may hold.
 function stream:save(path, options)
+  check_self(self, "save")
   check.path("stream:save", "argument 1 (path)", path)
   if path:sub(1, 1) ~= "/" and ("/" .. path .. "/"):find("/../", 1, true) then
     return nil, "EACCES", path .. ': a relative path must not hold ".."'
@@ -135,20 +148,33 @@ end
 --
 -- Tail calls of the core's methods, so that their errors name the line of the script and not one of this file.
 
+local COOKIE_OPTIONS = { "path", "domain", "max_age", "secure", "http_only", "same_site" }
+
+--- Sets a cookie.
+function stream:cookie(name, value, options)
+  check_self(self, "cookie")
+  check.string("stream:cookie", "argument 1 (name)", name)
+  if type(value) ~= "number" then check.string("stream:cookie", "argument 2 (value)", value) end
+  return self:_cookie(name, value, check.options("stream:cookie", options, COOKIE_OPTIONS))
+end
+
 --- Answers with plain text.
 function stream:text(text)
+  check_self(self, "text")
   check.string("stream:text", "argument 1 (text)", text)
   return self:_respond("text/plain; charset=utf-8", text)
 end
 
 --- Answers with an HTML page.
 function stream:html(html)
+  check_self(self, "html")
   check.string("stream:html", "argument 1 (html)", html)
   return self:_respond("text/html; charset=utf-8", html)
 end
 
 --- Answers with a value as JSON.
 function stream:json(value)
+  check_self(self, "json")
   return self:_respond("application/json", json.encode(value))
 end
 
@@ -156,6 +182,7 @@ local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308
 
 --- Sends the client to another address: with 302, or 301, 303, 307 or 308.
 function stream:redirect(url, code)
+  check_self(self, "redirect")
   check.string("stream:redirect", "argument 1 (url)", url)
   if url == "" or url:find("%c") then
     check.bad("stream:redirect", "argument 1 (url)", url, "an address, not empty, without control characters")
@@ -178,6 +205,7 @@ local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- and returns nil, a code like "ENOENT" and a message: `return stream:file(path)` does what one expects, and who wants
 --- to answer otherwise can. Names that begin with a dot are not there below a `root`, unless `hidden` is true.
 function stream:file(path, options)
+  check_self(self, "file")
   check.path("stream:file", "argument 1 (path)", path)
   options = check.options("stream:file", options, FILE_OPTIONS)
   for _, name in ipairs { "root", "type", "download" } do
@@ -196,16 +224,19 @@ end
 
 --- Sends a part of the answer: true, nil and "closed", or false and "dropped" (see write_policy).
 function stream:write(chunk)
+  check_self(self, "write")
   check.string("stream:write", "argument 1 (chunk)", chunk)
   return check(self:_write(chunk))
 end
 
 --- Waits until the kernel has all that was written: true, or nil and "closed".
 function stream:flush()
+  check_self(self, "flush")
   return check(self:_flush())
 end
 
 --- Turns the answer into server-sent events.
 function stream:sse(options)
+  check_self(self, "sse")
   return sse.start(self, options)
 end
