@@ -17,6 +17,11 @@ local function limited(limits)
   return support.serve_text(app_text:format(limits or ""))
 end
 
+-- The same as a process of its own with two workers.
+local function in_workers(text)
+  return test.spawn { "serve", (support.app_file(text)), "--listen", "127.0.0.1:0", "--workers", "2" }
+end
+
 -- A request whose head is exactly `size` bytes.
 local function head_of(size)
   local start, stop = "GET / HTTP/1.1\r\nHost: a\r\nX-Fill: ", "\r\n\r\n"
@@ -187,6 +192,118 @@ describe("the limit", function()
     second:close()
   end)
 
+  it("connections_per_address: beyond it 429 with Retry-After, then answered again #workers", function()
+    local server = in_workers(app_text:format "connections_per_address = 3")
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = server:connect()
+      clients[i]:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+      assert.equal(200, clients[i]:receive_response().status)
+    end
+    local beyond = server:connect()
+    local response = beyond:receive_response()
+    assert.equal(429, response.status)
+    assert.equal("5", response.headers["retry-after"])
+    assert.equal("429 Too Many Requests: too many connections from your address\n", response.body)
+    beyond:close()
+    clients[2]:close()
+    test.eventually(function()
+      local again = server:get "/"
+      return again and again.status == 200
+    end)
+    clients[1]:close()
+    clients[3]:close()
+  end)
+
+  it("connections_per_address: of those beyond it few are told why, the others are closed", function()
+    local server = limited "connections_per_address = 1"
+    local first = server:connect()
+    first:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert.equal(200, first:receive_response().status)
+    local told, clients = 0, {}
+    for i = 1, 40 do
+      clients[i] = server:connect()
+      local answer = clients[i]:receive_all()
+      if answer:find("^HTTP/1.1 429 ") then told = told + 1 else assert.equal("", answer) end
+    end
+    assert.is_true(told >= 1 and told <= 16, told)
+    for _, client in ipairs(clients) do client:close() end
+    first:close()
+  end)
+
+  it("connection_rate: who comes more often is told when to come again", function()
+    local server = limited "connection_rate = 1, connection_burst = 3"
+    test.clock.freeze()
+    local function status()
+      local response = server:get("/", { headers = { Connection = "close" } })
+      return response.status, response.headers["retry-after"]
+    end
+    for _ = 1, 3 do assert.equal(200, (status())) end
+    assert.same({ 429, "1" }, { status() })
+    test.clock.advance(1)
+    assert.equal(200, (status()))
+    assert.same({ 429, "1" }, { status() })
+    test.clock.advance(60)
+    for _ = 1, 3 do assert.equal(200, (status())) end
+    assert.same({ 429, "1" }, { status() })
+  end)
+
+  it("streams_per_sub: beyond it 429 with Retry-After, until one has ended #workers", function()
+    local server = in_workers([[
+      local weir = require "weir"
+      weir.limits { streams_per_sub = 2 }
+      local app = weir.app()
+      app:use(function(stream, next)
+        stream.claims = { sub = stream.query.sub }
+        return next()
+      end)
+      app:get("/", function(stream) stream:sse():subscribe "topic" end)
+      app:get("/short", function(stream) return "for " .. tostring(stream.claims.sub) end)
+      return app
+    ]])
+    local one, two = server:sse "/?sub=ann", server:sse "/?sub=ann"
+    local beyond = server:get "/short?sub=ann"
+    assert.equal(429, beyond.status)
+    assert.equal("5", beyond.headers["retry-after"])
+    assert.equal("too many streams of this subject", beyond.body)
+    assert.equal(200, server:get("/short?sub=bob").status)
+    assert.equal(200, server:get("/short").status)
+    one:close()
+    test.eventually(function() return server:get("/short?sub=ann").status == 200 end)
+    for _ = 1, 5 do assert.equal(200, server:get("/short?sub=ann").status) end -- what ended counts no more
+    two:close()
+  end)
+
+  it("streams_per_sub: claims that are set again count once, and others count anew", function()
+    local server = support.serve_text [[
+      local weir = require "weir"
+      weir.limits { streams_per_sub = 1 }
+      local app = weir.app()
+      app:get("/", function(stream)
+        stream.claims = { sub = "ann" }
+        stream.claims = { sub = "ann" }
+        stream.claims = { sub = "bob" }
+        stream.claims = nil
+        stream.claims = { sub = 7 }
+        stream.claims = { sub = "bob" }
+        local sse = stream:sse()
+        sse:send "open"
+        weir.sleep(60)
+      end)
+      app:get("/as/:sub", function(stream)
+        stream.claims = { sub = stream.params.sub }
+        return stream.claims.sub
+      end)
+      return app
+    ]]
+    local events = server:sse "/"
+    assert.equal("open", events:next(5).data)
+    assert.equal(200, server:get("/as/ann").status)
+    assert.equal(429, server:get("/as/bob").status)
+    events:close()
+    test.eventually(function() return server:get("/as/bob").status == 200 end)
+  end)
+
   it("high_mark: a write waits when so much is not sent yet", function()
     local server = support.serve_text [[
       local weir = require "weir"
@@ -213,7 +330,8 @@ end)
 describe("weir.limits", function()
   after_each(support.remove_folders)
 
-  for _, limits in ipairs { "head_byte = 1", "head_bytes = 'many'", "head_timeout = -1", "connections = 'all'" } do
+  for _, limits in ipairs { "head_byte = 1", "head_bytes = 'many'", "head_timeout = -1", "connections = 'all'",
+    "connections_per_address = 0" } do
     it("raises for " .. limits .. " and names it", function()
       local path = support.app_file(app_text:format(limits))
       local ok, err = pcall(test.start, path)
@@ -221,6 +339,12 @@ describe("weir.limits", function()
       assert.is_truthy(tostring(err):find(limits:match("^[%a_]+"), 1, true), tostring(err))
     end)
   end
+
+  it("returns those that are set", function()
+    local limits = weir.limits()
+    assert.equal(16384, limits.head_bytes)
+    assert.is_nil(limits.connections_per_address)
+  end)
 
   it("raises for what is not a table", function()
     assert.has_error(function() weir.limits("64KB") end)

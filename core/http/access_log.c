@@ -21,6 +21,7 @@
 #include "http/stream.h"
 #include "net/file.h"
 #include "net/work.h"
+#include "proto/redact.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -157,6 +158,25 @@ static char *put_stamp(struct access_log *log, char *out) {
     return put_str(out, str_of(log->stamp));
 }
 
+/* A URL, without the token it may carry. */
+static char *put_url(char *out, struct str url, size_t most) {
+    struct buf scratch = {0};
+    out = put_escaped(out, redact_url(url, &scratch), most);
+    buf_fini(&scratch);
+    return out;
+}
+
+static char *put_quoted_url(char *out, struct str url) {
+    enum { MOST = 768 };
+    *out++ = '"';
+    if (url.len > 0)
+        out = put_url(out, url, MOST);
+    else
+        *out++ = '-';
+    *out++ = '"';
+    return out;
+}
+
 static char *put_quoted(char *out, struct str s) {
     enum { MOST = 768 };
     *out++ = '"';
@@ -173,7 +193,7 @@ static char *put_request(char *out, const struct request *request) {
     *out++ = '"';
     out = put_escaped(out, request_method(request), METHOD_MOST);
     *out++ = ' ';
-    out = put_escaped(out, request_target(request), TARGET_MOST);
+    out = put_url(out, request_target(request), TARGET_MOST);
     out = put_str(out, STR(" HTTP/1."));
     *out++ = (char)('0' + request->minor);
     *out++ = '"';
@@ -194,7 +214,7 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
     *out++ = ' ';
     out = put_number(out, stream->head_only || stream->bodiless ? 0 : stream->sent, 1);
     *out++ = ' ';
-    out = put_quoted(out, request_header(request, STR("referer")));
+    out = put_quoted_url(out, request_header(request, STR("referer")));
     *out++ = ' ';
     out = put_quoted(out, request_header(request, STR("user-agent")));
     *out++ = ' ';

@@ -6,7 +6,8 @@
  * peer address, time of the end (UTC), request line, status (000: none was sent), bytes of the
  * body (of a subscribed stream its chunk lines too), Referer and User-Agent ("-": none), seconds
  * from the head to the end, why the stream closed. What is not printable ASCII, '"' and '\' are
- * written \xNN. A long field is cut and ends in "...": a line is never longer than ACCESS_LINE_MAX.
+ * written \xNN, and tokens in URLs as ***. A long field is cut and ends in "...": a line is never
+ * longer than ACCESS_LINE_MAX.
  */
 #ifndef HTTP_ACCESS_LOG_H
 #define HTTP_ACCESS_LOG_H

@@ -63,7 +63,8 @@ struct http1 {
         struct chunk_decoder chunks;
         uint64_t left; /* bytes still to come */
     };
-    uint32_t progress; /* body bytes since the deadline was set */
+    struct tallied *tallied; /* http_server_left's */
+    uint32_t progress;       /* body bytes since the deadline was set */
     uint8_t state;
     unsigned keep_alive : 1, answered : 1, chunked : 1, close_delimited : 1, continue_due : 1,
         feeding : 1, served : 1;
@@ -113,25 +114,32 @@ static bool can_drop_rest(const struct http1 *c) {
 
 /* --- refusing --- */
 
-static void refuse(struct http1 *c, int status, const char *why) {
+static void refuse_until(struct http1 *c, int status, const char *why, unsigned retry_s) {
     bool head_only = c->incoming && str_eq(request_method(c->incoming->request), STR("HEAD"));
-    char text[512];
+    char text[512], retry[32] = "";
     char peer[ADDRESS_TEXT];
     address_format(&c->conn.peer, peer);
     log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
     counter_add(&c->server->counters.bad_requests, 1);
     int body = snprintf(NULL, 0, "%d %s: %s\n", status, http_reason(status), why);
-    int n =
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: weir\r\n%sContent-Type: text/plain; "
-                 "charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%d %s: %s\n",
-                 status, http_reason(status), http_server_date(c->server),
-                 status == 503 ? "Retry-After: 5\r\n" : "", body, status, http_reason(status), why);
+    if (retry_s > 0)
+        snprintf(retry, sizeof retry, "Retry-After: %u\r\n", retry_s);
+    int n = snprintf(
+        text, sizeof text,
+        "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: weir\r\nX-Content-Type-Options: nosniff\r\n%s"
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"
+        "\r\n%d %s: %s\n",
+        status, http_reason(status), http_server_date(c->server), retry, body, status,
+        http_reason(status), why);
     conn_write(&c->conn, text, (size_t)(head_only ? n - body : n));
     timer_clear(&c->deadline);
     c->state = ANSWERING;
     c->keep_alive = false;
     conn_end(&c->conn);
+}
+
+static void refuse(struct http1 *c, int status, const char *why) {
+    refuse_until(c, status, why, 0);
 }
 
 /* The body's framing broke. Its answer, if it is still due, is 400. */
@@ -716,8 +724,9 @@ static void on_closed(struct conn *conn) {
     free_incoming(c);
     free_pending(c);
     struct http_server *server = c->server;
+    struct tallied *tallied = c->tallied;
     pool_free(&server->loop->pool, c, sizeof *c);
-    http_server_left(server);
+    http_server_left(server, tallied);
 }
 
 static const struct conn_ops conn_ops = {
@@ -730,9 +739,11 @@ static const struct conn_ops conn_ops = {
 
 /* --- connections --- */
 
-void http1_accept(struct http_server *server, int fd, const struct address *peer, bool full) {
+void http1_accept(struct http_server *server, int fd, const struct address *peer,
+                  struct tallied *tallied, const struct refusal *refusal) {
     struct http1 *c = pool_zalloc(&server->loop->pool, sizeof *c);
     c->server = server;
+    c->tallied = tallied;
     timer_init(&c->deadline, on_deadline);
     list_push(&server->conns, &c->link);
     if (conn_init(&c->conn, server->loop, fd, &conn_ops) < 0)
@@ -741,8 +752,8 @@ void http1_accept(struct http_server *server, int fd, const struct address *peer
     c->conn.low_mark = (uint32_t)server->limits.low_mark;
     c->conn.turn_bytes = (uint32_t)server->limits.turn_bytes;
     c->conn.progress_ms = (uint32_t)server->limits.progress_timeout;
-    if (full) {
-        refuse(c, 503, "too many connections");
+    if (refusal->status != 0) {
+        refuse_until(c, refusal->status, refusal->why, refusal->retry_s);
         return;
     }
     enter(c, IDLE);

@@ -4,8 +4,10 @@
 
 #include "http/server.h"
 
-/* Speaks HTTP/1 on the connected socket `fd`, which is taken; `refuse`: only to say 503. */
-void http1_accept(struct http_server *server, int fd, const struct address *peer, bool refuse);
+/* Speaks HTTP/1 on the connected socket `fd`, which is taken; with a status in `refusal` only to
+ * say that. `tallied` is given back by http_server_left. */
+void http1_accept(struct http_server *server, int fd, const struct address *peer,
+                  struct tallied *tallied, const struct refusal *refusal);
 /* Closes what idles; the others close after the answer they are at. */
 void http1_drain(struct http_server *server);
 /* Closes all connections now. */

@@ -60,6 +60,8 @@ char *http1_head_put(char *at, const struct stream *stream, bool chunked, bool k
         at = put_field(at, STR("Date"), str_of(http_server_date(stream->server)));
     if (!has_field(stream, STR("Server")))
         at = put(at, STR("Server: weir\r\n"));
+    if (!has_field(stream, STR("X-Content-Type-Options"))) /* a type is what it says it is */
+        at = put(at, STR("X-Content-Type-Options: nosniff\r\n"));
     if (stream->type && !has_field(stream, STR("Content-Type")))
         at = put_field(at, STR("Content-Type"), str_of(stream->type));
     at = put_framing(put(at, buf_str(&stream->fields)), stream, chunked, keep_alive);

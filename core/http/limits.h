@@ -14,6 +14,8 @@ struct limits {
     uint64_t high_mark, low_mark, turn_bytes;
     uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout;
     uint64_t connections;
+    /* None while they are 0: */
+    uint64_t connections_per_address, connection_rate, connection_burst, streams_per_sub;
     uint64_t hub_memory;
 };
 
@@ -34,6 +36,7 @@ extern const struct limit_row limit_rows[]; /* ends with a NULL name */
 void limits_init(struct limits *limits);
 /* NULL: no such limit. */
 const struct limit_row *limits_find(struct str name);
+/* One below row->least is not set. */
 uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
 /* 0, or -1: below row->least or above row->most. */
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);

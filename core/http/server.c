@@ -4,20 +4,27 @@
  *
  * Connections of all servers of the process count against one limit: above it a client gets 503 and
  * Retry-After, and when those answers pile up too, the listener rests, so that clients wait in the
- * kernel instead. Owned by a worker or a test. It must not know of Lua. */
+ * kernel instead. One address may have fewer, and come no faster than it should: such a client gets
+ * 429. Owned by a worker or a test. It must not know of Lua. */
 #include "http/server.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/http1.h"
+#include "http/rates.h"
 #include "http/request.h"
 #include "http/sse.h"
+#include "http/tally.h"
 #include "proto/header.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
+#define RETRY_S 5      /* when nobody can know when there will be room */
+#define TURNED_AWAY 16 /* of one address at a time are told why; more are just closed */
+#define SWEEP_MS 10000
 #define SPARE_REQUESTS 64
 #define SPARE_BYTES 2048    /* a longer head's memory is not kept */
 #define DRAIN_RETRY_MS 1000 /* what a drained SSE client waits at least */
@@ -25,6 +32,8 @@
 
 static atomic_uint_fast64_t process_connections;
 static atomic_uint_fast64_t process_streams;
+static struct tally addresses = TALLY_INIT; /* connections; keys are made by address_key */
+static struct tally subjects = TALLY_INIT;  /* streams */
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
 static struct list registry = {&registry, &registry};
@@ -79,12 +88,19 @@ static void on_deadline(struct timer *timer) {
     http_server_stop(CONTAINER_OF(timer, struct http_server, drain_deadline));
 }
 
+static void on_sweep(struct timer *timer) {
+    struct http_server *server = CONTAINER_OF(timer, struct http_server, rates_sweep);
+    if (rates_sweep() > 0)
+        loop_timer(server->loop, timer, SWEEP_MS);
+}
+
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits) {
     *server = (struct http_server){.loop = loop, .limits = *limits, .date_second = -1};
     list_init(&server->conns);
     list_init(&server->streams);
     list_init(&server->spare_requests);
     timer_init(&server->drain_deadline, on_deadline);
+    timer_init(&server->rates_sweep, on_sweep);
     pthread_mutex_lock(&registry_lock);
     list_push(&registry, &server->all);
     pthread_mutex_unlock(&registry_lock);
@@ -96,21 +112,97 @@ void http_server_fini(struct http_server *server) {
     add_counters(&retired, &server->counters);
     pthread_mutex_unlock(&registry_lock);
     buf_fini(&server->path.text);
+    timer_clear(&server->rates_sweep);
     struct list *node;
     while ((node = list_pop(&server->spare_requests)) != NULL)
         request_free(CONTAINER_OF(node, struct request, link));
 }
 
+uint64_t http_server_rate(struct http_server *server, struct str limiter, struct str key,
+                          const struct rate *rate) {
+    if (!timer_is_set(&server->rates_sweep))
+        loop_timer(server->loop, &server->rates_sweep, SWEEP_MS);
+    uint64_t after = rates_take(limiter, key, rate);
+    counter_add(&server->counters.limited, after > 0);
+    return after;
+}
+
+/* --- connections --- */
+
+enum { ADDRESS_KEY = 9 };
+
+/* Whoever has one IPv6 address has the 2^64 of its network (RFC 6177). `kind` is put in front: one
+ * tally has those that are served and those that were turned away and not yet gone. */
+static struct str address_key(const struct address *peer, char kind, char out[ADDRESS_KEY]) {
+    size_t len = peer->v6 ? 8 : 4;
+    out[0] = kind;
+    memcpy(out + 1, peer->ip, len);
+    return (struct str){out, len + 1};
+}
+
+static uint64_t wait_for_rate(struct http_server *server, const struct address *peer) {
+    const struct limits *limits = &server->limits;
+    if (limits->connection_rate == 0)
+        return 0;
+    uint64_t burst = limits->connection_burst ? limits->connection_burst : limits->connection_rate;
+    struct rate rate = {(double)limits->connection_rate, (double)burst};
+    char key[ADDRESS_KEY];
+    return http_server_rate(server, STR("connections"), address_key(peer, 'r', key), &rate);
+}
+
+/* The limits of one address: false when it is over one, told in `refusal`. */
+static bool admit_address(struct http_server *server, const struct address *peer,
+                          struct tallied **tallied, struct refusal *refusal) {
+    uint64_t after = wait_for_rate(server, peer), most = server->limits.connections_per_address;
+    char key[ADDRESS_KEY];
+    if (after > 0) {
+        *refusal = (struct refusal){429, (unsigned)((after + 999) / 1000),
+                                    "too many new connections from your address"};
+        return false;
+    }
+    if (most == 0)
+        return true;
+    *tallied = tally_join(&addresses, address_key(peer, 'c', key), most);
+    if (*tallied == NULL) {
+        counter_add(&server->counters.limited, 1);
+        *refusal = (struct refusal){429, RETRY_S, "too many connections from your address"};
+    }
+    return *tallied != NULL;
+}
+
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer) {
+    struct refusal refusal = {0};
+    struct tallied *tallied = NULL;
+    char key[ADDRESS_KEY];
+    if (!admit_address(server, peer, &tallied, &refusal))
+        tallied = tally_join(&addresses, address_key(peer, 'x', key), TURNED_AWAY);
+    if (refusal.status != 0 && tallied == NULL) {
+        close(fd);
+        return true;
+    }
     uint64_t open = atomic_fetch_add(&process_connections, 1);
     uint64_t limit = server->limits.connections;
+    if (open >= limit)
+        refusal = (struct refusal){503, RETRY_S, "too many connections"};
     counter_add(&server->counters.connections, 1);
     counter_add(&server->counters.connections_total, 1);
-    http1_accept(server, fd, peer, open >= limit);
+    http1_accept(server, fd, peer, tallied, &refusal);
     return open + 1 < limit + limit / 16 + 16; /* the rest wait in the kernel's queue */
 }
 
-void http_server_left(struct http_server *server) {
+struct tallied *http_server_join(struct http_server *server, struct str subject) {
+    struct tallied *tallied = tally_join(&subjects, subject, server->limits.streams_per_sub);
+    counter_add(&server->counters.limited, tallied == NULL);
+    return tallied;
+}
+
+void http_server_leave(struct tallied *subject) {
+    tally_leave(&subjects, subject);
+}
+
+void http_server_left(struct http_server *server, struct tallied *tallied) {
+    if (tallied)
+        tally_leave(&addresses, tallied);
     atomic_fetch_sub(&process_connections, 1);
     counter_add(&server->counters.connections, (uint64_t)-1);
     /* Either may free the server. */

@@ -10,13 +10,16 @@
 #include "proto/url.h"
 
 struct access_log;
+struct rate;
 struct request;
 struct stream;
+struct tallied;
 
 struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
     uint64_t connections, connections_total, streams, requests, bytes_sent;
     uint64_t writes_dropped, utf8_replaced, bad_requests;
-    uint64_t tasks; /* in totals only */
+    uint64_t limited; /* connections, streams and requests refused with 429 */
+    uint64_t tasks;   /* in totals only */
 };
 
 static inline void counter_add(uint64_t *counter, uint64_t n) {
@@ -53,6 +56,14 @@ struct http_server {
     unsigned alive;       /* streams not yet freed */
     bool draining;
     struct timer drain_deadline;
+    struct timer rates_sweep; /* while buckets may be there that are full again */
+};
+
+/* Why a connection is not served: an answer that needs no request. */
+struct refusal {
+    int status; /* 0: it is served */
+    unsigned retry_s;
+    const char *why;
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
@@ -67,8 +78,15 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
 /* For protocols and streams: a request's head to fill in, and back. */
 struct request *http_server_take_request(struct http_server *server);
 void http_server_give_request(struct http_server *server, struct request *request);
-/* For protocols: a connection is gone. */
-void http_server_left(struct http_server *server);
+/* For protocols: a connection is gone, which http1_accept was given with `tallied`. */
+void http_server_left(struct http_server *server, struct tallied *tallied);
+/* Takes a token of `key` in the buckets named `limiter`, which are the process's: 0, or after how
+ * many ms one will be there. */
+uint64_t http_server_rate(struct http_server *server, struct str limiter, struct str key,
+                          const struct rate *rate);
+/* For streams: one more of the subject that a token names; NULL: it has as many as it may. */
+struct tallied *http_server_join(struct http_server *server, struct str subject);
+void http_server_leave(struct tallied *subject);
 /* Numbers streams over the whole process, from 1. */
 uint64_t http_server_next_id(void);
 /* No new requests; idle connections close, open-ended streams end with reason drain, others have

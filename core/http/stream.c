@@ -90,6 +90,7 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     if (stream->server->access_log)
         access_log_stream(stream->server->access_log, stream);
     stream->transport = NULL;
+    stream_claim(stream, (struct str){NULL, 0});
     sse_free(stream->sse);
     stream->sse = NULL;
     list_remove(&stream->link);
@@ -190,15 +191,20 @@ static bool next_line(struct str *rest, struct str *name, struct str *value, str
     return true;
 }
 
-static void remove_field(struct stream *stream, struct str name) {
+/* Of the lasting ones, or of the others: how many bytes they took. */
+static size_t remove_field(struct stream *stream, struct str name, bool lasting) {
     struct str rest = buf_str(&stream->fields), found, value, line;
+    size_t before = rest.len, at = 0;
     while (next_line(&rest, &found, &value, &line)) {
-        if (!str_ieq(found, name))
+        bool chosen = (at < stream->lasting) == lasting && str_ieq(found, name);
+        at += line.len;
+        if (!chosen)
             continue;
         memmove((char *)line.ptr, rest.ptr, rest.len);
         stream->fields.len -= line.len;
         rest.ptr = line.ptr;
     }
+    return before - stream->fields.len;
 }
 
 struct str stream_get_header(const struct stream *stream, struct str name) {
@@ -221,9 +227,40 @@ int stream_set_header(struct stream *stream, struct str name, struct str value) 
     int rc = check_field(stream, name, value);
     if (rc < 0)
         return rc;
-    remove_field(stream, name);
+    remove_field(stream, name, false);
     append_field(stream, name, value);
     return 0;
+}
+
+int stream_set_lasting(struct stream *stream, struct str name, struct str value) {
+    size_t line = name.len + value.len + 4;
+    int rc = check_field(stream, name, value);
+    if (rc < 0)
+        return rc;
+    if (stream->lasting + line > UINT16_MAX)
+        return STREAM_ELENGTH;
+    stream->lasting -= (uint16_t)remove_field(stream, name, true);
+    struct buf others = {0};
+    if (stream->fields.len > stream->lasting)
+        buf_append(&others, stream->fields.data + stream->lasting,
+                   stream->fields.len - stream->lasting);
+    stream->fields.len = stream->lasting;
+    append_field(stream, name, value);
+    stream->lasting += (uint16_t)line;
+    buf_add(&stream->fields, buf_str(&others));
+    buf_fini(&others);
+    return 0;
+}
+
+int stream_claim(struct stream *stream, struct str subject) {
+    if (stream->subject)
+        http_server_leave(stream->subject);
+    stream->subject = NULL;
+    if (subject.ptr == NULL || stream->state == STREAM_CLOSED ||
+        stream->server->limits.streams_per_sub == 0)
+        return 0;
+    stream->subject = http_server_join(stream->server, subject);
+    return stream->subject ? 0 : STREAM_ELIMIT;
 }
 
 int stream_add_header(struct stream *stream, struct str name, struct str value) {
@@ -237,7 +274,7 @@ void stream_reset_head(struct stream *stream) {
     if (stream->state != STREAM_OPEN)
         return;
     stream->status = 0;
-    stream->fields.len = 0;
+    stream->fields.len = stream->lasting;
     sse_free(stream->sse);
     stream->sse = NULL;
 }
@@ -374,7 +411,7 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
         n = sizeof text - 1;
     sse_free(stream->sse);
     stream->sse = NULL;
-    remove_field(stream, STR("Content-Type"));
+    remove_field(stream, STR("Content-Type"), false);
     stream->status = (uint16_t)status;
     stream_respond(stream, "text/plain; charset=utf-8", text, (size_t)n);
 }

@@ -14,6 +14,7 @@ struct stream;
 #define STREAM_EFRAMING (-10103) /* a field that belongs to the framing */
 #define STREAM_EVALUE (-10104)   /* not a field name or value, or not a status */
 #define STREAM_EDROPPED (-10105) /* write policy: this chunk was dropped */
+#define STREAM_ELIMIT (-10107)   /* the subject has as many streams as it may */
 #define STREAM_ELENGTH (-10106)  /* more bytes than the declared Content-Length */
 
 /* Only ever moves forward. */
@@ -82,6 +83,7 @@ struct stream {
     void *owner; /* of whoever set `events` */
     struct producer *producer;
     struct request *request;
+    struct tallied *subject;   /* whom its token names, counted; NULL: none, or there is no limit */
     struct address peer;       /* all zeroes: no socket (a simulated request) */
     uint32_t write_timeout_ms; /* without progress the stream ends; 0: the limit's */
     struct buf in;             /* body bytes received and not yet read */
@@ -96,6 +98,7 @@ struct stream {
     const char *type;   /* Content-Type unless `fields` has one; NULL: none */
     const char *detail; /* more on the reason, static; NULL none */
     uint16_t refs, status;
+    uint16_t lasting; /* bytes at the beginning of `fields` that stay when the head is reset */
     uint8_t state, reason, policy;
     unsigned in_ended : 1;   /* the body is complete */
     unsigned in_failed : 1;  /* it never will be */
@@ -148,6 +151,12 @@ bool stream_is_framing(struct str name);
 /* Replaces every field of that name. 0, STREAM_EVALUE, STREAM_EFRAMING, STREAM_EHEAD. */
 int stream_set_header(struct stream *stream, struct str name, struct str value);
 int stream_add_header(struct stream *stream, struct str name, struct str value);
+/* A field that the answer has whoever gives it, an error's too: it replaces a lasting one of that
+ * name, and none of the others replaces it. The same errors; STREAM_ELENGTH: too many. */
+int stream_set_lasting(struct stream *stream, struct str name, struct str value);
+/* Counts the stream as one of that subject (ptr NULL: of none) until it closes. 0, STREAM_ELIMIT.
+ */
+int stream_claim(struct stream *stream, struct str subject);
 /* The value set so far; ptr NULL: none. */
 struct str stream_get_header(const struct stream *stream, struct str name);
 /* A 103 or 100 before the head; HTTP/1.0 peers get none (RFC 9110 section 15.2). 0, STREAM_EHEAD,
@@ -174,7 +183,7 @@ int stream_respond(struct stream *stream, const char *type, const void *bytes, s
 /* What the server puts behind a page, if the answer, of content type `type` unless one is set, is
  * one. Before the head. */
 void stream_end_page(const struct stream *stream, const char *type, struct buf *out);
-/* Drops status and fields set so far. Harmless after the head. */
+/* Drops status and fields set so far but the lasting ones. Harmless after the head. */
 void stream_reset_head(struct stream *stream);
 /* A short text answer: the reason phrase, and `detail` if not NULL. After the head: aborts. */
 void stream_fail(struct stream *stream, int status, const char *detail);

@@ -85,6 +85,13 @@ static int l_add_header(lua_State *L) {
         stream_add_header(check_stream(L), state_check_str(L, 2), state_check_str(L, 3)));
 }
 
+/* For middleware of the library: errors and redirects have it too. */
+static int l_lasting(lua_State *L) {
+    return field_set(
+        L, "lasting",
+        stream_set_lasting(check_stream(L), state_check_str(L, 2), state_check_str(L, 3)));
+}
+
 static const char *same_site(lua_State *L, int index) {
     static const char *const names[] = {"Strict", "Lax", "None"};
     const char *given = luaL_checkstring(L, index);
@@ -435,6 +442,7 @@ void bind_answer(lua_State *L) {
     static const luaL_Reg methods[] = {{"status", l_status},
                                        {"header", l_header},
                                        {"add_header", l_add_header},
+                                       {"_lasting", l_lasting},
                                        {"_cookie", l_cookie},
                                        {"early_hints", l_early_hints},
                                        {"_respond", l_respond},

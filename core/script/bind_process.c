@@ -24,6 +24,8 @@ static int l_limits(lua_State *L) {
     lua_newtable(L);
     for (const struct limit_row *row = limit_rows; row->name; row++) {
         lua_Number value = (lua_Number)limits_get(&gen->limits, row);
+        if (value < (lua_Number)row->least) /* none is set */
+            continue;
         lua_pushnumber(L, row->kind == LIMIT_SECONDS ? value / 1000 : value);
         lua_setfield(L, -2, row->name);
     }
@@ -108,6 +110,7 @@ static int l_stats(lua_State *L) {
         {"writes_dropped", totals.writes_dropped},
         {"utf8_replaced", totals.utf8_replaced + hub_sums.utf8_replaced},
         {"bad_requests", totals.bad_requests},
+        {"limited", totals.limited},
         {"tasks", totals.tasks},
         {"topics", hub_sums.topics},
         {"subscribers", hub_sums.subscribers},

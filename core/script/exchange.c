@@ -17,6 +17,7 @@
 #include "http/access_log.h"
 #include "http/sse.h"
 #include "hub/subscription.h"
+#include "proto/redact.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -309,13 +310,14 @@ static bool is_failure(struct task *task) {
 /* Pushes the traceback of a task that died. stack of L: +1 */
 static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
     struct str method = request_method(exchange->stream->request);
-    struct str target = request_target(exchange->stream->request);
-    struct buf where = {0};
+    struct buf where = {0}, scratch = {0};
+    struct str target = redact_url(request_target(exchange->stream->request), &scratch);
     buf_printf(&where, "%.*s %.*s: ", STR_ARG(method), (int)(target.len > 200 ? 200 : target.len),
                target.ptr);
     buf_add_char(&where, '\0');
     task_push_traceback(task, L, where.data);
     buf_fini(&where);
+    buf_fini(&scratch);
 }
 
 /* An error before the head is out: another task answers in place of the one that died. */

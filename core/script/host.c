@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/shared.h"
+#include "proto/redact.h"
 #include "script/exchange.h"
 #include "script/mount.h"
 
@@ -521,11 +522,14 @@ static void inspect_tasks(struct mount *mount, struct generation *gen) {
 
 static void inspect_stream(struct stream *stream, uint64_t now) {
     static const char *const states[] = {"open", "started", "finished", "closed"};
+    struct buf scratch = {0};
+    struct str target = redact_url(request_target(stream->request), &scratch);
     log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
              (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
-             STR_ARG(request_target(stream->request)), states[stream->state],
-             (unsigned long long)stream->received, (unsigned long long)stream->sent,
-             (unsigned long long)stream_queued(stream), (double)(now - stream->started) / 1000);
+             STR_ARG(target), states[stream->state], (unsigned long long)stream->received,
+             (unsigned long long)stream->sent, (unsigned long long)stream_queued(stream),
+             (double)(now - stream->started) / 1000);
+    buf_fini(&scratch);
 }
 
 void host_inspect(struct host *host) {

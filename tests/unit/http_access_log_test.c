@@ -116,6 +116,18 @@ static void a_line_has_all_fields(void **state) {
                 " \"GET /a?b=c HTTP/1.1\" 200 5 \"http://x/\" \"curl\" 12.345 done\n");
 }
 
+static void tokens_are_not_logged(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/e?access_token=s3cret&b=c",
+                                    "referer: http://x/?access_token=s3cret\nuser-agent: curl\n"
+                                    "authorization: Bearer s3cret\ncookie: token=s3cret\n");
+    f->fake.server.access_log = f->log;
+    stream_respond(stream, NULL, "hello", 5);
+    assert_line(f, "192.0.2.1 - - ",
+                " \"GET /e?access_token=***&b=c HTTP/1.1\" 200 5 \"http://x/?access_token=***\" "
+                "\"curl\" 0.000 done\n");
+}
+
 static void what_is_missing_is_a_dash(void **state) {
     struct fixture *f = *state;
     struct stream *stream = request(f, "POST", "/", "");
@@ -395,6 +407,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_line_has_all_fields),
+        TEST(tokens_are_not_logged),
         TEST(what_is_missing_is_a_dash),
         TEST(bodies_that_are_not_sent_do_not_count),
         TEST(the_time_is_that_of_the_end),

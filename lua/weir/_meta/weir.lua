@@ -45,6 +45,7 @@ function weir.stats() end
 ---@field tasks integer
 ---@field requests integer
 ---@field bad_requests integer
+---@field limited integer connections, streams and requests answered 429
 ---@field bytes_sent integer
 ---@field writes_dropped integer
 ---@field utf8_replaced integer bytes of events that were no UTF-8
