@@ -73,6 +73,10 @@ int cli_spec(int argc, char **argv) {
     run.code = -1;
     if (getcwd(folder, sizeof folder) == NULL)
         return cli_fail("the current folder cannot be told");
+    if (argc == 0 && access("spec", F_OK) != 0 && access(".busted", F_OK) != 0)
+        return cli_fail("%s/spec: there is no such folder; run weir spec in the app's folder, or "
+                        "name a spec's file (weir new NAME makes an app with one)",
+                        folder);
     int rc = loop_init(&run.loop);
     if (rc < 0)
         return cli_fail("cannot make an event loop: %s", uv_strerror(rc));

@@ -150,6 +150,7 @@ static void load_core(struct generation *gen) {
     gen->stream_meta_ref = keep(L);
     gen->run = keep_function(L, "weir.app", "run");
     gen->failed = keep_function(L, "weir.app", "failed");
+    gen->hint = keep_function(L, "weir.hint", NULL);
     gen->run_defers = keep_function(L, "weir.defers", NULL);
     lua_settop(L, 0);
 }
@@ -177,9 +178,21 @@ static char *take_error(lua_State *L) {
     return copy;
 }
 
+void generation_hint(struct generation *gen, lua_State *L) {
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->hint);
+    lua_pushvalue(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == 0)
+        lua_replace(L, -2);
+    else
+        lua_pop(L, 1);
+}
+
 /* A message with its traceback, for errors while the file runs; what is not a string passes as it
  * is. */
 static int add_traceback(lua_State *L) {
+    generation_hint(task_generation(L), L);
     if (lua_isstring(L, 1))
         luaL_traceback(L, L, lua_tostring(L, 1), 1);
     return 1;
@@ -204,8 +217,10 @@ int generation_load(struct generation *gen, const char *file, char **error) {
     }
     if (!luaL_getmetafield(L, -1, "__name") || lua_type(L, -1) != LUA_TSTRING ||
         strcmp(lua_tostring(L, -1), "weir.app") != 0) {
+        const char *what = luaL_typename(L, -1);
         lua_settop(L, 0);
-        lua_pushfstring(L, "%s: the file must return its app; end it with `return app`", file);
+        lua_pushfstring(L, "%s: the file must return its app, not %s; end it with `return app`",
+                        file, strcmp(what, "nil") == 0 ? "nothing" : what);
         *error = take_error(L);
         return -1;
     }

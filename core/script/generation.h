@@ -51,7 +51,7 @@ struct generation {
     unsigned nfree;
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
-    int run, failed, run_defers, stream_meta_ref;
+    int run, failed, hint, run_defers, stream_meta_ref;
     const void *stream_meta;  /* the metatable of streams, to be told by its address */
     struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */
     size_t nrules;
@@ -88,6 +88,8 @@ unsigned generation_expel(struct generation *gen);
 void generation_settle(struct generation *gen);
 /* Whether nothing of it goes on, so that it can be freed. */
 bool generation_is_over(const struct generation *gen);
+/* Adds the remedy, if there is one, to an error message on top of the stack, for people to read. */
+void generation_hint(struct generation *gen, lua_State *L);
 /* Cancels every task but those that clean up, and does not wait for them. */
 void generation_cancel(struct generation *gen);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */

@@ -94,7 +94,10 @@ static int check_names(struct sources *sources, const char *path, char **error) 
 int sources_add(struct sources *sources, const char *path, char **error) {
     char real[PATH_MAX];
     if (realpath(path, real) == NULL)
-        return fail(error, path, strerror(errno));
+        return fail(error, path,
+                    errno == ENOENT ? "there is no such file or folder; expected an app.lua, or a "
+                                      "folder with one (weir new NAME makes one)"
+                                    : strerror(errno));
     int before = sources->count;
     sources->single = 0;
     if (is_file(real)) {

@@ -216,6 +216,7 @@ bool task_was_cancelled(struct task *task) {
 
 void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     generation_push(task->gen, L, task->error);
+    generation_hint(task->gen, L);
     const char *message = lua_tostring(L, -1);
     lua_pushfstring(L, "%s%s", where, message ? message : "(an error that is not a string)");
     luaL_traceback(L, task->co, lua_tostring(L, -1), 0);

@@ -202,24 +202,26 @@ end
 
 -- ---- answering ------------------------------------------------------------------------------------------------------
 
--- A mistake of the handler, told with its place in the script.
-local function refuse(stream, handler, value)
+-- A mistake of the handler, or of middleware before it, told with the handler's place in the script.
+local function refuse(stream, handler, wrapped, what)
   local source = debug.getinfo(handler, "S")
-  error(("%s:%d: the handler of %s %s returned %s; return a string, a table, or nothing"):format(source.short_src,
-    source.linedefined, stream.method, stream.path, check.show(value)), 0)
+  error(("%s:%d: the handler of %s %s%s returned %s"):format(source.short_src, source.linedefined, stream.method,
+    stream.path, wrapped and " or its middleware" or "", what), 0)
 end
 
 local respond = core.stream_methods._respond
 
-local function reply(stream, handler, value)
+local function reply(stream, handler, value, wrapped)
   local kind = type(value)
   if kind == "nil" then return end -- the core finishes the stream
   if kind == "string" then
     respond(stream, "text/plain; charset=utf-8", value)
   elseif kind == "table" or value == json.null then
-    respond(stream, "application/json", json.encode(value))
+    local ok, text = pcall(json.encode, value)
+    if not ok then refuse(stream, handler, wrapped, "a table that is no JSON: " .. text) end
+    respond(stream, "application/json", text)
   else
-    refuse(stream, handler, value)
+    refuse(stream, handler, wrapped, check.show(value) .. "; return a string, a table, or nothing")
   end
 end
 
@@ -242,7 +244,7 @@ end
 --- For the core: runs a request's handler and its middleware, and answers.
 function app.run(stream, handler, first, ...)
   if not first then return reply(stream, handler, (handler(stream))) end
-  return reply(stream, handler, (call(stream, handler, { first, ... }, 1)))
+  return reply(stream, handler, call(stream, handler, { first, ... }, 1), true)
 end
 
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.

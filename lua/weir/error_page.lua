@@ -7,6 +7,7 @@
 -- Chunk names in messages are cut at 60 bytes ("...hop/app.lua"); what was cut off is sought below the app's folder.
 
 local core = require "weir.core"
+local hint = require "weir.hint"
 
 local AROUND = 5 -- lines before and after the one that raised
 
@@ -89,7 +90,7 @@ end
 
 -- What both answers show. The place is that of the message, or else of the innermost call in a script.
 local function report_of(stream, err, traceback)
-  local name, line, message = place_of(tostring(err))
+  local name, line, message = place_of(hint(tostring(err)))
   local report = { message = message or tostring(err), frames = frames_of(traceback), fields = fields_of(stream) }
   if not is_script(name) then
     for _, frame in ipairs(report.frames) do
