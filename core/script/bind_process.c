@@ -32,6 +32,16 @@ static int l_limits(lua_State *L) {
     return 1;
 }
 
+/* A list, in the table's order. */
+static int l_limit_names(lua_State *L) {
+    lua_newtable(L);
+    for (int i = 0; limit_rows[i].name; i++) {
+        lua_pushstring(L, limit_rows[i].name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 static uint64_t limit_value(lua_State *L, const struct limit_row *row) {
     uint64_t value = 0;
     lua_Number number = lua_tonumber(L, -1);
@@ -162,9 +172,11 @@ static int l_app_folder(lua_State *L) {
 
 void bind_process(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"limits", l_limits},   {"set_limits", l_set_limits}, {"log", l_log},
-        {"stats", l_stats},     {"reason", l_reason},         {"app_folder", l_app_folder},
-        {"mistake", l_mistake}, {"watching", l_watching},     {NULL, NULL}};
+        {"limits", l_limits},         {"limit_names", l_limit_names},
+        {"set_limits", l_set_limits}, {"log", l_log},
+        {"stats", l_stats},           {"reason", l_reason},
+        {"app_folder", l_app_folder}, {"mistake", l_mistake},
+        {"watching", l_watching},     {NULL, NULL}};
     state_set(L, functions);
     lua_pushstring(L, weir_version);
     lua_setfield(L, -2, "version");

@@ -43,10 +43,7 @@ local weir = {
 function weir.limits(limits)
   if limits == nil then return core.limits() end
   if type(limits) ~= "table" then check.bad("weir.limits", "argument 1", limits, "a table of names and values") end
-  local names = {}
-  for name in pairs(core.limits()) do names[#names + 1] = name end
-  table.sort(names)
-  check.names("weir.limits", "limit", limits, names)
+  check.names("weir.limits", "limit", limits, core.limit_names())
   return core.set_limits(limits)
 end
 
