@@ -216,7 +216,7 @@ describe("a durable topic #workers", function()
       server = serve()
       local seen, after, more = {}, "0-0", true
       while more do
-        local page = server:get("/history/d/a?limit=1000&after=" .. after).json()
+        local page = assert(server:get("/history/d/a?limit=1000&after=" .. after)).json()
         for _, event in ipairs(page.list) do
           assert.is_nil(seen[event.data])
           seen[event.data], after = true, event.id

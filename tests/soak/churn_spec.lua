@@ -15,7 +15,7 @@ local settled_from = 2000 -- topics; before that a server still grows into its w
 local only_counts = {
   connections_total = true, requests = true, bytes_sent = true, writes_dropped = true, utf8_replaced = true,
   bad_requests = true, lua_memory = true, published = true, delivered = true, gaps = true, lost = true,
-  dropped = true, disconnected = true, reloads = true, reloads_failed = true, streams_expelled = true,
+  dropped = true, disconnected = true, limited = true, reloads = true, reloads_failed = true, streams_expelled = true,
 }
 
 local function gauges(server)
