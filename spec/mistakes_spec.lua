@@ -14,9 +14,11 @@ describe("a mistake that is made while the app loads:", function()
   -- what; the app's text; the line that must be named (false: the file's name only); the remedy.
   local cases = {
     { "return app forgotten", begin .. 'app:get("/", function() return "x" end)', false, "end it with `return app`" },
-    { "something else returned", begin .. "app:get('/', print)\nreturn weir", false, "not table; end it with `return app`" },
+    { "something else returned", begin .. "app:get('/', print)\nreturn weir", false,
+      "not table; end it with `return app`" },
     { "no require", "local app = weir.app()\nreturn app", 1, 'local weir = require "weir"' },
-    { "weir misspelt", 'local weir = require "weir"\nlocal app = wier.app()\nreturn app, weir', 2, "did you mean weir?" },
+    { "weir misspelt", 'local weir = require "weir"\nlocal app = wier.app()\nreturn app, weir', 2,
+      "did you mean weir?" },
     { "weir.app not called", 'local weir = require "weir"\nlocal app = weir.app\napp:get("/", print)\nreturn app', 3,
       "it is a function; call it: app(...)" },
     { "a dot for the colon", begin .. 'app.get("/", print)\nreturn app', 3, "app:get(...), with a colon" },
@@ -25,9 +27,11 @@ describe("a mistake that is made while the app loads:", function()
     { "a handler that is nil", begin .. 'app:get("/", later)\nlocal later = print\nreturn app, later', 3,
       "is its name right, and defined above this line?" },
     { "no handler", begin .. 'app:get("/")\nreturn app', 3, "argument 2 (handler) must be a function" },
-    { "a handler that is called", begin .. 'local function f(stream) return stream.path end\napp:get("/", f())\nreturn app', 3,
+    { "a handler that is called",
+      begin .. 'local function f(stream) return stream.path end\napp:get("/", f())\nreturn app', 3,
       "give the function itself to the route, without () behind it" },
-    { "a pattern without its slash", begin .. 'app:get("hello", print)\nreturn app', 3, 'begins with "/", got "hello"' },
+    { "a pattern without its slash", begin .. 'app:get("hello", print)\nreturn app', 3,
+      'begins with "/", got "hello"' },
     { "a route twice", begin .. 'app:get("/:a", print)\napp:get("/:b", print)\nreturn app', 4, "already matches" },
     { "waiting where nothing can", begin .. "weir.sleep(1)\nreturn app", 3, "app:on_start or in weir.background" },
     { "a folder that is not there", begin .. 'app:static("/", "pulic")\nreturn app', 3, "there is no folder" },
@@ -136,7 +140,8 @@ end)
 describe("the nearest name", function()
   local known = { "heartbeat", "retry", "limit", "id" }
   local cases = {
-    { "hartbeat", "heartbeat" }, { "heartbaet", "heartbeat" }, { "heartbeats", "heartbeat" }, { "Heartbeat", "heartbeat" },
+    { "hartbeat", "heartbeat" }, { "heartbaet", "heartbeat" }, { "heartbeats", "heartbeat" },
+    { "Heartbeat", "heartbeat" },
     { "limits", "limit" }, { "rety", "retry" }, { "ertry", "retry" },
     { "hrtbt", nil }, { "ix", nil }, { "", nil }, { 1, nil }, { ("heartbeat"):rep(20), nil }, { "timeout", nil },
   }

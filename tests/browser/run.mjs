@@ -470,6 +470,59 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+// ---- the error page ----
+
+const broken = [
+  'local weir = require "weir"', "local app = weir.app()", "",
+  "-- What a cart costs, in cents.", "local function total(cart)", "  local sum = 0",
+  "  for _, item in ipairs(cart) do sum = sum + item.price * item.count end", "  return sum", "end", "",
+  'app:get("/cart/:id", function(stream)', "  local cart = { { price = 250, count = 2 }, { price = 199 } }",
+  "  local sum = total(cart)", "  return { id = stream.params.id, total = sum }", "end)",
+  'app:get("/text", function(stream)',
+  `  error("<img src=x onerror=document.title='owned'><script>document.title='owned'</script>" .. ("long"):rep(200))`,
+  "end)", "return app",
+];
+
+async function openError(t, path, options, args = ["--watch"]) {
+  const server = await t.serve([t.file("app.lua", broken), ...args]);
+  const page = await t.page({ expected: /500|favicon\.ico|404/, ...options });
+  const answer = await page.goto(server.url + path);
+  assert.equal(answer.status(), 500);
+  return page;
+}
+
+test("an error under --watch is shown with its source", async (t) => {
+  const page = await openError(t, "/cart/7?coupon=1");
+  await page.getByRole("heading", { name: /attempt to perform arithmetic on field 'count'/ }).waitFor();
+  assert.match(await page.textContent("mark"), /^\s*7.*item\.price \* item\.count/);
+  assert.equal(await page.locator("pre").first().locator(".number").count(), 11);
+  assert.match(await page.textContent("main"), /GET \/cart\/7\?coupon=1 HTTP\/1\.1/);
+});
+
+test("an error's text is text, whatever it holds", async (t) => {
+  const page = await openError(t, "/text");
+  assert.match(await page.textContent("h1"), /^<img src=x onerror/);
+  assert.equal(await page.locator("main img, main script").count(), 0);
+  assert.notEqual(await page.title(), "owned");
+  await assertFits(page);
+});
+
+test("an error without --watch shows nothing", async (t) => {
+  const page = await openError(t, "/cart/7", {}, []);
+  assert.doesNotMatch(await page.content(), /arithmetic|app\.lua|item/);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of [["wide", { width: 1200, height: 720 }], ["narrow", { width: 360, height: 720 }]]) {
+    test(`the error page fits: ${size}, ${colorScheme}`, async (t) => {
+      const page = await openError(t, "/cart/7", { viewport, colorScheme });
+      await page.locator("mark").waitFor();
+      await screenshot(page, `error-${size}-${colorScheme}`);
+      await assertFits(page);
+    });
+  }
+}
+
 // Nothing is wider than the window.
 async function assertFits(page) {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
