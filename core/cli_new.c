@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -72,6 +73,20 @@ static int write_file(const char *name, const struct embedded *source) {
     return rc;
 }
 
+/* How the program was called, so that it can be called from the new folder too. */
+static void tell_next(const char *name) {
+    char *path = NULL;
+    if (strchr(program_invocation_name, '/'))
+        path = realpath(program_invocation_name, NULL);
+    const char *weir = path ? path : "weir";
+    printf("\nWhat next:\n"
+           "    cd %s\n"
+           "    %s serve --watch .    shows it on http://127.0.0.1:8080, and each change\n"
+           "    %s spec               runs its tests\n",
+           name, weir, weir);
+    free(path);
+}
+
 int cli_new(int argc, char **argv) {
     if (argc != 1)
         return cli_usage("new", "expected one NAME");
@@ -92,11 +107,6 @@ int cli_new(int argc, char **argv) {
         if (rc != 0)
             return rc;
     }
-    printf(
-        "\nWhat next:\n"
-        "    cd %s\n"
-        "    weir serve --watch .    shows it on http://127.0.0.1:8080, and each change at once\n"
-        "    weir spec               runs its tests\n",
-        name);
+    tell_next(name);
     return EXIT_DONE;
 }

@@ -91,8 +91,9 @@ end
 
 -- What both answers show. The place is that of the message, or else of the innermost call in a script.
 local function report_of(stream, err, traceback)
-  local name, line, message = place_of(hint(tostring(err)))
-  local report = { message = message or tostring(err), frames = frames_of(traceback), fields = fields_of(stream) }
+  local whole = hint(tostring(err))
+  local name, line, message = place_of(whole)
+  local report = { message = message or whole, frames = frames_of(traceback), fields = fields_of(stream) }
   if not is_script(name) then
     for _, frame in ipairs(report.frames) do
       if frame.script and frame.line then
