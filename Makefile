@@ -105,6 +105,8 @@ FUZZERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS      := $(FUZZERS:_fuzz=_replay)
 EXACT        := $(BUILD)/tests/exact/exact
 EXACT_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/exact/*.c))
+RELOAD       := $(BUILD)/tests/soak/reload
+RELOAD_OBJS  := $(patsubst %,$(BUILD)/tests/%.o,soak/reload exact/reader bench/rig)
 
 $(UNIT_TESTS): %: %.o $(UNIT_HELPERS) $(BUILD)/libweir.a
 	$(Q)$(LINK) -o $@ $^ -lcmocka $(LIBS)
@@ -118,6 +120,9 @@ $(REPLAYS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libweir.a
 $(EXACT): $(EXACT_OBJS)
 	$(Q)$(LINK) -o $@ $^
 
+$(RELOAD): $(RELOAD_OBJS)
+	$(Q)$(LINK) -o $@ $^
+
 # One make inside another, as parallel as the machine allows unless told otherwise.
 MAKE_IN = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
 ASAN  = $(BUILD)/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
@@ -129,7 +134,7 @@ FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
 
 export PLAYWRIGHT := $(abspath $(BUILD)/node/node_modules/playwright-core)
 
-test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT)
+test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT) $(RELOAD)
 
 replays: $(REPLAYS)
 
@@ -165,7 +170,7 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 	@BUILD=$(BUILD) tests/bench/run
 
 soak: deps-test ## tests that take longer than ten minutes
-	$(MAKE_IN)$(BUILD) all $(EXACT)
+	$(MAKE_IN)$(BUILD) all $(EXACT) $(RELOAD)
 	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD) tests/soak/run
 
@@ -232,5 +237,5 @@ $(BUILD)/node/node_modules/playwright-core:
 	@echo "installing playwright-core"; mkdir -p $(BUILD)/node
 	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 </dev/null
 
--include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS)) \
+-include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(RELOAD_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d

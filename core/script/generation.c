@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPEL_TURN 64 /* streams ended in one turn */
+
 /* --- references --- */
 
 /* Places come from luaL_ref, so that they are nobody else's, and are kept when they fall free: it
@@ -164,6 +166,7 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
     list_init(&gen->link);
     list_init(&gen->tasks);
     list_init(&gen->exchanges);
+    list_init(&gen->leaving);
     list_init(&gen->held);
     state_init(&gen->state, folder, gen);
     load_core(gen);
@@ -354,7 +357,7 @@ void generation_settle(struct generation *gen) {
 }
 
 bool generation_is_over(const struct generation *gen) {
-    return list_empty(&gen->tasks) && list_empty(&gen->exchanges);
+    return list_empty(&gen->tasks) && list_empty(&gen->exchanges) && list_empty(&gen->leaving);
 }
 
 static void cancel(struct generation *gen, bool only_background) {
@@ -372,17 +375,22 @@ void generation_retire(struct generation *gen) {
     cancel(gen, true);
 }
 
-unsigned generation_expel(struct generation *gen) {
-    unsigned count = 0;
-    struct list batch, *node;
-    list_init(&batch);
-    list_splice(&batch, &gen->exchanges);
-    while ((node = list_pop(&batch)) != NULL) {
+void generation_expel(struct generation *gen) {
+    gen->expelling = true;
+    list_splice(&gen->leaving, &gen->exchanges);
+}
+
+bool generation_expel_some(struct generation *gen) {
+    struct list *node;
+    for (int i = 0; i < EXPEL_TURN && (node = list_pop(&gen->leaving)) != NULL; i++) {
         list_push(&gen->exchanges, node);
-        count += exchange_expel(CONTAINER_OF(node, struct exchange, link));
+        gen->expelled += exchange_expel(CONTAINER_OF(node, struct exchange, link));
     }
+    if (!list_empty(&gen->leaving))
+        return true;
+    gen->expelling = false;
     generation_cancel(gen);
-    return count;
+    return false;
 }
 
 void generation_cancel(struct generation *gen) {

@@ -44,6 +44,8 @@ struct generation {
     struct starting starting;
     struct list tasks;
     struct list exchanges; /* streams that need it: in Lua's hands, or with an on_close */
+    struct list leaving;   /* of these: to be ended */
+    unsigned expelled;     /* that were */
     struct list held;      /* background tasks that start with generation_take_over */
     struct spare spare[GENERATION_SPARE];
     unsigned nspare;
@@ -61,6 +63,7 @@ struct generation {
     unsigned background; /* tasks that are such */
     void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */
     void *settled_arg;
+    bool expelling;
     bool ending;  /* what it starts from now on is cancelled at once */
     bool closing; /* references need not be given back any more */
 };
@@ -81,9 +84,11 @@ void generation_apply_rules(struct generation *gen);
 void generation_take_over(struct generation *gen);
 /* Another one serves: its background tasks are cancelled, and no other starts. */
 void generation_retire(struct generation *gen);
-/* Ends its streams, those of server-sent events with a `retry:`, and cancels the rest. Returns how
- * many streams that were. */
-unsigned generation_expel(struct generation *gen);
+/* Its streams are to end, those of server-sent events with a `retry:`, and the rest is cancelled:
+ */
+void generation_expel(struct generation *gen);
+/* the next few of them, so that others get their turn. False: it is done. */
+bool generation_expel_some(struct generation *gen);
 /* A task or stream of it has ended. */
 void generation_settle(struct generation *gen);
 /* Whether nothing of it goes on, so that it can be freed. */

@@ -368,6 +368,7 @@ void host_retire(struct host *host, int index, void (*done)(void *), void *arg) 
 
 void host_begin(struct host *host, int index) {
     generation_take_over(host->apps[index].gen);
+    mount_make_room(&host->apps[index]);
 }
 
 void host_drop_next(struct host *host, int index) {

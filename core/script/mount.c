@@ -112,26 +112,6 @@ static void on_settled(struct generation *gen) {
         mount->on_settled(mount);
 }
 
-/* More than may live: the oldest that is not ending already has to go. */
-static void make_room(struct mount *mount) {
-    struct generation *oldest = NULL;
-    unsigned live = 1;
-    for (struct list *at = mount->older.next; at != &mount->older; at = at->next) {
-        struct generation *gen = CONTAINER_OF(at, struct generation, link);
-        if (gen->ending || generation_is_over(gen))
-            continue;
-        if (oldest == NULL)
-            oldest = gen;
-        live++;
-    }
-    if (live <= MOUNT_LIVE)
-        return;
-    unsigned number = oldest->number, ended = generation_expel(oldest);
-    reload_count_expelled(ended);
-    log_warn("generation %u of the app %s ends with %u streams: at most %d generations live",
-             number, mount->folder, ended, MOUNT_LIVE);
-}
-
 bool mount_adopt(struct mount *mount) {
     struct generation *next = mount->next;
     if (next == NULL || reload_current(mount->reload) != next->number)
@@ -144,7 +124,6 @@ bool mount_adopt(struct mount *mount) {
     if (before) {
         before->retired = true;
         put_aside(mount, before);
-        make_room(mount);
     }
     return true;
 }
@@ -182,12 +161,42 @@ void mount_retire(struct mount *mount, void (*done)(void *), void *arg) {
     tell_retired(mount);
 }
 
+void mount_make_room(struct mount *mount) {
+    struct generation *oldest = NULL;
+    unsigned live = 1;
+    struct list *list = older(mount);
+    for (struct list *at = list->next; at != list; at = at->next) {
+        struct generation *gen = CONTAINER_OF(at, struct generation, link);
+        if (gen->ending || gen->expelling || generation_is_over(gen))
+            continue;
+        if (oldest == NULL)
+            oldest = gen;
+        live++;
+    }
+    if (live <= MOUNT_LIVE)
+        return;
+    generation_expel(oldest);
+    mount->on_settled(mount);
+}
+
+static void expel_some(struct mount *mount, struct generation *gen) {
+    if (generation_expel_some(gen)) {
+        mount->on_settled(mount);
+        return;
+    }
+    reload_count_expelled(gen->expelled);
+    log_warn("generation %u of the app %s ends with %u streams: at most %d generations live",
+             gen->number, mount->folder, gen->expelled, MOUNT_LIVE);
+}
+
 void mount_reap(struct mount *mount) {
     struct list *next, *list = older(mount);
     for (struct list *at = list->next; at != list; at = next) {
         next = at->next;
         struct generation *gen = CONTAINER_OF(at, struct generation, link);
-        if (generation_is_over(gen))
+        if (gen->expelling)
+            expel_some(mount, gen);
+        else if (generation_is_over(gen))
             free_one(mount, gen);
     }
 }

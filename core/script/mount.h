@@ -22,8 +22,7 @@ struct mount {
     /* Background tasks of older ones are awaited; NULL: they are not. */
     void (*on_retired)(void *arg);
     void *retired_arg;
-    /* Something of an older generation has ended; to be freed by mount_reap, in a turn of its own.
-     */
+    /* There may be something to do for mount_reap, in a turn of its own. */
     void (*on_settled)(struct mount *mount);
 };
 
@@ -47,7 +46,9 @@ void mount_drop(struct mount *mount);
 /* Cancels the background tasks of older generations; `done` is called when none is left, maybe from
  * within. */
 void mount_retire(struct mount *mount, void (*done)(void *arg), void *arg);
-/* Frees what is over. Nothing of it may be on the stack. */
+/* Of more than MOUNT_LIVE the oldest has to go. */
+void mount_make_room(struct mount *mount);
+/* Ends what has to go, and frees what is over. Nothing of it may be on the stack. */
 void mount_reap(struct mount *mount);
 
 /* Cancels all. */
