@@ -34,7 +34,7 @@
 #define TURN_MS 5       /* how long is waited for the network at most */
 #define ASKERS 8        /* connections of each kind */
 #define OPENING_MAX 128 /* streams that wait for their head */
-#define PUBLISH_MS 200  /* between two events */
+#define PUBLISH_MS 500  /* between two events */
 #define ASK_MS 25       /* between two requests of one asker */
 #define PAUSE_MS 800    /* between two reloads */
 #define REST_MS 2000    /* before memory is looked at */
