@@ -261,11 +261,34 @@ describe("weir.stats", function()
     test.eventually(function() return subscribers() == 0 end)
   end)
 
-  it("has the other counters of the hub", function()
-    local stats = weir.stats()
-    for _, name in ipairs { "gaps", "lost", "dropped", "hub_memory" } do
-      assert.equal("number", type(stats[name]), name)
-    end
+  it("counts connections, requests, bytes, and what was refused or dropped", function()
+    local dropped = weir.channel(1)
+    local app = weir.app()
+    app:get("/hello", function() return "hello" end)
+    app:get("/drops", function(stream)
+      stream:write_policy "drop_newest"
+      local chunk, count, ok = ("x"):rep(60000), 0, true
+      while ok do ok = stream:write(chunk) end
+      while count < 3 do
+        if stream:write(chunk) == false then count = count + 1 end
+      end
+      dropped:send(count + 1)
+    end)
+    local server = test.start(app)
+    local connections, bad = hub.growth "connections_total", hub.growth "bad_requests"
+    local sent, writes_dropped = hub.growth "bytes_sent", hub.growth "writes_dropped"
+    local client = server:connect()
+    client:send "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+    client:receive "hello$"
+    client:send "no request\r\n\r\n"
+    client:receive_all()
+    assert.equal(1, connections())
+    assert.equal(1, bad())
+    assert.equal(#"hello", sent())
+    local slow = server:connect { rcvbuf = 4096 }
+    slow:send "GET /drops HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert.equal(dropped:recv(10), writes_dropped())
+    slow:close()
   end)
 
   it("hub_memory grows with what is kept and is given back when it is old", function()

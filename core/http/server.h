@@ -16,7 +16,8 @@ struct stream;
 struct tallied;
 
 struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
-    uint64_t connections, connections_total, streams, requests, bytes_sent;
+    uint64_t connections, connections_total, streams, requests;
+    uint64_t bytes_sent; /* of bodies */
     uint64_t writes_dropped, utf8_replaced, bad_requests;
     uint64_t limited; /* connections, streams and requests refused with 429 */
     uint64_t tasks;   /* in totals only */

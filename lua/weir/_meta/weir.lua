@@ -46,7 +46,7 @@ function weir.stats() end
 ---@field requests integer
 ---@field bad_requests integer
 ---@field limited integer connections, streams and requests answered 429
----@field bytes_sent integer
+---@field bytes_sent integer of bodies
 ---@field writes_dropped integer
 ---@field utf8_replaced integer bytes of events that were no UTF-8
 ---@field lua_memory integer bytes, of this state
