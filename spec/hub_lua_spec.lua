@@ -211,11 +211,13 @@ describe("weir.streams", function()
     local other_server, other_ids = with_ids(hub.topic())
     local one, two, other = server:sse "/", server:sse "/", other_server:sse "/"
     weir.streams { id = ids[1] }:close "revoked"
+    assert.equal('{"reason":"revoked"}', one:next().data)
     assert.same({ nil, "closed" }, { one:next() })
     test.eventually(function() return ids[ids[1]] end)
     assert.equal("revoked", ids[ids[1]])
     assert.is_nil(ids[ids[2]])
     weir.streams { topic = topic }:close "revoked"
+    assert.equal("weir.auth", two:next().event)
     assert.same({ nil, "closed" }, { two:next() })
     test.eventually(function() return ids[ids[2]] end)
     assert.same({ nil, "timeout" }, { other:next(0.01) })

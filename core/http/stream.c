@@ -13,6 +13,7 @@
 #include "http/stream.h"
 
 #include "http/access_log.h"
+#include "http/grant.h"
 #include "http/sse.h"
 #include "proto/header.h"
 
@@ -90,9 +91,10 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     if (stream->server->access_log)
         access_log_stream(stream->server->access_log, stream);
     stream->transport = NULL;
-    stream_claim(stream, (struct str){NULL, 0});
     sse_free(stream->sse);
     stream->sse = NULL;
+    grant_free(stream->grant);
+    stream->grant = NULL;
     list_remove(&stream->link);
     counter_add(&stream->server->counters.streams, (uint64_t)-1);
     struct producer *producer = stream->producer;
@@ -252,17 +254,6 @@ int stream_set_lasting(struct stream *stream, struct str name, struct str value)
     return 0;
 }
 
-int stream_claim(struct stream *stream, struct str subject) {
-    if (stream->subject)
-        http_server_leave(stream->subject);
-    stream->subject = NULL;
-    if (subject.ptr == NULL || stream->state == STREAM_CLOSED ||
-        stream->server->limits.streams_per_sub == 0)
-        return 0;
-    stream->subject = http_server_join(stream->server, subject);
-    return stream->subject ? 0 : STREAM_ELIMIT;
-}
-
 int stream_add_header(struct stream *stream, struct str name, struct str value) {
     int rc = check_field(stream, name, value);
     if (rc == 0)
@@ -310,11 +301,15 @@ int stream_start(struct stream *stream, int64_t length) {
     stream->state = STREAM_STARTED;
     stream->ops->send_head(stream, length);
     buf_fini(&stream->fields);
-    if (stream->open_ended && stream->head_only)
+    if (stream->open_ended && stream->head_only) {
         stream_finish(
             stream); /* nothing will ever be sent: whoever writes is told that it is over */
-    else if (stream->sse)
+        return 0;
+    }
+    if (stream->sse)
         sse_opened(stream);
+    if (stream->open_ended)
+        grant_opened(stream);
     return 0;
 }
 

@@ -83,12 +83,12 @@ struct stream {
     void *owner; /* of whoever set `events` */
     struct producer *producer;
     struct request *request;
-    struct tallied *subject;   /* whom its token names, counted; NULL: none, or there is no limit */
     struct address peer;       /* all zeroes: no socket (a simulated request) */
     uint32_t write_timeout_ms; /* without progress the stream ends; 0: the limit's */
     struct buf in;             /* body bytes received and not yet read */
     struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
     struct sse *sse;           /* text/event-stream: heartbeat and opening events; NULL: not SSE */
+    struct grant *grant;       /* of a token: whose it is, and until when; NULL: none */
     uint64_t id;
     uint64_t received;  /* body bytes so far */
     uint64_t sent;      /* body bytes of the answer; of ready-made chunks their size lines too */
@@ -154,9 +154,6 @@ int stream_add_header(struct stream *stream, struct str name, struct str value);
 /* A field that the answer has whoever gives it, an error's too: it replaces a lasting one of that
  * name, and none of the others replaces it. The same errors; STREAM_ELENGTH: too many. */
 int stream_set_lasting(struct stream *stream, struct str name, struct str value);
-/* Counts the stream as one of that subject (ptr NULL: of none) until it closes. 0, STREAM_ELIMIT.
- */
-int stream_claim(struct stream *stream, struct str subject);
 /* The value set so far; ptr NULL: none. */
 struct str stream_get_header(const struct stream *stream, struct str name);
 /* A 103 or 100 before the head; HTTP/1.0 peers get none (RFC 9110 section 15.2). 0, STREAM_EHEAD,

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 
+#include <jansson.h>
 #include <lua.h>
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
@@ -13,6 +14,8 @@ void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
+/* Pushes a JSON object as a table; raises for one that is nested too deeply. stack: +1 */
+void bind_push_object(lua_State *L, json_t *object);
 void bind_test(lua_State *L);
 
 /* Topics: publishing and what they keep; subscribing; streams of all workers. */

@@ -136,7 +136,7 @@ static int l_policy(lua_State *L) {
 
 static void push_value(lua_State *L, const json_t *value);
 
-static void push_object(lua_State *L, json_t *object) {
+void bind_push_object(lua_State *L, json_t *object) {
     const char *name;
     size_t len;
     json_t *value;
@@ -162,7 +162,7 @@ static void push_value(lua_State *L, const json_t *value) {
     luaL_checkstack(L, 4, "claims");
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        push_object(L, (json_t *)value);
+        bind_push_object(L, (json_t *)value);
         break;
     case JSON_ARRAY:
         push_array(L, value);
@@ -202,7 +202,7 @@ static int l_verify(lua_State *L) {
         lua_pushstring(L, kind_of(rc));
         return 3;
     }
-    push_object(L, policy->lent);
+    bind_push_object(L, policy->lent);
     give_back(policy);
     return 1;
 }

@@ -234,39 +234,10 @@ static int l_index(lua_State *L) {
     return 1;
 }
 
-/* Raises what weir.fail(429) does: whoever the token names has enough streams. */
-static int refuse_claims(lua_State *L, struct stream *stream) {
-    stream_set_lasting(stream, STR("Retry-After"), STR("5"));
-    lua_createtable(L, 0, 2);
-    lua_pushinteger(L, 429);
-    lua_setfield(L, -2, "status");
-    lua_pushliteral(L, "too many streams of this subject");
-    lua_setfield(L, -2, "body");
-    luaL_getmetatable(L, "weir.failure");
-    lua_setmetatable(L, -2);
-    return lua_error(L);
-}
-
-/* stream.claims is being set to what is at 3: `sub` counts the stream, see streams_per_sub. */
-static void claim(lua_State *L) {
-    struct exchange *exchange = exchange_get(L, 1);
-    struct str subject = {NULL, 0};
-    if (exchange == NULL)
-        return;
-    if (lua_istable(L, 3)) {
-        lua_getfield(L, 3, "sub");
-        if (lua_type(L, -1) == LUA_TSTRING)
-            subject = state_check_str(L, -1);
-    }
-    if (stream_claim(exchange->stream, subject) < 0)
-        refuse_claims(L, exchange->stream);
-    lua_settop(L, 3);
-}
-
 static int l_newindex(lua_State *L) {
     luaL_checkudata(L, 1, EXCHANGE_META);
     if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "claims") == 0)
-        claim(L);
+        exchange_claim(L);
     push_property_index(L);
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));

@@ -1,4 +1,4 @@
-/* bind_streams: the streams of all workers for Lua: listing them, ending them.
+/* bind_streams: the streams of all workers for Lua: listing them, ending them, renewing them.
  *
  *     core.streams --mail--> each worker: its own streams that match --last one back--> the task
  *
@@ -7,15 +7,19 @@
  * cancelled meanwhile, the sweep ends all the same and nobody is told. */
 #include "script/bind.h"
 
+#include "auth/strict_json.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/grant.h"
 #include "http/sse.h"
 #include "hub/hub.h"
 #include "hub/reader.h"
 #include "hub/subscription.h"
+#include "script/exchange.h"
 #include "script/generation.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +36,12 @@ struct sweep {
     uint64_t id;       /* 0: any */
     char *subject;     /* NULL: any */
     char *topic;
-    int reason;      /* enum stream_reason to end them with; -1: they are listed */
-    int left;        /* visits under way; this and what follows under the hub's lock */
-    uint32_t ended;  /* streams */
-    struct buf rows; /* see add_row */
+    int reason;     /* enum stream_reason to end them with; -1: they are renewed or listed */
+    json_t *claims; /* to renew them with; NULL: they are listed. Read by all workers */
+    int64_t end_ms;
+    int left;         /* visits under way; this and what follows under the hub's lock */
+    uint32_t changed; /* streams */
+    struct buf rows;  /* see add_row */
     struct visit visits[];
 };
 
@@ -81,23 +87,44 @@ static void add_row(struct sweep *sweep, const struct stream *stream, const char
     hub_unlock();
 }
 
+static void count(struct sweep *sweep) {
+    hub_lock();
+    sweep->changed++;
+    hub_unlock();
+}
+
 /* A good end where the protocol has one, so that the client sees it was meant. */
 static void end(struct sweep *sweep, struct stream *stream) {
     enum stream_reason reason = (enum stream_reason)sweep->reason;
-    if (stream->sse && stream->state <= STREAM_STARTED) {
+    if (reason == REASON_EXPIRED || reason == REASON_REVOKED) {
+        grant_withdraw(stream, reason);
+    } else if (stream->sse) {
         sse_open(stream);
         stream_finish_because(stream, reason);
     } else {
         stream_abort(stream, reason, NULL);
     }
-    hub_lock();
-    sweep->ended++;
-    hub_unlock();
+    count(sweep);
+}
+
+/* Whose a stream is does not change, so claims of somebody else are not for it. */
+static void renew(struct sweep *sweep, struct stream *stream, const char *subject) {
+    struct str named = strict_json_string(sweep->claims, "sub");
+    if (named.ptr && !str_eq(named, str_of(subject)))
+        return;
+    exchange_renew(stream, sweep->claims, sweep->end_ms);
+    count(sweep);
+}
+
+/* Whom its token names; of a stream whose task only subscribed it: whom it was subscribed for. */
+static const char *subject_of(const struct stream *stream, const struct subscription *sub) {
+    const char *subject = grant_subject(stream);
+    return subject || sub == NULL ? subject : sub->position.subject;
 }
 
 static void look_at(struct sweep *sweep, struct stream *stream) {
     struct subscription *sub = subscription_of(stream);
-    const char *subject = sub ? sub->position.subject : NULL;
+    const char *subject = subject_of(stream, sub);
     if (stream->state >= STREAM_FINISHED || (sweep->id && sweep->id != stream->id) ||
         (sweep->subject && (subject == NULL || strcmp(subject, sweep->subject) != 0)))
         return;
@@ -107,6 +134,8 @@ static void look_at(struct sweep *sweep, struct stream *stream) {
     bool matches = sweep->topic == NULL || names.found;
     if (matches && sweep->reason >= 0)
         end(sweep, stream);
+    else if (matches && sweep->claims)
+        renew(sweep, stream, subject);
     else if (matches)
         add_row(sweep, stream, subject, &names.text);
     buf_fini(&names.text);
@@ -167,8 +196,8 @@ static void push_row(lua_State *L, struct str *rest) {
 }
 
 static void push_result(lua_State *L, const struct sweep *sweep) {
-    if (sweep->reason >= 0) {
-        lua_pushnumber(L, sweep->ended);
+    if (sweep->reason >= 0 || sweep->claims) {
+        lua_pushnumber(L, sweep->changed);
         return;
     }
     struct str rest = buf_str(&sweep->rows);
@@ -186,6 +215,7 @@ static void on_back(struct mail *mail) {
     buf_fini(&sweep->rows);
     free(sweep->subject);
     free(sweep->topic);
+    json_decref(sweep->claims);
     free(sweep);
 }
 
@@ -231,7 +261,18 @@ static struct sweep *send_visits(struct sweep sweep) {
     return sent;
 }
 
-/* id, sub, topic, reason (nil: list them) -> nil, list or how many were ended */
+/* The claims at `index`, as JSON; NULL: none. */
+static json_t *opt_claims(lua_State *L, int index) {
+    json_t *claims = NULL;
+    struct reason why;
+    if (!lua_isnoneornil(L, index) &&
+        strict_json_parse(state_check_str(L, index), "claims", &claims, &why) < 0)
+        state_error(L, "weir.streams: renew: %s", why.text);
+    return claims;
+}
+
+/* id, sub, topic, reason (to end them), claims as JSON and their end in seconds (to renew them) ->
+ * nil, and how many were changed, or with neither of both a list */
 static int l_streams(lua_State *L) {
     struct task *task = task_enter(L, "weir.streams");
     if (task == NULL)
@@ -240,7 +281,9 @@ static int l_streams(lua_State *L) {
                           .home = task_generation(L)->scheduler->loop,
                           .task = task,
                           .id = (uint64_t)luaL_optnumber(L, 1, 0),
-                          .reason = check_reason(L, 4)};
+                          .reason = check_reason(L, 4),
+                          .end_ms = grant_end_of(luaL_optnumber(L, 6, HUGE_VAL))};
+    sweep.claims = opt_claims(L, 5);
     sweep.subject = opt_text(L, 2);
     sweep.topic = opt_text(L, 3);
     task->armed = send_visits(sweep);

@@ -266,6 +266,10 @@ static const struct stream_events events = {
     .on_close = on_close,
 };
 
+struct exchange *exchange_of(const struct stream *stream) {
+    return stream->events == &events ? stream->owner : NULL;
+}
+
 /* --- waiting --- */
 
 static void stop_waiting(struct task *task) {

@@ -6,6 +6,8 @@
 #include "script/app.h"
 #include "script/task.h"
 
+#include <jansson.h>
+
 #define EXCHANGE_META "weir.stream"
 
 /* What the userdata points to. Lives until its stream is closed and its task and on_close functions
@@ -39,6 +41,8 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
 struct exchange *exchange_get(lua_State *L, int index);
 /* The same, but raises when it is over. */
 struct exchange *exchange_check(lua_State *L, int index);
+/* The exchange of a stream; NULL: it has none. */
+struct exchange *exchange_of(const struct stream *stream);
 /* Pushes the table of fields of the userdata at `index`, made when it is first asked for. stack: +1
  */
 void exchange_push_fields(lua_State *L, int index);
@@ -63,8 +67,16 @@ void exchange_forget(struct exchange **slot);
  * many values; 0: nothing yet. */
 int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
 
+/* stack: a stream's userdata, a key, what `stream.claims` is being set to. Takes sub and exp from
+ * it: see http/grant. */
+void exchange_claim(lua_State *L);
+/* The stream's claims become `claims`, which may be borrowed, and its end moves. Of a stream that
+ * goes on without Lua only the end is left. */
+void exchange_renew(struct stream *stream, json_t *claims, int64_t end_ms);
+
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);
 void bind_answer(lua_State *L);
+void bind_claims(lua_State *L);
 
 #endif

@@ -130,6 +130,7 @@ static void load_core(struct generation *gen) {
     bind_task(L);
     bind_stream(L);
     bind_answer(L);
+    bind_claims(L);
     bind_app(L);
     bind_process(L);
     bind_shared(L);

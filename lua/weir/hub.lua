@@ -165,6 +165,23 @@ function Streams:close(reason)
   return check(core.streams(self.id, self.sub, self.topic, reason or "revoked"))
 end
 
+--- Renews the streams that a filter chooses, on all workers; from then on they end at `ends`, Unix time, or never.
+function hub.renew(filter, claims, ends)
+  return check(core.streams(filter.id, filter.sub, filter.topic, nil, json.encode(claims), ends))
+end
+
+--- Gives them new claims, and the end that these name: how many they were. Whose a stream is does not change: one of
+--- another `sub` is left alone.
+function Streams:renew(claims)
+  if type(claims) ~= "table" then check.bad("streams:renew", "argument 1 (claims)", claims, "a table") end
+  local exp = claims.exp
+  if exp ~= nil and type(exp) ~= "number" then
+    check.bad("streams:renew", "exp", exp, "Unix time in seconds, or nil for no end")
+  end
+  if claims.sub ~= nil then check.string("streams:renew", "sub", claims.sub) end
+  return hub.renew(self, claims, exp)
+end
+
 --- The live streams that match all that is given: `id`, `sub` of their token, a `topic` they are subscribed to.
 function hub.streams(filter)
   filter = check.options("weir.streams", filter, { "id", "sub", "topic" })

@@ -3,6 +3,7 @@
 -- A key is parsed once. For `verify` that means: once for each table of options, so an app makes that table at its top
 -- and not in a handler; for `sign`: once for each key's text.
 
+local bearer = require "weir.bearer"
 local check = require "weir.check"
 local json = require "weir.json"
 local keys = require "weir.jwt_keys"
@@ -11,7 +12,9 @@ local core = require "weir.core"
 local SIGN = { "secret", "key", "alg", "exp", "kid" }
 local SIGNERS_KEPT = 16
 
-local jwt = {}
+local jwt = setmetatable({}, { __call = function(_, options) return bearer.middleware(options) end })
+
+jwt.renewal = bearer.renewal
 
 local policies = setmetatable({}, { __mode = "k" }) -- by the table of options
 

@@ -15,9 +15,8 @@ local check = require "weir.check"
 local json = require "weir.json"
 
 local KINDS = { "secret", "key", "jwks" }
-local LEEWAY = 30
 
-local keys = {}
+local keys = { LEEWAY = 30 } -- seconds
 
 -- The kind of key that the options name, its text, and the algorithm or nil. `level` is whom to blame.
 local function key_of(name, options, kinds, level)
@@ -79,7 +78,7 @@ keys.POLICY = { "secret", "key", "jwks", "alg", "issuer", "audience", "leeway", 
 function keys.policy(name, options, level)
   level = level or 2
   local kind, text, alg = key_of(name, options, KINDS, level + 1)
-  local leeway = options.leeway == nil and LEEWAY or options.leeway
+  local leeway = options.leeway == nil and keys.LEEWAY or options.leeway
   check.seconds(name, "leeway", leeway, level + 1)
   local policy, why = core.jwt_policy(kind, text, alg, leeway, rules_of(name, options, level + 1))
   return policy or error(("%s: %s: %s"):format(name, kind, why), level + 1)
