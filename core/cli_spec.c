@@ -1,8 +1,9 @@
 /* cli_spec: `weir spec`: busted inside this program.
  *
  * busted runs as a task of a generation of its own, so the body of a spec may call whatever waits,
- * and the servers that it starts run on the same loop. busted ends by os.exit, which here keeps the
- * code and raises. */
+ * and the servers that it starts run on the same loop. What a spec itself runs has no limits of
+ * time and memory; an app that it starts from a file has those of `weir serve`. busted ends by
+ * os.exit, which here keeps the code and raises. */
 #include "cli.h"
 
 #include "base/log.h"
@@ -69,6 +70,7 @@ int cli_spec(int argc, char **argv) {
     char folder[4096];
     struct limits limits;
     limits_init(&limits);
+    limits.cpu_time = limits.lua_memory = 0; /* a spec may compute for long */
     signal(SIGPIPE, SIG_IGN);
     run.code = -1;
     if (getcwd(folder, sizeof folder) == NULL)

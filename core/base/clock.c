@@ -5,7 +5,8 @@
  *
  * Readers are on every worker's path, once a loop turn: one atomic load tells them which of the two
  * it is. Those who freeze, move and thaw are tests; a lock keeps their steps whole. Monotonic time
- * never goes back, after a thaw neither: it goes on from where the test had moved it.
+ * never goes back, after a thaw neither: it goes on from where the test had moved it. The time that
+ * a thread has computed is no time of day, and nobody's to move.
  */
 #include "base/clock.h"
 
@@ -54,6 +55,10 @@ int64_t clock_wall_s(void) {
     if (__builtin_expect(clock_is_frozen(), 0))
         return atomic_load_explicit(&wall_held, memory_order_relaxed) / 1000000000;
     return time(NULL);
+}
+
+uint64_t clock_cpu_ns(clockid_t of) {
+    return (uint64_t)read_clock(of);
 }
 
 void clock_freeze(void) {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Nanoseconds since some moment before the process began; never goes back while the clocks run. */
 uint64_t clock_mono_ns(void);
@@ -15,6 +16,10 @@ uint64_t clock_mono_ms(void);
 int64_t clock_wall_ns(void);
 /* The same in seconds, for dates and logs: costs a fraction, and may be a tick (4 ms) behind. */
 int64_t clock_wall_s(void);
+
+/* What a thread has computed, in nanoseconds: `of` is its clock, from pthread_getcpuclockid. Tests
+ * cannot stop it. */
+uint64_t clock_cpu_ns(clockid_t of);
 
 /* For tests: stops both clocks where they are; a second call changes nothing. */
 void clock_freeze(void);

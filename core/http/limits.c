@@ -1,8 +1,8 @@
 /* limits: what a peer or a script may take.
  *
  * One table names every limit with its unit; the defaults stand beside it. Limits are the
- * process's: when several apps set one, the lowest wins. Read-only once the server listens, so
- * workers share no lock. */
+ * process's, and of several apps that set one the lowest wins, but for those of an app's own Lua.
+ * Read-only once the server listens, so workers share no lock. */
 #include "http/limits.h"
 
 #include <sys/resource.h>
@@ -24,11 +24,15 @@ const struct limits limits_default = {
     .progress_timeout = 30000,
     .drain_timeout = 10000,
     .hub_memory = 256 * 1024 * KIB,
+    .cpu_time = 1000,
+    .lua_memory = 256 * 1024 * KIB,
 };
 
 #define ANY (1ull << 31)
 #define ROW(field, kind, least, most)                                                              \
-    { #field, kind, offsetof(struct limits, field), least, most }
+    { #field, kind, offsetof(struct limits, field), least, most, false }
+#define OWN_ROW(field, kind, least, most)                                                          \
+    { #field, kind, offsetof(struct limits, field), least, most, true }
 
 const struct limit_row limit_rows[] = {
     ROW(head_bytes, LIMIT_BYTES, 256, 64 * KIB),
@@ -50,7 +54,10 @@ const struct limit_row limit_rows[] = {
     ROW(streams_per_sub, LIMIT_COUNT, 1, ANY),
     ROW(hub_memory, LIMIT_BYTES, 1024 * KIB, 1ull << 40),
     ROW(drain_timeout, LIMIT_SECONDS, 0, ANY),
-    {NULL, 0, 0, 0, 0},
+    /* less than these is not seen in time, or does not hold Weir's own modules */
+    OWN_ROW(cpu_time, LIMIT_SECONDS, 50, ANY),
+    OWN_ROW(lua_memory, LIMIT_BYTES, 4096 * KIB, 1ull << 40),
+    {NULL, 0, 0, 0, 0, false},
 };
 
 void limits_init(struct limits *limits) {
@@ -80,4 +87,10 @@ int limits_set(struct limits *limits, const struct limit_row *row, uint64_t valu
         return -1;
     *slot(limits, row) = value;
     return 0;
+}
+
+void limits_take(struct limits *limits, const struct limits *from) {
+    for (const struct limit_row *row = limit_rows; row->name; row++)
+        if (!row->own)
+            *slot(limits, row) = *slot(from, row);
 }

@@ -17,6 +17,7 @@ struct limits {
     /* None while they are 0: */
     uint64_t connections_per_address, connection_rate, connection_burst, streams_per_sub;
     uint64_t hub_memory;
+    uint64_t cpu_time, lua_memory; /* of one app's Lua; 0: none */
 };
 
 enum limit_kind { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
@@ -27,6 +28,7 @@ struct limit_row {
     enum limit_kind kind;
     size_t offset;
     uint64_t least, most; /* the values that make sense */
+    bool own;             /* each app has its own value, else the lowest of all apps' holds */
 };
 
 extern const struct limits limits_default;  /* without `connections`, see limits_init */
@@ -40,5 +42,7 @@ const struct limit_row *limits_find(struct str name);
 uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
 /* 0, or -1: below row->least or above row->most. */
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);
+/* Takes those over from `from` that are not each app's own. */
+void limits_take(struct limits *limits, const struct limits *from);
 
 #endif

@@ -144,6 +144,7 @@ static int l_router(lua_State *L) {
 static int l_gc(lua_State *L) {
     struct app *app = lua_touserdata(L, 1);
     for (int i = 0; i < app->nroutes; i++) {
+        free(app->routes[i].name);
         free(app->routes[i].base);
         static_dir_free(app->routes[i].dir);
     }
@@ -160,10 +161,14 @@ static void check_added(lua_State *L, int rc, const char *what, struct str patte
     }
 }
 
-static struct route *add_route(struct app *app, const char *base) {
+static struct route *add_route(struct app *app, const char *method, struct str pattern,
+                               const char *base) {
+    struct buf name = {0};
     app->routes = mem_resize(app->routes, (size_t)(app->nroutes + 1) * sizeof *app->routes);
     struct route *route = &app->routes[app->nroutes++];
-    *route = (struct route){.base = mem_strdup(base)};
+    buf_printf(&name, "%s %.*s", method, STR_ARG(pattern));
+    buf_add_char(&name, '\0');
+    *route = (struct route){.name = name.data, .base = mem_strdup(base)};
     return route;
 }
 
@@ -176,7 +181,7 @@ static int l_route(lua_State *L) {
     lua_pushfstring(L, "app:route %s", lua_tostring(L, 2));
     check_added(L, router_add(app->router, method, pattern, app->nroutes), lua_tostring(L, -1),
                 pattern);
-    add_route(app, base);
+    add_route(app, method.ptr, pattern, base);
     lua_getfenv(L, 1);
     lua_pushvalue(L, 4);
     lua_rawseti(L, -2, app->nroutes);
@@ -232,9 +237,9 @@ static int l_static(lua_State *L) {
     if (rc < 0)
         static_dir_free(dir);
     check_added(L, rc, "app:static", prefix);
-    add_route(app, base)->dir = dir;
+    add_route(app, "GET", prefix, base)->dir = dir;
     if (prefix.len > 0 && router_add(app->router, STR("GET"), prefix, app->nroutes) == 0)
-        add_route(app, base)->slash = true;
+        add_route(app, "GET", prefix, base)->slash = true;
     return 0;
 }
 

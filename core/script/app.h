@@ -7,6 +7,7 @@
 #include "script/generation.h"
 
 struct route {
+    char *name;             /* "GET /hello/:name" */
     char *base;             /* the mount prefix below the app, "" at the top */
     struct static_dir *dir; /* what is below a folder of files */
     bool slash; /* the folder itself: a slash is missing. Neither: a handler, in the app's table */

@@ -83,6 +83,7 @@ static int l_set_limits(lua_State *L) {
             return state_error(L, "weir.limits: %s must lie between %s", name, limit_range(L, row));
         gen->limits_set |= 1ull << (row - limit_rows);
     }
+    generation_apply_limits(gen); /* to the rest of the app file, too */
     if (gen->limits.low_mark >= gen->limits.high_mark)
         return state_error(
             L, "weir.limits: low_mark must be below high_mark, or writers would never wait");
@@ -107,6 +108,8 @@ static int l_stats(lua_State *L) {
     hub_totals(&hub_sums);
     struct reload_counters reloads;
     reload_totals(&reloads);
+    struct guard_counters stops;
+    guard_totals(&stops);
     const struct {
         const char *name;
         uint64_t value;
@@ -136,6 +139,8 @@ static int l_stats(lua_State *L) {
         {"reloads_failed", reloads.failures},
         {"streams_expelled", reloads.expelled},
         {"lua_memory", task_generation(L)->state.bytes},
+        {"cpu_stops", stops.cpu_stops},
+        {"memory_stops", stops.memory_stops},
     };
     lua_createtable(L, 0, sizeof rows / sizeof *rows);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -22,7 +22,9 @@ struct task *task_check(lua_State *L, int index) {
 void task_describe(lua_State *L, struct task *task) {
     static const char *const states[] = {"ready", "running", "waiting", "held", "ending", "done"};
     const char *what = task->wait ? task->wait->what : states[task->state];
-    if (task->co)
+    if (task_was_stopped(task))
+        generation_push(task->gen, L, task->place);
+    else if (task->co)
         luaL_traceback(L, task->co, what, 0);
     else
         lua_pushstring(L, what);

@@ -295,6 +295,7 @@ static struct task *new_task(struct exchange *exchange) {
     struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
     task->owner = exchange;
     task->on_end = task_ended;
+    task->what = exchange->route;
     return task;
 }
 
@@ -336,6 +337,7 @@ static void recover(struct exchange *exchange, struct task *task) {
     exchange_push(exchange, co);
     generation_push(gen, co, task->error);
     push_traceback(exchange, task, co);
+    lua_pushinteger(co, exchange->failure);
     task_start(other);
 }
 
@@ -347,6 +349,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
         return;
     }
     bool open = stream->state == STREAM_OPEN;
+    exchange->failure = task_was_stopped(task) ? 503 : 500;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
     if (stream->state == STREAM_STARTED || !is_failure(task)) {
         lua_State *L = exchange->app->gen->state.L;
@@ -359,7 +362,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
     if (open && !exchange->recovering)
         recover(exchange, task);
     else if (open)
-        stream_fail(stream, 500, NULL);
+        stream_fail(stream, exchange->failure, NULL);
     else if (stream->state == STREAM_STARTED)
         stream_abort(stream, REASON_ERROR, "the handler failed");
 }
@@ -382,7 +385,7 @@ static void task_succeeded(struct exchange *exchange) {
     if (stream->producer || stream->state >= STREAM_FINISHED)
         return;
     if (exchange->recovering && stream->state == STREAM_OPEN && stream->status == 0)
-        stream_fail(stream, 500, NULL);
+        stream_fail(stream, exchange->failure, NULL);
     else
         stream_finish(stream);
 }
@@ -437,7 +440,9 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     exchange->app = app;
     exchange->closers = LUA_NOREF;
     exchange->prefix = prefix;
-    exchange->base = match->verdict == ROUTE_FOUND ? app->routes[match->id].base : "";
+    const struct route *route = match->verdict == ROUTE_FOUND ? &app->routes[match->id] : NULL;
+    exchange->base = route ? route->base : "";
+    exchange->route = route ? route->name : "a path without a route, in its middleware";
     exchange->skip = (uint8_t)skip;
     list_init(&exchange->waiters);
     list_init(&exchange->link);

@@ -25,7 +25,9 @@ struct exchange {
     struct list link;    /* generation->exchanges, while `self` keeps the userdata */
     const char *prefix;  /* of the app in its server, borrowed from there */
     const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
+    const char *route;   /* its name in the log, borrowed from the app */
     unsigned closing;    /* on_close functions that run, and callbacks that still use it */
+    uint16_t failure;    /* the status of its error's answer, unless the script gives it another */
     uint8_t skip;        /* segments of the path that are `prefix`: 0 or 1 */
     bool detached;       /* the task outlives its client */
     bool told;           /* a write was answered nil, "closed": the next one raises */

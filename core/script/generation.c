@@ -28,8 +28,12 @@
  * with nil the table could seem to end before it. */
 int generation_ref(struct generation *gen, lua_State *L) {
     gen->nrefs++;
-    if (gen->nfree == 0 || lua_isnil(L, -1))
-        return luaL_ref(L, LUA_REGISTRYINDEX);
+    if (gen->nfree == 0 || lua_isnil(L, -1)) {
+        size_t mark = state_lend(&gen->state); /* the registry may grow */
+        int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+        state_take_back(&gen->state, mark);
+        return ref;
+    }
     int ref = gen->free[--gen->nfree];
     lua_rawseti(L, LUA_REGISTRYINDEX, ref);
     return ref;
@@ -60,7 +64,9 @@ struct spare generation_coroutine(struct generation *gen) {
         return gen->spare[--gen->nspare];
     gen->nrefs--;
     lua_State *L = gen->state.L;
+    size_t mark = state_lend(&gen->state);
     struct spare spare = {.co = lua_newthread(L)};
+    state_take_back(&gen->state, mark);
     spare.anchor = generation_ref(gen, L);
     return spare;
 }
@@ -170,6 +176,8 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
     list_init(&gen->leaving);
     list_init(&gen->held);
     state_init(&gen->state, folder, gen);
+    guard_adopt(&scheduler->guard, &gen->state);
+    generation_apply_limits(gen);
     load_core(gen);
     return gen;
 }
@@ -213,9 +221,23 @@ static int run_file(struct generation *gen, const char *file) {
     return rc == 0 ? 0 : -1;
 }
 
+/* Under the guard, whose error is one with its traceback. */
+static int run_file_guarded(struct generation *gen, const char *file) {
+    struct guard *guard = &gen->scheduler->guard;
+    struct guard_outer outer = guard_pause(guard);
+    guard_enter(guard, &gen->state, "an app file");
+    int rc = run_file(gen, file);
+    enum guard_stop stop = guard_leave(guard);
+    guard_resume(guard, outer);
+    if (stop == GUARD_NONE)
+        return rc;
+    guard_explain(&gen->state, gen->state.L, gen->state.L);
+    return -1;
+}
+
 int generation_load(struct generation *gen, const char *file, char **error) {
     lua_State *L = gen->state.L;
-    if (run_file(gen, file) < 0) {
+    if (run_file_guarded(gen, file) < 0) {
         *error = take_error(L);
         return -1;
     }
@@ -287,6 +309,7 @@ void generation_start(struct generation *gen, bool first_worker, void (*done)(ch
         if (wants(L, first_worker)) {
             struct task *task = task_new(gen, NULL);
             task->on_end = started;
+            task->what = "app:on_start";
             lua_getfield(L, -1, "fn");
             lua_xmove(L, task->co, 1);
             gen->starting.left++;
@@ -397,6 +420,24 @@ bool generation_expel_some(struct generation *gen) {
 void generation_cancel(struct generation *gen) {
     gen->ending = true;
     cancel(gen, false);
+}
+
+void generation_apply_limits(struct generation *gen) {
+    guard_limit(&gen->state, gen->limits.cpu_time, gen->limits.lua_memory);
+}
+
+void generation_collect(struct generation *gen) {
+    lua_gc(gen->state.L, LUA_GCCOLLECT, 0);
+    if (gen->worn || gen->retired || gen->state.bytes <= gen->limits.lua_memory / 10 * 9)
+        return;
+    gen->worn = true;
+    log_warn("the Lua of %s keeps %.1f MiB, of %.1f that it may (lua_memory); %s. Keep less in "
+             "variables of modules, or raise it with weir.limits",
+             gen->folder, (double)gen->state.bytes / (1 << 20),
+             (double)gen->limits.lua_memory / (1 << 20),
+             gen->reload ? "a new generation takes its place" : "nothing can take its place");
+    if (gen->reload)
+        reload_request(gen->reload);
 }
 
 void generation_free(struct generation *gen) {

@@ -64,6 +64,7 @@ struct generation {
     void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */
     void *settled_arg;
     bool expelling;
+    bool worn;    /* its Lua holds too much for good, which has been told */
     bool ending;  /* what it starts from now on is cancelled at once */
     bool closing; /* references need not be given back any more */
 };
@@ -97,6 +98,11 @@ bool generation_is_over(const struct generation *gen);
 void generation_hint(struct generation *gen, lua_State *L);
 /* Cancels every task but those that clean up, and does not wait for them. */
 void generation_cancel(struct generation *gen);
+/* Has its Lua observe its limits cpu_time and lua_memory, from now on. */
+void generation_apply_limits(struct generation *gen);
+/* After a task was ended because memory was used up: collects all that can be, and asks for a newer
+ * generation if that is not enough. */
+void generation_collect(struct generation *gen);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */
 void generation_free(struct generation *gen);
 

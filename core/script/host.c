@@ -210,6 +210,8 @@ static void combine_limits(struct host *host) {
     for (int i = 0; i < host->napps; i++) {
         struct generation *gen = host->apps[i].gen;
         for (const struct limit_row *row = limit_rows; gen && row->name; row++) {
+            if (row->own)
+                continue;
             uint64_t bit = 1ull << (row - limit_rows);
             uint64_t value = limits_get(&gen->asked, row);
             if (!(gen->limits_set & bit) || ((set & bit) && limits_get(&all, row) <= value))
@@ -221,7 +223,7 @@ static void combine_limits(struct host *host) {
     host->http.limits = all;
     for (int i = 0; i < host->napps; i++)
         if (host->apps[i].gen)
-            host->apps[i].gen->limits = all;
+            limits_take(&host->apps[i].gen->limits, &all);
 }
 
 static void apply_limits(struct host *host) {

@@ -2,7 +2,8 @@
  *
  * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
  * must not end the server), and the modules of Weir come from the program itself. The allocator
- * counts, so that what a state holds is known without asking it. Owned by a generation, used by one
+ * counts, so that what a state holds is known without asking it, and from some size on asks the
+ * guard (guard.h) whether there may be more. Owned by a generation, used by one
  * thread. */
 #include "script/state.h"
 
@@ -10,6 +11,7 @@
 
 #include "base/embedded.h"
 #include "base/log.h"
+#include "script/guard.h"
 
 #include <luajit.h>
 #include <lualib.h>
@@ -23,7 +25,12 @@ void (*state_on_mistake)(struct str text);
 
 static void *allocate(void *arg, void *ptr, size_t old_size, size_t new_size) {
     struct state *state = arg;
-    state->bytes += new_size - (ptr ? old_size : 0);
+    if (ptr == NULL)
+        old_size = 0; /* else it means something else in other Luas */
+    size_t total = state->bytes + new_size - old_size;
+    if (total > state->mark && new_size > old_size && !guard_allows(state, total))
+        return NULL;
+    state->bytes = total;
     if (new_size == 0) {
         pool_free(&state->pool, ptr, old_size);
         return NULL;
@@ -36,10 +43,14 @@ static int on_panic(lua_State *L) {
     abort();
 }
 
-void *state_owner(lua_State *L) {
+struct state *state_of(lua_State *L) {
     void *state;
     lua_getallocf(L, &state);
-    return ((struct state *)state)->owner;
+    return state;
+}
+
+void *state_owner(lua_State *L) {
+    return state_of(L)->owner;
 }
 
 struct str state_check_str(lua_State *L, int index) {
@@ -49,9 +60,13 @@ struct str state_check_str(lua_State *L, int index) {
 }
 
 void state_where(lua_State *L) {
+    state_where_of(L, L);
+}
+
+void state_where_of(lua_State *L, lua_State *of) {
     lua_Debug ar;
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
+    for (int level = 0; lua_getstack(of, level, &ar); level++) {
+        lua_getinfo(of, "Sl", &ar);
         if (ar.currentline > 0 && strncmp(ar.short_src, "weir/", 5) != 0) {
             lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
             return;
@@ -168,6 +183,7 @@ void state_apply_mode(lua_State *L) {
 #define LARGE_BYTES (1024 * 1024)
 #define PAUSE_SMALL 400
 #define PAUSE_LARGE 150
+#define STEPMUL 200 /* Lua's own */
 #define TUNE_EVERY 256
 #define TRIM_MS 1000
 
@@ -177,8 +193,16 @@ static void set_pause(struct state *state, bool large) {
         lua_gc(state->L, LUA_GCSETPAUSE, large ? PAUSE_LARGE : PAUSE_SMALL);
 }
 
+/* The guard had it collect as often as it can. */
+static void loosen(struct state *state) {
+    state->tight = false;
+    if (!state_mode.aggressive_gc)
+        lua_gc(state->L, LUA_GCSETSTEPMUL, STEPMUL);
+    set_pause(state, state->bytes > LARGE_BYTES);
+}
+
 void state_init(struct state *state, const char *folder, void *owner) {
-    *state = (struct state){.owner = owner};
+    *state = (struct state){.owner = owner, .mark = STATE_NO_MARK};
     lua_State *L = state->L = lua_newstate(allocate, state);
     if (L == NULL) {
         log_error("cannot make a Lua state: weir needs a LuaJIT built with GC64");
@@ -188,6 +212,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     luaL_openlibs(L);
     remove_ffi(L);
     remove_newproxy(L);
+    guard_seal(L);
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_exit);
     lua_setfield(L, -2, "exit");
@@ -201,7 +226,9 @@ void state_init(struct state *state, const char *folder, void *owner) {
 void state_tune(struct state *state) {
     if (++state->runs % TUNE_EVERY != 0)
         return;
-    if ((state->bytes > LARGE_BYTES) != state->large)
+    if (state->tight && state->bytes < state->full_mark)
+        loosen(state);
+    if (!state->tight && (state->bytes > LARGE_BYTES) != state->large)
         set_pause(state, !state->large);
     uint64_t now = clock_mono_ms();
     if (now - state->trimmed < TRIM_MS)
@@ -213,6 +240,8 @@ void state_tune(struct state *state) {
 void state_fini(struct state *state) {
     lua_close(state->L);
     pool_fini(&state->pool);
+    free(state->stop_message);
+    free(state->stop_traceback);
     state->L = NULL;
 }
 

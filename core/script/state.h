@@ -10,15 +10,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct guard;
+
 struct state {
     lua_State *L;
     void *owner;  /* the generation */
     size_t bytes; /* allocated by Lua now */
+    size_t mark;  /* above it the guard is asked; STATE_NO_MARK while no Lua runs */
+    /* the guard's, see guard.h: */
+    struct guard *guard; /* of the thread; NULL: none */
+    size_t full_mark;    /* `mark` while Lua runs */
+    size_t memory;       /* the limits */
+    uint64_t cpu_time;
+    char *stop_message,
+        *stop_traceback; /* where the stretch was when it was ended; NULL: not yet */
+    uint8_t stop;        /* enum guard_stop, why it is to be ended */
+    bool refuse;         /* the next allocation fails */
+    bool tight;          /* near the limit, it collects as often as it can */
     struct pool pool;
     unsigned runs;    /* since the collector was last tuned */
     uint64_t trimmed; /* when the pool was, ms */
     bool large;
 };
+
+#define STATE_NO_MARK SIZE_MAX
 
 /* A state with Lua's libraries but ffi, where `os.exit` raises and `require "weir…"` finds the
  * embedded modules. `folder` comes first on package.path. Never fails: out of memory aborts. */
@@ -27,7 +42,18 @@ void state_fini(struct state *state);
 /* Called once for each time that a task runs: fits the collector's pause to the size of the state.
  */
 void state_tune(struct state *state);
-/* The owner of the state that `L` belongs to, from any of its coroutines. */
+/* Between these two no allocation is refused: for C code that works on a coroutine which does not
+ * run, where no error can be caught. The first returns what the second wants. */
+static inline size_t state_lend(struct state *state) {
+    size_t mark = state->mark;
+    state->mark = STATE_NO_MARK;
+    return mark;
+}
+static inline void state_take_back(struct state *state, size_t mark) {
+    state->mark = mark;
+}
+/* The state that `L` belongs to, and its owner; from any of its coroutines. */
+struct state *state_of(lua_State *L);
 void *state_owner(lua_State *L);
 
 /* For busted, whose libraries want ffi. */
@@ -57,6 +83,8 @@ int state_error(lua_State *L, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 /* Pushes that place, "file:line: ", or "". stack: +1 */
 void state_where(lua_State *L);
+/* The same for another coroutine. stack of L: +1, of the other: 0 */
+void state_where_of(lua_State *L, lua_State *of);
 /* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */
 void state_set(lua_State *L, const luaL_Reg *functions);
 

@@ -7,7 +7,7 @@
  * A task waits for one thing and at most one deadline. Whatever ends the wait first (the event, the
  * deadline, a cancellation) calls task_wake, which disarms the rest and queues the task; it is
  * resumed in the loop's turn, never below the callback that woke it. run() is the only place that
- * calls lua_resume.
+ * calls lua_resume, and the guard (guard.h) watches over it.
  *
  * Cancellation is sticky: the call that blocks, and each later one, raises weir.cancelled, so that
  * a task unwinds through its own pcalls. One that swallows it too often is dropped: never resumed
@@ -52,6 +52,7 @@ void task_unref(struct task *task) {
     if (--task->refs > 0)
         return;
     generation_unref(task->gen, task->error);
+    generation_unref(task->gen, task->place);
     release_coroutine(task);
     pool_free(&task->gen->scheduler->loop->pool, task, sizeof *task);
 }
@@ -71,7 +72,8 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     task->anchor = spare.anchor;
     task->gen = gen;
     task->refs = 1;
-    task->defers = task->error = LUA_NOREF;
+    task->defers = task->error = task->place = LUA_NOREF;
+    task->what = parent ? parent->what : "a background task";
     list_init(&task->link);
     list_init(&task->sibling);
     list_init(&task->children);
@@ -203,6 +205,10 @@ void task_cancel(struct task *task) {
     }
 }
 
+bool task_was_stopped(const struct task *task) {
+    return task->place != LUA_NOREF;
+}
+
 bool task_was_cancelled(struct task *task) {
     lua_State *L = task->gen->state.L;
     generation_push(task->gen, L, task->error);
@@ -215,6 +221,12 @@ bool task_was_cancelled(struct task *task) {
 /* --- the end --- */
 
 void task_push_traceback(struct task *task, lua_State *L, const char *where) {
+    if (task_was_stopped(task)) {
+        lua_pushstring(L, where);
+        generation_push(task->gen, L, task->place);
+        lua_concat(L, 2);
+        return;
+    }
     generation_push(task->gen, L, task->error);
     generation_hint(task->gen, L);
     const char *message = lua_tostring(L, -1);
@@ -226,7 +238,9 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
 
 static void log_failure(struct task *task) {
     lua_State *L = task->gen->state.L;
-    task_push_traceback(task, L, "");
+    lua_pushfstring(L, task_was_stopped(task) ? "%s: " : "", task->what);
+    task_push_traceback(task, L, lua_tostring(L, -1));
+    lua_remove(L, -2);
     size_t n;
     const char *text = lua_tolstring(L, -1, &n);
     log_text(LOG_ERROR, (struct str){text, n});
@@ -275,16 +289,28 @@ static void finish(struct task *task) {
     generation_settle(gen);
 }
 
+static void run_defers(struct task *task);
+
+/* Those that are left when one was ended by the guard get another cleanup. */
 static void defers_done(void *arg) {
-    finish(arg);
+    struct task *task = arg;
+    lua_State *L = task->gen->state.L;
+    generation_push(task->gen, L, task->defers);
+    size_t left = lua_objlen(L, -1);
+    lua_pop(L, 1);
+    if (left > 0) {
+        run_defers(task);
+        return;
+    }
+    generation_unref(task->gen, task->defers);
+    task->defers = LUA_NOREF;
+    finish(task);
 }
 
 static void run_defers(struct task *task) {
     lua_State *L = task->gen->state.L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->gen->run_defers);
     generation_push(task->gen, L, task->defers);
-    generation_unref(task->gen, task->defers);
-    task->defers = LUA_NOREF;
     task_cleanup(task->gen, L, 1, defers_done, task);
 }
 
@@ -307,7 +333,10 @@ static void release_holdings(struct task *task) {
 
 static void end(struct task *task, bool failed) {
     task->failed = failed;
-    if (failed) { /* at once: after a stack overflow nothing can be pushed on that stack any more */
+    if (task_was_stopped(task)) { /* what its stack holds may be what is too much */
+        release_coroutine(task);
+    } else if (failed) { /* at once: after a stack overflow nothing can be pushed on that stack any
+                            more */
         lua_State *L = task->gen->state.L;
         lua_xmove(task->co, L, 1);
         task->error = generation_ref(task->gen, L);
@@ -357,6 +386,7 @@ void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end
     struct task *task = cleanup->task = task_new(gen, NULL);
     cleanup->on_end = on_end;
     cleanup->arg = arg;
+    task->what = "a deferred or on_close function";
     timer_init(&cleanup->limit, on_limit);
     loop_timer(gen->scheduler->loop, &cleanup->limit, CLEANUP_MS);
     task->owner = cleanup;
@@ -411,17 +441,33 @@ static void drop(struct task *task) {
     end(task, true);
 }
 
+/* Ended by the guard, whatever the script has made of it: with the guard's error. */
+static void end_stopped(struct task *task, enum guard_stop stop) {
+    struct generation *gen = task->gen;
+    lua_State *L = gen->state.L;
+    guard_explain(&gen->state, task->co, L);
+    task->place = generation_ref(gen, L);
+    task->error = generation_ref(gen, L);
+    end(task, true);
+    if (stop == GUARD_MEMORY)
+        generation_collect(gen);
+}
+
 static void run(struct scheduler *scheduler, struct task *task) {
     lua_State *co = task->co;
     int nargs = lua_gettop(co) - (task->started ? 0 : 1);
     task->started = true;
     task->state = TASK_RUNNING;
     scheduler->current = task;
+    guard_enter(&scheduler->guard, &task->gen->state, task->what);
     int rc = lua_resume(co, nargs);
+    enum guard_stop stop = guard_leave(&scheduler->guard);
     scheduler->current = NULL;
     state_tune(&task->gen->state);
     open_stream(scheduler, rc == LUA_YIELD);
-    if (rc != LUA_YIELD) {
+    if (stop && rc != LUA_YIELD) {
+        end_stopped(task, stop);
+    } else if (rc != LUA_YIELD) {
         end(task, rc != 0);
     } else if (task->dropped) {
         drop(task);
@@ -456,8 +502,10 @@ void scheduler_init(struct scheduler *scheduler, struct loop *loop) {
     loop->run_ready = run_ready;
     loop->run_arg = scheduler;
     reader_init(&scheduler->reader, loop);
+    guard_init(&scheduler->guard);
 }
 
 void scheduler_fini(struct scheduler *scheduler) {
+    guard_fini(&scheduler->guard);
     reader_fini(&scheduler->reader);
 }

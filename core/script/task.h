@@ -6,6 +6,7 @@
 #include "base/wheel.h"
 #include "hub/reader.h"
 #include "net/loop.h"
+#include "script/guard.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -18,7 +19,8 @@ struct task;
 struct scheduler {
     struct loop *loop;
     struct list ready;
-    struct task *current; /* inside lua_resume; NULL: none */
+    struct guard guard;   /* over what runs inside lua_resume, */
+    struct task *current; /* which is this task's; NULL: none */
     struct stream
         *opening; /* SSE begun by the current task: its head leaves when that task yields or ends */
     uint64_t serial;      /* of the newest task */
@@ -69,10 +71,12 @@ struct task {
     /* Its end, defers included; co holds the results, `error` the error. NULL: errors are logged.
      */
     void (*on_end)(struct task *task);
-    void *owner; /* of whoever set on_end */
+    void *owner;      /* of whoever set on_end */
+    const char *what; /* for the log: "GET /hello/:name"; lives as long as the generation */
     lua_State *co;
     int anchor;    /* reference that keeps co */
     int error;     /* reference to what it raised; LUA_NOREF: it has not */
+    int place;     /* reference to the traceback if the guard ended it, else LUA_NOREF */
     int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs; /* its life, and its userdata */
     uint16_t swallowed;
@@ -131,6 +135,8 @@ struct task *task_current(lua_State *L);
 /* Pushes `where`, the error of a task that failed, and its traceback, as one text. stack of L: +1
  */
 void task_push_traceback(struct task *task, lua_State *L, const char *where);
+/* Whether the guard ended a task that failed. */
+bool task_was_stopped(const struct task *task);
 /* Whether the error of a task that failed is weir.cancelled. */
 bool task_was_cancelled(struct task *task);
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at

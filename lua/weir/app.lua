@@ -265,15 +265,15 @@ local function with_traceback(err)
 end
 
 --- For the core: answers in place of a task that raised `err` before its answer had begun. What is still unanswered
---- afterwards gets the core's 500.
-function app.failed(self, stream, err, traceback)
+--- afterwards gets the core's answer with that status, 500, or 503 when a limit was reached.
+function app.failed(self, stream, err, traceback, status)
   if getmetatable(err) == core.failure then return answer_failure(stream, err) end
   local on_error = stream[ON_ERROR] or self.own_on_error
   if not on_error then
-    if core.watching() then return error_page(stream, err, traceback) end
+    if core.watching() then return error_page(stream, err, traceback, status) end
     return
   end
-  stream:status(500) -- unless it sets another
+  stream:status(status) -- unless it sets another
   local ok, value = xpcall(on_error, with_traceback, stream, err, traceback)
   if ok then return reply(stream, on_error, value) end
   if getmetatable(value) == core.failure then return answer_failure(stream, value) end

@@ -1,5 +1,6 @@
 -- defers: runs what a task has deferred, the last one first. Each may wait, and an error in one does not keep
--- the others from running.
+-- the others from running: each is taken off the list before it runs, and should the guard end the task,
+-- the core calls again with what is left.
 
 local core = require "weir.core"
 
@@ -11,6 +12,8 @@ end
 
 return function(list)
   for i = #list, 1, -1 do
-    xpcall(list[i], report)
+    local fn = list[i]
+    list[i] = nil
+    xpcall(fn, report)
   end
 end

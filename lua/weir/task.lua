@@ -6,12 +6,13 @@
 --
 --   group = { children = those that still run, waiter = the task that called, while it waits, ... }
 --
--- Each child runs under pcall and writes its result into the group itself, then wakes the waiter if it waits. So an
--- error of a child is the waiter's to raise and is not logged twice, and it does not matter whether a child runs at
--- once or later. However the waiter leaves (result, error, its own cancellation), it cancels the children that remain.
+-- Each child waits for its function, isolated in a task below it, and writes the result into the group itself, then
+-- wakes the waiter if it waits. So an error of a function is the waiter's to raise and is not logged twice, and it does
+-- not matter whether a child runs at once or later. However the waiter leaves (result, error, its own cancellation), it cancels the children that remain.
 
 local core = require "weir.core"
 local check = require "weir.check"
+local isolated = require "weir.isolated"
 
 local task = {}
 
@@ -102,11 +103,11 @@ local function check_functions(name, fns, level)
   return count
 end
 
--- Starts every function; `finish(group, i, ok, ...)` is called in the child with what pcall returned.
+-- Starts every function; `finish(group, i, ok, ...)` is called in the child with its outcome.
 local function start(group, fns, finish)
   for i = 1, #fns do
     group.children[i] = core.spawn(function()
-      finish(group, i, pcall(fns[i]))
+      finish(group, i, isolated(fns[i]))
       group.children[i] = nil
       wake(group)
     end)
@@ -148,7 +149,7 @@ local function race_done(group)
   return group.winner
 end
 
--- The results in what pcall returned, or its error.
+-- The results in an outcome, or its error.
 local function settle(outcome)
   if not outcome[1] then error(outcome[2], 0) end
   return unpack(outcome, 2, outcome.n)
@@ -173,7 +174,7 @@ function task.timeout(seconds, fn, ...)
   check.callable("weir.timeout", "argument 2 (fn)", fn)
   local group = new_group()
   group.children[1] = core.spawn(function(...)
-    race_finish(group, 1, pcall(fn, ...))
+    race_finish(group, 1, isolated(fn, ...))
     group.children[1] = nil
     wake(group)
   end, ...)
@@ -203,7 +204,9 @@ local function keep_rhythm(period, fn)
       check(core.sleep(left))
     else
       -- A task of its own, so that what the tick defers and spawns ends with it.
-      check(core.join(core.spawn(run_logged, fn)))
+      local ok, err, traceback = isolated(run_logged, fn)
+      if err == core.cancelled then error(err, 0) end
+      if not ok then core.log("error", "weir.every: " .. traceback) end
       local late = math.max(core.now() - next_tick, 0)
       next_tick = next_tick + period * (math.floor(late / period) + 1)
     end
