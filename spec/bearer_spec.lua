@@ -118,6 +118,8 @@ describe("a token comes in", function()
     assert.equal(401, response.status)
     assert.is_nil(response.headers["referrer-policy"])
     assert.is_nil(ask({ from = { "bearer", "query" } }, token_for "ann").headers["referrer-policy"])
+    response = ask({ from = { "query" } }, {}, target, function() weir.fail(418, "short") end)
+    assert.equal("418 no-referrer", response.status .. " " .. response.headers["referrer-policy"])
   end)
 
   it("once: a header and a parameter, or two parameters, are 400", function()
@@ -410,7 +412,7 @@ describe("a living stream", function()
     test.clock.advance(59)
     for _ = 1, 40 do weir.publish(topic, data) end
     test.clock.advance(1.01)
-    local count, event = 0, nil
+    local count, event = 0
     repeat
       event = assert(events:next())
       if event.event == "message" then

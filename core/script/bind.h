@@ -5,8 +5,9 @@
 
 #include "base/str.h"
 
-#include <jansson.h>
 #include <lua.h>
+
+struct json_t; /* jansson's */
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
 void bind_shared(lua_State *L);
@@ -15,7 +16,7 @@ void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
 /* Pushes a JSON object as a table; raises for one that is nested too deeply. stack: +1 */
-void bind_push_object(lua_State *L, json_t *object);
+void bind_push_object(lua_State *L, struct json_t *object);
 void bind_test(lua_State *L);
 
 /* Topics: publishing and what they keep; subscribing; streams of all workers. */

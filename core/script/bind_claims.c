@@ -67,7 +67,7 @@ static void keep_subject(lua_State *L, const struct stream *stream) {
     lua_pop(L, 1);
 }
 
-void exchange_renew(struct stream *stream, json_t *claims, int64_t end) {
+void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end) {
     struct exchange *exchange = exchange_of(stream);
     grant_renew(stream, end);
     if (exchange == NULL || exchange->self == LUA_NOREF)

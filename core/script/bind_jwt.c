@@ -136,7 +136,7 @@ static int l_policy(lua_State *L) {
 
 static void push_value(lua_State *L, const json_t *value);
 
-void bind_push_object(lua_State *L, json_t *object) {
+void bind_push_object(lua_State *L, struct json_t *object) {
     const char *name;
     size_t len;
     json_t *value;

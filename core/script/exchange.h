@@ -6,9 +6,9 @@
 #include "script/app.h"
 #include "script/task.h"
 
-#include <jansson.h>
-
 #define EXCHANGE_META "weir.stream"
+
+struct json_t; /* jansson's */
 
 /* What the userdata points to. Lives until its stream is closed and its task and on_close functions
  * have ended. */
@@ -74,7 +74,7 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
 void exchange_claim(lua_State *L);
 /* The stream's claims become `claims`, which may be borrowed, and its end moves. Of a stream that
  * goes on without Lua only the end is left. */
-void exchange_renew(struct stream *stream, json_t *claims, int64_t end_ms);
+void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end_ms);
 
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);

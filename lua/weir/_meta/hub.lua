@@ -95,12 +95,17 @@ local Streams = {}
 ---@return integer closed how many
 function Streams:close(reason) end
 
+---Gives them new claims, and the end that these name: how many they were. One of another `sub` is left alone.
+---@param claims weir.Claims
+---@return integer renewed
+function Streams:renew(claims) end
+
 ---@return weir.StreamInfo[]
 function Streams:list() end
 
 ---@class weir.StreamInfo
 ---@field id integer
 ---@field path string
----@field sub? string of the claims, when it is subscribed
+---@field sub? string of the claims
 ---@field topics string[] names, and prefixes with "*"
 ---@field started number Unix seconds

@@ -19,7 +19,7 @@
 ---@field cookies table<string, string>
 ---@field remote_addr string the client's address
 ---@field peer_addr string the socket's address
----@field claims? table of the token
+---@field claims? weir.Claims of the token; may be set: `sub` and `exp` then hold for the stream
 ---@field id integer
 ---@field content_length? integer of the body, when the client said it
 ---@field received integer bytes of the body that have arrived

@@ -10,6 +10,7 @@
 ---@field version string
 ---@field fs weir.fs
 ---@field json weir.json
+---@field jwt weir.jwt
 ---@field log weir.log
 ---@field test weir.test
 local weir = {}
