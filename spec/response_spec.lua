@@ -346,3 +346,41 @@ describe("write", function()
     message_of(function(stream) stream:write({}) end)
   end)
 end)
+
+describe("what every answer says", function()
+  it("is that its type is not to be guessed, unless the app says otherwise", function()
+    local server = support.serve(function(app)
+      app:get("/", function() return "ok" end)
+      app:get("/raise", function() error "on purpose" end)
+      app:get("/events", function(stream) stream:sse():send "hello" end)
+      app:get("/own", function(stream)
+        stream:header("X-Content-Type-Options", "none")
+        return "ok"
+      end)
+      app:static("/files", "spec")
+    end)
+    test.log.start()
+    for path, value in pairs { ["/"] = "nosniff", ["/raise"] = "nosniff", ["/events"] = "nosniff", ["/none"] = "nosniff",
+      ["/files/response_spec.lua"] = "nosniff", ["/own"] = "none" } do
+      local response = server:get(path)
+      assert.equal(value, response.headers["x-content-type-options"], path)
+      assert.equal("weir", response.headers.server, path)
+    end
+    assert.equal(1, #test.log.take "on purpose")
+    local client = server:connect()
+    client:send "nonsense\r\n\r\n"
+    assert.equal("nosniff", client:receive_response().headers["x-content-type-options"])
+    client:close()
+  end)
+
+  it("holds no secret of a request whose handler fails, nor does the log", function()
+    local server = support.serve(function(app) app:get("/", function() error "on purpose" end) end)
+    test.log.start()
+    local response = server:get("/?access_token=s3cret&x=1",
+      { headers = { Authorization = "Bearer s3cret", Cookie = "session=s3cret" } })
+    assert.equal(500, response.status)
+    local log = test.log.take("on purpose")[1].text
+    assert.is_truthy(log:find("access_token=***&x=1", 1, true), log)
+    assert.is_nil((response.body .. log):find("s3cret", 1, true))
+  end)
+end)

@@ -204,7 +204,7 @@ static char *put_request(char *out, const struct request *request) {
 static char *put_line(struct access_log *log, char *out, const struct stream *stream) {
     const struct request *request = stream->request;
     uint64_t ms = loop_now(log->loop) - stream->started;
-    out = put_address(out, &stream->peer);
+    out = put_address(out, stream_client(stream));
     out = put_str(out, STR(" - - "));
     out = put_stamp(log, out);
     *out++ = ' ';

@@ -3,7 +3,7 @@
  *   192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 200 2326 "referer" "agent" 0.012
  * done
  *
- * peer address, time of the end (UTC), request line, status (000: none was sent), bytes of the
+ * client address, time of the end (UTC), request line, status (000: none was sent), bytes of the
  * body (of a subscribed stream its chunk lines too), Referer and User-Agent ("-": none), seconds
  * from the head to the end, why the stream closed. What is not printable ASCII, '"' and '\' are
  * written \xNN, and tokens in URLs as ***. A long field is cut and ends in "...": a line is never

@@ -129,14 +129,12 @@ uint64_t http_server_rate(struct http_server *server, struct str limiter, struct
 
 /* --- connections --- */
 
-enum { ADDRESS_KEY = 9 };
-
 /* Whoever has one IPv6 address has the 2^64 of its network (RFC 6177). `kind` is put in front: one
  * tally has those that are served and those that were turned away and not yet gone. */
-static struct str address_key(const struct address *peer, char kind, char out[ADDRESS_KEY]) {
-    size_t len = peer->v6 ? 8 : 4;
+struct str address_key(const struct address *address, char kind, char out[ADDRESS_KEY]) {
+    size_t len = address->v6 ? 8 : 4;
     out[0] = kind;
-    memcpy(out + 1, peer->ip, len);
+    memcpy(out + 1, address->ip, len);
     return (struct str){out, len + 1};
 }
 

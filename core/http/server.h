@@ -81,6 +81,10 @@ struct request *http_server_take_request(struct http_server *server);
 void http_server_give_request(struct http_server *server, struct request *request);
 /* For protocols: a connection is gone, which http1_accept was given with `tallied`. */
 void http_server_left(struct http_server *server, struct tallied *tallied);
+#define ADDRESS_KEY 9
+/* What limits of one client count by, into `out`: its address, of IPv6 the network. `kind` stands
+ * in front. */
+struct str address_key(const struct address *address, char kind, char out[ADDRESS_KEY]);
 /* Takes a token of `key` in the buckets named `limiter`, which are the process's: 0, or after how
  * many ms one will be there. */
 uint64_t http_server_rate(struct http_server *server, struct str limiter, struct str key,

@@ -84,6 +84,7 @@ struct stream {
     struct producer *producer;
     struct request *request;
     struct address peer;       /* all zeroes: no socket (a simulated request) */
+    struct address client;     /* while `proxied`: see http/proxies */
     uint32_t write_timeout_ms; /* without progress the stream ends; 0: the limit's */
     struct buf in;             /* body bytes received and not yet read */
     struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
@@ -108,7 +109,14 @@ struct stream {
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
     unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
     unsigned open_ended : 1; /* the answer streams: no end is known */
+    unsigned proxied : 1;    /* the peer is a proxy that is trusted */
+    unsigned secure : 1;     /* the client came over TLS */
 };
+
+/* Who asks: the peer, or whom it speaks for. */
+static inline const struct address *stream_client(const struct stream *stream) {
+    return stream->proxied ? &stream->client : &stream->peer;
+}
 
 /* --- by protocols --- */
 

@@ -10,6 +10,7 @@
 #include "script/app.h"
 
 #include "base/mem.h"
+#include "http/proxies.h"
 #include "script/exchange.h"
 #include "script/files.h"
 
@@ -102,6 +103,8 @@ void app_push_functions(struct app *app, lua_State *L, const struct url_path *pa
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix) {
     struct route_match found;
     struct buf scratch = {0};
+    if (app->gen->trust.count > 0)
+        proxies_see(&app->gen->trust, stream);
     match(app, stream, skip, &scratch, &found);
     if (is_handled(app, &found) || has_use(app, &stream->server->path, skip))
         exchange_start(app, stream, skip, prefix, &found);

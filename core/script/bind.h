@@ -10,6 +10,7 @@
 struct json_t; /* jansson's */
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
+void bind_limits(lua_State *L);  /* rates, trusted proxies */
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);

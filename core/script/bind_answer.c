@@ -122,7 +122,8 @@ static void cookie_option(lua_State *L, const char *name, struct cookie_options 
 static int l_cookie(lua_State *L) {
     struct stream *stream = check_stream(L);
     struct str name = state_check_str(L, 2), value = state_check_str(L, 3);
-    struct cookie_options options = {.max_age = -1, .http_only = true, .same_site = "Lax"};
+    struct cookie_options options = {
+        .max_age = -1, .secure = stream->secure, .http_only = true, .same_site = "Lax"};
     luaL_checktype(L, 4, LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, 4); lua_pop(L, 1))
         if (lua_type(L, -2) == LUA_TSTRING)

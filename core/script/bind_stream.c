@@ -7,6 +7,7 @@
 #include "script/exchange.h"
 
 #include "base/mem.h"
+#include "http/proxies.h"
 #include "http/sse.h"
 #include "proto/cookie.h"
 #include "proto/url.h"
@@ -42,22 +43,31 @@ static void push_query_string(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_scheme(lua_State *L, struct exchange *exchange) {
-    (void)exchange;
-    lua_pushliteral(L, "http");
+    lua_pushstring(L, exchange->stream->secure ? "https" : "http");
 }
 
 static void push_host(lua_State *L, struct exchange *exchange) {
-    push_str(L, request_host(exchange->stream->request));
+    struct buf scratch = {0};
+    push_str(L, proxies_host(&exchange->app->gen->trust, exchange->stream, &scratch));
+    buf_fini(&scratch);
 }
 
 static void push_version(lua_State *L, struct exchange *exchange) {
     lua_pushfstring(L, "1.%d", exchange->stream->request->minor);
 }
 
-static void push_address(lua_State *L, struct exchange *exchange) {
+static void push_address(lua_State *L, const struct address *address) {
     char text[ADDRESS_TEXT];
-    address_format(&exchange->stream->peer, text);
+    address_format(address, text);
     lua_pushstring(L, text);
+}
+
+static void push_remote_addr(lua_State *L, struct exchange *exchange) {
+    push_address(L, stream_client(exchange->stream));
+}
+
+static void push_peer_addr(lua_State *L, struct exchange *exchange) {
+    push_address(L, &exchange->stream->peer);
 }
 
 static void push_id(lua_State *L, struct exchange *exchange) {
@@ -170,8 +180,8 @@ static const struct {
     {"query", push_query, true},
     {"headers", push_headers, true},
     {"cookies", push_cookies, true},
-    {"remote_addr", push_address, false},
-    {"peer_addr", push_address, false},
+    {"remote_addr", push_remote_addr, false},
+    {"peer_addr", push_peer_addr, false},
     {"id", push_id, false},
     {"content_length", push_content_length, false},
     {"received", push_received, false},

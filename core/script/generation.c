@@ -145,6 +145,7 @@ static void load_core(struct generation *gen) {
     bind_publish(L);
     bind_subscribe(L);
     bind_streams(L);
+    bind_limits(L);
     bind_history(L);
     bind_store(L);
     bind_jwt(L);
@@ -449,8 +450,17 @@ void generation_free(struct generation *gen) {
     list_remove(&gen->link);
     free(gen->starting.error);
     drop_rules(gen);
+    free(gen->trust.ranges);
     free(gen->folder);
     free(gen);
+}
+
+void generation_set_trust(struct generation *gen, const struct cidr *ranges, size_t n,
+                          bool standard) {
+    free(gen->trust.ranges);
+    gen->trust = (struct trust){mem_alloc(n * sizeof *ranges), n, standard};
+    if (n > 0)
+        memcpy(gen->trust.ranges, ranges, n * sizeof *ranges);
 }
 
 char *generation_path(struct generation *gen, const char *path) {

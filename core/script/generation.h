@@ -5,6 +5,7 @@
 #include "http/limits.h"
 #include "http/server.h"
 #include "hub/hub.h"
+#include "proto/forwarded.h"
 #include "script/state.h"
 #include "script/task.h"
 
@@ -40,6 +41,7 @@ struct generation {
     unsigned number;            /* of the app's generations; 1 is the first */
     struct list link;           /* of the host's that serve no more */
     struct reload *reload;      /* asks for a newer one; NULL: there is none to ask */
+    struct trust trust;         /* weir.trust_proxies */
     struct app *app;            /* the one that the app file returned; NULL until loaded */
     struct starting starting;
     struct list tasks;
@@ -108,6 +110,10 @@ void generation_free(struct generation *gen);
 
 /* What the app's topics keep: at once, or with the takeover. Copied. */
 void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n);
+
+/* Which proxies the app believes; copied. */
+void generation_set_trust(struct generation *gen, const struct cidr *ranges, size_t n,
+                          bool standard);
 
 /* References to Lua values, counted. generation_ref pops the top of L's stack. */
 int generation_ref(struct generation *gen, lua_State *L);

@@ -31,6 +31,36 @@ function weir.fail(status, body) end
 ---@return table<string, number>?
 function weir.limits(limits) end
 
+---Middleware that answers 429, with Retry-After, to what comes more often than it should.
+---@param options weir.LimitOptions
+---@return weir.Middleware
+function weir.limit(options) end
+
+---@class weir.LimitOptions
+---@field rate number requests a second, fractions allowed
+---@field burst? number how many at once (as many as come in a second, at least 1)
+---@field key? fun(stream: weir.Stream): string|number|nil who is counted together; nil: not limited (the client's address)
+
+---Middleware that lets pages of the named origins read what the app answers.
+---@param options weir.CorsOptions
+---@return weir.Middleware
+function weir.cors(options) end
+
+---@class weir.CorsOptions
+---@field origins string|string[] "https://a.example", or "*"
+---@field methods? string[] beyond which a preflight fails (GET, HEAD, POST, PUT, PATCH, DELETE)
+---@field headers? string[] that requests may carry (Authorization, Content-Type, Last-Event-ID)
+---@field credentials? boolean whether requests may carry cookies (false)
+---@field expose? string[] headers of answers that pages may read
+---@field max_age? number seconds that a preflight's answer holds (600)
+
+---Names the proxies whose X-Forwarded-* or Forwarded count, while the app file loads.
+---@param addresses weir.Proxies
+function weir.trust_proxies(addresses) end
+
+---@class weir.Proxies: { [integer]: string } "127.0.0.1", "10.0.0.0/8"
+---@field header? "X-Forwarded-For"|"Forwarded"
+
 ---Unix seconds, with fraction.
 ---@return number
 function weir.now() end
