@@ -210,7 +210,7 @@ DEPS_TEST := lua-busted libcmocka-dev chromium curl \
         $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 DEPS_LINT := clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
-DEPS_BENCH := wrk libsqlite3-dev openssl
+DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl
 
 install_missing = @missing=$$(for p in $1; do \
     dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \

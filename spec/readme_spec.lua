@@ -2,6 +2,7 @@
 --
 --   ```lua app   code with `weir`, `app` and `folder`; the ```http block behind it holds exchanges with that app:
 --                lines after ">" are sent, lines after "<" must come back (of the header fields those that are named)
+--                "lua app file": the same as an app's file, for what can only be said while that loads
 --   ```lua run   code with `weir` and `folder`, run in a task; what it prints must be the ```text block behind it, and
 --                what it logs the ```log block
 
@@ -96,10 +97,17 @@ local function check_exchange(server, exchange)
   assert.equal(exchange.response.body, (response.body:gsub("\n$", "")), what)
 end
 
-local function run_app(block, http)
+local function serve(block)
   local app = weir.app()
   load_block(block, support.folder(), { app = app }, {})()
-  local server = test.start(app)
+  return test.start(app)
+end
+
+local function serve_file(block)
+  return support.serve_text('local weir = require "weir"\nlocal app = weir.app()\n' .. block.text .. "return app\n")
+end
+
+local function run_app(server, http)
   local exchanges = read_exchanges(http.text)
   assert.is_true(#exchanges > 0)
   for _, exchange in ipairs(exchanges) do check_exchange(server, exchange) end
@@ -126,11 +134,11 @@ describe("lua/README.md", function()
   for i, block in ipairs(blocks) do
     local after = blocks[i + 1] or { info = "nothing" }
     local name = ("line %d, %s"):format(block.line, block.heading)
-    if block.info == "lua app" then
+    if block.info == "lua app" or block.info == "lua app file" then
       examples = examples + 1
       it(name, function()
         assert.equal("http", after.info, "what must follow it")
-        run_app(block, after)
+        run_app((block.info == "lua app" and serve or serve_file)(block), after)
       end)
     elseif block.info == "lua run" then
       examples = examples + 1

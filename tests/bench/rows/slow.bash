@@ -1,0 +1,61 @@
+# slow: ordinary requests beside clients that are slow on purpose, by Debian's slowhttptest.
+slow_connections=1000
+title="hello world, 8 connections of wrk, beside $slow_connections that send heads, send bodies, or read slowly"
+unit="µs, 99th percentile of the latency of ordinary requests; one that fails ends the bench"
+effort="5 seconds"
+subjects=(alone headers body read)
+programs=()
+extras=(requests/s "slow connections")
+base=alone
+aim=1.25
+judged=(headers body read)
+
+serve() {
+  serve_weir "$here/slow.lua" --access-log "$scratch/access.log"
+}
+
+# attack MODE: opens the slow connections and waits until they are there. It has what is left of the
+# clients' CPU, so that it is the server and not wrk that it could hold up.
+attack() {
+  local options=(-c "$slow_connections" -r "$slow_connections" -l 60 -i 1 -p 10)
+  case $1 in
+  headers) options+=(-H -u "http://127.0.0.1:$port/") ;;
+  body) options+=(-B -s 100000 -u "http://127.0.0.1:$port/form") ;;
+  read) options+=(-X -n 1 -z 32 -w 256 -y 512 -u "http://127.0.0.1:$port/large") ;;
+  esac
+  taskset -c "$client_cpu" chrt --idle 0 slowhttptest "${options[@]}" >"$scratch/attack" 2>&1 &
+  attacker=$!
+  for _ in {1..200}; do
+    [ "$(ask /connections)" -gt $((slow_connections * 9 / 10)) ] && return
+    read -r -t 0.1 <> <(:)
+  done
+  echo "bench: slowhttptest does not get its connections" >&2
+  return 1
+}
+
+# Prints the 99th percentile in µs, and requests a second; fails if any of them did.
+run_wrk() {
+  taskset -c "$client_cpu" wrk -t1 -c8 "-d${1}s" --latency "http://127.0.0.1:$port/" | awk '
+    $1 == "99%" { p99 = $2 * ($2 ~ /us$/ ? 1 : $2 ~ /ms$/ ? 1e3 : 1e6) }
+    /Requests\/sec/ { rate = $2 }
+    /Socket errors|Non-2xx/ { print "bench: wrk: " $0 >"/dev/stderr"; failed = 1 }
+    END { print p99, rate; exit failed || !rate }'
+}
+
+measure() {
+  local attacker='' left=0 result
+  command -v wrk >/dev/null || die "wrk is not installed: apt-get install wrk"
+  command -v slowhttptest >/dev/null || die "slowhttptest is not installed: apt-get install slowhttptest"
+  need_descriptors
+  run_wrk 1 >/dev/null || return 1
+  if [ "$1" != alone ]; then
+    attack "$1" || return 1
+  fi
+  result=$(run_wrk 5) || return 1
+  if [ "$1" != alone ]; then
+    left=$(($(ask /connections) - 1))
+    kill "$attacker" && wait "$attacker"
+    [ "$left" -gt $((slow_connections / 2)) ] || return 1
+  fi
+  echo "$result $left"
+}
