@@ -1,10 +1,10 @@
 # slow: ordinary requests beside clients that are slow on purpose, by Debian's slowhttptest.
 slow_connections=1000
-title="hello world, 8 connections of wrk, beside $slow_connections that send heads, send bodies, or read slowly"
+title="hello world 1,000 times a second on 8 connections, beside $slow_connections that send heads, send bodies, or read slowly"
 unit="µs, 99th percentile of the latency of ordinary requests; one that fails ends the bench"
 effort="5 seconds"
 subjects=(alone headers body read)
-programs=()
+programs=(paced)
 extras=(requests/s "slow connections")
 base=alone
 aim=1.25
@@ -15,7 +15,7 @@ serve() {
 }
 
 # attack MODE: opens the slow connections and waits until they are there. It has what is left of the
-# clients' CPU, so that it is the server and not wrk that it could hold up.
+# clients' CPU, so that it is the server and not the others that it could hold up.
 attack() {
   local options=(-c "$slow_connections" -r "$slow_connections" -l 60 -i 1 -p 10)
   case $1 in
@@ -33,25 +33,15 @@ attack() {
   return 1
 }
 
-# Prints the 99th percentile in µs, and requests a second; fails if any of them did.
-run_wrk() {
-  taskset -c "$client_cpu" wrk -t1 -c8 "-d${1}s" --latency "http://127.0.0.1:$port/" | awk '
-    $1 == "99%" { p99 = $2 * ($2 ~ /us$/ ? 1 : $2 ~ /ms$/ ? 1e3 : 1e6) }
-    /Requests\/sec/ { rate = $2 }
-    /Socket errors|Non-2xx/ { print "bench: wrk: " $0 >"/dev/stderr"; failed = 1 }
-    END { print p99, rate; exit failed || !rate }'
-}
-
 measure() {
   local attacker='' left=0 result
-  command -v wrk >/dev/null || die "wrk is not installed: apt-get install wrk"
   command -v slowhttptest >/dev/null || die "slowhttptest is not installed: apt-get install slowhttptest"
   need_descriptors
-  run_wrk 1 >/dev/null || return 1
+  client paced "$port" 8 1000 1 >/dev/null || return 1
   if [ "$1" != alone ]; then
     attack "$1" || return 1
   fi
-  result=$(run_wrk 5) || return 1
+  result=$(client paced "$port" 8 1000 5) || return 1
   if [ "$1" != alone ]; then
     left=$(($(ask /connections) - 1))
     kill "$attacker" && wait "$attacker"
