@@ -349,7 +349,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
         return;
     }
     bool open = stream->state == STREAM_OPEN;
-    exchange->failure = task_was_stopped(task) ? 503 : 500;
+    exchange->failure = task_hit_limit(task) ? 503 : 500;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
     if (stream->state == STREAM_STARTED || !is_failure(task)) {
         lua_State *L = exchange->app->gen->state.L;

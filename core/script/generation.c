@@ -169,6 +169,7 @@ struct generation *generation_new(struct scheduler *scheduler, const char *folde
                                   const struct limits *limits) {
     struct generation *gen = mem_zalloc(sizeof *gen);
     gen->scheduler = scheduler;
+    gen->limit_error = LUA_NOREF;
     gen->limits = *limits;
     gen->folder = mem_strdup(folder);
     list_init(&gen->link);

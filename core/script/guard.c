@@ -68,9 +68,27 @@ static _Thread_local struct guard *own; /* of this thread */
 
 /* --- the end of a stretch --- */
 
+/* "app.lua:7: ", or where its function begins: the line is not known of what died for want of
+ * memory. stack of L: +1 */
+static void push_place(lua_State *of, lua_State *L) {
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(of, level, &ar); level++) {
+        lua_getinfo(of, "Sl", &ar);
+        if (strcmp(ar.what, "C") == 0 || strncmp(ar.short_src, "weir/", 5) == 0)
+            continue;
+        if (ar.currentline > 0)
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+        else
+            lua_pushfstring(L, "%s:%d: in the function that begins here: ", ar.short_src,
+                            ar.linedefined);
+        return;
+    }
+    lua_pushliteral(L, "");
+}
+
 /* stack of L: +1 */
 static void push_message(struct state *state, lua_State *of, lua_State *L) {
-    state_where_of(L, of);
+    push_place(of, L);
     if (state->stop == GUARD_CPU)
         lua_pushfstring(L,
                         "stopped after %f s of CPU time in one go, the limit cpu_time; let others "

@@ -60,13 +60,9 @@ struct str state_check_str(lua_State *L, int index) {
 }
 
 void state_where(lua_State *L) {
-    state_where_of(L, L);
-}
-
-void state_where_of(lua_State *L, lua_State *of) {
     lua_Debug ar;
-    for (int level = 0; lua_getstack(of, level, &ar); level++) {
-        lua_getinfo(of, "Sl", &ar);
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
         if (ar.currentline > 0 && strncmp(ar.short_src, "weir/", 5) != 0) {
             lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
             return;

@@ -83,8 +83,6 @@ int state_error(lua_State *L, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 /* Pushes that place, "file:line: ", or "". stack: +1 */
 void state_where(lua_State *L);
-/* The same for another coroutine. stack of L: +1, of the other: 0 */
-void state_where_of(lua_State *L, lua_State *of);
 /* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */
 void state_set(lua_State *L, const luaL_Reg *functions);
 

@@ -209,6 +209,15 @@ bool task_was_stopped(const struct task *task) {
     return task->place != LUA_NOREF;
 }
 
+bool task_hit_limit(struct task *task) {
+    lua_State *L = task->gen->state.L;
+    generation_push(task->gen, L, task->error);
+    generation_push(task->gen, L, task->gen->limit_error);
+    bool equal = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return equal;
+}
+
 bool task_was_cancelled(struct task *task) {
     lua_State *L = task->gen->state.L;
     generation_push(task->gen, L, task->error);
@@ -447,7 +456,10 @@ static void end_stopped(struct task *task, enum guard_stop stop) {
     lua_State *L = gen->state.L;
     guard_explain(&gen->state, task->co, L);
     task->place = generation_ref(gen, L);
+    lua_pushvalue(L, -1);
     task->error = generation_ref(gen, L);
+    generation_unref(gen, gen->limit_error);
+    gen->limit_error = generation_ref(gen, L);
     end(task, true);
     if (stop == GUARD_MEMORY)
         generation_collect(gen);

@@ -137,6 +137,9 @@ struct task *task_current(lua_State *L);
 void task_push_traceback(struct task *task, lua_State *L, const char *where);
 /* Whether the guard ended a task that failed. */
 bool task_was_stopped(const struct task *task);
+/* Whether the error of a task that failed is that of the guard: its own, or that of the last task
+ * that the guard ended, raised again. */
+bool task_hit_limit(struct task *task);
 /* Whether the error of a task that failed is weir.cancelled. */
 bool task_was_cancelled(struct task *task);
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at

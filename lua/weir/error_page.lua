@@ -1,5 +1,5 @@
 -- error_page: what the author sees of an error while `weir serve --watch` runs: the message, the lines of the source
--- around it, the traceback and the request. Without --watch there is no such page, and the answer is a plain 500.
+-- around it, the traceback and the request. Without --watch there is no such page, and the answer is plain: 500, or 503 when a limit was reached.
 --
 -- A browser, which accepts text/html, gets a page; anything else the same as text. All of it may hold what a peer has
 -- sent, so all is escaped; values of fields that hold secrets are masked, since pages end up in screenshots.
@@ -116,7 +116,7 @@ end
 -- ---- as text --------------------------------------------------------------------------------------------------------
 
 local function text_of(report)
-  local out = { "500 Internal Server Error\n\n", report.message, "\n" }
+  local out = { report.status, "\n\n", report.message, "\n" }
   local function add(...) out[#out + 1] = (...):format(select(2, ...)) end
   if report.place then add("at %s\n\n", report.place) end
   for _, line in ipairs(report.excerpt or {}) do
@@ -197,14 +197,14 @@ local function html_of(report)
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
     "<title>", escape(report.message:match "[^\n]*"), "</title>\n",
     '<link rel="icon" href="data:,">\n<style>\n', STYLE, "</style>\n</head>\n<body>\n<main>\n",
-    '<p class="status">500 Internal Server Error</p>\n<h1>', escape(report.message), "</h1>\n",
+    '<p class="status">', report.status, "</p>\n<h1>", escape(report.message), "</h1>\n",
   }
   local function add(...) for i = 1, select("#", ...) do out[#out + 1] = (select(i, ...)) end end
   if report.place then add("<h2><code>", escape(report.place), "</code></h2>\n") end
   if report.excerpt then add(excerpt_html(report.excerpt), "\n") end
   add("<h2>Traceback</h2>\n", frames_html(report.frames), "\n")
   add("<h2>Request</h2>\n<code>", escape(report.request), "</code>\n", fields_html(report.fields), "\n")
-  add "<h2>This page</h2>\n<p>is shown since the server runs with --watch; without it the answer is a plain 500.</p>\n"
+  add "<h2>This page</h2>\n<p>is shown since the server runs with --watch; without it the answer is a plain line.</p>\n"
   add "</main>\n</body>\n</html>\n"
   return table.concat(out)
 end
@@ -221,10 +221,11 @@ local function accepts_html(stream)
   return false
 end
 
---- Answers with what is known of an error.
-return function(stream, err, traceback)
+--- Answers with that status, and what is known of an error.
+return function(stream, err, traceback, status)
   local report = report_of(stream, err, traceback)
-  stream:status(500)
+  report.status = ("%d %s"):format(status, core.reason(status))
+  stream:status(status)
   stream:header("Cache-Control", "no-store")
   if accepts_html(stream) then return stream:html(html_of(report)) end
   return stream:text(text_of(report))

@@ -12,6 +12,7 @@
 local core = require "weir.core"
 local check = require "weir.check"
 local channel = require "weir.channel"
+local isolated = require "weir.isolated"
 local json = require "weir.json"
 
 local KEY_BYTES, NAME_BYTES, VALUE_BYTES = 1024, 255, 1024 * 1024
@@ -116,12 +117,19 @@ end
 
 -- ---- update ---------------------------------------------------------------------------------------------------------
 
+-- What the function makes of a value, both encoded: in a task of its own, so that the others in the queue get their turn
+-- even if it runs too long.
+local function apply(fn, old)
+  local value = core.store_call(fn, decode(old))
+  return value, value ~= nil and encode("store:update", value, 0) or nil
+end
+
 local function try(name, key, fn)
   local old, failed, message = check(core.store_get(name, key))
   if failed then return nil, failed, message end
   for _ = 1, TRIES do
-    local value = core.store_call(fn, decode(old))
-    local new = value ~= nil and encode("store:update", value, 4) or nil
+    local ok, value, new = isolated(apply, fn, old)
+    if not ok then error(value, 0) end
     if new == old then return value end
     local swapped, there, problem = check(core.store_swap(name, key, old, new))
     if swapped == nil then return nil, there, problem end

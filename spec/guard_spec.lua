@@ -1,0 +1,467 @@
+-- What runs too long or takes too much memory is ended, and nothing else: CONTRACT.md section 6, cpu_time and
+-- lua_memory.
+
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+
+-- What an app file begins with; a stretch of a task may take 0.1 s of CPU time.
+local head = [[
+  local weir = require "weir"
+  weir.limits { cpu_time = 0.1, lua_memory = "16MB" }
+  local app = weir.app()
+  app:get("/", function() return "ok" end)
+]]
+
+local function app_file(text)
+  return support.app_file(head .. text .. "\nreturn app\n")
+end
+
+local function serve(text)
+  return test.start((app_file(text)))
+end
+
+local function spawn(...)
+  return test.spawn { "serve", ... }
+end
+
+local function logged(server, pattern)
+  return test.eventually(function() return server:stderr():match(pattern) end, 20)
+end
+
+local TIME, MEMORY = "the limit cpu_time", "the limit lua_memory"
+
+-- So many errors of the guard.
+local function expect_logged(count)
+  assert.equal(count, #test.log.take(TIME, "error") + #test.log.take(MEMORY, "error"))
+end
+
+-- Each the body of a handler, and the limit that ends it.
+local runaways = {
+  ["a compiled loop"] = { "local i = 0 while true do i = i + 1 end", TIME },
+  ["a loop that is not compiled"] = { "jit.off(true, true) local i = 0 while true do i = i + 1 end", TIME },
+  ["a loop inside pcall inside a loop"] = {
+    "local function f() local i = 0 while true do i = i + 1 end end while true do pcall(f) end", TIME },
+  ["a loop of failing pcalls"] = { "while true do pcall(error) end", TIME },
+  ["tail calls"] = { "local function f(n) return f(n + 1) end return f(0)", TIME },
+  ["calls into the core"] = { "while true do weir.now() end", TIME },
+  ["publishing for ever"] = { 'while true do weir.publish("t", "x") end', TIME },
+  ["a coroutine that loops"] = { "coroutine.wrap(function() while true do end end)()", TIME },
+  ["coroutines that resume each other"] = {
+    "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end", TIME },
+  ["an error handler that loops"] = { 'xpcall(function() error "x" end, function() while true do end end)', TIME },
+  ["a loop whose error handler loops"] = {
+    "local function f() while true do end end while true do xpcall(f, f) end", TIME },
+  ["a metamethod that loops"] = {
+    "return setmetatable({}, { __index = function() while true do end end }).field", TIME },
+  ["a comparator of table.sort that loops"] = {
+    "table.sort({ 3, 2, 1 }, function() while true do end end)", TIME },
+  ["a callback of gsub that loops"] = { 'return (("x"):gsub("x", function() while true do end end))', TIME },
+  ["the function of store:update"] = { 'weir.store("s"):update("k", function() while true do end end)', TIME },
+  ["a string that doubles"] = { 'local s = "x" while true do s = s .. s end', MEMORY },
+  ["a string.rep of a gigabyte"] = { 'local s = ("x"):rep(1e9) return s', MEMORY },
+  ["many strings"] = { 'local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end', MEMORY },
+  ["tables in a table"] = { "local t = {} while true do t[#t + 1] = {} end", MEMORY },
+  ["nested tables"] = { "local t = {} while true do t = { t } end", MEMORY },
+  ["tables that pcall tries to save"] = {
+    "local t = {} local function f() while true do t[#t + 1] = {} end end while true do pcall(f) end", MEMORY },
+  ["nested coroutines"] = { "local function f() coroutine.wrap(f)() end f()", MEMORY },
+  ["suspended coroutines"] = {
+    "local t = {} while true do t[#t + 1] = coroutine.wrap(coroutine.yield) t[#t]() end", MEMORY },
+  ["tasks for ever"] = { "while true do weir.spawn(function() end) end", MEMORY },
+}
+
+describe("the guard", function()
+  after_each(support.remove_folders)
+
+  for name, case in pairs(runaways) do
+    it("ends " .. name, function()
+      local server = serve(([[
+        app:get("/run/:id", function()
+          %s
+        end)
+      ]]):format(case[1]))
+      for _ = 1, 2 do -- the state is as good as before
+        local response = server:get("/run/1")
+        assert.equal(503, response.status)
+        local lines = test.log.take("GET /run/1: ", "error")
+        assert.equal(1, #lines)
+        assert.is_truthy(lines[1].text:find(case[2], 1, true), lines[1].text)
+        assert.matches("^GET /run/1: [^\n]*app%.lua:[56]: .*\n.*stack traceback:.*app%.lua", lines[1].text)
+        assert.equal("ok", server:get("/").body)
+      end
+    end)
+  end
+
+  it("counts what it ends", function()
+    local server = serve [[
+      app:get("/time", function() while true do end end)
+      app:get("/memory", function() return ("x"):rep(1e9) end)
+    ]]
+    local before = weir.stats()
+    server:get("/time")
+    server:get("/memory")
+    server:get("/memory")
+    local after = weir.stats()
+    assert.equal(1, after.cpu_stops - before.cpu_stops)
+    assert.equal(2, after.memory_stops - before.memory_stops)
+    expect_logged(3)
+  end)
+
+  it("hands its error to on_error, with the status 503", function()
+    local server = serve [[
+      app:on_error(function(_, err, traceback)
+        return { err = err, traceback = traceback }
+      end)
+      app:get("/run", function() while true do end end)
+    ]]
+    local response = server:get("/run")
+    assert.equal(503, response.status)
+    assert.matches("app%.lua:%d+: stopped after 0%.1 s", response:json().err)
+    assert.matches("in function 'handler'", response:json().traceback)
+    expect_logged(1)
+  end)
+
+  it("ends on_error too, and then answers 503 by itself", function()
+    local server = serve [[
+      app:on_error(function() while true do end end)
+      app:get("/run", function() error "mine" end)
+    ]]
+    assert.equal(503, server:get("/run").status)
+    assert.equal(1, #test.log.take("mine", "error"))
+    assert.equal(1, #test.log.take(TIME, "error"))
+  end)
+
+  it("ends a stream that has begun with the reason error", function()
+    local server = serve [[
+      app:get("/run", function(stream)
+        stream:on_close(function(reason) weir.log.info("closed: " .. reason) end)
+        stream:write("begun")
+        stream:flush()
+        while true do end
+      end)
+    ]]
+    local client = server:connect()
+    client:send "GET /run HTTP/1.1\r\nHost: a\r\n\r\n"
+    local answer = client:receive_all()
+    assert.matches("begun", answer)
+    assert.is_nil(answer:find("0\r\n\r\n", 1, true))
+    test.eventually(function() return #test.log.take("closed: error", "info") == 1 end)
+    expect_logged(1)
+  end)
+
+  it("ends a deferred function and runs those that are left", function()
+    local server = serve [[
+      app:get("/run", function()
+        weir.defer(function() weir.log.info("the first one") end)
+        weir.defer(function() while true do end end)
+        return "answered"
+      end)
+    ]]
+    assert.equal("answered", server:get("/run").body)
+    test.eventually(function() return #test.log.take("the first one", "info") == 1 end)
+    assert.equal(1, #test.log.take(TIME, "error"))
+  end)
+
+  it("ends an on_close function, and the next one runs", function()
+    local server = serve [[
+      app:get("/run", function(stream)
+        stream:on_close(function() while true do end end)
+        stream:on_close(function() weir.log.info("the other one") end)
+        return "answered"
+      end)
+    ]]
+    assert.equal("answered", server:get("/run").body)
+    test.eventually(function() return #test.log.take("the other one", "info") == 1 end)
+    test.eventually(function() return #test.log.take("on_close function: .*" .. TIME, "error") == 1 end)
+  end)
+
+  it("ends a child, and who waits for it gets the error", function()
+    local server = serve [[
+      local function run() while true do end end
+      app:get("/join", function()
+        local ok, err = weir.spawn(run):join()
+        return { ok = ok == nil, err = err }
+      end)
+      app:get("/all", function() weir.all { run, function() weir.sleep(60) end } end)
+      app:get("/race", function() weir.race { run, function() weir.sleep(60) end } end)
+      app:get("/timeout", function() weir.timeout(60, run) end)
+    ]]
+    assert.matches(TIME, server:get("/join"):json().err)
+    for _, path in ipairs { "/all", "/race", "/timeout" } do
+      assert.equal(503, server:get(path).status)
+      assert.equal(1, #test.log.take(TIME, "error"))
+    end
+  end)
+
+  it("ends a call of weir.every, and the next one comes", function()
+    serve [[
+      local n = 0
+      weir.every(0.01, function()
+        n = n + 1
+        if n == 1 then while true do end end
+        if n == 2 then weir.log.info("the second call") end
+      end)
+    ]]
+    test.eventually(function() return #test.log.take("the second call", "info") == 1 end)
+    assert.equal(1, #test.log.take("weir%.every: .*" .. TIME .. ".*stack traceback", "error"))
+  end)
+
+  it("lets the next update of a key go on", function()
+    local server = serve [[
+      local store = weir.store("guarded")
+      app:get("/run", function() store:update("k", function() while true do end end) end)
+      app:get("/good", function() return tostring(store:update("k", function() return 7 end)) end)
+    ]]
+    assert.equal(503, server:get("/run").status)
+    assert.equal("7", server:get("/good").body)
+    expect_logged(1)
+  end)
+
+  it("leaves alone what waits in between, however long it takes in all", function()
+    local server = serve [[
+      app:get("/work", function()
+        local begun, x = os.clock(), 0
+        while os.clock() - begun < 0.4 do
+          for i = 1, 1e5 do x = x + i % 7 end
+          weir.sleep(0)
+        end
+        return "done"
+      end)
+    ]]
+    assert.equal("done", server:get("/work").body)
+  end)
+
+  it("leaves garbage to the collector", function()
+    local server = serve [[
+      local sink
+      app:get("/small", function()
+        for i = 1, 300 do
+          for j = 1, 1000 do sink = { j, { i } } end
+          weir.sleep(0)
+        end
+        return "done"
+      end)
+      app:get("/large", function()
+        for i = 1, 50 do sink = ("x"):rep(1e6) .. i end
+        return "done"
+      end)
+    ]]
+    assert.equal("done", server:get("/small").body)
+    assert.equal("done", server:get("/large").body)
+  end)
+
+  it("says what a C function does that cannot be ended, and when it is over", function()
+    local server = serve [[
+      app:get("/pattern/:n", function(stream)
+        local n = tonumber(stream.params.n)
+        return tostring((("a"):rep(n)):find(("a?"):rep(n) .. ("a"):rep(n)))
+      end)
+    ]]
+    for n = 20, 30 do -- as long as this machine needs
+      server:get("/pattern/" .. n)
+      local warnings = test.log.take("GET /pattern/:n: ", "warn")
+      test.log.take(TIME, "error")
+      if #warnings > 0 then
+        assert.equal(2, #warnings)
+        assert.matches("cannot be stopped", warnings[1].text)
+        assert.matches("has returned", warnings[2].text)
+        return
+      end
+    end
+    error "no pattern took long enough"
+  end)
+
+  it("compiles again after it has ended compiled code", function()
+    local server = serve [[
+      local traces = 0
+      jit.attach(function(what) if what == "stop" then traces = traces + 1 end end, "trace")
+      app:get("/run", function() local i = 0 while true do i = i + 1 end end)
+      app:get("/work", function()
+        traces = 0
+        local x = 0
+        for i = 1, 1e5 do x = x + i % 3 end
+        return tostring(traces)
+      end)
+    ]]
+    assert.equal(503, server:get("/run").status)
+    expect_logged(1)
+    if jit.status() then assert.is_true(tonumber(server:get("/work").body) >= 1) end
+  end)
+
+  it("cannot be disarmed by debug.sethook and jit.profile", function()
+    local server = serve [[
+      app:get("/hook", function() debug.sethook() end)
+      app:get("/profile", function() require "jit.profile" end)
+    ]]
+    for path, name in pairs { ["/hook"] = "debug%.sethook", ["/profile"] = "jit%.profile" } do
+      assert.equal(500, server:get(path).status)
+      assert.equal(1, #test.log.take(name .. ": the .* is the server's", "error"))
+    end
+  end)
+
+  it("ends an app file that loops, and names the line", function()
+    local ok, err = pcall(serve, "while true do end")
+    assert.is_false(ok)
+    assert.matches("app%.lua:5: stopped after 0%.1 s", tostring(err))
+  end)
+
+  it("ends a module that loops, and names its line", function()
+    local path, folder = app_file 'xpcall(require, function() while true do end end, "endless")'
+    support.write_file(folder .. "/endless.lua", "\n\nwhile true do end")
+    local ok, err = pcall(test.start, path)
+    assert.is_false(ok)
+    assert.matches("endless%.lua:3: stopped after 0%.1 s", tostring(err))
+  end)
+
+  it("ends an on_start function that loops", function()
+    local ok, err = pcall(serve, "app:on_start(function() while true do end end)")
+    assert.is_false(ok)
+    assert.matches("app%.lua:5: stopped after 0%.1 s", tostring(err))
+  end)
+
+  for name, value in pairs { cpu_time = "0.049", lua_memory = "4194303" } do
+    it("refuses a " .. name .. " that is too small, naming the least", function()
+      local path = support.app_file(('require "weir".limits { %s = %s }'):format(name, value))
+      local ok, err = pcall(test.start, path)
+      assert.is_false(ok)
+      assert.matches(name .. " must lie between " .. (name == "cpu_time" and "0%.05" or "4194304"), tostring(err))
+    end)
+  end
+
+  it("takes the limits of each app by itself", function()
+    local folder = support.folder()
+    for name, time in pairs { short = 0.1, long = 60 } do
+      os.execute("mkdir " .. folder .. "/" .. name)
+      support.write_file(folder .. "/" .. name .. "/app.lua", ([[
+        local weir = require "weir"
+        weir.limits { cpu_time = %g }
+        local app = weir.app()
+        app:get("/limit", function() return tostring(weir.limits().cpu_time) end)
+        return app
+      ]]):format(time))
+    end
+    local server = test.start(folder)
+    assert.equal("0.1", server:get("/short/limit").body)
+    assert.equal("60", server:get("/long/limit").body)
+  end)
+end)
+
+describe("the guard of a server #workers", function()
+  after_each(support.remove_folders)
+
+  -- Streams of two workers tick; one of the workers runs away, many times.
+  local ticking = [[
+    local ran = 0
+    app:get("/me", function() return tostring(app) end)
+    app:get("/ticks", function(stream)
+      local sse = stream:sse()
+      sse:send(tostring(app))
+      while sse:send("tick") do weir.sleep(0.02) end
+    end)
+    app:get("/run/time", function() local i = 0 while true do i = i + 1 end end)
+    app:get("/run/memory", function() local t = {} while true do t[#t + 1] = { i } end end)
+  ]]
+
+  -- A client of each worker.
+  local function clients_of(server, path, workers)
+    local found, count = {}, 0
+    test.eventually(function()
+      local events = server:sse(path)
+      local id = events:next(20).data
+      if found[id] then
+        events:close()
+      else
+        found[id], count = events, count + 1
+      end
+      return count == workers
+    end, 20)
+    return found
+  end
+
+  it("lets all streams go on, in the same worker and the other", function()
+    local server = spawn(app_file(ticking), "--workers", 2)
+    local streams = clients_of(server, "/ticks", 2)
+    for round = 1, 6 do
+      local kind = round % 2 == 0 and "time" or "memory"
+      assert.equal(503, server:get("/run/" .. kind).status)
+      for _, events in pairs(streams) do
+        for _ = 1, 3 do assert.equal("tick", events:next(20).data) end
+      end
+    end
+    for _, events in pairs(streams) do events:close() end
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("ends what runs away in two workers and two apps at once", function()
+    local folder = support.folder()
+    for _, name in ipairs { "one", "two" } do
+      os.execute("mkdir " .. folder .. "/" .. name)
+      support.write_file(folder .. "/" .. name .. "/app.lua", head .. ticking .. "\nreturn app\n")
+    end
+    local server = spawn(folder, "--workers", 2)
+    local tasks = {}
+    for i = 1, 12 do
+      local path = (i % 2 == 0 and "/one" or "/two") .. (i % 3 == 0 and "/run/memory" or "/run/time")
+      tasks[i] = function() return server:get(path, { timeout = 60 }).status end
+    end
+    for _, status in ipairs(weir.all(tasks)) do assert.equal(503, status) end
+    assert.equal("ok", server:get("/one/").body)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("ends what runs away in two generations at once", function()
+    local path = app_file(ticking .. [[
+      app:get("/later", function(stream)
+        local sse = stream:sse()
+        sse:send("begun")
+        weir.sleep(1)
+        weir.spawn(function() weir.defer(function() sse:send("ended") end) while true do end end):join()
+      end)
+    ]])
+    local server = spawn(path, "--workers", 2)
+    local events = server:sse("/later")
+    assert.equal("begun", events:next(20).data)
+    server:signal("HUP")
+    logged(server, "generation 2")
+    assert.equal(503, server:get("/run/time", { timeout = 60 }).status)
+    assert.equal("ended", events:next(20).data)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("replaces a state that keeps too much by a new generation", function()
+    local path = app_file [[
+      local kept = {}
+      app:get("/keep", function() while true do kept[#kept + 1] = {} end end)
+      app:get("/kept", function() return tostring(#kept) end)
+    ]]
+    local server = spawn(path, "--workers", 1)
+    assert.equal(503, server:get("/keep").status)
+    logged(server, "lua_memory%); a new generation takes its place")
+    test.eventually(function() return server:get("/kept").body == "0" end, 20)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("ends an app file that loops: the server says so and exits with 1", function()
+    local run = test.run { "serve", (app_file "while true do end"), "--listen", "127.0.0.1:0" }
+    assert.equal(1, run.code)
+    assert.matches("app%.lua:5: stopped after 0%.1 s", run.stderr)
+    run = test.run { "check", (app_file "while true do end") }
+    assert.equal(1, run.code)
+    assert.matches("app%.lua:5: stopped after 0%.1 s", run.stderr)
+  end)
+
+  it("keeps the generation that serves when a newer one loops while it loads or starts", function()
+    local path = app_file [[ app:get("/v", function() return "good" end) ]]
+    local server = spawn(path, "--workers", 2)
+    for i, broken in ipairs { "while true do end", "app:on_start(function() while true do end end)" } do
+      support.write_file(path, head .. broken .. "\nreturn app\n")
+      server:signal("HUP")
+      test.eventually(function()
+        return select(2, server:stderr():gsub("app%.lua:5: stopped after 0%.1 s", "")) >= i
+      end, 20)
+      assert.equal("good", server:get("/v").body)
+    end
+    assert.equal(0, (server:stop()))
+  end)
+end)
