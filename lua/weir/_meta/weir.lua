@@ -81,6 +81,8 @@ function weir.stats() end
 ---@field writes_dropped integer
 ---@field utf8_replaced integer bytes of events that were no UTF-8
 ---@field lua_memory integer bytes, of this state
+---@field cpu_stops integer tasks ended by the limit cpu_time
+---@field memory_stops integer tasks ended by the limit lua_memory
 ---@field topics integer that exist
 ---@field subscribers integer streams and tasks
 ---@field published integer
