@@ -2,10 +2,10 @@
  *
  *   paced PORT CONNECTIONS PER_SECOND SECONDS
  *
- * Asks GET / on each of CONNECTIONS kept-alive connections in turn, PER_SECOND times a second in all,
- * whether or not the server keeps up: a request that could not be sent in time is late from when it
- * was due. Prints two numbers: the 99th percentile of latency in microseconds, and requests a second.
- * An answer that is not a 200, or none within ten seconds, ends it.
+ * Asks GET / on each of CONNECTIONS kept-alive connections in turn, PER_SECOND times a second in
+ * all, whether or not the server keeps up: a request that could not be sent in time is late from
+ * when it was due. Prints two numbers: the 99th percentile of latency in microseconds, and requests
+ * a second. An answer that is not a 200, or none within ten seconds, ends it.
  */
 #include "rig.h"
 
@@ -45,7 +45,8 @@ static int open_connection(int port) {
 
 /* Answers are small and come whole: one without its end is read on. */
 static void ask(int fd) {
-    static const char request[] = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", body[] = "\r\n\r\nhello";
+    static const char request[] = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+                      body[] = "\r\n\r\nhello";
     char answer[4096];
     size_t got = 0, end = sizeof body - 1;
     if (write(fd, request, sizeof request - 1) != (ssize_t)(sizeof request - 1))

@@ -304,9 +304,9 @@ static void write_app(const char *path, long generation, const char *breaks_by) 
     while (fgets(line, sizeof line, from)) {
         if (strncmp(line, "--", 2) == 0)
             continue;
-        if ((mark = strstr(line, "@GENERATION@")) != NULL)
+        if ((mark = strstr(line, "1 -- GENERATION")) != NULL)
             fprintf(to, "%.*s%ld\n", (int)(mark - line), line, generation);
-        else if (strstr(line, "@BREAK@"))
+        else if (strstr(line, "-- BREAK"))
             fprintf(to, "%s\n", breaks_by);
         else
             fputs(line, to);

@@ -1,7 +1,7 @@
--- The app under reload.c, which writes it anew for each reload: @GENERATION@ becomes a number, @BREAK@ what breaks it.
+-- The app under reload.c, which writes it anew for each reload: with another number, and now and then broken.
 local weir = require "weir"
 local app = weir.app()
-local generation = @GENERATION@
+local generation = 1 -- GENERATION
 local shared = weir.shared("soak")
 
 weir.topics { ["events"] = { history = { count = 1000 } }, ["ticks"] = { history = { count = 1000 } } }
@@ -38,7 +38,7 @@ local function tick()
 end
 app:on_start(function()
   weir.background(tick)
-  @BREAK@
+  -- BREAK
 end)
 
 return app
