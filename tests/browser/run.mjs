@@ -5,7 +5,8 @@
 //   SCREENSHOTS  where the pictures go (build/screenshots)
 
 import assert from "node:assert/strict";
-import { readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { append, runAll, screenshot, test } from "./lib.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
@@ -30,6 +31,41 @@ const line = (page, text) => shown(page).filter({ hasText: text }).first().waitF
 const lineCount = (page, n) =>
   page.waitForFunction((count) => document.querySelectorAll("#log .block > div").length === count, n);
 const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}.`);
+
+// ---- watch mode ----
+
+test("a page follows its app: it loads anew, shows why a change failed, and forgets it", async (t) => {
+  const app = (title) => `
+    local app = require "weir".app()
+    app:static("/", "public")
+    app:get("/", function(stream) stream:html "<!doctype html><title>${title}</title><h1>${title}</h1>" end)
+    return app`;
+  const path = t.file("app.lua", [app("one")]);
+  mkdirSync(join(t.folder, "public"));
+  writeFileSync(join(t.folder, "public/static.html"), "<!doctype html><title>file</title><p>first");
+  const server = await t.serve([path, "--watch", "--workers", "2"]);
+  const options = { expected: /404/ }; // of /favicon.ico
+  const [page, other] = [await t.page(options), await t.page(options)];
+  await page.goto(`${server.url}/`);
+  await other.goto(`${server.url}/static.html`);
+  assert.equal(await page.textContent("h1"), "one");
+  writeFileSync(path, app("two"));
+  await page.waitForSelector("h1:text('two')");
+  writeFileSync(path, `error "<img src=x onerror=document.title='owned'>"`);
+  const box = page.locator("#weir-reload");
+  await box.waitFor();
+  assert.match(await box.textContent(), /app\.lua:1: <img src=x/);
+  assert.equal(await page.locator("#weir-reload img").count(), 0);
+  assert.equal(await page.title(), "two");
+  await other.waitForSelector("#weir-reload");
+  await screenshot(page, "reload");
+  writeFileSync(path, app("three"));
+  await page.waitForSelector("h1:text('three')");
+  assert.equal(await box.count(), 0);
+  writeFileSync(join(t.folder, "public/static.html"), "<!doctype html><title>file</title><p>second");
+  await other.waitForSelector("p:text('second')");
+  assert.equal(await other.locator("#weir-reload").count(), 0);
+});
 
 test("a request appears on the log page that was open before it", async (t) => {
   const path = t.file("access.log", ["written before the page was opened"]);

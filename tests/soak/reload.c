@@ -261,15 +261,17 @@ static void answered(struct client *client, const char *body) {
 
 /* Whether the answer is whole; then `*body` is its body. */
 static bool is_whole(struct client *client, const char **body) {
+    static const char name[] = "\r\ncontent-length:";
     client->answer[client->got] = '\0';
     char *end = strstr(client->answer, "\r\n\r\n");
-    char *length = strcasestr(client->answer, "\r\ncontent-length:");
     if (end == NULL)
         return false;
+    char *length = strcasestr(client->answer, name);
     if (strncmp(client->answer, "HTTP/1.1 200 ", 13) != 0 || length == NULL || length > end)
         rig_fail("an answer that must not be:\n%s", client->answer);
     *body = end + 4;
-    return client->got == (size_t)(*body - client->answer) + strtoul(length + 17, NULL, 10);
+    size_t bytes = length ? strtoul(length + sizeof name - 1, NULL, 10) : 0;
+    return client->got == (size_t)(*body - client->answer) + bytes;
 }
 
 static void read_answer(struct client *client) {
@@ -294,13 +296,18 @@ static void read_answer(struct client *client) {
 
 /* --- versions of the app --- */
 
+static FILE *open_file(const char *path, const char *mode) {
+    FILE *file = fopen(path, mode);
+    if (file)
+        return file;
+    rig_fail("%s: %m", path);
+}
+
 static void write_app(const char *path, long generation, const char *breaks_by) {
     char line[1024], *mark, temporary[4096];
-    FILE *from = fopen(soak.template, "r");
+    FILE *from = open_file(soak.template, "r");
     snprintf(temporary, sizeof temporary, "%s.new", path);
-    FILE *to = fopen(temporary, "w");
-    if (from == NULL || to == NULL)
-        rig_fail("cannot write %s: %m", temporary);
+    FILE *to = open_file(temporary, "w");
     while (fgets(line, sizeof line, from)) {
         if (strncmp(line, "--", 2) == 0)
             continue;
