@@ -178,6 +178,14 @@ describe("an unknown option", function()
     { "weir.subscribe", function() weir.subscribe("a", { aftr = "1-1" }) end, "after" },
     { "weir.streams", function() weir.streams { topics = "a" } end, "topic" },
     { "weir.tail", function() weir.tail("a", { line = 1 }) end, "lines" },
+    { "weir.jwt.sign", function() weir.jwt.sign({}, { secrt = "x" }) end, "secret" },
+    { "weir.jwt.verify", function() weir.jwt.verify("x", { isuer = "x" }) end, "issuer" },
+    { "weir.test.run", function() test.run { "version", timout = 1 } end, "timeout" },
+    { "weir.test.spawn", function() test.spawn { "serve", ".", enw = {} } end, "env" },
+    { "weir.test.simulate", function() test.simulate(app, { pth = "/" }) end, "path" },
+    { "server:connect", function() test.start(app):connect { rcvbuff = 1 } end, "rcvbuf" },
+    { "server:request", function() test.start(app):get("/", { header = {} }) end, "headers" },
+    { "server:sse", function() test.start(app):sse("/", { last_event_i = "1" }) end, "last_event_id" },
     { "stream:sse", function(stream) stream:sse { hartbeat = 1 } end, "heartbeat" },
     { "stream:sse: limit", function(stream) stream:sse { limit = { event = 1 } } end, "events" },
     { "sse:send", function(stream) stream:sse():send { evnt = "x" } end, "event" },
@@ -219,9 +227,9 @@ describe("an unknown option", function()
   it("of the reference is in this list", function()
     local listed = {}
     for _, case in ipairs(cases) do listed[case[1]:gsub(": limit$", "")] = true end
-    for _, file in ipairs { "app", "fs", "hub", "sse", "stream", "tail", "task", "shared", "store", "init" } do
+    for _, file in ipairs { "app", "fs", "hub", "sse", "stream", "tail", "task", "shared", "store", "init", "jwt", "test", "test_client" } do
       local text = assert(support.read_file("lua/weir/" .. file .. ".lua"))
-      for name in text:gmatch 'check%.options%("([^"]+)"' do
+      for name in text:gmatch 'check[._]options%("([^"]+)"' do
         assert.is_true(listed[name:gsub(": limit$", "")] or false, name .. " of " .. file)
       end
     end

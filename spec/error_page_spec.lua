@@ -103,16 +103,17 @@ describe("an error under --watch", function()
   end)
 
   it("shows the request, its secrets masked", function()
-    local body = page("/raise/x?a=1&b=<", {
+    local body = page("/raise/x?a=1&access_token=t0k3n&b=<", {
       Authorization = "Bearer abc.def", Cookie = "session=s3cr3t", ["Proxy-Authorization"] = "Basic cHc=",
       ["X-Api-Key"] = "k3y", ["X-Color"] = "blue",
     }).body
-    assert.is_truthy(body:find("<code>GET /raise/x?a=1&amp;b=&lt; HTTP/1.1</code>", 1, true), body)
+    assert.is_truthy(body:find(
+      "<code>GET /raise/x?a=1&amp;access_token=(masked)&amp;b=&lt; HTTP/1.1</code>", 1, true), body)
     assert.is_truthy(body:find("<dt>x-color</dt><dd>blue</dd>", 1, true))
     for _, name in ipairs { "authorization", "cookie", "proxy-authorization", "x-api-key" } do
       assert.is_truthy(body:find("<dt>" .. name .. "</dt><dd>(masked)</dd>", 1, true), name)
     end
-    for _, secret in ipairs { "abc.def", "s3cr3t", "cHc", "k3y" } do
+    for _, secret in ipairs { "abc.def", "s3cr3t", "cHc", "k3y", "t0k3n" } do
       assert.is_nil(body:find(secret, 1, true), secret)
     end
   end)

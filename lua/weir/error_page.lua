@@ -78,6 +78,14 @@ local function fields_of(stream)
   return fields
 end
 
+local function query_of(stream)
+  local query = stream.query_string
+  if not query or query == "" then return "" end
+  return "?" .. query:gsub("([^&=]+)=[^&]*", function(name)
+    return is_secret(name:lower()) and name .. "=(masked)" or nil
+  end)
+end
+
 local function frames_of(traceback)
   local frames, folder = {}, core.app_folder() .. "/"
   local _, start = traceback:find("\nstack traceback:", 1, true)
@@ -107,9 +115,7 @@ local function report_of(stream, err, traceback)
     report.place = ("%s:%d"):format(shown, line)
     report.excerpt = text and excerpt_of(text, line)
   end
-  local query = stream.query_string
-  report.request = ("%s %s%s HTTP/%s"):format(stream.method, stream.path,
-    query and query ~= "" and "?" .. query or "", stream.version)
+  report.request = ("%s %s%s HTTP/%s"):format(stream.method, stream.path, query_of(stream), stream.version)
   return report
 end
 

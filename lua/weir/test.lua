@@ -4,6 +4,8 @@
 
 local core = require "weir.core"
 local check = require("weir.check").results
+local check_names = require("weir.check").names
+local check_options = require("weir.check").options
 local clients = require "weir.test_client"
 
 local test = {
@@ -57,6 +59,15 @@ end
 
 local signals = { HUP = 1, INT = 2, QUIT = 3, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 }
 
+-- The arguments are a list; what else the table holds has a name.
+local function check_spawn(name, options)
+  local named = {}
+  for key, value in pairs(options) do
+    if type(key) ~= "number" then named[key] = value end
+  end
+  check_names(name, "option", named, { "env", "cwd", "timeout" }, 3)
+end
+
 local function start_process(options)
   local args = { "/proc/self/exe" }
   for _, value in ipairs(options) do args[#args + 1] = tostring(value) end
@@ -71,6 +82,7 @@ end
 
 -- Runs this program to its end: {code, signal, stdout, stderr}.
 function test.run(options)
+  check_spawn("weir.test.run", options)
   local process = start_process(options)
   local lines, deadline = {}, deadline_of(options.timeout or 15)
   while true do
@@ -105,6 +117,7 @@ end
 -- Starts this program in a process of its own: {"serve", path, ..., env = {}, cwd = "..."}; waits until it listens,
 -- on a free port unless the arguments say where.
 function test.spawn(options)
+  check_spawn("weir.test.spawn", options)
   local args = { env = options.env, cwd = options.cwd }
   local listens = false
   for i, value in ipairs(options) do
@@ -154,6 +167,7 @@ end
 
 -- Gives the app a request {method, path, headers, body} without a connection: the response.
 function test.simulate(app, request)
+  check_options("weir.test.simulate", request, { "method", "path", "headers", "body" })
   local router = compiled(app)
   local response = check(core.simulate(router, app, {
     method = request.method or "GET",

@@ -3,6 +3,7 @@
 
 local core = require "weir.core"
 local check = require("weir.check").results
+local check_options = require("weir.check").options
 local http = require "weir.test_http"
 local cjson = require "cjson"
 
@@ -238,13 +239,14 @@ local server = {}
 client_side.methods = server
 
 function server:connect(options)
+  check_options("server:connect", options, { "rcvbuf" })
   return client_side.connect(self.port, options)
 end
 
 -- One request on a connection of its own. nil, "closed"|"reset"|"timeout", what came, when the response breaks off.
 function server:request(method, path, options)
-  options = options or {}
-  local client, err = self:connect(options)
+  options = check_options("server:request", options, { "headers", "body", "timeout", "rcvbuf" })
+  local client, err = client_side.connect(self.port, options)
   if not client then return nil, err end
   for _, piece in ipairs(http.request(method, path, self.address, options)) do
     if not client:send(piece) then break end -- a server that answers early may not read the rest
@@ -265,10 +267,12 @@ end
 local sse = {}
 sse.__index = sse
 
+local SSE_OPTIONS = { "headers", "body", "method", "last_event_id", "timeout", "rcvbuf" }
+
 -- An event stream that is being read. nil, "status N", the response, when the answer is none.
 function server:sse(path, options)
-  options = options or {}
-  local client, err = self:connect(options)
+  options = check_options("server:sse", options, SSE_OPTIONS)
+  local client, err = client_side.connect(self.port, options)
   if not client then return nil, err end
   local headers = { ["Accept"] = "text/event-stream", ["Last-Event-ID"] = options.last_event_id }
   for name, value in pairs(options.headers or {}) do headers[name] = value end

@@ -506,6 +506,36 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+// ---- the author's first steps, as README.md has them ----
+
+const edit = (path, from, to) => {
+  const text = readFileSync(path, "utf8");
+  assert.ok(text.includes(from), `${path}: ${from}`);
+  writeFileSync(path, text.replace(from, to));
+};
+
+test("from weir new to a changed page, an error that is shown, and its mending", async (t) => {
+  await t.run(["new", "shop"], t.folder);
+  const shop = `${t.folder}/shop`;
+  const server = await t.serve(["--watch", ".", "--workers", "2"], { cwd: shop });
+  const page = await t.page({ expected: /500/ });
+  await page.goto(`${server.url}/`);
+  edit(`${shop}/public/index.html`, "The server's time, as it sends it:", "What time it is:");
+  await page.getByText("What time it is:").waitFor();
+  await page.waitForFunction(() => /^\d\d:\d\d:\d\d$/.test(document.querySelector("#time").textContent));
+
+  edit(`${shop}/app.lua`, "stream.params.name", "stream.prams.name");
+  const greeting = await t.page({ expected: /500|404/ }); // JSON has no icon
+  for (;;) {
+    const answer = await greeting.goto(`${server.url}/hello/Ada`);
+    if (answer.status() === 500) break;
+  }
+  await greeting.getByRole("heading", { name: "did you mean stream.params?" }).waitFor();
+  assert.match(await greeting.textContent("mark"), /stream\.prams\.name/);
+  edit(`${shop}/app.lua`, "stream.prams.name", "stream.params.name");
+  await greeting.getByText('{"hello":"Ada"}').waitFor();
+});
+
 // ---- the error page ----
 
 const broken = [
