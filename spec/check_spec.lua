@@ -227,7 +227,10 @@ describe("an unknown option", function()
   it("of the reference is in this list", function()
     local listed = {}
     for _, case in ipairs(cases) do listed[case[1]:gsub(": limit$", "")] = true end
-    for _, file in ipairs { "app", "fs", "hub", "sse", "stream", "tail", "task", "shared", "store", "init", "jwt", "test", "test_client" } do
+    for _, file in ipairs {
+      "app", "fs", "hub", "sse", "stream", "tail", "task", "shared", "store", "init", "jwt", "test",
+      "test_client",
+    } do
       local text = assert(support.read_file("lua/weir/" .. file .. ".lua"))
       for name in text:gmatch 'check[._]options%("([^"]+)"' do
         assert.is_true(listed[name:gsub(": limit$", "")] or false, name .. " of " .. file)
