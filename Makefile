@@ -133,6 +133,7 @@ FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
         INSTRUMENT="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 
 export PLAYWRIGHT := $(abspath $(BUILD)/node/node_modules/playwright-core)
+export JOSE := $(abspath $(BUILD)/node/node_modules/jose)
 
 test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT) $(RELOAD)
 
@@ -221,7 +222,7 @@ install_missing = @missing=$$(for p in $1; do \
 
 deps: ## install what building and running need
 	$(call install_missing,$(DEPS))
-deps-test: $(BUILD)/node/node_modules/playwright-core
+deps-test: $(BUILD)/node/node_modules/playwright-core $(BUILD)/node/node_modules/jose
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
 deps-lint:
 	$(call install_missing,$(DEPS_LINT))
@@ -232,10 +233,11 @@ deps-bench:
 deps-coverage: deps-test
 	$(call install_missing,gcovr)
 
-$(BUILD)/node/node_modules/playwright-core:
+# Both, whichever is missing: two npm at work in one folder would spoil it.
+$(BUILD)/node/node_modules/playwright-core $(BUILD)/node/node_modules/jose &:
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
-	@echo "installing playwright-core"; mkdir -p $(BUILD)/node
-	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 </dev/null
+	@echo "installing playwright-core and jose"; mkdir -p $(BUILD)/node
+	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 jose@6 </dev/null
 
 -include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(RELOAD_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d
