@@ -129,6 +129,9 @@ describe("a reload", function()
       ["no app"] = { "return 7", "app.lua.-must return its app" },
       ["an error in on_start"] = { app_text("bad", "app:on_start(function() error 'at the start' end)"),
         "app.lua:%d+: at the start" },
+      ["an endless loop at the top"] = { "\nwhile true do end", "app.lua:2:" },
+      ["an endless loop in on_start"] = { app_text("bad", "app:on_start(function() while true do end end)"),
+        "app.lua:%d+:" },
       ["a wrong route"] = { app_text("bad", "app:get('/:a/:a', function() end)"), "app.lua:%d+:" },
     }
     for name, case in pairs(broken) do
