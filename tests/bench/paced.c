@@ -9,8 +9,7 @@
  */
 #include "rig.h"
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,28 +18,17 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void wait_until(uint64_t due) {
     struct timespec at = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
-static int open_connection(int port) {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+/* It waits ten seconds for an answer, and no longer. */
+static void make_patient(int fd) {
     struct timeval patience = {10, 0};
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
-        rig_fail("cannot connect");
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
+    if (fcntl(fd, F_SETFL, 0) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+        rig_fail("cannot set up a connection: %m");
 }
 
 /* Answers are small and come whole: one without its end is read on. */
@@ -76,15 +64,15 @@ int main(int argc, char **argv) {
     size_t count = (size_t)(rate * (uint64_t)rig_number(argv[4], "SECONDS", 1, 1000));
     uint64_t *latencies = calloc(count, sizeof *latencies);
     for (size_t i = 0; i < connections; i++)
-        fds[i] = open_connection(port);
-    uint64_t start = now_ns();
+        make_patient(fds[i] = rig_connect(port));
+    uint64_t start = rig_now();
     for (size_t i = 0; i < count; i++) {
         uint64_t due = start + i * 1000000000u / rate;
         wait_until(due);
         ask(fds[i % connections]);
-        latencies[i] = now_ns() - due;
+        latencies[i] = rig_now() - due;
     }
-    double seconds = (double)(now_ns() - start) / 1e9;
+    double seconds = (double)(rig_now() - start) / 1e9;
     qsort(latencies, count, sizeof *latencies, by_size);
     printf("%.1f %.0f\n", (double)latencies[count * 99 / 100] / 1000, (double)count / seconds);
     free(latencies);

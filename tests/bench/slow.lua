@@ -2,10 +2,12 @@
 local weir = require "weir"
 local app = weir.app()
 
-local large = ("x"):rep(1024 * 1024)
+local piece = ("x"):rep(64 * 1024)
 
 app:get("/", function() return "hello" end)
-app:get("/large", function() return large end)
+app:get("/large", function(stream)
+  for _ = 1, 64 do stream:write(piece) end
+end)
 app:post("/form", function(stream) return tostring(#stream:body()) end)
 app:get("/connections", function() return tostring(weir.stats().connections) end)
 
