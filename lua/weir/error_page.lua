@@ -1,5 +1,6 @@
 -- error_page: what the author sees of an error while `weir serve --watch` runs: the message, the lines of the source
--- around it, the traceback and the request. Without --watch there is no such page, and the answer is plain: 500, or 503 when a limit was reached.
+-- around it, the traceback and the request. Without --watch there is no such page, and the answer is plain: 500, or 503
+-- when a limit was reached.
 --
 -- A browser, which accepts text/html, gets a page; anything else the same as text. All of it may hold what a peer has
 -- sent, so all is escaped; values of fields that hold secrets are masked, since pages end up in screenshots.

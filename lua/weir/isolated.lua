@@ -1,7 +1,7 @@
 -- isolated: pcall, but in a task of its own.
 --
--- What exceeds cpu_time or lua_memory ends its task at once, past every pcall. So whatever of Weir's own must go on after
--- a function of the script, come what may, calls it so.
+-- What exceeds cpu_time or lua_memory ends its task at once, past every pcall. So whatever of Weir's own must go on
+-- after a function of the script, come what may, calls it so.
 
 local core = require "weir.core"
 

@@ -117,8 +117,8 @@ end
 
 -- ---- update ---------------------------------------------------------------------------------------------------------
 
--- What the function makes of a value, both encoded: in a task of its own, so that the others in the queue get their turn
--- even if it runs too long.
+-- What the function makes of a value, and that encoded. Run in a task of its own, so that the others in the queue get
+-- their turn even if it takes too long.
 local function apply(fn, old)
   local value = core.store_call(fn, decode(old))
   return value, value ~= nil and encode("store:update", value, 0) or nil

@@ -8,7 +8,8 @@
 --
 -- Each child waits for its function, isolated in a task below it, and writes the result into the group itself, then
 -- wakes the waiter if it waits. So an error of a function is the waiter's to raise and is not logged twice, and it does
--- not matter whether a child runs at once or later. However the waiter leaves (result, error, its own cancellation), it cancels the children that remain.
+-- not matter whether a child runs at once or later. However the waiter leaves (result, error, its own cancellation), it
+-- cancels the children that remain.
 
 local core = require "weir.core"
 local check = require "weir.check"
