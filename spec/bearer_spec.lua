@@ -168,6 +168,28 @@ describe("a token comes in", function()
   end)
 end)
 
+describe("a token of a key set", function()
+  after_each(support.remove_folders)
+
+  it("comes in by the key that it names", function()
+    local path = support.write_file(support.folder() .. "/keys.json",
+      '{"keys":[{"kty":"oct","kid":"one","alg":"HS256","k":"' .. ("c3Nz"):rep(11) .. '"}]}')
+    local secret = ("s"):rep(33)
+    local function status(kid)
+      local define = function(app)
+        app:use(jwt { jwks = path })
+        app:get("/", function(stream) return tostring(stream.claims.iat <= weir.now()) end)
+      end
+      local token = jwt.sign({ sub = "ann" }, { secret = secret, kid = kid })
+      local response = support.ask(define, "GET", "/", { headers = bearer(token) })
+      return response.status, response.body
+    end
+    assert.same({ 200, "true" }, { status "one" })
+    assert.same({ 401, "401 Unauthorized\n" }, { status "two" })
+    assert.equal(1, #refusals())
+  end)
+end)
+
 describe("a token that is refused", function()
   it("is not there: 401 with a challenge that names no error", function()
     for _, headers in ipairs { {}, { Authorization = "Basic YTpi" }, { Authorization = "Bearertoken" } } do
