@@ -168,6 +168,25 @@ describe("a token comes in", function()
   end)
 end)
 
+describe("a page of another origin", function()
+  it("gets by weir.cors in front of weir.jwt what is not for a token, and sees refusals", function()
+    local function define(app)
+      app:use(weir.cors { origins = { "https://a.example" }, headers = { "authorization" } })
+      app:use(jwt { secret = SECRET })
+      app:get("/", function(stream) return stream.claims.sub end)
+    end
+    local preflight = support.ask(define, "OPTIONS", "/", { headers = {
+      Origin = "https://a.example",
+      ["Access-Control-Request-Method"] = "GET",
+      ["Access-Control-Request-Headers"] = "authorization",
+    } })
+    assert.equal(204, preflight.status)
+    local refused = support.ask(define, "GET", "/", { headers = { Origin = "https://a.example" } })
+    assert.equal(401, refused.status)
+    assert.equal("https://a.example", refused.headers["access-control-allow-origin"])
+  end)
+end)
+
 describe("a token of a key set", function()
   after_each(support.remove_folders)
 
