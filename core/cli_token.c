@@ -157,12 +157,19 @@ static struct str without_newline(struct str s) {
     return s;
 }
 
+static struct key *key_of_secret(const struct alg *alg, struct str secret, struct reason *why) {
+    struct reason advice;
+    if (key_secret_is_short(alg, secret.len, &advice))
+        fprintf(stderr, "weir: %s\n", advice.text);
+    return key_from_secret(alg, secret, why);
+}
+
 static struct key *read_key(const struct token *token, const struct alg *alg, struct reason *why) {
     struct buf bytes = {0};
     if (token->from == FROM_SECRET_ENV) {
         const char *value = getenv(token->name);
         if (value)
-            return key_from_secret(alg, str_of(value), why);
+            return key_of_secret(alg, str_of(value), why);
         reason_set(why, -1, "it is not set");
         return NULL;
     }
@@ -172,9 +179,8 @@ static struct key *read_key(const struct token *token, const struct alg *alg, st
         return NULL;
     }
     struct str text = buf_str(&bytes);
-    struct key *key = token->from == FROM_KEY_FILE
-                          ? key_from_pem(alg, text, why)
-                          : key_from_secret(alg, without_newline(text), why);
+    struct key *key = token->from == FROM_KEY_FILE ? key_from_pem(alg, text, why)
+                                                   : key_of_secret(alg, without_newline(text), why);
     if (bytes.len > 0)
         explicit_bzero(bytes.data, bytes.len);
     buf_fini(&bytes);

@@ -335,7 +335,6 @@ describe("weir.jwt{…}", function()
       options.secret = SECRET
       assert.is_nil(message(options):find(SECRET, 1, true))
     end
-    assert.is_nil(message({ secret = "short" }):find("short", 1, true))
   end)
 end)
 

@@ -103,10 +103,25 @@ describe("weir.jwt", function()
     raises("leeway", verify { secret = SECRET, leeway = -1 })
     raises("claims", verify { secret = SECRET, claims = "admin" })
     raises("unknown option \"secrt\"", verify { secrt = SECRET })
-    local ok, err = pcall(verify { secret = "geheim" })
-    assert.is_false(ok)
-    assert.matches("has 6 bytes, HS256 needs at least 32", err)
-    assert.is_nil(err:find("geheim", 1, true))
+    raises("secret must be a string, and not empty", verify { secret = "" })
+  end)
+
+  it("warns of a secret that can be found by trying, once, and does not show it #workers", function()
+    local folder = support.folder()
+    support.write_file(folder .. "/app.lua", [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:use("/", weir.jwt { secret = "geheim" })
+      app:get("/", function(stream) return stream.claims.sub end)
+      return app
+    ]])
+    local server = test.spawn { "serve", folder, "--workers", 2 }
+    local bearer = "Bearer " .. weir.jwt.sign({ sub = "ann" }, { secret = "geheim" })
+    assert.equal("ann", server:get("/", { headers = { Authorization = bearer } }).body)
+    local log = server:stderr()
+    local _, count = log:gsub("the secret has 6 bytes, HS256 needs at least 32", "")
+    assert.equal(1, count)
+    assert.is_nil(log:find("geheim", 1, true))
   end)
 
   it("raises what cannot be signed", function()
@@ -160,6 +175,8 @@ describe("weir token", function()
   end)
 
   it("ends with 2 and the remedy when it is used wrongly, with 1 when a key is no good", function()
+    local empty = support.folder() .. "/empty"
+    support.write_file(empty, "")
     local cases = {
       { 2, "which key?", {} },
       { 2, "--key-file needs the algorithm", { "--key-file", "x" } },
@@ -176,7 +193,7 @@ describe("weir token", function()
       { 2, "expected one of HS256", { "--secret-env", "A", "--alg", "none" } },
       { 1, "NO_SUCH_VARIABLE: it is not set", { "--secret-env", "NO_SUCH_VARIABLE" } },
       { 1, "/nonexistent: No such file", { "--secret-file", "/nonexistent" } },
-      { 1, "bytes, HS256 needs at least 32", { "--secret-env", "HOME" } },
+      { 1, "the secret is empty", { "--secret-file", empty } },
     }
     for _, case in ipairs(cases) do
       local _, run = token(case[3])

@@ -360,8 +360,10 @@ describe("what every answer says", function()
       app:static("/files", "spec")
     end)
     test.log.start()
-    for path, value in pairs { ["/"] = "nosniff", ["/raise"] = "nosniff", ["/events"] = "nosniff", ["/none"] = "nosniff",
-      ["/files/response_spec.lua"] = "nosniff", ["/own"] = "none" } do
+    for path, value in pairs {
+      ["/"] = "nosniff", ["/raise"] = "nosniff", ["/events"] = "nosniff", ["/none"] = "nosniff",
+      ["/files/response_spec.lua"] = "nosniff", ["/own"] = "none",
+    } do
       local response = server:get(path)
       assert.equal(value, response.headers["x-content-type-options"], path)
       assert.equal("weir", response.headers.server, path)

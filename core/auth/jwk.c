@@ -34,7 +34,7 @@ static void forget(struct buf *bytes) {
 static struct key *from_oct(const json_t *object, const struct alg *alg, struct reason *why) {
     struct buf secret = {0};
     struct key *key = NULL;
-    if (read_bytes(object, "k", &secret, why) == 0)
+    if (read_bytes(object, "k", &secret, why) == 0 && !key_secret_is_short(alg, secret.len, why))
         key = key_from_secret(alg, buf_str(&secret), why);
     forget(&secret);
     return key;

@@ -69,16 +69,24 @@ void key_free(struct key *key) {
 
 /* --- making --- */
 
+bool key_secret_is_short(const struct alg *alg, size_t bytes, struct reason *advice) {
+    size_t least = (size_t)alg->hash_bits / 8;
+    if (alg->family != FAMILY_HMAC || bytes >= least)
+        return false;
+    reason_set(advice, KEY_EBAD,
+               "the secret has %zu bytes, %s needs at least %zu, or it can be found by trying "
+               "(RFC 7518 section 3.2); `openssl rand -base64 %zu` makes one",
+               bytes, alg->name, least, least * 3 / 2);
+    return true;
+}
+
 struct key *key_from_secret(const struct alg *alg, struct str secret, struct reason *why) {
     if (alg->family != FAMILY_HMAC) {
         reason_set(why, KEY_EBAD, "%s needs a key pair, not a secret", alg->name);
         return NULL;
     }
-    if (secret.len < (size_t)alg->hash_bits / 8) {
-        reason_set(why, KEY_EBAD,
-                   "the secret has %zu bytes, %s needs at least %d (RFC 7518 section 3.2); "
-                   "`openssl rand -base64 %d` makes one",
-                   secret.len, alg->name, alg->hash_bits / 8, alg->hash_bits * 3 / 16);
+    if (secret.len == 0) {
+        reason_set(why, KEY_EBAD, "the secret is empty");
         return NULL;
     }
     struct key *key = mem_zalloc(sizeof *key);

@@ -16,8 +16,12 @@ struct key;
 
 /* --- making: NULL when it cannot be used, with the reason; nothing is borrowed afterwards --- */
 
-/* Of at least as many bytes as the algorithm's hash has (RFC 7518 section 3.2). */
+/* Of one byte or more; see key_secret_is_short. */
 struct key *key_from_secret(const struct alg *alg, struct str secret, struct reason *why);
+/* Whether it has fewer bytes than the algorithm's hash, as RFC 7518 section 3.2 forbids: such a
+ * secret can be found by trying. `advice` says so. People's secrets are let through with that as a
+ * warning, since they chose them; those of key sets, which programs make, are not. */
+bool key_secret_is_short(const struct alg *alg, size_t bytes, struct reason *advice);
 /* The first of the text's PEM blocks: a public key ("PUBLIC KEY"), a certificate, whose key counts
  * and nothing else of it, or a private key that is not encrypted, which can sign as well. */
 struct key *key_from_pem(const struct alg *alg, struct str pem, struct reason *why);

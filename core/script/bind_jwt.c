@@ -13,12 +13,14 @@
 #include "auth/jwt.h"
 #include "auth/key_file.h"
 #include "auth/strict_json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/file.h"
 #include "script/generation.h"
 #include "script/state.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define POLICY "weir.jwt.policy"
@@ -63,6 +65,19 @@ static struct key *key_of_text(lua_State *L, const struct alg *alg, struct str t
     return key;
 }
 
+/* Once in a process, for a table of options may be made anew for each request. */
+static void warn_if_short(const struct alg *alg, struct str secret) {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    struct reason advice;
+    if (key_secret_is_short(alg, secret.len, &advice) && !atomic_flag_test_and_set(&told))
+        log_warn("weir.jwt: %s", advice.text);
+}
+
+static struct key *key_of_secret(const struct alg *alg, struct str secret, struct reason *why) {
+    warn_if_short(alg, secret);
+    return key_from_secret(alg, secret, why);
+}
+
 /* stack: kind ("secret", "key"), text, alg. NULL with the reason. */
 static struct key *check_key(lua_State *L, struct reason *why) {
     struct str kind = state_check_str(L, 1), text = state_check_str(L, 2);
@@ -71,7 +86,7 @@ static struct key *check_key(lua_State *L, struct reason *why) {
         reason_set(why, KEY_EBAD, "alg must be one of %s", alg_names());
         return NULL;
     }
-    return str_eq(kind, STR("secret")) ? key_from_secret(alg, text, why)
+    return str_eq(kind, STR("secret")) ? key_of_secret(alg, text, why)
                                        : key_of_text(L, alg, text, why);
 }
 

@@ -40,7 +40,7 @@ local function origins_of(value)
     if origin == "*" then return true end
     if type(origin) ~= "string" or not (origin == "null" or origin:find "^%l[%l%d+.-]*://[^/%s%u?#]+$") then
       check.bad("weir.cors", "an origin", origin,
-        'as browsers send it, in lower case: scheme, host and port, "https://a.example:8443", without a slash at its end', 4)
+        'as browsers send it, lower case: scheme, host and port, "https://a.example:8443", without a slash behind', 4)
     end
     set[origin] = true
   end

@@ -1,5 +1,5 @@
 -- 20,000 connections are opened and dropped at every stage of a request, in waves, since clients and server have only
--- so many descriptors; nothing of them stays: no connection, stream or task, no descriptor, and no memory that grows with
+-- so many descriptors; nothing of them stays: no connection, stream, task or descriptor, and no memory that grows with
 -- them. CONNECTIONS=20000 says how many.
 
 local weir = require "weir"

@@ -173,10 +173,12 @@ static void short_secrets(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         const struct alg *alg = alg_find(str_of(rows[i].alg));
-        for (size_t n = 0; n < rows[i].least; n++)
-            assert_null(key_from_secret(alg, (struct str){SECRET, n}, &why));
+        assert_null(key_from_secret(alg, (struct str){SECRET, 0}, &why));
+        for (size_t n = 1; n < rows[i].least; n++)
+            assert_true(key_secret_is_short(alg, n, &why));
         assert_non_null(strstr(why.text, "RFC 7518 section 3.2"));
         assert_non_null(strstr(why.text, "openssl rand -base64"));
+        assert_false(key_secret_is_short(alg, rows[i].least, &why));
         struct str least = exact((struct str){SECRET, rows[i].least});
         struct key *key = key_from_secret(alg, least, &why);
         assert_non_null(key);

@@ -39,7 +39,7 @@ function weir.limit(options) end
 ---@class weir.LimitOptions
 ---@field rate number requests a second, fractions allowed
 ---@field burst? number how many at once (as many as come in a second, at least 1)
----@field key? fun(stream: weir.Stream): string|number|nil who is counted together; nil: not limited (the client's address)
+---@field key? fun(stream: weir.Stream): string|number|nil who is counted together (one address); nil: not limited
 
 ---Middleware that lets pages of the named origins read what the app answers.
 ---@param options weir.CorsOptions
