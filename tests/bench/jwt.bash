@@ -32,7 +32,7 @@ measure() {
   least) taskset -c "$server_cpu" "$tools/least_jwt" "$alg" "$made.public" "$made.token" "$count" ;;
   weir)
     JWT_ALG=$alg JWT_COUNT=$count JWT_KEY=$made.public JWT_TOKEN=$made.token \
-      taskset -c "$server_cpu" "$weir" check "$here/jwt.lua" | head -n 1
+      taskset -c "$server_cpu" "$weir" check "$here/jwt.lua" | sed -n 1p
     ;;
   esac 2>"$scratch/stderr"
 }
