@@ -25,6 +25,8 @@
 #define ACCEPTS_PER_TURN 64 /* others on this loop get their turn too */
 #define STARVED_RETRY_MS 100
 #define BACKLOG 4096
+/* Bytes of a slow peer that the kernel keeps unsent; by itself it takes up to 4 MiB for each. */
+#define UNSENT_MAX (128 * 1024)
 
 static int resolve(const char *host, uint16_t port, struct addrinfo **out) {
     char service[8];
@@ -58,7 +60,9 @@ static int open_socket(const struct addrinfo *ai, bool share) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (ai->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    int unsent = UNSENT_MAX; /* accepted sockets inherit this and the next */
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int rc = -errno;
         close(fd);
