@@ -44,11 +44,12 @@ end
 
 -- Each ends well, whatever its generations were doing, and has nothing to complain of.
 local function stop_servers()
-  for _, server in ipairs(servers) do
+  local running = servers
+  servers = {}
+  for _, server in ipairs(running) do
     assert.equal(0, (server:stop()), server:stderr())
     assert.is_nil(server:stderr():find("Sanitizer", 1, true), server:stderr())
   end
-  servers = {}
 end
 
 local function write(path, ...)
@@ -135,7 +136,9 @@ describe("a reload", function()
       ["a wrong route"] = { app_text("bad", "app:get('/:a/:a', function() end)"), "app.lua:%d+:" },
     }
     for name, case in pairs(broken) do
-      it("by " .. name .. " leaves the good one, and says where #workers", function()
+      -- TSan holds back the signals that end a loop, so that is not tried under it.
+      local tag = name:find "loop" and "" or " #workers"
+      it("by " .. name .. " leaves the good one, and says where" .. tag, function()
         local path = support.app_file(app_text "one")
         local server = spawn(path)
         support.write_file(path, case[1])
