@@ -235,6 +235,20 @@ describe("the guard", function()
     assert.equal("done", server:get("/work").body)
   end)
 
+  it("counts each stretch by itself, however short the wait between them", function()
+    local server = serve [[
+      app:get("/long", function()
+        for _ = 1, 20 do
+          local begun = os.clock()
+          while os.clock() - begun < 0.04 do end
+          weir.sleep(0)
+        end
+        return "done"
+      end)
+    ]]
+    assert.equal("done", server:get("/long", { timeout = 20 }).body)
+  end)
+
   it("leaves garbage to the collector", function()
     local server = serve(long .. [[
       local sink

@@ -385,7 +385,8 @@ int stream_respond(struct stream *stream, const char *type, const void *bytes, s
     int rc = stream_start(stream, (int64_t)(n + end.len));
     if (rc == 0) {
         stream_write(stream, bytes, n);
-        stream_write(stream, end.data, end.len);
+        if (end.len > 0)
+            stream_write(stream, end.data, end.len);
         stream_finish(stream);
     }
     buf_fini(&end);

@@ -305,22 +305,25 @@ static uint64_t look(struct guard *guard) {
     uint64_t stretch = atomic_load_explicit(&guard->stretch, memory_order_acquire);
     uint64_t number = stretch / GUARD_ONE, last = guard->seen;
     uint64_t now = clock_cpu_ns(guard->clock);
+    bool ran = guard->ran;
     guard->seen = number;
-    if (!(stretch & GUARD_RUNS)) {
+    guard->ran = stretch & GUARD_RUNS;
+    if (!guard->ran) {
         guard->begun = now; /* or later, for the next one */
         return number == last ? IDLE_NS : PACE_NS;
     }
     if (number != last) {
         guard->told_since = 0;
-        if (number != last + 1)
-            guard->begun = now; /* others ran in between */
+        if (ran || number != last + 1)
+            guard->begun = now; /* nobody has seen it begin, PACE_NS ago at most */
     }
     uint64_t limit = atomic_load(&guard->limit), used = now - guard->begun;
     if (limit == 0)
         return PACE_NS;
-    if (used < limit)
+    if (used >= limit)
+        stop(guard, stretch, used);
+    else if (limit - used < PACE_NS)
         return limit - used < LEAST_NS ? LEAST_NS : limit - used;
-    stop(guard, stretch, used);
     return PACE_NS;
 }
 

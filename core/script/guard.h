@@ -29,7 +29,8 @@ struct guard {
     /* the watchdog's, under its lock: */
     struct list link;
     clockid_t clock;     /* the thread's CPU time */
-    uint64_t seen;       /* the newest stretch it has seen, and */
+    uint64_t seen;       /* the newest stretch it has seen, */
+    bool ran;            /* running then, and */
     uint64_t begun;      /* where `clock` was then */
     uint64_t told_since; /* it has said that this stretch is in a C function; 0: it has not */
 };
