@@ -157,11 +157,12 @@ static void on_rest(struct timer *timer) {
     app->reload = false;
 }
 
+/* Of a folder that stays one, and is another, only files that are served have changed. */
 static void changed(struct app *app, struct file *file) {
-    bool tree;
-    file->version = version_of(file->path, &tree);
+    bool was_tree = file->tree;
+    file->version = version_of(file->path, &file->tree);
     log_debug("watch: %s has changed", file->path);
-    app->reload = app->reload || !file->tree;
+    app->reload = app->reload || !was_tree || !file->tree;
     loop_timer(&app->watcher->loop, &app->rest, WATCHER_DEBOUNCE_MS);
 }
 
@@ -379,6 +380,7 @@ const struct reload_events *watcher_events(struct watcher *watcher) {
 
 void watcher_start(struct watcher *watcher, struct crew *crew) {
     watcher->crew = crew;
+    arrange(watcher); /* before anybody is told that it serves: no change from then on is missed */
     loop_timer(&watcher->loop, &watcher->look, LOOK_MS);
     if (pthread_create(&watcher->thread, NULL, run, watcher) != 0) {
         log_error("cannot start a thread that watches files");
