@@ -118,6 +118,17 @@ describe("an error under --watch", function()
     end
   end)
 
+  it("masks a secret whose name is encoded, and those in URLs that fields hold", function()
+    local body = page("/raise/x?acces%73_%74oken=t0k3n&%=1&a%20b=2", {
+      Referer = "http://a.example/p?x=1&access_token=r3f#f", ["X-Original-URI"] = "/p?acces%73_%74oken=0r1g",
+    }).body
+    assert.is_truthy(body:find("?acces%73_%74oken=(masked)&amp;%=1&amp;a%20b=2 HTTP", 1, true), body)
+    assert.is_truthy(body:find("http://a.example/p?x=1&amp;access_token=(masked)", 1, true), body)
+    for _, secret in ipairs { "t0k3n", "r3f", "0r1g" } do
+      assert.is_nil(body:find(secret, 1, true), secret)
+    end
+  end)
+
   it("that is no string is shown as well as it can be", function()
     local answer = page "/table"
     assert.equal(500, answer.status)

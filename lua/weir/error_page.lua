@@ -70,10 +70,19 @@ local function is_secret(name)
   return false
 end
 
+-- Names are compared as they will be understood, decoded.
+local function mask_query(query)
+  return (query:gsub("([^?&=]+)=[^&]*", function(name)
+    local decoded = name:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+    return is_secret(decoded:lower()) and name .. "=(masked)" or nil
+  end))
+end
+
+-- Referer is a URL, and so are fields in which proxies say what they were asked for.
 local function fields_of(stream)
   local fields = {}
   for name, value in pairs(stream.headers) do
-    fields[#fields + 1] = { name = name, value = is_secret(name) and "(masked)" or value }
+    fields[#fields + 1] = { name = name, value = is_secret(name) and "(masked)" or value:gsub("%?.*", mask_query) }
   end
   table.sort(fields, function(one, other) return one.name < other.name end)
   return fields
@@ -81,10 +90,7 @@ end
 
 local function query_of(stream)
   local query = stream.query_string
-  if not query or query == "" then return "" end
-  return "?" .. query:gsub("([^&=]+)=[^&]*", function(name)
-    return is_secret(name:lower()) and name .. "=(masked)" or nil
-  end)
+  return query and query ~= "" and "?" .. mask_query(query) or ""
 end
 
 local function frames_of(traceback)
