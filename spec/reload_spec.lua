@@ -153,6 +153,20 @@ describe("a reload", function()
       end)
     end
 
+    it("by a pipe in place of the file leaves the good one, and one after it comes #workers", function()
+      local path = support.app_file(app_text "one")
+      local server = spawn(path)
+      os.execute("rm " .. path .. "; mkfifo " .. path)
+      server:signal "HUP"
+      await_failures(server, 1)
+      assert.matches("generation 1 goes on: .-app.lua: it is no regular file", server:stderr())
+      assert_answers(server, "one")
+      os.execute("rm " .. path)
+      write(path, "two")
+      server:signal "HUP"
+      await_answer(server, "two")
+    end)
+
     it("by an on_start that never returns leaves the good one, and one after it comes #workers", function()
       local path = support.app_file(app_text "one")
       local server = spawn(path)

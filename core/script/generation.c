@@ -18,6 +18,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define EXPEL_TURN 64 /* streams ended in one turn */
 
@@ -212,11 +213,20 @@ static int add_traceback(lua_State *L) {
     return 1;
 }
 
+/* A pipe would keep its reader, and with it the worker, for as long as nobody writes. */
+static int load_file(lua_State *L, const char *file) {
+    struct stat st;
+    if (stat(file, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return luaL_loadfile(L, file); /* which says what else is wrong */
+    lua_pushfstring(L, "cannot read %s: it is no regular file", file);
+    return LUA_ERRFILE;
+}
+
 static int run_file(struct generation *gen, const char *file) {
     lua_State *L = gen->state.L;
     lua_pushcfunction(L, add_traceback);
     gen->loading = true;
-    int rc = luaL_loadfile(L, file);
+    int rc = load_file(L, file);
     if (rc == 0)
         rc = lua_pcall(L, 0, 1, 1);
     gen->loading = false;
