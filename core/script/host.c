@@ -53,9 +53,19 @@ static struct mount *find(struct host *host, struct str name) {
 
 static void adopt(struct mount *mount);
 
+/* Of pages that are the server's own; the title follows. */
+#define PAGE_BEGIN                                                                                 \
+    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"                              \
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"                   \
+    "<link rel=\"icon\" href=\"data:,\">\n"                                                        \
+    "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"              \
+    "max-width:34rem;margin:4rem auto;padding:0 1rem}h1{line-height:1.2}li{margin:.4rem "          \
+    "0}</style>\n"
+
 static void refuse(struct mount *mount, struct stream *stream) {
-    static const char page[] = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                               "<title>503</title>\n<h1>This app could not be started</h1>\n";
+    static const char page[] = PAGE_BEGIN
+        "<title>Not started · Weir</title>\n<h1>This app could not be started</h1>\n"
+        "<p>The reason is in the log, and below. Mend it, and the app comes up here.</p>\n";
     struct host *host = mount->owner;
     if (host->pages == NULL) {
         stream_fail(stream, 503, "this app could not be started; the log says why");
@@ -75,13 +85,7 @@ static void serve(struct mount *mount, struct stream *stream, size_t skip) {
 
 static void answer_index(struct host *host, struct stream *stream) {
     struct buf page = {0};
-    buf_add(&page,
-            STR("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Apps · "
-                "Weir</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-                "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"
-                "max-width:34rem;margin:4rem auto;padding:0 1rem}li{margin:.4rem 0}</style>\n"
-                "<h1>Apps</h1>\n<ul>\n"));
+    buf_add(&page, STR(PAGE_BEGIN "<title>Apps · Weir</title>\n<h1>Apps</h1>\n<ul>\n"));
     for (int i = 0; i < host->napps; i++) {
         const char *name = host->apps[i].prefix + 1;
         buf_printf(&page, "<li><a href=\"%s/\">%s</a></li>\n", name, name);

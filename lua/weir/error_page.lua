@@ -173,6 +173,8 @@ mark { display: block; width: max-content; min-width: 100%; padding: 0 1rem; bac
   box-shadow: inset 3px 0 var(--error); }
 mark .number { color: var(--error); font-weight: 600; }
 .library { color: var(--dim); }
+.why { margin-top: 2.5rem; }
+.why code { white-space: nowrap; }
 dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: 0 1.5rem; margin: .5rem 0 0; }
 dt { color: var(--dim); overflow-wrap: anywhere; }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -217,7 +219,8 @@ local function html_of(report)
   if report.excerpt then add(excerpt_html(report.excerpt), "\n") end
   add("<h2>Traceback</h2>\n", frames_html(report.frames), "\n")
   add("<h2>Request</h2>\n<code>", escape(report.request), "</code>\n", fields_html(report.fields), "\n")
-  add "<h2>This page</h2>\n<p>is shown since the server runs with --watch; without it the answer is a plain line.</p>\n"
+  add "<p class=\"why\">Errors are shown since the server runs with <code>--watch</code>; "
+  add "without it the answer is a plain line.</p>\n"
   add "</main>\n</body>\n</html>\n"
   return table.concat(out)
 end

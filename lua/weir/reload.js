@@ -11,7 +11,7 @@
     box = document.createElement('pre')
     box.id = 'weir-reload'
     box.setAttribute('role', 'alert')
-    box.textContent = error.join('\n')
+    box.textContent = `The newest version does not start:\n${error.join('\n')}`
     Object.assign(box.style, {
       position: 'fixed', inset: 'auto 0 0 0', zIndex: 2147483647, margin: 0, padding: '1rem', maxHeight: '60vh',
       overflow: 'auto', whiteSpace: 'pre-wrap', font: '14px/1.5 ui-monospace, monospace', textAlign: 'left',
