@@ -20,7 +20,7 @@ struct trial {
     struct loop loop;
     struct scheduler scheduler;
     struct host *host;
-    char *error; /* the first of those that started */
+    char *error; /* the first; host_error has all */
 };
 
 static void on_closed(void *arg) {
@@ -36,7 +36,7 @@ static void close_trial(struct trial *trial) {
     free(trial->error);
 }
 
-/* How many of the apps do not load; each is told. */
+/* How many of the apps do not load or start; each is told. */
 static int tell_broken(struct trial *trial) {
     int broken = 0;
     for (int i = 0; i < trial->sources.count; i++)
@@ -100,16 +100,21 @@ static void on_started(struct host *host, char *error, void *arg) {
     loop_stop(&trial->loop);
 }
 
-/* How much is wrong with the apps; all is told. */
+static bool has_loaded(const struct trial *trial) {
+    for (int i = 0; i < trial->sources.count; i++)
+        if (host_error(trial->host, i) == NULL)
+            return true;
+    return false;
+}
+
+/* How much is wrong with the apps; all is told, what may be the cause of an error before it. */
 static int try_apps(struct trial *trial) {
-    int broken = tell_broken(trial);
-    if (broken < trial->sources.count) {
+    if (has_loaded(trial)) {
         host_start(trial->host, true, on_started, trial);
         loop_run(&trial->loop);
-        if (broken == 0)
-            broken = tell_broken(trial);
     }
-    return broken + tell_mistakes();
+    int wrong = tell_mistakes();
+    return wrong + tell_broken(trial);
 }
 
 /* The file that was given, or all that is below a folder. */

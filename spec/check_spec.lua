@@ -65,6 +65,25 @@ return app]])
     assert.equal(9, #lines, table.concat(lines, "\n"))
   end)
 
+  it("tells a mistake before an error that it may be the cause of", function()
+    local path = support.app_file(begin .. 'app:use(weir.jwt { secrt = ("s"):rep(32) })\nreturn app')
+    local code, lines = check(path, path_with(nil))
+    assert.equal(1, code)
+    assert.matches("did you mean secret?", lines[1], 1, true)
+    assert_told(lines, path, 3, "there is no key")
+  end)
+
+  it("tells why an app does not start though another does not load", function()
+    local folder = support.folder()
+    for name, text in pairs { broken = "retrun", late = begin .. 'app:on_start(function() error "no" end)\nreturn app' } do
+      assert(os.execute("mkdir " .. folder .. "/" .. name) == 0)
+      support.write_file(folder .. "/" .. name .. "/app.lua", text)
+    end
+    local _, lines = check(folder, path_with(nil))
+    assert_told(lines, folder .. "/broken/app.lua", 1, "expected near")
+    assert_told(lines, folder .. "/late/app.lua", 3, "no")
+  end)
+
   it("tells a mistake in a loop once", function()
     local path = support.app_file(begin .. "for _ = 1, 3 do weir.limits { hub_memori = 1 } end\nreturn app")
     local code, lines = check(path, path_with(nil))
