@@ -170,7 +170,7 @@ static struct key *read_key(const struct token *token, const struct alg *alg, st
         const char *value = getenv(token->name);
         if (value)
             return key_of_secret(alg, str_of(value), why);
-        reason_set(why, -1, "it is not set");
+        reason_set(why, -1, "there is no environment variable of that name");
         return NULL;
     }
     int rc = file_read_all(token->name, KEY_BYTES_MAX, &bytes);

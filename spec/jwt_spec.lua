@@ -191,7 +191,7 @@ describe("weir token", function()
       { 2, "unknown argument --sup", { "--sup", "x" } },
       { 2, "give one of", { "--secret-env", "A", "--key-file", "B" } },
       { 2, "expected one of HS256", { "--secret-env", "A", "--alg", "none" } },
-      { 1, "NO_SUCH_VARIABLE: it is not set", { "--secret-env", "NO_SUCH_VARIABLE" } },
+      { 1, "NO_SUCH_VARIABLE: there is no environment variable of that name", { "--secret-env", "NO_SUCH_VARIABLE" } },
       { 1, "/nonexistent: No such file", { "--secret-file", "/nonexistent" } },
       { 1, "the secret is empty", { "--secret-file", empty } },
     }
