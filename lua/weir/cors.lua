@@ -7,10 +7,7 @@
 -- answers to errors have it too, since a page could not read them otherwise. Answers that depend on the origin say so
 -- with Vary, whether or not the request named one. A preflight is answered here and goes no further.
 
-local core = require "weir.core"
 local check = require "weir.check"
-
-local lasting = core.stream_methods._lasting
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" }
 local HEADERS = { "Authorization", "Content-Type", "Last-Event-ID" }
@@ -71,9 +68,9 @@ local function settings_of(options)
 end
 
 local function answer_preflight(stream, settings)
-  lasting(stream, "Access-Control-Allow-Methods", settings.methods)
-  if settings.headers ~= "" then lasting(stream, "Access-Control-Allow-Headers", settings.headers) end
-  lasting(stream, "Access-Control-Max-Age", settings.max_age)
+  stream:_lasting("Access-Control-Allow-Methods", settings.methods)
+  if settings.headers ~= "" then stream:_lasting("Access-Control-Allow-Headers", settings.headers) end
+  stream:_lasting("Access-Control-Max-Age", settings.max_age)
   stream:status(204)
   stream:finish()
 end
@@ -85,14 +82,14 @@ return function(options)
 
   return function(stream, next)
     local origin = stream.headers.origin
-    if not any then lasting(stream, "Vary", "Origin") end
+    if not any then stream:_lasting("Vary", "Origin") end
     if not origin or not (any or settings.origins[origin]) then return next() end
-    lasting(stream, "Access-Control-Allow-Origin", any and "*" or origin)
-    if settings.credentials then lasting(stream, "Access-Control-Allow-Credentials", "true") end
+    stream:_lasting("Access-Control-Allow-Origin", any and "*" or origin)
+    if settings.credentials then stream:_lasting("Access-Control-Allow-Credentials", "true") end
     if stream.method == "OPTIONS" and stream.headers["access-control-request-method"] then
       return answer_preflight(stream, settings)
     end
-    if settings.expose ~= "" then lasting(stream, "Access-Control-Expose-Headers", settings.expose) end
+    if settings.expose ~= "" then stream:_lasting("Access-Control-Expose-Headers", settings.expose) end
     return next()
   end
 end
