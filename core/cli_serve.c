@@ -2,9 +2,8 @@
  *
  * The main thread reads the options, binds, starts the crew of workers, and then waits for signals:
  * SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads all apps; SIGUSR1 shows what
- * is alive. Addresses are
- * probed without SO_REUSEPORT first, or two servers would share a port without a word. The store is
- * opened before the crew and closed, by cli.c, after it. */
+ * is alive. Addresses are probed without SO_REUSEPORT first, or two servers would share a port
+ * without a word. The store is opened before the crew and closed, by cli.c, after it. */
 #include "cli.h"
 
 #include "base/log.h"

@@ -21,7 +21,8 @@ struct reload_events {
     void (*looked)(void *arg, int app, const char *path);
     /* From the first worker's thread: a newer generation is about to be loaded; */
     void (*began)(void *arg, int app);
-    /* it has taken over, or has failed: why, "file:line: reason" and a traceback. */
+    /* it has taken over, or has failed: why, "file:line: reason" and a traceback. Of one that has
+     * failed at the server's start from the main thread. */
     void (*ended)(void *arg, int app, const char *error);
 };
 
