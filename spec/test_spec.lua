@@ -49,6 +49,16 @@ describe("weir.test", function()
     assert.is_truthy(tostring(err):find("app.lua:3:", 1, true), tostring(err))
   end)
 
+  it("says what came instead of JSON, at the line that wanted it", function()
+    local response = support.serve(define):put("/echo", { body = "x" })
+    local ok, err = pcall(function()
+      local value = response.json()
+      return value
+    end)
+    assert.is_false(ok)
+    assert.matches("test_spec%.lua:%d+: the answer is not JSON but 200, text/plain; charset=utf%-8, \"put x\": ", err)
+  end)
+
   it("sends every method and both kinds of body", function()
     local server = support.serve(define)
     assert.same({ method = "POST", body = "abc" }, server:post("/echo", { body = "abc" }).json())

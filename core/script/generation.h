@@ -39,7 +39,7 @@ struct generation {
     uint64_t limits_set;        /* a bit for each row of limit_rows that the app has set */
     char *folder;               /* absolute; relative paths start here */
     unsigned number;            /* of the app's generations; 1 is the first */
-    struct list link;           /* of the host's that serve no more */
+    struct list link;           /* of the mount's that answer no more */
     struct reload *reload;      /* asks for a newer one; NULL: there is none to ask */
     struct trust trust;         /* weir.trust_proxies */
     struct app *app;            /* the one that the app file returned; NULL until loaded */

@@ -4,6 +4,7 @@
 local core = require "weir.core"
 local check = require("weir.check").results
 local check_options = require("weir.check").options
+local show = require("weir.check").show
 local http = require "weir.test_http"
 local cjson = require "cjson"
 
@@ -190,7 +191,12 @@ end
 
 -- What becomes the `json` of a response.
 local function decode_json(response)
-  return function() return cjson.decode(response.body) end
+  return function()
+    local ok, value = pcall(cjson.decode, response.body)
+    if ok then return value end
+    error(("the answer is not JSON but %d, %s, %s: %s"):format(response.status,
+      response.headers["content-type"] or "of no type", show(response.body), value), 2)
+  end
 end
 client_side.decode_json = decode_json
 
