@@ -75,7 +75,8 @@ return app]])
 
   it("tells why an app does not start though another does not load", function()
     local folder = support.folder()
-    for name, text in pairs { broken = "retrun", late = begin .. 'app:on_start(function() error "no" end)\nreturn app' } do
+    local late = begin .. 'app:on_start(function() error "no" end)\nreturn app'
+    for name, text in pairs { broken = "retrun", late = late } do
       assert(os.execute("mkdir " .. folder .. "/" .. name) == 0)
       support.write_file(folder .. "/" .. name .. "/app.lua", text)
     end
