@@ -14,10 +14,10 @@ serve() {
   serve_weir "$here/slow.lua" --access-log "$scratch/access.log"
 }
 
-# attack MODE: opens the slow connections and waits until they are there. It has what is left of the
-# clients' CPU, so that it is the server and not the others that it could hold up.
+# attack MODE: opens the slow connections, 200 a second, and waits until they are there: more at once
+# would be a flood, whose cost is that of so many requests. It has what is left of the clients' CPU, so that it is the server and not the others that it could hold up.
 attack() {
-  local options=(-c "$slow_connections" -r "$slow_connections" -l 60 -i 1 -p 10)
+  local options=(-c "$slow_connections" -r 200 -l 60 -i 1 -p 10)
   case $1 in
   headers) options+=(-H -u "http://127.0.0.1:$port/") ;;
   body) options+=(-B -s 100000 -u "http://127.0.0.1:$port/form") ;;
