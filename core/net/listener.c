@@ -25,8 +25,9 @@
 #define ACCEPTS_PER_TURN 64 /* others on this loop get their turn too */
 #define STARVED_RETRY_MS 100
 #define BACKLOG 4096
-/* Bytes of a slow peer that the kernel keeps unsent; by itself it takes up to 4 MiB for each. */
-#define UNSENT_MAX (128 * 1024)
+/* Bytes that the kernel keeps unsent for a slow peer; by itself it takes up to 4 MiB for each, and
+ * a thousand of them hold up the others while it does. */
+#define UNSENT_MAX (32 * 1024)
 
 static int resolve(const char *host, uint16_t port, struct addrinfo **out) {
     char service[8];
