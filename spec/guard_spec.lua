@@ -446,6 +446,28 @@ describe("the guard of a server #workers", function()
     assert.equal(0, (server:stop()))
   end)
 
+  it("ends a compiled loop while a C function goes on in another worker", function()
+    local server = spawn(app_file(ticking .. [[
+      app:get("/pattern", function() return tostring((("a"):rep(450)):find(".-.-.-b")) end)
+    ]]), "--workers", 2)
+    local clients = {}
+    test.eventually(function() -- one of each worker
+      local client = server:connect()
+      client:send "GET /me HTTP/1.1\r\nHost: a\r\n\r\n"
+      local id = client:receive_response().body
+      if clients[1] and clients[1].id == id then return client:close() end
+      clients[#clients + 1] = { id = id, client = client }
+      return #clients == 2
+    end, 20)
+    clients[1].client:send "GET /pattern HTTP/1.1\r\nHost: a\r\n\r\n"
+    logged(server, "GET /pattern: [^\n]* cannot be stopped")
+    clients[2].client:send "GET /run/time HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert.equal(503, clients[2].client:receive_response({ timeout = 60 }).status)
+    assert.is_nil(server:stderr():find("that C function has returned", 1, true))
+    assert.equal(503, clients[1].client:receive_response({ timeout = 60 }).status)
+    assert.equal(0, (server:stop()))
+  end)
+
   it("replaces a state that keeps too much by a new generation", function()
     local path = app_file(long .. [[
       local kept = {}

@@ -15,14 +15,20 @@
  * Compiled loops look at no hook, but those compiled while LuaJIT's profiler is on look at its
  * flag. It has one owner in a process: a *sentinel* state that runs no code. All others have once
  * called luaJIT_profile_start with "l", which fails, but from then on their traces look at the
- * flag. The watchdog lends the profiler to the state that is over its time (without "l", which
- * would free the machine code that runs) and signals the worker every PACE_NS: the handler, in that
- * thread, sets hook and flag. A loop that leaves its trace there meets the hook. After the stretch
- * the worker gives the profiler back. Only one state has it at a time; a second runaway loop of
- * compiled code waits for the first.
+ * flag. The watchdog signals a worker that is over its time every PACE_NS. The handler, in that
+ * thread, sets the hook and notes whether the signal came in compiled code (script/text_ranges); if
+ * so, the watchdog lends the profiler to that state (without "l", which would free the machine code
+ * that runs), and from then on the handler sets the flag, too. A loop that leaves its trace there
+ * meets the hook. After the stretch the worker gives the profiler back, not earlier: that drops the
+ * state's machine code. Only one state has it at a time; a second runaway loop of compiled code
+ * waits for the first.
  *
  * A C function (string.rep, a pattern) ends when it ends. The watchdog says so in the log, and
- * whose it is.
+ * whose it is. It is not lent the profiler, which others may need meanwhile. Two cases are left to
+ * chance, as compiled code calls some C by itself, such as a search for a plain string: a loop that
+ * is nearly always in there is lent the profiler when a signal happens to meet it outside, and one
+ * that got it and then is in there for long keeps it for so long. A call that leaves compiled code
+ * meets the hook first.
  *
  * Memory: the allocator asks from three quarters of the limit on, and then each step of the
  * collector is a whole collection, so that garbage is not what fills it. Above the limit the hook
@@ -31,7 +37,8 @@
  * see state_lend. Outside of a stretch nothing is refused.
  *
  * The lock `watch.lock` is held by the watchdog while it looks and by a worker while it settles, so
- * that a stretch which is OVER stays where it is meanwhile. */
+ * that a stretch which is OVER stays where it is meanwhile. The handler takes no lock: it reads
+ * `text` of a stretch that is OVER, and the watchdog writes that before it makes it so. */
 #include "script/guard.h"
 
 #include "base/clock.h"
@@ -49,7 +56,7 @@
 #define PACE_NS 20000000       /* between two looks, */
 #define IDLE_NS 100000000      /* when nothing ran since the last one, */
 #define LEAST_NS 1000000       /* and at least */
-#define PATIENCE_NS 100000000  /* before what does not end is taken for a C function */
+#define PATIENCE_NS 100000000  /* outside of compiled code, then it is taken for a C function */
 #define OVERDRAW (1024 * 1024) /* above the limit, for what cannot be ended just there */
 #define TIGHT_PAUSE 120
 #define TRACEBACK_BYTES 8192
@@ -178,20 +185,21 @@ static void return_profiler(struct guard *guard) {
 
 /* --- in the worker's thread --- */
 
-static void on_signal(int signo) {
-    (void)signo;
+static void on_signal(int signo, siginfo_t *info, void *context) {
+    (void)signo, (void)info;
     struct guard *guard = own;
     int saved = errno;
     if (guard && atomic_load(&guard->stretch) & GUARD_OVER) {
         set_hook(atomic_load(&guard->state), GUARD_CPU);
+        atomic_store(&guard->compiled, !text_ranges_interrupted(&guard->text, context));
         if (atomic_load(&guard->profiled))
             raise(SIGPROF); /* LuaJIT's handler sets the flag */
     }
     errno = saved;
 }
 
-static void on_stray_signal(int signo) {
-    (void)signo;
+static void on_stray_signal(int signo, siginfo_t *info, void *context) {
+    (void)signo, (void)info, (void)context;
 }
 
 enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
@@ -283,16 +291,31 @@ void guard_limit(struct state *state, uint64_t cpu_ms, uint64_t bytes) {
 
 /* --- the watchdog --- */
 
+/* False: it has just ended. */
+static bool make_over(struct guard *guard, uint64_t stretch) {
+    text_ranges_collect(&guard->text);
+    atomic_store(&guard->compiled, false);
+    guard->compiled_until = 0;
+    return atomic_compare_exchange_strong(&guard->stretch, &stretch, stretch | GUARD_OVER);
+}
+
+/* Whether no signal has met it in compiled code for long, nor has it met the hook. */
+static bool is_in_c(struct guard *guard, uint64_t used) {
+    uint64_t limit = atomic_load(&guard->limit), last = guard->compiled_until;
+    return !atomic_load(&guard->raised) && used >= (last > limit ? last : limit) + PATIENCE_NS;
+}
+
 /* LuaJIT takes nothing into the running state here but its address. */
 static void stop(struct guard *guard, uint64_t stretch, uint64_t used) {
-    if (!(stretch & GUARD_OVER) &&
-        !atomic_compare_exchange_strong(&guard->stretch, &stretch, stretch | GUARD_OVER))
-        return; /* it has just ended */
-    if (watch.borrower == NULL)
-        borrow_profiler(guard);
+    if (!(stretch & GUARD_OVER) && !make_over(guard, stretch))
+        return;
+    if (atomic_load(&guard->compiled)) {
+        guard->compiled_until = used;
+        if (watch.borrower == NULL)
+            borrow_profiler(guard);
+    }
     pthread_kill(guard->thread, SIGURG);
-    if (guard->told_since || watch.borrower != guard || atomic_load(&guard->raised) ||
-        used < atomic_load(&guard->limit) + PATIENCE_NS)
+    if (guard->told_since || !is_in_c(guard, used))
         return;
     guard->told_since = guard->begun;
     log_warn("%s: %.1f s of CPU time in one go and still in one C function (string.rep, a "
@@ -354,8 +377,8 @@ static void *run(void *arg) {
 
 /* --- life --- */
 
-static void handle(int signo, void (*handler)(int)) {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+static void handle(int signo, void (*handler)(int, siginfo_t *, void *)) {
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO};
     sigaction(signo, &action, NULL);
 }
 

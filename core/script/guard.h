@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "script/state.h"
+#include "script/text_ranges.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,14 +26,17 @@ struct guard {
     atomic_uint_fast64_t limit;    /* ns of CPU time; 0: none */
     atomic_bool raised;            /* it has been ended, if perhaps not yet unwound */
     atomic_bool profiled;          /* LuaJIT's profiler is this state's */
+    atomic_bool compiled;          /* the last signal came in compiled code */
+    struct text_ranges text;       /* of all that is not; the watchdog's until GUARD_OVER is set */
     pthread_t thread;
     /* the watchdog's, under its lock: */
     struct list link;
-    clockid_t clock;     /* the thread's CPU time */
-    uint64_t seen;       /* the newest stretch it has seen, */
-    bool ran;            /* running then, and */
-    uint64_t begun;      /* where `clock` was then */
-    uint64_t told_since; /* it has said that this stretch is in a C function; 0: it has not */
+    clockid_t clock;         /* the thread's CPU time */
+    uint64_t seen;           /* the newest stretch it has seen, */
+    bool ran;                /* running then, and */
+    uint64_t begun;          /* where `clock` was then */
+    uint64_t compiled_until; /* the CPU time of this stretch when `compiled` was last seen */
+    uint64_t told_since;     /* it has said that this stretch is in a C function; 0: it has not */
 };
 
 /* For the calling thread. The first of a process starts the watchdog. */
