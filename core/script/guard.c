@@ -26,9 +26,9 @@
  * A C function (string.rep, a pattern) ends when it ends. The watchdog says so in the log, and
  * whose it is. It is not lent the profiler, which others may need meanwhile. Two cases are left to
  * chance, as compiled code calls some C by itself, such as a search for a plain string: a loop that
- * is nearly always in there is lent the profiler when a signal happens to meet it outside, and one
- * that got it and then is in there for long keeps it for so long. A call that leaves compiled code
- * meets the hook first.
+ * is nearly always in there is lent the profiler when a signal happens to meet it outside, and told
+ * as a C function before; one that has the profiler and then is in there for long keeps it for so
+ * long. A call that leaves compiled code meets the hook first.
  *
  * Memory: the allocator asks from three quarters of the limit on, and then each step of the
  * collector is a whole collection, so that garbage is not what fills it. Above the limit the hook
