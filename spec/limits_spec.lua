@@ -156,7 +156,7 @@ describe("the limit", function()
     local server = support.serve(function(app)
       app:get("/", function(stream)
         stream:on_close(function(why) reason = why end)
-        while stream:write(("x"):rep(65536)) do written = written + 1 end
+        while stream:write(("x"):rep(8192)) do written = written + 1 end
       end)
     end)
     local client = server:connect { rcvbuf = 4096 }

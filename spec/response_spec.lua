@@ -274,7 +274,7 @@ describe("write", function()
 
   it("yields above the high mark until the client reads", function()
     local written, total = 0, 16 * 1024 * 1024
-    local piece = ("x"):rep(65536)
+    local piece = ("x"):rep(8192)
     local server = support.serve(function(app)
       app:get("/", function(stream)
         while written < total do

@@ -12,7 +12,7 @@ local function serve()
     app:get("/", function() return "well" end)
     app:post("/", function(stream) return tostring(#stream:body()) end)
     app:get("/endless", function(stream)
-      while stream:write(("x"):rep(65536)) do written = written + 1 end
+      while stream:write(("x"):rep(8192)) do written = written + 1 end
     end)
   end)
 end
