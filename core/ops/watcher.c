@@ -112,9 +112,11 @@ static void on_looked(void *arg, int index, const char *path) {
     struct version now = version_of(path, &tree);
     pthread_mutex_lock(&watcher->lock);
     struct file *file = find(&watcher->apps[index], path);
-    file->version = now;
+    if (!file->fresh) { /* else another worker has looked before: a change since counts as one */
+        file->version = now;
+        file->tree = tree;
+    }
     file->fresh = true;
-    file->tree = tree;
     pthread_mutex_unlock(&watcher->lock);
     post(watcher);
 }
