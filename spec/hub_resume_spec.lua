@@ -9,6 +9,10 @@ local hub = require "spec.hub_support"
 local ways = {
   ["the header"] = function(server, id) return server:sse("/", { last_event_id = id }) end,
   ["the query parameter"] = function(server, id) return server:sse("/?last_event_id=" .. id) end,
+  ["the query parameter's other name"] = function(server, id) return server:sse("/?lastEventId=" .. id) end,
+  ["the query parameter behind an empty header"] = function(server, id)
+    return server:sse("/?last_event_id=" .. id, { last_event_id = "" })
+  end,
 }
 
 -- What is published after the connection comes next, so nothing else was there.
@@ -384,6 +388,24 @@ describe("a gap", function()
     server:stop()
   end)
 
+  -- As they were written once, and as people write them.
+  local written = {
+    { "without zeroes", function(id) return ("%d-%d"):format(hub.parts(id)) end },
+    { "with one more", function(id) return "0" .. id end },
+  }
+  for _, case in ipairs(written) do
+    local what, rewrite = case[1], case[2]
+    for how, come in pairs(ways) do
+      it("takes an id " .. what .. " from " .. how, function()
+        local topic = hub.topic()
+        local ids = hub.publish(topic, 3)
+        local events = come(hub.serve(topic), rewrite(ids[1]))
+        assert.equal("2 3", hub.data(events, 2))
+        ends_with(events, topic)
+      end)
+    end
+  end
+
   local unknown = {
     { "no id at all", "nonsense" },
     { "half an id", "1234" },
@@ -551,7 +573,7 @@ describe("between replay and live", function()
     local server = hub.serve(topic)
     local whole = server:connect()
     whole:send("GET / HTTP/1.1\r\nHost: a\r\nLast-Event-ID: " .. start .. "\r\n\r\n")
-    local length = #whole:receive("9\ndata: ?\n\n\r\n")
+    local length = #whole:receive("9\ndata: ?\nid: [%d-]+\n\n\r\n")
     whole:close()
     for cut = length, 1, -97 do
       local client = server:connect()

@@ -323,7 +323,7 @@ describe("a stream's methods", function()
         sse:send { data = json.array() }
       end)
     end, "GET", "/")
-    assert.equal("id: 1763650000123\ndata: 1763650000123\n\ndata: true\n\ndata: []\n\n", response.body)
+    assert.equal("data: 1763650000123\nid: 1763650000123\n\ndata: true\n\ndata: []\n\n", response.body)
   end)
 
   it("redirect encodes what an address cannot hold", function()

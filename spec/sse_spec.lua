@@ -187,6 +187,9 @@ describe("last_event_id", function()
   local cases = {
     { "the header", "/", "7-1", "7-1" },
     { "the query parameter", "/?last_event_id=8-2", nil, "8-2" },
+    { "the query parameter's other name", "/?lastEventId=8-2", nil, "8-2" },
+    { "the parameter when the header is empty", "/?last_event_id=8-2", "", "8-2" },
+    { "neither when both are empty", "/?last_event_id=", "", nil },
     { "the header before the parameter", "/?last_event_id=8-2", "7-1", "7-1" },
     { "neither", "/", nil, nil },
   }

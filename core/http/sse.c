@@ -139,11 +139,12 @@ int sse_send(struct stream *stream, const struct sse_event *event) {
 
 struct str sse_last_event_id(const struct stream *stream, struct buf *scratch) {
     struct str field = request_header(stream->request, STR("last-event-id"));
-    if (field.ptr)
+    if (field.len > 0)
         return field;
     struct str rest = request_query(stream->request), name, value;
     while (url_query_next(&rest, &name, &value)) {
-        if (!str_eq(name, STR("last_event_id")))
+        bool named = str_eq(name, STR("lastEventId")) || str_eq(name, STR("last_event_id"));
+        if (!named || value.len == 0)
             continue;
         scratch->len = 0;
         buf_reserve(scratch, 1);

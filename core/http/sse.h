@@ -21,8 +21,8 @@ void sse_open(struct stream *stream);
 void sse_resume(struct stream *stream, bool resumed);
 /* Encodes and writes one event. 0, SSE_EFIELD, or what stream_write returns. */
 int sse_send(struct stream *stream, const struct sse_event *event);
-/* The client's last id: the Last-Event-ID field, else the query parameter last_event_id, decoded
- * into `scratch`; ptr NULL: none. */
+/* The client's last id: the Last-Event-ID field, else the query parameter lastEventId or
+ * last_event_id, decoded into `scratch`; what is empty is none. ptr NULL: none. */
 struct str sse_last_event_id(const struct stream *stream, struct buf *scratch);
 /* Ends the stream well: a random `retry:` between `least_ms` and `most_ms` so that clients do not
  * come back all at once, then the end, for `reason`. */

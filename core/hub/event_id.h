@@ -15,9 +15,9 @@ typedef uint64_t event_id;
 /* The first id of a millisecond. */
 event_id event_id_at(uint64_t ms);
 uint64_t event_id_ms(event_id id);
-/* "<milliseconds>-<sequence>", NUL-terminated; returns its length. */
+/* "<milliseconds>-<sequence>", 13 and 7 digits, NUL-terminated; returns its length. */
 size_t event_id_format(event_id id, char out[EVENT_ID_TEXT]);
-/* Only the form that event_id_format writes. 0, or -1. */
+/* What event_id_format writes, and the same with fewer zeroes in front. 0, or -1. */
 int event_id_parse(struct str text, event_id *out);
 
 #endif

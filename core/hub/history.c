@@ -114,8 +114,10 @@ static void take_page(struct fetch *fetch) {
         }
         char id[EVENT_ID_TEXT];
         struct buf text = {0};
-        buf_printf(&text, "id: %.*s\n", (int)event_id_format(fetch->page.entries[i].id, id), id);
-        buf_add(&text, page_text(&fetch->page, i));
+        struct str stored = page_text(&fetch->page, i);
+        event_id_format(fetch->page.entries[i].id, id);
+        buf_append(&text, stored.ptr, stored.len - 1);
+        buf_printf(&text, "id: %s\n\n", id);
         struct str key = page_key(&fetch->page, i);
         add(history, buf_str(&text), key.len > 0 ? key : (struct str){NULL, 0});
         buf_fini(&text);

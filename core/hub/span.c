@@ -50,8 +50,8 @@ static void add_gap(struct span *span, const struct head *head, enum gap_reason 
     if (lost >= 0)
         snprintf(number, sizeof number, "%lld", (long long)lost);
     int n = snprintf(text, sizeof text,
-                     "id: %s\nevent: weir.gap\ndata: {\"reason\":\"%s\",\"lost\":%s}\n\n", id,
-                     names[reason], number);
+                     "event: weir.gap\ndata: {\"reason\":\"%s\",\"lost\":%s}\nid: %s\n\n",
+                     names[reason], number, id);
     size_t nline = chunk_head(line, (size_t)n);
     struct piece *piece = add_piece(span);
     piece->text_at = (uint32_t)span->text.len;

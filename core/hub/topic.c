@@ -170,13 +170,13 @@ static struct key *supersede(struct topic *topic, struct str text, uint64_t ordi
 
 size_t entry_put(char *out, event_id id, struct str text) {
     char line[EVENT_ID_TEXT + 8] = "id: ";
-    size_t n = 4 + event_id_format(id, line + 4);
-    line[n++] = '\n';
-    char *at = out + chunk_head(out, n + text.len);
-    memcpy(at, line, n);
-    memcpy(at + n, text.ptr, text.len);
-    memcpy(at + n + text.len, "\r\n", 2);
-    return (size_t)(at - out) + n + text.len + 2;
+    size_t n = 4 + event_id_format(id, line + 4),
+           fields = text.len - 1; /* but for the empty line */
+    memcpy(line + n, "\n\n\r\n", 4);
+    char *at = out + chunk_head(out, fields + n + 2);
+    memcpy(at, text.ptr, fields);
+    memcpy(at + fields, line, n + 4);
+    return (size_t)(at - out) + fields + n + 4;
 }
 
 static void trim_to_size(struct topic *topic) {

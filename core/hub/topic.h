@@ -68,7 +68,7 @@ struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reaso
                         atomic_uint_fast64_t *total);
 /* Entries go with it; nobody may refer to it any more. */
 void topic_free(struct topic *topic);
-/* An event as it is kept: the chunk, its id line, its text. */
+/* An event as it is kept: the chunk, its fields, its id line, the empty line. */
 #define ENTRY_OVERHEAD (CHUNK_HEAD_MAX + EVENT_ID_TEXT + 8)
 /* Writes that; `out` has room for the text and ENTRY_OVERHEAD. Returns its length. */
 size_t entry_put(char *out, event_id id, struct str text);

@@ -2,10 +2,13 @@
  *
  *     : comment          one line for each line of the comment
  *     retry: 3000
- *     id: 1700000000000-3
  *     event: message
  *     data: {"a":1}      one line for each line of the data
+ *     id: 1700000000000-0000003
  *     (empty line)       dispatches the event
+ *
+ * The id comes last because some receivers take it as soon as its line is there: one whose
+ * connection was cut in between would ask for what is behind an event that it never got whole.
  *
  * The grammar has no escapes. So what would end a line in `id` or `event` is an error of the
  * caller, or else whoever chooses a value could write fields and events of his own; in `data` and
@@ -148,12 +151,12 @@ int sse_encode(struct buf *out, const struct sse_event *event, uint64_t *replace
         put_lines(out, STR(": "), event->comment, replaced);
     if (event->retry >= 0)
         buf_printf(out, "retry: %lld\n", (long long)event->retry);
-    if (event->id.ptr)
-        put_lines(out, STR("id: "), event->id, replaced);
     if (event->event.ptr)
         put_lines(out, STR("event: "), event->event, replaced);
     if (event->data.ptr)
         put_lines(out, STR("data: "), event->data, replaced);
+    if (event->id.ptr)
+        put_lines(out, STR("id: "), event->id, replaced);
     buf_add_char(out, '\n');
     return 0;
 }

@@ -48,13 +48,13 @@ static bool is_subscribed[DESCRIPTORS];
 
 static void append(const char *data, size_t size, unsigned long long milliseconds) {
     char id[64];
-    int id_size = snprintf(id, sizeof id, "id: %llu-%u\n", milliseconds, events);
+    int id_size = snprintf(id, sizeof id, "id: %013llu-%07u\n", milliseconds, events);
     size_t event_size = (size_t)id_size + strlen("data: ") + size + strlen("\n\n");
 
     if (LOG_SIZE - log_size < event_size + 32 || events == EVENTS_MAX)
         rig_fail("the log is full after %u events", events);
-    log_size += (size_t)sprintf(log_bytes + log_size, "%zx\r\n%sdata: %.*s\n\n\r\n", event_size, id,
-                                (int)size, data);
+    log_size += (size_t)sprintf(log_bytes + log_size, "%zx\r\ndata: %.*s\n%s\n\r\n", event_size,
+                                (int)size, data, id);
     ends[events++] = log_size;
 }
 

@@ -221,8 +221,14 @@ static void the_last_id_is_found(void **state) {
         {"/?last_event_id=6-1", "", "6-1"},
         {"/?last_event_id=6-1", "last-event-id: 5-1\n", "5-1"},
         {"/?a=b&last_event_id=a%20b+c&last_event_id=d", "", "a b c"},
-        {"/?last_event_id=", "", ""},
-        {"/?last_event_id", "", ""},
+        {"/?lastEventId=6-2", "", "6-2"}, /* what some clients call it */
+        {"/?lastEventId=6-2&last_event_id=6-1", "", "6-2"},
+        {"/?last_event_id=&lastEventId=6-2", "", "6-2"},
+        {"/?lasteventid=6-2", "", NULL},
+        {"/?last_event_id=6-1", "last-event-id: \n", "6-1"}, /* what is empty is none */
+        {"/", "last-event-id: \n", NULL},
+        {"/?last_event_id=", "", NULL},
+        {"/?last_event_id", "", NULL},
         {"/?last_event_ids=1", "", NULL},
     };
     struct buf scratch = {0};

@@ -645,7 +645,7 @@ static const char *read_history(struct history history) {
     }
     struct str records = buf_str(&reading.fetch.history.records), text, key;
     while (history_next(&records, &text, &key))
-        buf_printf(&out, "%d", atoi(strstr(text.ptr, "\ndata: ") + 7));
+        buf_printf(&out, "%d", atoi(text.ptr + strlen("data: ")));
     buf_add(&out, str_of(reading.fetch.history.more ? "..." : ""));
     buf_add(&out, str_of(reading.error ? "error" : ""));
     buf_add_char(&out, 0);

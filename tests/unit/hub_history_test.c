@@ -42,8 +42,7 @@ static const char *read_text(struct history history, const char *topic) {
     history_read(&history, str_of(topic));
     struct str records = buf_str(&history.records), text, key;
     while (history_next(&records, &text, &key)) {
-        const char *data = strstr(text.ptr, "\ndata: ");
-        int serial = atoi(data + 7) / 2 + 1;
+        int serial = atoi(text.ptr + strlen("data: ")) / 2 + 1;
         n += (size_t)snprintf(out + n, sizeof out - n, "%d", serial);
         assert_true(serial == 2 ? str_eq(key, STR("k")) : key.ptr == NULL);
         assert_memory_equal(text.ptr + text.len - 2, "\n\n", 2);

@@ -147,7 +147,9 @@ static const char *show(struct str text) {
     while (text.len > 0) {
         const char *end = memmem(text.ptr, text.len, "\n\n", 2);
         assert_non_null(end);
-        struct str event = {text.ptr, (size_t)(end + 1 - text.ptr)}, line = str_cut(&event, '\n');
+        struct str event = {text.ptr, (size_t)(end - text.ptr)}, line = event, rest = event;
+        while (rest.ptr)
+            line = str_cut(&rest, '\n');
         text.len -= (size_t)(end + 2 - text.ptr);
         text.ptr = end + 2;
         if (str_starts(line, STR(":"))) {

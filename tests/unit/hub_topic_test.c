@@ -72,9 +72,9 @@ static void the_text_of_every_size(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int off = -1; off <= 1; off++) {
             char line[EVENT_ID_TEXT + 8], size[32];
-            int nline =
-                snprintf(line, sizeof line, "id: 1000-%d\n", (int)(last + 1 - event_id_at(1000)));
-            size_t chunk = sizes[i] + (size_t)off, n = chunk - (size_t)nline;
+            int nline = snprintf(line, sizeof line, "id: 0000000001000-%07d\n\n",
+                                 (int)(last + 1 - event_id_at(1000)));
+            size_t chunk = sizes[i] + (size_t)off, n = chunk - (size_t)nline + 1;
             if (n < 2 || chunk < (size_t)nline)
                 continue;
             char *text = text_of(n);
@@ -82,8 +82,8 @@ static void the_text_of_every_size(void **state) {
             struct entry *entry = topic_entry(topic, topic->next - 1);
             struct str found = entry_text(entry);
             assert_int_equal(found.len, chunk);
-            assert_memory_equal(found.ptr, line, (size_t)nline);
-            assert_memory_equal(found.ptr + nline, text, n);
+            assert_memory_equal(found.ptr, text, n - 1);
+            assert_memory_equal(found.ptr + n - 1, line, (size_t)nline);
             int nsize = snprintf(size, sizeof size, "%zx\r\n", chunk);
             const char *bytes = entry->slab->data + entry->off;
             assert_int_equal(entry->len, (size_t)nsize + chunk + 2);
@@ -256,7 +256,7 @@ static void a_slab_outlives_its_entries(void **state) {
     uint64_t before = total, size = sizeof *slab + slab->cap;
     topic_trim(topic, 1);
     assert_int_equal(total, before);
-    assert_memory_equal(text.ptr + text.len - 9, "data: x\n\n", 9);
+    assert_memory_equal(text.ptr, "data: x\nid: ", 12);
     slab_unref(slab);
     assert_int_equal(total, before - size);
 }

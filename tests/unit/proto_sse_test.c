@@ -41,7 +41,7 @@ static void fields(void **state) {
     } rows[] = {
         {{NO, NO, S("hello"), NO, -1}, S("data: hello\n\n")},
         {{S("tick"), S("1-2"), S("x"), S("c"), 3000},
-         S(": c\nretry: 3000\nid: 1-2\nevent: tick\ndata: x\n\n")},
+         S(": c\nretry: 3000\nevent: tick\ndata: x\nid: 1-2\n\n")},
         /* absent and empty differ: an empty id resets the last id, empty data is dispatched */
         {{NO, S(""), NO, NO, -1}, S("id: \n\n")},
         {{S(""), NO, NO, NO, -1}, S("event: \n\n")},
@@ -54,7 +54,7 @@ static void fields(void **state) {
         /* one leading space is the receiver's to take away, so a second one is the data's */
         {{NO, NO, S(" x"), NO, -1}, S("data:  x\n\n")},
         /* a colon needs no care; NUL in data stays */
-        {{S("a:b"), S("c:d"), S("id: 5"), NO, -1}, S("id: c:d\nevent: a:b\ndata: id: 5\n\n")},
+        {{S("a:b"), S("c:d"), S("id: 5"), NO, -1}, S("event: a:b\ndata: id: 5\nid: c:d\n\n")},
         {{NO, NO, S("a\0b"), NO, -1}, S("data: a\0b\n\n")},
     };
     (void)state;
