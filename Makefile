@@ -132,8 +132,8 @@ COV   = $(BUILD)/cov OPTIMIZE="-O0 -g" INSTRUMENT="--coverage -fprofile-update=a
 FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
         INSTRUMENT="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 
-export PLAYWRIGHT := $(abspath $(BUILD)/node/node_modules/playwright-core)
-export JOSE := $(abspath $(BUILD)/node/node_modules/jose)
+# What npm installed for the tests, a current Node (.bin/node) among it: Debian 12 has Node 18.
+export NODE_MODULES := $(abspath $(BUILD)/node/node_modules)
 
 test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT) $(RELOAD)
 
@@ -207,8 +207,8 @@ help: ## this list
 DEBIAN_12 := $(shell . /etc/os-release 2>/dev/null; [ "$$ID$$VERSION_ID" = debian12 ] && echo yes)
 DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libjansson-dev lua-cjson \
         $(if $(DEBIAN_12),libluajit2-5.1-dev node-llhttp,libluajit-5.1-dev libllhttp-dev)
-DEPS_TEST := lua-busted libcmocka-dev chromium curl \
-        $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+DEPS_TEST := lua-busted libcmocka-dev lua-check chromium curl \
+        $(if $(shell command -v npm),,npm)
 DEPS_LINT := clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
 DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl
@@ -222,7 +222,7 @@ install_missing = @missing=$$(for p in $1; do \
 
 deps: ## install what building and running need
 	$(call install_missing,$(DEPS))
-deps-test: $(BUILD)/node/node_modules/playwright-core $(BUILD)/node/node_modules/jose
+deps-test: $(NODE_MODULES)/.package-lock.json
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
 deps-lint:
 	$(call install_missing,$(DEPS_LINT))
@@ -233,11 +233,11 @@ deps-bench:
 deps-coverage: deps-test
 	$(call install_missing,gcovr)
 
-# Both, whichever is missing: two npm at work in one folder would spoil it.
-$(BUILD)/node/node_modules/playwright-core $(BUILD)/node/node_modules/jose &:
+# npm writes that file when all that the lock file names is there.
+$(NODE_MODULES)/.package-lock.json: tests/node/package.json tests/node/package-lock.json
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
-	@echo "installing playwright-core and jose"; mkdir -p $(BUILD)/node
-	@npm install --prefix $(BUILD)/node --silent --no-audit --no-fund playwright-core@1 jose@6 </dev/null
+	@echo "installing what tests/node/package-lock.json names"; mkdir -p $(BUILD)/node; cp $^ $(BUILD)/node/
+	@npm ci --prefix $(BUILD)/node --silent --no-audit --no-fund </dev/null; touch $@
 
 -include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(RELOAD_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d

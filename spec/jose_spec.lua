@@ -1,5 +1,5 @@
 -- Tokens between Weir and an independent library (npm's jose, tests/jose/jose.mjs), in every algorithm and both ways.
--- JOSE names the folder where `make` installs it.
+-- NODE_MODULES names the folder where `make deps-test` installs it, and the Node that runs it.
 
 local weir = require "weir"
 local support = require "spec.support"
@@ -8,8 +8,9 @@ local ALGS = { "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "P
   "ES512", "EdDSA" }
 
 local function jose(command, folder)
-  local run = io.popen(("JOSE='%s' node tests/jose/jose.mjs %s '%s' 2>&1"):format(
-    os.getenv "JOSE" or "build/node/node_modules/jose", command, folder))
+  local modules = os.getenv "NODE_MODULES" or "build/node/node_modules"
+  local run = io.popen(("NODE_MODULES='%s' '%s/.bin/node' tests/jose/jose.mjs %s '%s' 2>&1"):format(
+    modules, modules, command, folder))
   local output = run:read "*a"
   run:close()
   return output

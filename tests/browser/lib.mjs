@@ -10,9 +10,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const weir = process.env.WEIR ?? join(root, "build/weir");
-const playwright = process.env.PLAYWRIGHT ?? join(root, "build/node/node_modules/playwright-core");
+const modules = process.env.NODE_MODULES ?? join(root, "build/node/node_modules");
 const screenshots = process.env.SCREENSHOTS ?? join(root, "build/screenshots");
-const { chromium } = createRequire(import.meta.url)(playwright);
+const { chromium } = createRequire(import.meta.url)(join(modules, "playwright-core"));
 
 const tests = [];
 

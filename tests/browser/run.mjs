@@ -1,7 +1,7 @@
 // The pages of the apps in headless Chromium, served by the real program. Prints TAP.
 //
 //   WEIR         the program (build/weir)
-//   PLAYWRIGHT   the folder of playwright-core (build/node/node_modules/playwright-core)
+//   NODE_MODULES the folder of playwright-core (build/node/node_modules)
 //   SCREENSHOTS  where the pictures go (build/screenshots)
 
 import assert from "node:assert/strict";

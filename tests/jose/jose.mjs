@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const main = createRequire(import.meta.url).resolve(resolve(process.env.JOSE));
+const main = createRequire(import.meta.url).resolve(resolve(process.env.NODE_MODULES, "jose"));
 const jose = await import(pathToFileURL(main));
 
 const algs = ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
