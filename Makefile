@@ -47,7 +47,7 @@ CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(S
              $(LLHTTP_OBJS) $(BUILD)/embedded.o
 EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort)
 
-.PHONY: all run test lint format check coverage bench fuzz soak install clean help \
+.PHONY: all run test lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-fuzz deps-coverage test-programs replays fuzzers FORCE
 
 all: $(BUILD)/weir ## build the program, build/weir (the default)
@@ -175,6 +175,9 @@ soak: deps-test ## tests that take longer than ten minutes
 	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD) tests/soak/run
 
+fresh: ## README's two commands in a minimal Debian of their own, as root
+	@BUILD=$(BUILD) tests/fresh/run
+
 lint: deps-lint ## layers, formatting, static analysis, the reference's completeness
 	@tests/lint/run
 
@@ -237,7 +240,9 @@ deps-coverage: deps-test
 $(NODE_MODULES)/.package-lock.json: tests/node/package.json tests/node/package-lock.json
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
 	@echo "installing what tests/node/package-lock.json names"; mkdir -p $(BUILD)/node; cp $^ $(BUILD)/node/
-	@npm ci --prefix $(BUILD)/node --silent --no-audit --no-fund </dev/null; touch $@
+	@npm ci --prefix $(BUILD)/node --silent --no-audit --no-fund </dev/null
+	@ln -sf ../$$(cd $(NODE_MODULES) && echo node-linux-*)/bin/node $(NODE_MODULES)/.bin/node # npm 9 does not
+	@touch $@
 
 -include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(RELOAD_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d
