@@ -45,6 +45,7 @@ static void init(void) {
     wheel_init(&hub.ages, clock_mono_ms());
     list_init(&hub.readers);
     list_init(&hub.unread);
+    list_init(&hub.empty);
     list_init(&hub.pending);
     list_init(&hub.staged);
     list_init(&hub.waiting);
@@ -221,7 +222,7 @@ static struct topic *make_topic(struct name *name) {
     struct topic *topic = topic_new(name, expired ? hub.expired : hub.start,
                                     expired ? GAP_EXPIRED : GAP_RESTART, &hub.memory);
     timer_init(&topic->age, on_age);
-    list_push(&hub.unread, &topic->unread);
+    list_push(&hub.empty, &topic->unread);
     apply_rules(topic);
     hub.topics++;
     return topic;
@@ -247,9 +248,15 @@ void hub_release_topic(struct topic *topic) {
     topic_free(topic);
 }
 
-void hub_topic_read(struct topic *topic) {
+/* Who looks for something to trim meets no topic that has nothing. */
+static void file(struct topic *topic) {
+    topic->is_filed = !topic_is_empty(topic);
     list_remove(&topic->unread);
-    list_push(&hub.unread, &topic->unread);
+    list_push(topic->is_filed ? &hub.unread : &hub.empty, &topic->unread);
+}
+
+void hub_topic_read(struct topic *topic) {
+    file(topic);
 }
 
 /* When the oldest that is kept becomes too old, monotonic ms. What only the store has is as old as
@@ -273,9 +280,8 @@ static void watch_age(struct topic *topic) {
         wheel_set(&hub.ages, &topic->age, end_of_age(topic));
 }
 
-/* The rules have changed: how long the store keeps what nobody publishes to. */
-static void watch_stored(void) {
-    for (struct list *at = hub.unread.next; at != &hub.unread; at = at->next) {
+static void watch_all(const struct list *topics) {
+    for (struct list *at = topics->next; at != topics; at = at->next) {
         struct topic *topic = CONTAINER_OF(at, struct topic, unread);
         if (!topic->stored)
             continue;
@@ -283,6 +289,12 @@ static void watch_stored(void) {
         timer_clear(&topic->age);
         watch_age(topic);
     }
+}
+
+/* The rules have changed: how long the store keeps what nobody publishes to. */
+static void watch_stored(void) {
+    watch_all(&hub.unread);
+    watch_all(&hub.empty);
 }
 
 /* All that the store has of the topic is too old. */
@@ -317,6 +329,8 @@ static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
     refresh(topic);
     topic_trim_age(topic, hub.ages.now);
+    if (topic_is_empty(topic))
+        file(topic);
     if (may_forget(topic) && topic->committing == 0 && end_of_age(topic) <= hub.ages.now)
         forget_stored(topic);
     watch_age(topic);
@@ -365,17 +379,18 @@ void hub_use_store(struct store *store) {
 }
 
 /* Half of what the topic unread for longest keeps, until all fit; `newest` keeps its last one. */
-static void make_room(const struct topic *newest) {
-    uint64_t left = hub.topics;
-    while (left > 0 && !list_empty(&hub.unread) && memory() > hub.memory_limit) {
+static void make_room(struct topic *newest) {
+    bool passed = false;
+    while (!list_empty(&hub.unread) && memory() > hub.memory_limit) {
         struct topic *topic = CONTAINER_OF(hub.unread.next, struct topic, unread);
         uint64_t kept = topic->next - topic->first, least = topic == newest;
-        if (kept <= least) {
-            hub_topic_read(topic);
-            left--;
-            continue;
-        }
-        topic_trim(topic, topic->first + (kept - least + 1) / 2);
+        if (kept <= least && passed) /* there is no other */
+            return;
+        passed = kept <= least;
+        if (!passed)
+            topic_trim(topic, topic->first + (kept - least + 1) / 2);
+        if (passed || topic_is_empty(topic))
+            file(topic);
         hub_release_topic(topic);
     }
 }
@@ -394,12 +409,13 @@ void hub_clear(void) {
     struct list all;
     list_init(&all);
     list_splice(&all, &hub.unread);
+    list_splice(&all, &hub.empty);
     struct list *node;
     while ((node = list_pop(&all)) != NULL) {
         struct topic *topic = CONTAINER_OF(node, struct topic, unread);
-        list_push(&hub.unread, node);
         topic->stored = topic->stored && hub.store;
         topic_trim(topic, topic->next);
+        file(topic);
         hub_release_topic(topic);
     }
     hub.expired = 0;
@@ -410,6 +426,8 @@ void hub_clear(void) {
 }
 
 void hub_appended(struct topic *topic) {
+    if (!topic->is_filed)
+        file(topic);
     watch_age(topic);
     hub.published++;
     make_room(topic);

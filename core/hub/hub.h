@@ -73,7 +73,8 @@ struct hub {
     event_id expired; /* the largest id in topics that are gone */
     struct name *names;
     struct list readers;
-    struct list unread;   /* all topics, the longest unread first */
+    struct list unread;   /* topics that keep events, the longest unread first */
+    struct list empty;    /* the others */
     struct wheel ages;    /* when topics are looked at: monotonic ms */
     struct list pending;  /* publications: durable and not committed yet, by id */
     struct list staged;   /* ... of them the store's part of those it has not been given */

@@ -44,6 +44,7 @@ struct topic {
     /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
      */
     uint64_t trimmed, trimmed_superseded;
+    bool is_filed; /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
     event_id stored_last; /* the newest of them; */
@@ -58,7 +59,7 @@ struct topic {
     struct map keys;    /* struct key, of the entries kept */
     struct crowd crowd; /* subscribers by exactly this name */
     struct list feeds;  /* struct feed: the workers that are told of news */
-    struct list unread; /* in the hub's, the longest unread first */
+    struct list unread; /* in hub.unread, or hub.empty */
     struct timer age;   /* on the hub's wheel: the oldest entry, or the topic itself, may go */
     atomic_uint_fast64_t *total; /* where the hub counts what all topics take */
 };

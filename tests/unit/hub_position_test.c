@@ -555,6 +555,28 @@ static void no_topic_is_left_to_make_room(void **state) {
     slab_unref(slab);
 }
 
+/* Who looks for what may be trimmed meets no topic without events, however many are subscribed. */
+static void what_keeps_nothing_is_not_looked_at(void **state) {
+    (void)state;
+    open_taker(&a);
+    taker_add(&a, "empty");
+    taker_add(&a, "full");
+    hub_rig_publish_many(&rig, "full", 3);
+    hub_rig_settle(&rig);
+    assert_int_equal(hub.topics, 2);
+    hub_lock();
+    assert_ptr_equal(hub.unread.next, &hub_topic(STR("full"))->unread);
+    assert_ptr_equal(hub.unread.prev, hub.unread.next);
+    hub_unlock();
+    hub_set_memory(0);
+    assert_true(list_empty(&hub.unread));
+    hub_rig_publish(&rig, "full", NULL);
+    assert_false(list_empty(&hub.unread)); /* the newest event stays */
+    hub_rig_settle(&rig);
+    GOT(&a, "1 2 3 4");
+    taker_fini(&a);
+}
+
 static void the_longest_unread_gives_way(void **state) {
     (void)state;
     open_taker(&a);
@@ -654,6 +676,7 @@ int main(void) {
         TEST(a_stream_counts_once),
         TEST(totals_are_exact),
         TEST(no_topic_is_left_to_make_room),
+        TEST(what_keeps_nothing_is_not_looked_at),
         TEST(the_longest_unread_gives_way),
         TEST(a_reader_goes_with_news_untold),
         TEST(more_than_a_turn_tells),
