@@ -63,6 +63,17 @@ app:get("/history/*topic", function(stream)
   return { list = weir.json.array(list), more = more }
 end)
 
+app:post("/unsync", function() require "weir.test".fault("store_sync", "EIO") end)
+
+app:post("/set/:key", function(stream)
+  local done, why = weir.store("s"):set(stream.params.key, "v")
+  return { done = done, why = why }
+end)
+
+app:get("/get/:key", function(stream) return { value = weir.store("s"):get(stream.params.key) } end)
+
+app:get("/stopped", function() return tostring(weir.stats().store_stopped) end)
+
 app:get("/pid", function() return (weir.fs.read("/proc/self/stat"):match "^%d+") end)
 
 return app
@@ -229,6 +240,32 @@ describe("a durable topic #workers", function()
       assert.is_true(number >= 100)
     end)
   end
+
+  it("writes nothing more once the disk could not sync, until the restart, and says so", function()
+    local server = serve()
+    local first = publish(server, "d/a", "1")
+    assert.is_true(server:post("/set/a").json().done)
+    assert.equal("0", server:get("/stopped").body)
+    local events = server:sse "/events?topics=d/a,m/a"
+    server:post("/unsync")
+    for _ = 1, 3 do
+      assert.same({ why = "io" }, server:post("/publish/d/a", { body = "lost" }).json())
+      assert.same({ why = "io" }, server:post("/set/b").json())
+    end
+    assert.equal("1", server:get("/stopped").body)
+    publish(server, "m/a", "memory")
+    assert.equal("memory", hub.data(events, 1))
+    assert.equal("1", read_history(server, "d/a"))
+    assert.equal("v", server:get("/get/a").json().value)
+    local _, lines = server:stderr():gsub("could not be synced", "")
+    assert.equal(1, lines)
+    server:stop "TERM"
+    server = serve()
+    assert.equal("0", server:get("/stopped").body)
+    publish(server, "d/a", "2")
+    assert.equal("1 2", read_history(server, "d/a"))
+    assert.equal("2", hub.data(server:sse("/events?topics=d/a", { last_event_id = first }), 1))
+  end)
 
   -- A limit on the size of files is a full disk that needs no disk: the log cannot grow.
   it("says io while nothing can be written, and goes on by itself when there is room", function()

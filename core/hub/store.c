@@ -10,9 +10,12 @@
  * timer. If one member is at fault all of its group are told so: which of them it was cannot always
  * be known (a full disk speaks at the commit), and publishers have to be ready for it anyway.
  *
- * A commit whose sync has failed was rolled back here, yet its bytes may have reached the disk; if
- * the machine loses power before the next group overwrites them, its events are there again. That
- * is the one case where an event that failed appears.
+ * A sync that fails is the end of writing until the file is opened anew: kernels mark what they
+ * could not write as written, so a second sync says that all is well, and is wrong. Checkpoints,
+ * which sync too, are therefore made here, after the group was told, and not by SQLite, which keeps
+ * their errors to itself. Closing then makes none either: the log is the only copy. What the disk
+ * has of the group whose sync failed nobody knows; that is the one case where an event that failed
+ * may be there after the restart.
  *
  * Events, pages and calls of store_kv belong to their callers. The store knows neither what a text
  * means nor who listens. */
@@ -142,14 +145,29 @@ static int write_all(struct store *store, struct list *group) {
     if (rc == 0)
         rc = fault("store_commit");
     if (rc == 0)
-        rc = db_run(db_use(db, DB_COMMIT));
+        rc = db_commit(db);
     return rc;
+}
+
+/* It is said once: nothing is tried any more. */
+static void stop(struct store *store) {
+    log_error("%s could not be synced to the disk (%s): whatever the disk says from now on may be "
+              "wrong, so nothing durable is written until the restart; see what the kernel's log "
+              "says of the disk, then restart weir",
+              store->path, db_reason(&store->write_db));
+    __atomic_store_n(&store->stopped, true, __ATOMIC_RELEASE);
+}
+
+bool store_has_stopped(const struct store *store) {
+    return __atomic_load_n(&store->stopped, __ATOMIC_ACQUIRE);
 }
 
 /* Once when it begins to fail and once when it is well again: a full disk must not fill the log.
  * Before the rollback, which would say why it succeeded. */
 static void tell(struct store *store, int rc) {
-    if (rc < 0 && !store->failing)
+    if (rc < 0 && db_sync_has_failed(&store->write_db))
+        stop(store);
+    else if (rc < 0 && !store->failing)
         log_error("%s cannot be written: %s (%s); what is stored meanwhile fails, each group is "
                   "tried afresh",
                   store->path ? store->path : "the store in memory", uv_strerror(rc),
@@ -162,6 +180,8 @@ static void tell(struct store *store, int rc) {
 /* The transaction, from its begin to its end. 0, or why nothing of it was. */
 static int transact(struct store *store, struct list *group) {
     struct store_db *db = &store->write_db;
+    if (store_has_stopped(store))
+        return UV_EIO;
     int rc = write_all(store, group);
     tell(store, rc);
     if (!sqlite3_get_autocommit(db->sql))
@@ -185,6 +205,13 @@ static void end_op(struct store *store, struct store_op *op, int error) {
     }
 }
 
+/* Of what is committed already; without room for it the log goes on growing. */
+static void checkpoint(struct store *store) {
+    if (!store_has_stopped(store) && db_checkpoint(&store->write_db) < 0 &&
+        db_sync_has_failed(&store->write_db))
+        stop(store);
+}
+
 static void *write_main(void *arg) {
     struct store *store = arg;
     struct list group, *node;
@@ -197,6 +224,7 @@ static void *write_main(void *arg) {
             pthread_mutex_unlock(&store->shared);
         while ((node = list_pop(&group)) != NULL)
             end_op(store, CONTAINER_OF(node, struct store_op, link), error);
+        checkpoint(store);
     }
     return NULL;
 }
@@ -265,12 +293,24 @@ static int make_file(struct store *store, char *why, size_t why_size) {
     if (fd < 0)
         return refuse(why, why_size, store->path, "see that this user may read and write it");
     close(fd);
-    int folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        fsync(folder); /* the new name; where folders cannot be synced they need not be */
-        close(folder);
-    }
     return 0;
+}
+
+/* The names of the file and its log, which are there when both connections are. Where folders
+ * cannot be synced they need not be. */
+static int sync_folder(struct store *store, char *why, size_t why_size) {
+    int folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return 0;
+    int rc = fault("store_sync_folder");
+    if (rc == 0 && fsync(folder) < 0 && errno != EINVAL)
+        rc = -errno;
+    close(folder);
+    if (rc == 0)
+        return 0;
+    errno = -rc;
+    return refuse(why, why_size, store->folder,
+                  "it cannot be synced to the disk; see what the kernel's log says of that");
 }
 
 static int open_files(struct store *store, char *why, size_t why_size) {
@@ -282,7 +322,9 @@ static int open_files(struct store *store, char *why, size_t why_size) {
     if (db_open(&store->write_db, store->path, true, why, why_size) < 0)
         return -1;
     store->read_db = &store->own_read_db;
-    return db_open(store->read_db, store->path, false, why, why_size);
+    if (db_open(store->read_db, store->path, false, why, why_size) < 0)
+        return -1;
+    return sync_folder(store, why, why_size);
 }
 
 static int load_topics(struct store *store, char *why, size_t why_size) {
@@ -319,10 +361,11 @@ static void start(struct store_queue *queue, void *(*run)(void *), struct store 
 }
 
 static void free_store(struct store *store) {
+    bool keep_log = store_has_stopped(store);
     if (store->read_db == &store->own_read_db)
-        db_close(store->read_db);
+        db_close(store->read_db, keep_log);
     if (store->write_db.sql)
-        db_close(&store->write_db);
+        db_close(&store->write_db, keep_log);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     topics_fini(&store->topics);
@@ -419,6 +462,13 @@ uint64_t store_last_id(struct store *store) {
 
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store *default_store;
+
+bool store_default_has_stopped(void) {
+    pthread_mutex_lock(&default_lock);
+    bool stopped = default_store && store_has_stopped(default_store);
+    pthread_mutex_unlock(&default_lock);
+    return stopped;
+}
 
 struct store *store_default(void) {
     char why[STORE_WHY_BYTES];

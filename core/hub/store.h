@@ -43,9 +43,15 @@ void store_close(struct store *store);
 /* Whether it survives the process; false for one in memory. */
 bool store_is_durable(const struct store *store);
 
+/* Whether a sync has failed: nothing is written any more until the file is opened anew, whatever is
+ * given to it fails with UV_EIO. What is there can be read. From any thread. */
+bool store_has_stopped(const struct store *store);
+
 /* The process's store: the one that was given to store_set_default, or else one in memory, made by
  * the first who asks. From any thread. */
 struct store *store_default(void);
+/* Whether there is one that has stopped. From any thread. */
+bool store_default_has_stopped(void);
 /* For the command line, before any other thread exists. Takes `store`. */
 void store_set_default(struct store *store);
 /* For the command line, when the other threads are gone: closes the default store if there is one.

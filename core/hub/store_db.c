@@ -14,6 +14,7 @@
  * statements, not how they came to be. */
 #include "hub/store_db.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/loop.h"
 
@@ -26,6 +27,7 @@
 #define APPLICATION_ID 0x57656972 /* "Weir" */
 #define SCHEMA 1
 #define BUSY_MS 10000        /* somebody looks at the file with another program */
+#define LOG_PAGES 1000       /* in the log, before a checkpoint */
 #define MEMORY_PAGES "65536" /* of 4 KiB: 256 MiB, for a store in memory */
 
 static const char *const texts[STATEMENTS] = {
@@ -94,6 +96,11 @@ int db_error(int rc) {
     default:
         return UV_EIO;
     }
+}
+
+bool db_sync_has_failed(struct store_db *db) {
+    int rc = sqlite3_extended_errcode(db->sql);
+    return db->unsynced || rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
 }
 
 const char *db_reason(struct store_db *db) {
@@ -184,6 +191,21 @@ static int set_up_file(struct store_db *db, char *why, size_t why_size) {
     return 0;
 }
 
+/* Instead of SQLite's own checkpoints, see db_checkpoint. */
+static int note_log(void *arg, sqlite3 *sql, const char *name, int pages) {
+    struct store_db *db = arg;
+    (void)sql, (void)name;
+    db->log_pages = pages;
+    return SQLITE_OK;
+}
+
+int db_checkpoint(struct store_db *db) {
+    if (db->log_pages < LOG_PAGES)
+        return 0;
+    int rc = sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return db_error(rc);
+}
+
 static int set_up(struct store_db *db, bool writes, char *why, size_t why_size) {
     if (db->path == NULL) {
         sqlite3_exec(db->sql, "PRAGMA max_page_count = " MEMORY_PAGES, NULL, NULL, NULL);
@@ -191,6 +213,7 @@ static int set_up(struct store_db *db, bool writes, char *why, size_t why_size) 
     }
     if (writes && check_schema(db, why, why_size) < 0)
         return -1; /* before anything is written to it */
+    sqlite3_wal_hook(db->sql, note_log, db);
     return set_up_file(db, why, why_size);
 }
 
@@ -210,11 +233,13 @@ int db_open(struct store_db *db, const char *path, bool writes, char *why, size_
         if (set_up(db, writes, why, why_size) == 0)
             return 0;
     }
-    db_close(db);
+    db_close(db, false);
     return -1;
 }
 
-void db_close(struct store_db *db) {
+void db_close(struct store_db *db, bool keep_log) {
+    if (keep_log)
+        sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(db->statements[i]);
     sqlite3_close(db->sql);
@@ -246,6 +271,12 @@ int db_run(sqlite3_stmt *stmt) {
     if (rc == 1)
         sqlite3_reset(stmt);
     return rc < 0 ? rc : 0;
+}
+
+int db_commit(struct store_db *db) {
+    int rc = fault("store_sync");
+    db->unsynced = rc < 0;
+    return rc < 0 ? UV_EIO : db_run(db_use(db, DB_COMMIT));
 }
 
 void db_bind_bytes(sqlite3_stmt *stmt, int index, struct str bytes) {

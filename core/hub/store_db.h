@@ -38,17 +38,26 @@ struct store_db {
     sqlite3 *sql;
     sqlite3_stmt *statements[STATEMENTS];
     const char *path; /* NULL: in memory */
+    int log_pages;    /* in the log, after the last commit */
+    bool unsynced;    /* a test has said so */
 };
 
 /* Opens (`writes`: and makes) the file with the settings that the store wants. 0, or -1 with `why`.
  */
 int db_open(struct store_db *db, const char *path, bool writes, char *why, size_t why_size);
-void db_close(struct store_db *db);
+/* `keep_log`: what is in the log stays there, see db_sync_has_failed. */
+void db_close(struct store_db *db, bool keep_log);
+/* Copies what is in the log into the database, when that is worth it. 0, or UV_EIO, UV_ENOSPC. */
+int db_checkpoint(struct store_db *db);
+/* Whether the last call failed because the disk could not sync. */
+bool db_sync_has_failed(struct store_db *db);
 /* The statement, prepared at its first use, reset. NULL when that fails, which all that is done
  * with it then reports. */
 sqlite3_stmt *db_use(struct store_db *db, enum statement which);
 /* Runs a statement that gives no rows. 0, or UV_EIO, UV_ENOSPC. */
 int db_run(sqlite3_stmt *stmt);
+/* Ends a transaction. 0, or UV_EIO, UV_ENOSPC. */
+int db_commit(struct store_db *db);
 /* 1: a row is there; 0: no more; or an error. Anything but a row resets the statement. */
 int db_step(sqlite3_stmt *stmt);
 /* SQLite's code as libuv's: 0, UV_EIO, UV_ENOSPC. Out of memory aborts. */

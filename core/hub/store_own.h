@@ -34,6 +34,7 @@ struct store {
 
     struct topics topics;
     bool failing;       /* the writer's last group failed: it was said */
+    bool stopped;       /* a sync has failed; set by the writer, read by anybody */
     int64_t purge_next; /* when the writer looks for expired pairs again, wall clock, ms */
 };
 

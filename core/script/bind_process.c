@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "http/server.h"
 #include "hub/shared.h"
+#include "hub/store.h"
 #include "proto/header.h"
 #include "script/generation.h"
 #include "script/reload.h"
@@ -134,6 +135,7 @@ static int l_stats(lua_State *L) {
         {"dropped", hub_sums.dropped},
         {"disconnected", hub_sums.disconnected},
         {"hub_memory", hub_sums.memory},
+        {"store_stopped", store_default_has_stopped()},
         {"generations", reloads.live},
         {"reloads", reloads.reloads},
         {"reloads_failed", reloads.failures},

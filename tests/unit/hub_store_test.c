@@ -124,118 +124,6 @@ static void a_group_fails_as_a_whole(void **state) {
     assert_int_equal(rig->logged[3], COUNT(faults));
 }
 
-/* A disk that fills: a VFS between SQLite and the files, whose writes fail while it is full. */
-static sqlite3_vfs full_vfs, *real_vfs;
-static struct {
-    sqlite3_io_methods ours;
-    const sqlite3_io_methods *real;
-} kinds[4]; /* of files: SQLite's differ in how they lock */
-static int disk_full, writes_left;
-
-static const sqlite3_io_methods *real_of(sqlite3_file *file) {
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (file->pMethods == &kinds[i].ours)
-            return kinds[i].real;
-    abort();
-}
-
-static int full_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at) {
-    if (__atomic_load_n(&disk_full, __ATOMIC_SEQ_CST) && writes_left-- <= 0)
-        return SQLITE_FULL;
-    return real_of(file)->xWrite(file, bytes, n, at);
-}
-
-static int full_sync(sqlite3_file *file, int flags) {
-    if (__atomic_load_n(&disk_full, __ATOMIC_SEQ_CST) == 2)
-        return SQLITE_IOERR_FSYNC;
-    return real_of(file)->xSync(file, flags);
-}
-
-static int full_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out) {
-    (void)vfs;
-    int rc = real_vfs->xOpen(real_vfs, name, file, flags, out);
-    if (rc != SQLITE_OK)
-        return rc;
-    size_t i = 0;
-    while (kinds[i].real && kinds[i].real != file->pMethods)
-        i++;
-    if (kinds[i].real == NULL) {
-        kinds[i].real = file->pMethods;
-        kinds[i].ours = *file->pMethods;
-        kinds[i].ours.xWrite = full_write;
-        kinds[i].ours.xSync = full_sync;
-    }
-    file->pMethods = &kinds[i].ours;
-    return SQLITE_OK;
-}
-
-static void fill_disk(int how, int writes) {
-    writes_left = writes;
-    __atomic_store_n(&disk_full, how, __ATOMIC_SEQ_CST);
-}
-
-static void use_full_vfs(struct store_rig *rig) {
-    srig_close(rig);
-    real_vfs = sqlite3_vfs_find(NULL);
-    full_vfs = *real_vfs;
-    full_vfs.zName = "full";
-    full_vfs.xOpen = full_open;
-    sqlite3_vfs_register(&full_vfs, 1);
-    srig_open(rig);
-}
-
-static void drop_full_vfs(struct store_rig *rig) {
-    srig_close(rig);
-    sqlite3_vfs_unregister(&full_vfs);
-    sqlite3_vfs_register(real_vfs, 1);
-    srig_open(rig);
-}
-
-static void a_full_disk_is_told_and_forgotten(void **state) {
-    struct store_rig *rig = *state;
-    use_full_vfs(rig);
-    uint64_t id = 0;
-    for (int writes = 0; writes < 6; writes++) {
-        rig->count = 0;
-        srig_hold(rig);
-        fill_disk(1, writes);
-        for (int i = 0; i < 200; i++) /* more pages than writes are left */
-            srig_put(rig, ++id, "a", "",
-                     "0123456789012345678901234567890123456789"
-                     "012345678901234567890123456789012345678901234567890123456789",
-                     all);
-        srig_release(rig);
-        srig_wait(rig);
-        for (size_t i = 0; i < rig->count; i++)
-            assert_int_equal(rig->errors[i], UV_ENOSPC);
-        fill_disk(0, 0);
-        srig_add(rig, ++id, "b");
-        srig_wait(rig);
-        assert_int_equal(rig->errors[200], 0);
-    }
-    assert_string_equal(srig_ids(rig, "a", 0), "");
-    drop_full_vfs(rig);
-    assert_string_equal(srig_ids(rig, "a", 0), "");
-    assert_string_equal(srig_ids(rig, "b", 0), "201 402 603 804 1005 1206");
-}
-
-static void a_sync_that_fails_is_an_error(void **state) {
-    struct store_rig *rig = *state;
-    use_full_vfs(rig);
-    srig_add(rig, 1, "a");
-    srig_wait(rig);
-    fill_disk(2, 1000);
-    srig_add(rig, 2, "a");
-    srig_wait(rig);
-    assert_int_equal(rig->errors[1], UV_EIO);
-    fill_disk(0, 0);
-    srig_add(rig, 3, "a");
-    srig_wait(rig);
-    assert_int_equal(rig->errors[2], 0);
-    drop_full_vfs(rig);
-    assert_string_equal(srig_ids(rig, "a", 0), "1 3");
-}
-
 /* --- retention --- */
 
 static void count_is_exact_after_every_event(void **state) {
@@ -597,8 +485,6 @@ int main(void) {
         TEST(closing_commits_what_is_queued),
         TEST(a_restart_knows_topics_floors_and_ids),
         TEST(a_group_fails_as_a_whole),
-        TEST(a_full_disk_is_told_and_forgotten),
-        TEST(a_sync_that_fails_is_an_error),
         TEST(count_is_exact_after_every_event),
         TEST(bytes_keep_the_newest_whatever_its_length),
         TEST(age_ends_with_its_id),

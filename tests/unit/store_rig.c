@@ -207,7 +207,7 @@ const char *srig_ids(struct store_rig *rig, const char *letters, uint64_t after)
     for (size_t i = 0; i < n; i++)
         topics[i] = (struct str){letters + i, 1};
     struct page page = {
-        .topics = topics, .ntopics = n, .after = after, .upto = UINT64_MAX, .bytes_max = 1 << 20};
+        .topics = topics, .ntopics = n, .after = after, .upto = UINT64_MAX, .bytes_max = 64 << 20};
     srig_read(rig, &page);
     assert_int_equal(page.error, 0);
     assert_false(page.more);

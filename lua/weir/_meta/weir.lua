@@ -93,6 +93,7 @@ function weir.stats() end
 ---@field disconnected integer streams, by overflow policies
 ---@field hub_memory integer bytes that topics take
 ---@field shared_memory integer bytes in use
+---@field store_stopped integer 1: the disk could not sync, nothing durable is written until the restart
 ---@field generations integer versions of apps that live, in all workers
 ---@field reloads integer that took over
 ---@field reloads_failed integer
