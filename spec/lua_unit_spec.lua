@@ -30,6 +30,9 @@ describe("weir.json.encode", function()
     { "zero", 0, "0" },
     { "a negative number", -17, "-17" },
     { "a fraction", 0.1, "0.1" },
+    { "an object's names in the order of their bytes",
+      { b = 1, B = 2, ["é"] = 3, a = 4, ["a0"] = 5, ["_"] = 6, [""] = 7 },
+      '{"":7,"B":2,"_":6,"a":4,"a0":5,"b":1,"é":3}' },
     { "seventeen digits", 0.1 + 0.2, "0.30000000000000004" },
     { "a third", 1 / 3, "0.3333333333333333" },
     { "milliseconds", 1763650000123, "1763650000123" },
@@ -151,7 +154,9 @@ describe("weir.json.decode", function()
     assert.equal("€𝄞", json.decode [["\u20ac\ud834\udd1e"]])
   end)
 
-  for _, text in ipairs { "", " ", "{", "[1,]", "{a:1}", "01", "NaN", "0x10", "[1] x", '"\\x"', '"\\ud800"' } do
+  for _, text in ipairs { "", " ", "{", "[1,]", "{a:1}", "01", "NaN", "0x10", "[1] x", '"\\x"', '"\\ud800"',
+    "1.", "[1.e5]", ".5", "+1", "1e400", '"a\tb"', '"a\nb"', '"\0"', "[1]\0", '"\233"', "[1]\255",
+    '"\237\160\128"' } do
     it("gives nil and a message with the position for " .. ("%q"):format(text), function()
       local value, message = json.decode(text)
       assert.is_nil(value)

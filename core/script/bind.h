@@ -16,6 +16,7 @@ void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
+void bind_text(lua_State *L);
 /* Pushes a JSON object as a table; raises for one that is nested too deeply. stack: +1 */
 void bind_push_object(lua_State *L, struct json_t *object);
 void bind_test(lua_State *L);

@@ -150,6 +150,7 @@ static void load_core(struct generation *gen) {
     bind_history(L);
     bind_store(L);
     bind_jwt(L);
+    bind_text(L);
     bind_test(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");

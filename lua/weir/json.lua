@@ -1,14 +1,15 @@
 -- json: values to JSON text and back.
 --
 -- Decoding is cjson's, through an instance of our own, so that what a script sets on `require "cjson"` changes nothing
--- here. Encoding is done in Lua, because cjson cannot do what the contract says: it writes an empty array as {},
+-- here; what cjson takes and RFC 8259 does not is refused before it (core/proto/json_text.c).
+-- Encoding is done in Lua, because cjson cannot do what the contract says: it writes an empty array as {},
 -- cuts numbers at 14 digits (a Unix time in milliseconds becomes 1.7e+12), and passes on bytes that are not UTF-8.
 --
 --   value                      JSON
 --   nil inside a table         cannot be there; use json.null
 --   table with keys 1..n       array        (n > 0)
 --   json.array(table)          array        (also when it is empty)
---   table with string keys     object       (also when it is empty)
+--   table with string keys     object       (also when it is empty), its names in the order of their bytes
 --   any other table            error that names the place: `.items[3]: ...`
 --   number                     the shortest text that reads back as the same number; NaN and infinity raise
 --   string                     bytes that are not UTF-8 become U+FFFD
@@ -18,10 +19,11 @@
 local buffer = require "string.buffer"
 local cjson = require "cjson"
 local check = require "weir.check"
+local core = require "weir.core"
 
 local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
 local floor, huge = math.floor, math.huge
-local next, rawget, tonumber, type = next, rawget, tonumber, type
+local next, rawget, sort, tonumber, type = next, rawget, table.sort, tonumber, type
 
 local MAX_DEPTH = 128
 local KEEP_BYTES = 64 * 1024 -- a larger buffer is given back after use
@@ -177,17 +179,23 @@ local function put_array(value, depth)
 end
 
 local function put_object(value, depth)
-  local separator = "{"
-  for key, item in next, value do
+  local keys, count = {}, 0
+  for key in next, value do
     if type(key) ~= "string" then refuse_table(value, 0, depth) end
-    out:put(separator)
+    count = count + 1
+    keys[count] = key
+  end
+  if count > 1 then sort(keys) end -- LuaJIT compares bytes
+  out:put("{")
+  for i = 1, count do
+    local key = keys[i]
+    if i > 1 then out:put(",") end
     put_string(key)
     out:put(":")
     path[depth + 1] = key
-    put(item, depth + 1)
-    separator = ","
+    put(rawget(value, key), depth + 1)
   end
-  out:put(separator == "{" and "{}" or "}")
+  out:put("}")
 end
 
 function put(value, depth)
@@ -233,6 +241,8 @@ decoder.decode_invalid_numbers(false)
 --- The value that a JSON text stands for, or nil and what is wrong with it, with the position.
 function json.decode(text)
   check.string("weir.json.decode", "argument 1 (text)", text)
+  local wrong, at = core.json_check(text)
+  if wrong then return nil, format("%s at character %d", wrong, at) end
   local ok, value = pcall(decoder.decode, text)
   if ok then return value end
   return nil, value

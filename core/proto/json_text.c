@@ -1,0 +1,106 @@
+/* json_text: what of RFC 8259's grammar lenient JSON parsers let pass.
+ *
+ * A parser for speed reads strings and numbers with what the C library has, and takes more than the
+ * grammar: raw control characters, bytes that are not UTF-8 (section 8.1), `1.`, `.5e3`, and
+ * numbers that become infinite. This pass looks at exactly those, so that what is decoded here is
+ * what any other reader of the text sees. How tokens follow each other, escapes and nesting are the
+ * parser's.
+ *
+ * One pass over the bytes without memory of its own; borrows the text and knows no values. */
+#include "proto/json_text.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The offset behind the string whose quote stands at `i`, or of what is wrong in it. */
+static size_t skip_string(struct str text, size_t i, const char **wrong) {
+    for (i++; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"')
+            return i + 1;
+        if (c < 0x20) {
+            *wrong = "a control character in a string must be escaped";
+            return i;
+        }
+        if (c == '\\')
+            i++;
+    }
+    return text.len; /* without an end: the parser says so */
+}
+
+static size_t skip_digits(struct str text, size_t i) {
+    while (i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9')
+        i++;
+    return i;
+}
+
+static bool is_at(struct str text, size_t i, const char *any) {
+    return i < text.len && text.ptr[i] != '\0' && strchr(any, text.ptr[i]);
+}
+
+/* -? (0 | [1-9][0-9]*) ([.][0-9]+)? ([eE][+-]?[0-9]+)?, section 6. The offset behind it; `start`
+ * when there is none. */
+static size_t skip_number(struct str text, size_t start) {
+    size_t i = start + is_at(text, start, "-"), end = skip_digits(text, i);
+    if (end == i || (text.ptr[i] == '0' && end > i + 1))
+        return start;
+    if (is_at(text, end, ".")) {
+        i = end + 1;
+        end = skip_digits(text, i);
+        if (end == i)
+            return start;
+    }
+    if (is_at(text, end, "eE")) {
+        i = end + 1;
+        i += is_at(text, i, "+-");
+        end = skip_digits(text, i);
+        if (end == i)
+            return start;
+    }
+    return end;
+}
+
+/* Whether it is beyond a double: only one with an exponent or of very many digits can be. */
+static bool is_infinite(struct str number) {
+    if (number.len < 300 && !memchr(number.ptr, 'e', number.len) &&
+        !memchr(number.ptr, 'E', number.len))
+        return false;
+    char *copy = mem_copy(number.ptr, number.len); /* with the NUL that strtod needs */
+    bool infinite = isinf(strtod(copy, NULL));
+    free(copy);
+    return infinite;
+}
+
+static size_t check_number(struct str text, size_t i, const char **wrong) {
+    size_t end = skip_number(text, i);
+    if (end == i || is_at(text, end, ".eE+-0123456789"))
+        *wrong = "this is no JSON number";
+    else if (is_infinite((struct str){text.ptr + i, end - i}))
+        *wrong = "this number is beyond the range of a double";
+    return *wrong ? i : end;
+}
+
+const char *json_text_check(struct str text, size_t *at) {
+    const char *wrong = NULL;
+    size_t i = str_utf8_valid(text);
+    if (i < text.len)
+        wrong = "a byte that is not UTF-8";
+    else
+        i = 0;
+    while (!wrong && i < text.len) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"')
+            i = skip_string(text, i, &wrong);
+        else if (c == '-' || c == '+' || c == '.' || (c >= '0' && c <= '9'))
+            i = check_number(text, i, &wrong);
+        else if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+            wrong = "a control character";
+        else
+            i++;
+    }
+    *at = i;
+    return wrong;
+}

@@ -1,0 +1,12 @@
+/* json_text: what of RFC 8259's grammar lenient JSON parsers let pass. */
+#ifndef PROTO_JSON_TEXT_H
+#define PROTO_JSON_TEXT_H
+
+#include "base/str.h"
+
+/* Looks at strings, numbers and what stands between tokens, not at how tokens follow each other: a
+ * parser does that. NULL, or what is wrong, with the offset of the first byte concerned in `*at`.
+ */
+const char *json_text_check(struct str text, size_t *at);
+
+#endif
