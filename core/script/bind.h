@@ -11,6 +11,8 @@ struct json_t; /* jansson's */
 
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
 void bind_limits(lua_State *L);  /* rates, trusted proxies */
+void bind_group(lua_State *L);   /* what weir.all, race and timeout are */
+void bind_channel(lua_State *L);
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_tail(lua_State *L);

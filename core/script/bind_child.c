@@ -29,7 +29,7 @@ static struct process *check(lua_State *L) {
 }
 
 static struct task *first(struct list *list) {
-    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, link);
+    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, seat);
 }
 
 /* --- what it tells --- */
@@ -61,14 +61,11 @@ static int push_exit(lua_State *L, const struct child *child) {
 
 static void on_change(struct child *child) {
     struct process *process = child->owner;
-    struct str line;
-    int rc;
-    struct task *task;
-    while ((task = first(&process->readers)) && (rc = child_line(child, &line)) != 0)
-        push_line(task_wake(task), rc, line);
+    for (struct list *at = process->readers.next; at != &process->readers; at = at->next)
+        task_rouse(CONTAINER_OF(at, struct task, seat));
     if (!child->exited)
         return;
-    while ((task = first(&process->waiters)))
+    for (struct task *task; (task = first(&process->waiters)) != NULL;)
         push_exit(task_wake(task), child);
     generation_unref(process->gen, process->anchor);
 }
@@ -78,7 +75,14 @@ static void expired(struct task *task, lua_State *co) {
     push_failure(co, "timeout");
 }
 
-static const struct wait reading = {.what = "a process's line", .expired = expired};
+static int take(struct task *task, lua_State *co) {
+    struct process *process = task->armed;
+    struct str line;
+    int rc = child_line(process->child, &line);
+    return rc == 0 ? 0 : push_line(co, rc, line);
+}
+
+static const struct wait reading = {.what = "a process's line", .expired = expired, .take = take};
 static const struct wait exiting = {.what = "a process's exit", .expired = expired};
 
 /* --- starting --- */
@@ -196,9 +200,10 @@ static int l_line(lua_State *L) {
     struct task *task = task_enter(L, "process:line");
     if (task == NULL)
         return task_refuse(L);
-    int rc = list_empty(&process->readers) ? child_line(process->child, &line) : 0;
+    int rc = child_line(process->child, &line);
     if (rc == 0) {
-        list_push(&process->readers, &task->link);
+        task->armed = process;
+        list_push(&process->readers, &task->seat);
         return task_wait(task, &reading, ms);
     }
     lua_pushnil(L);
@@ -213,7 +218,7 @@ static int l_wait(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     if (!process->child->exited) {
-        list_push(&process->waiters, &task->link);
+        list_push(&process->waiters, &task->seat);
         return task_wait(task, &exiting, ms);
     }
     lua_pushnil(L);

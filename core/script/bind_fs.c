@@ -1,8 +1,8 @@
 /* bind_fs: files for Lua, which other threads work on while the task waits.
  *
  *     called --> job in the pool --> done: wakes its task with the results, frees itself
- *                    \--the task is cancelled or its generation freed--> job->task = NULL:
- *                       done only frees
+ *                    \--the task that only looks is cancelled, or its generation freed-->
+ *                       job->task = NULL: done only frees
  *
  * A job owns copies of all it was given, and touches Lua on the loop's thread only, and only while
  * its task waits for it. What the system refuses is a result: nil, "ENOENT", a message.
@@ -63,6 +63,7 @@ static void lose(struct task *task) {
 }
 
 static const struct wait working = {.what = "a file", .disarm = lose};
+static const struct wait changing = {.what = "a file", .disarm = lose, .cancel = task_go_on};
 
 static void settle(struct writer *writer);
 
@@ -122,13 +123,24 @@ static struct job *begin(lua_State *L, const char *what, const char *path,
     return job;
 }
 
-static int await(lua_State *L, struct job *job) {
+static int start(lua_State *L, struct job *job, const struct wait *wait) {
     if (job == NULL)
         return task_refuse(L);
     struct task *task = job->task;
     task->armed = job;
     work_submit(job->loop, &job->work);
-    return task_wait(task, &working, WHEEL_NEVER);
+    lua_settop(L, 0); /* the job has copies */
+    return task_wait(task, wait, WHEEL_NEVER);
+}
+
+/* For what only looks: a cancelled task goes at once. */
+static int await(lua_State *L, struct job *job) {
+    return start(L, job, &working);
+}
+
+/* For what changes files: what has begun is done when the task goes on. */
+static int await_change(lua_State *L, struct job *job) {
+    return start(L, job, &changing);
 }
 
 static void push_true(struct job *job, lua_State *co) {
@@ -168,7 +180,7 @@ static int put(lua_State *L, const char *what, int64_t (*run_it)(struct job *)) 
     struct job *job = begin(L, what, luaL_checkstring(L, 1), run_it, push_true);
     if (job)
         buf_add(&job->bytes, bytes);
-    return await(L, job);
+    return await_change(L, job);
 }
 
 static int l_write(lua_State *L) {
@@ -232,7 +244,7 @@ static int l_rename(lua_State *L) {
     struct job *job = begin(L, "weir.fs.rename", luaL_checkstring(L, 1), run_rename, push_true);
     if (job)
         job->to = generation_path(job->task->gen, to);
-    return await(L, job);
+    return await_change(L, job);
 }
 
 static int64_t run_remove(struct job *job) {
@@ -240,7 +252,8 @@ static int64_t run_remove(struct job *job) {
 }
 
 static int l_remove(lua_State *L) {
-    return await(L, begin(L, "weir.fs.remove", luaL_checkstring(L, 1), run_remove, push_true));
+    return await_change(L,
+                        begin(L, "weir.fs.remove", luaL_checkstring(L, 1), run_remove, push_true));
 }
 
 static int64_t run_mkdir(struct job *job) {
@@ -248,7 +261,7 @@ static int64_t run_mkdir(struct job *job) {
 }
 
 static int l_mkdir(lua_State *L) {
-    return await(L, begin(L, "weir.fs.mkdir", luaL_checkstring(L, 1), run_mkdir, push_true));
+    return await_change(L, begin(L, "weir.fs.mkdir", luaL_checkstring(L, 1), run_mkdir, push_true));
 }
 
 /* --- a writer's life --- */
@@ -343,7 +356,7 @@ static int l_writer_write(lua_State *L) {
     struct job *job = begin_on(L, run_add);
     if (job)
         buf_add(&job->bytes, bytes);
-    return await(L, job);
+    return await_change(L, job);
 }
 
 static int64_t run_commit(struct job *job) {
@@ -352,7 +365,7 @@ static int64_t run_commit(struct job *job) {
 }
 
 static int l_writer_commit(lua_State *L) {
-    return await(L, begin_on(L, run_commit));
+    return await_change(L, begin_on(L, run_commit));
 }
 
 void bind_fs(lua_State *L) {

@@ -67,7 +67,7 @@ static void on_closed(void *arg) {
     if (server->app)
         release_app(server->app);
     while (!list_empty(&server->closers))
-        task_wake(CONTAINER_OF(server->closers.next, struct task, link));
+        task_wake(CONTAINER_OF(server->closers.next, struct task, seat));
     generation_unref(server->gen, server->anchor);
 }
 
@@ -193,7 +193,7 @@ static int l_close(lua_State *L) {
         close_now(server);
     if (server->host == NULL)
         return 0;
-    list_push(&server->closers, &task->link);
+    list_push(&server->closers, &task->seat);
     return task_wait(task, &closing, WHEEL_NEVER);
 }
 

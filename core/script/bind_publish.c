@@ -1,8 +1,8 @@
 /* bind_publish: topics for Lua: publishing, what they keep, who is there.
  *
  * A publish that need not wait is done in the call, on the stack. One that does (a durable topic, a
- * subscriber with the policy block) is copied and parks its task; if the task is cancelled
- * meanwhile, the event is published all the same and nobody is told. */
+ * subscriber with the policy block) is copied and parks its task, which goes on when it is
+ * done, be it cancelled meanwhile or not. */
 #include "script/bind.h"
 
 #include "base/mem.h"
@@ -65,7 +65,8 @@ static void leave(struct task *task) {
     ((struct parked *)task->armed)->task = NULL;
 }
 
-static const struct wait publishing = {.what = "weir.publish", .disarm = leave};
+static const struct wait publishing = {
+    .what = "weir.publish", .disarm = leave, .cancel = task_go_on};
 
 static void copy(char **at, struct str *s) {
     if (s->ptr == NULL)

@@ -6,9 +6,7 @@
  * stalls its server as a real one would. What arrived before a failed write is not lost: it is
  * given first, then the reason.
  *
- * A client is freed when its connection is closed and its userdata collected. While a task waits, a
- * reference keeps the userdata, because the arguments of a function that yields are not kept by its
- * coroutine. */
+ * A client is freed when its connection is closed and its userdata collected. */
 #include "script/bind_test.h"
 
 #include "base/mem.h"
@@ -48,7 +46,7 @@ static void settle(struct client *client) {
 /* --- waking --- */
 
 static struct task *first(struct list *list) {
-    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, link);
+    return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, seat);
 }
 
 static int push_failure(lua_State *L, const char *why) {
@@ -68,14 +66,22 @@ static void push_rest(struct client *client, lua_State *L) {
     buf_drop(&client->rest, n);
 }
 
+static void rouse_receivers(struct client *client) {
+    for (struct list *at = client->receivers.next; at != &client->receivers; at = at->next)
+        task_rouse(CONTAINER_OF(at, struct task, seat));
+}
+
 /* Receiving is over, but for `rest`; sending too if `all`. */
 static void end(struct client *client, const char *why, bool all) {
     client->over = why;
-    while (client->rest.len > 0 && first(&client->receivers))
-        push_rest(client, task_wake(first(&client->receivers)));
-    wake_all(&client->receivers, why);
+    rouse_receivers(client);
     if (all)
         wake_all(&client->senders, "closed");
+}
+
+/* Reads while somebody waits for more than is there. */
+static void balance_reading(struct client *client) {
+    conn_read(&client->conn, !list_empty(&client->receivers) && client->rest.len == 0);
 }
 
 /* --- what the connection tells --- */
@@ -84,9 +90,11 @@ static struct client *of_conn(struct conn *conn) {
     return CONTAINER_OF(conn, struct client, conn);
 }
 
-/* Reading is on, so somebody waits. */
 static void on_data(struct conn *conn, const char *data, size_t n) {
-    lua_pushlstring(task_wake(first(&of_conn(conn)->receivers)), data, n);
+    struct client *client = of_conn(conn);
+    buf_append(&client->rest, data, n);
+    balance_reading(client);
+    rouse_receivers(client);
 }
 
 static void on_eof(struct conn *conn) {
@@ -182,15 +190,17 @@ static struct client *check(lua_State *L) {
     return *(struct client **)luaL_checkudata(L, 1, META);
 }
 
-static void stop_sending(struct task *task) {
-    generation_unref(task->gen, (int)task->amount);
+static void stop_receiving(struct task *task) {
+    balance_reading(task->armed);
 }
 
-static void stop_receiving(struct task *task) {
+static int receive(struct task *task, lua_State *co) {
     struct client *client = task->armed;
-    if (list_empty(&client->receivers))
-        conn_read(&client->conn, false);
-    stop_sending(task);
+    if (client->rest.len > 0) {
+        push_rest(client, co);
+        return 1;
+    }
+    return client->over ? push_failure(co, client->over) : 0;
 }
 
 static void receive_expired(struct task *task, lua_State *co) {
@@ -199,16 +209,18 @@ static void receive_expired(struct task *task, lua_State *co) {
 }
 
 static const struct wait receiving = {
-    .what = "a client's receive", .disarm = stop_receiving, .expired = receive_expired};
-static const struct wait sending = {.what = "a client's send", .disarm = stop_sending};
+    .what = "a client's receive",
+    .disarm = stop_receiving,
+    .expired = receive_expired,
+    .take = receive,
+};
+static const struct wait sending = {.what = "a client's send"};
 
-/* stack: the userdata at 1. */
 static int wait_in(struct client *client, struct task *task, struct list *list,
                    const struct wait *wait, uint64_t ms) {
-    lua_pushvalue(task->co, 1);
-    task->amount = (size_t)generation_ref(task->gen, task->co);
+    lua_settop(task->co, 1);
     task->armed = client;
-    list_push(list, &task->link);
+    list_push(list, &task->seat);
     return task_wait(task, wait, ms);
 }
 

@@ -2,7 +2,7 @@
  * its task waits for.
  *
  *     called --> kv_submit --> done, on this loop: wakes its task with the results, frees the call
- *                      \--the task is cancelled or its generation freed--> kv_abandon
+ *                      \--a task that reads is cancelled, or its generation freed--> kv_abandon
  *
  * Values are bytes here; lua/weir/store.lua makes values of them and says what the limits are. What
  * the store refuses is a result: nil, "io", a message. */
@@ -21,7 +21,9 @@ static void lose(struct task *task) {
         kv_abandon(store_default(), task->armed);
 }
 
-static const struct wait working = {.what = "the store", .disarm = lose};
+static const struct wait reading = {.what = "the store", .disarm = lose};
+/* What has begun is done when the task goes on. */
+static const struct wait writing = {.what = "the store", .disarm = lose, .cancel = task_go_on};
 
 static void push_bytes(lua_State *co, struct str bytes) {
     lua_pushlstring(co, bytes.len ? bytes.ptr : "", bytes.len);
@@ -98,8 +100,10 @@ static int await(lua_State *L, struct kv_call *call) {
         return task_refuse(L);
     struct task *task = call->arg;
     task->armed = call;
+    bool reads = call->kind == KV_GET || call->kind == KV_LIST;
     kv_submit(store_default(), call);
-    return task_wait(task, &working, WHEEL_NEVER);
+    lua_settop(L, 0); /* the call has copies */
+    return task_wait(task, reads ? &reading : &writing, WHEEL_NEVER);
 }
 
 static int l_get(lua_State *L) {

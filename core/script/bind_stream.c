@@ -283,6 +283,9 @@ static int l_read(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
     size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
+    struct task *task = task_current(L);
+    if (task && task->cancelled)
+        return task_refuse(L);
     lua_pushnil(L);
     if (exchange == NULL) {
         lua_pushnil(L);
@@ -292,9 +295,7 @@ static int l_read(lua_State *L) {
     int pushed = exchange_push_bytes(exchange, L, n);
     if (pushed > 0)
         return 1 + pushed;
-    struct task *task = task_enter(L, "stream:read");
-    if (task == NULL)
-        return task_refuse(L);
+    task_enter(L, "stream:read");
     if (exchange_waiter(exchange, &exchange_reading))
         return state_error(
             L, "stream:read: another task reads this body already; let one task read it");

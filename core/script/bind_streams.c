@@ -225,7 +225,7 @@ static void leave(struct task *task) {
     ((struct sweep *)task->armed)->task = NULL;
 }
 
-static const struct wait sweeping = {.what = "weir.streams", .disarm = leave};
+static const struct wait sweeping = {.what = "weir.streams", .disarm = leave, .cancel = task_go_on};
 
 static char *opt_text(lua_State *L, int index) {
     return lua_isnoneornil(L, index) ? NULL : mem_strdup(luaL_checkstring(L, index));

@@ -3,9 +3,8 @@
  *     stream:_subscribe --> the stream's subscription (hub/subscription)
  *     core.subscribe ----> a userdata with a position of its own --next--> events, one at a time
  *
- * A task's subscription ends with the task that made it, with close, or when it is collected. One
- * task waits for its next event at a time; while it does, a reference keeps the userdata, because
- * the arguments of a function that yields are not kept by its coroutine. */
+ * A task's subscription ends with the task that made it, with close, or when it is collected. It is
+ * an outlet: several tasks may take from one, each event goes to one of them. */
 #include "script/bind.h"
 
 #include "http/sse.h"
@@ -13,6 +12,7 @@
 #include "hub/subscription.h"
 #include "proto/sse.h"
 #include "script/exchange.h"
+#include "script/outlet.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -136,11 +136,9 @@ static int l_unsubscribe_stream(lua_State *L) {
 /* --- tasks --- */
 
 struct sub { /* a userdata */
+    struct outlet outlet;
     struct position position;
     struct holding holding; /* of the task that made it */
-    struct generation *gen;
-    struct task *waiter; /* NULL: none */
-    int anchor;          /* of the userdata, while somebody waits */
     bool open;
 };
 
@@ -150,11 +148,7 @@ static void close_sub(struct sub *sub) {
     sub->open = false;
     list_remove(&sub->holding.link);
     position_fini(&sub->position);
-    if (sub->waiter) {
-        lua_State *co = task_wake(sub->waiter);
-        lua_pushnil(co);
-        lua_pushliteral(co, "closed");
-    }
+    outlet_rouse_all(&sub->outlet);
 }
 
 static void release(struct holding *holding) {
@@ -181,13 +175,17 @@ void bind_push_event(lua_State *L, struct str topic, struct str key, struct str 
     buf_fini(&data);
 }
 
-/* Pushes the next event; false: there is none yet. stack: +1 or 0 */
-static bool push_next(lua_State *L, struct sub *sub) {
+/* Pushes the next event, if there is one. */
+static int take(struct outlet *outlet, lua_State *L, int index) {
+    struct sub *sub = CONTAINER_OF(outlet, struct sub, outlet);
+    (void)index;
+    if (!sub->open)
+        return OUTLET_CLOSED;
     struct span *span = &sub->position.reader->span;
     span_release(span);
     position_read(&sub->position, span, 1);
     if (span->count == 0)
-        return false;
+        return 0;
     struct piece rest;
     struct buf name = {0}, key = {0};
     struct str chunk = {span->pieces[0].bytes, span->pieces[0].len};
@@ -198,33 +196,22 @@ static bool push_next(lua_State *L, struct sub *sub) {
     buf_fini(&key);
     position_advance(&sub->position, span, span->pieces[0].len, &rest);
     span_release(span);
+    return 1;
+}
+
+/* Reading is the only way to know. */
+static bool may_have(const struct outlet *outlet) {
+    (void)outlet;
     return true;
 }
 
+static const struct outlet_ops outlet_ops = {.take = take, .has = may_have};
+
 static void on_news(struct position *position) {
-    struct sub *sub = CONTAINER_OF(position, struct sub, position);
-    if (sub->waiter && push_next(sub->waiter->co, sub)) {
-        lua_State *co = sub->waiter->co;
-        task_wake(sub->waiter);
-        lua_insert(co, -2); /* the nil that says no error goes first */
-    }
+    outlet_rouse(&CONTAINER_OF(position, struct sub, position)->outlet);
 }
 
 static const struct position_ops ops = {.news = on_news};
-
-static void disarm(struct task *task) {
-    struct sub *sub = task->armed;
-    sub->waiter = NULL;
-    generation_unref(sub->gen, sub->anchor);
-}
-
-static void expired(struct task *task, lua_State *co) {
-    (void)task;
-    lua_pushnil(co);
-    lua_pushliteral(co, "timeout");
-}
-
-static const struct wait waiting = {.what = "sub:next", .disarm = disarm, .expired = expired};
 
 /* names, prefixes, after, not_before -> a subscription */
 static int l_subscribe(lua_State *L) {
@@ -233,7 +220,8 @@ static int l_subscribe(lua_State *L) {
     struct position_choice choice = check_choice(L, 3, "weir.subscribe");
     struct sub *sub = lua_newuserdata(L, sizeof *sub);
     struct task *task = task_current(L);
-    *sub = (struct sub){.gen = gen, .open = true, .holding = {.release = release}};
+    *sub = (struct sub){.open = true, .holding = {.release = release}};
+    outlet_init(&sub->outlet, &outlet_ops);
     position_init(&sub->position, &gen->scheduler->reader, &ops);
     list_init(&sub->holding.link);
     if (task)
@@ -242,35 +230,6 @@ static int l_subscribe(lua_State *L) {
     lua_setmetatable(L, -2);
     choose(L, 1, &sub->position, choice, "weir.subscribe");
     return 1;
-}
-
-/* subscription, timeout -> nil, event | nil, nil, why */
-static int l_next(lua_State *L) {
-    struct sub *sub = luaL_checkudata(L, 1, META);
-    uint64_t timeout = task_ms(L, 2);
-    struct task *task = task_enter(L, "sub:next");
-    if (task == NULL)
-        return task_refuse(L);
-    if (sub->waiter)
-        return state_error(L, "sub:next: another task waits for the next event of this "
-                              "subscription; give each task one of its own");
-    lua_pushnil(L);
-    if (!sub->open) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
-        return 3;
-    }
-    if (push_next(L, sub))
-        return 2;
-    if (timeout == 0) {
-        expired(task, L);
-        return 3;
-    }
-    lua_pushvalue(L, 1);
-    sub->anchor = generation_ref(sub->gen, L);
-    sub->waiter = task;
-    task->armed = sub;
-    return task_wait(task, &waiting, timeout);
 }
 
 static int l_close(lua_State *L) {
@@ -285,13 +244,12 @@ static int l_gc(lua_State *L) {
 
 void bind_subscribe(lua_State *L) {
     static const luaL_Reg functions[] = {{"subscribe", l_subscribe},
-                                         {"subscription_next", l_next},
                                          {"subscription_close", l_close},
                                          {"subscribe_stream", l_subscribe_stream},
                                          {"unsubscribe_stream", l_unsubscribe_stream},
                                          {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
+    outlet_make_meta(L, META);
     lua_pushcfunction(L, l_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);

@@ -6,8 +6,7 @@
  *                       +--its maker is cancelled while it waits here--> ended: a next one raises
  *
  * The follow (tail/follow.h) reads ahead whether anybody waits or not. One task waits at a time,
- * for a line goes to one reader. While it does, a reference keeps the userdata, because the
- * arguments of a function that yields are not kept by its coroutine.
+ * for a line goes to one reader; it takes the line when it runs.
  *
  * A stream whose client leaves is the usual end, so the follow goes at once with the task that made
  * it, and not when the collector comes by. A task that was only lent the tail, as weir.timeout
@@ -24,12 +23,10 @@
 
 /* A userdata. */
 struct tail {
-    struct follow *follow;  /* NULL: closed or ended */
-    struct generation *gen; /* whose state the userdata is in */
-    struct task *waiter;    /* NULL: none */
-    uint64_t maker;         /* the serial of the task that made it; 0: none did */
-    int anchor;             /* of the userdata, while somebody waits */
-    bool ended;             /* by a cancellation: nobody asked to close it */
+    struct follow *follow; /* NULL: closed or ended */
+    struct task *waiter;   /* NULL: none */
+    uint64_t maker;        /* the serial of the task that made it; 0: none did */
+    bool ended;            /* by a cancellation: nobody asked to close it */
 };
 
 static void stop(struct tail *tail) {
@@ -41,21 +38,32 @@ static void stop(struct tail *tail) {
 static void disarm(struct task *task) {
     struct tail *tail = task->armed;
     tail->waiter = NULL;
-    generation_unref(tail->gen, tail->anchor);
     if (task->cancelled && task->serial == tail->maker) {
         tail->ended = true;
         stop(tail);
     }
 }
 
-static const struct wait following = {.what = "weir.tail", .disarm = disarm};
+/* The end of a tail is a nil, too. */
+static int take(struct task *task, lua_State *co) {
+    struct tail *tail = task->armed;
+    struct str line;
+    if (tail->follow == NULL)
+        lua_pushnil(co);
+    else if (follow_next(tail->follow, &line))
+        lua_pushlstring(co, line.ptr, line.len);
+    else
+        return 0;
+    return 1;
+}
+
+static const struct wait following = {.what = "weir.tail", .disarm = disarm, .take = take};
 
 static void on_ready(struct follow *follow, void *arg) {
     struct tail *tail = arg;
-    struct str line;
-    if (tail->waiter == NULL || !follow_next(follow, &line))
-        return;
-    lua_pushlstring(task_wake(tail->waiter), line.ptr, line.len);
+    (void)follow;
+    if (tail->waiter)
+        task_rouse(tail->waiter);
 }
 
 /* Raises where the script called weir.tail, which is one level above weir/tail.lua. */
@@ -78,7 +86,7 @@ static int l_tail(lua_State *L) {
     struct follow_options options = {.lines = (uint32_t)lines, .max_line = (size_t)max_line};
     struct tail *tail = lua_newuserdata(L, sizeof *tail);
     struct task *maker = task_current(L);
-    *tail = (struct tail){.gen = gen, .maker = maker ? maker->serial : 0};
+    *tail = (struct tail){.maker = maker ? maker->serial : 0};
     luaL_getmetatable(L, META);
     lua_setmetatable(L, -2);
     char *absolute = generation_path(gen, path);
@@ -117,8 +125,6 @@ static int l_next(lua_State *L) {
         return push_end(L, tail);
     if (follow_next(tail->follow, &line))
         return push_line(L, line);
-    lua_pushvalue(L, 1);
-    tail->anchor = generation_ref(tail->gen, L);
     tail->waiter = task;
     task->armed = tail;
     return task_wait(task, &following, WHEEL_NEVER);
@@ -128,7 +134,7 @@ static int l_close(lua_State *L) {
     struct tail *tail = luaL_checkudata(L, 1, META);
     stop(tail);
     if (tail->waiter)
-        lua_pushnil(task_wake(tail->waiter));
+        task_rouse(tail->waiter);
     return 0;
 }
 

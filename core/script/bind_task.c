@@ -1,6 +1,8 @@
-/* bind_task: tasks for Lua: weir.core's half of weir.sleep, spawn, join, defer, and the pair park
- * and unpark that channels and groups are built from in Lua. Each blocking function has the shape
- * that task.h tells. */
+/* bind_task: one task for Lua: weir.core's half of weir.sleep, spawn, join, cancel and defer.
+ *
+ * Each blocking function has the shape that task.h tells. A userdata keeps the struct of its task,
+ * not the task alive: one that is done tells its results as often as it is asked. What runs several
+ * tasks and waits for all of them is bind_group's. */
 #include "base/clock.h"
 #include "script/generation.h"
 
@@ -110,7 +112,7 @@ static int l_join(lua_State *L) {
         task_push_results(other, L);
         return lua_gettop(L) - top;
     }
-    list_push(&other->joiners, &task->link);
+    list_push(&other->joiners, &task->seat);
     return task_wait(task, &joining, ms);
 }
 
@@ -143,33 +145,6 @@ static int l_defer(lua_State *L) {
     return 0;
 }
 
-static void park_expired(struct task *task, lua_State *co) {
-    (void)task;
-    lua_pushboolean(co, false);
-}
-
-static const struct wait parked = {.what = "a channel or another task", .expired = park_expired};
-
-static int l_park(lua_State *L) {
-    uint64_t ms = task_ms(L, 1);
-    struct task *task = task_enter(L, "weir: waiting for a channel or another task");
-    return task ? task_wait(task, &parked, ms) : task_refuse(L);
-}
-
-static int l_unpark(lua_State *L) {
-    struct task *task = task_check(L, 1);
-    bool waits = task->state == TASK_WAITING && task->wait == &parked;
-    if (waits) {
-        int n = lua_gettop(L) - 1;
-        lua_State *co = task_wake(task);
-        lua_checkstack(co, n + 1);
-        lua_pushboolean(co, true);
-        lua_xmove(L, co, n);
-    }
-    lua_pushboolean(L, waits);
-    return 1;
-}
-
 static int l_now(lua_State *L) {
     lua_pushnumber(L, (double)clock_wall_ns() / 1e9);
     return 1;
@@ -184,8 +159,7 @@ void bind_task(lua_State *L) {
     static const luaL_Reg functions[] = {{"spawn", l_spawn},         {"background", l_background},
                                          {"sleep", l_sleep},         {"join", l_join},
                                          {"cancel", l_cancel},       {"current", l_current},
-                                         {"defer", l_defer},         {"park", l_park},
-                                         {"unpark", l_unpark},       {"now", l_now},
+                                         {"defer", l_defer},         {"now", l_now},
                                          {"traceback", l_traceback}, {NULL, NULL}};
     state_set(L, functions);
     luaL_newmetatable(L, META);

@@ -205,7 +205,7 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
 
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
-        struct task *task = CONTAINER_OF(at, struct task, link);
+        struct task *task = CONTAINER_OF(at, struct task, seat);
         if (task->wait == wait)
             return task;
     }
@@ -216,7 +216,7 @@ static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     struct task *task = exchange_waiter(exchange, &exchange_reading);
     if (task && (stream->in.len > 0 || stream->in_ended || stream->in_failed || stream->in_dropped))
-        exchange_push_bytes(exchange, task_wake(task), task->amount);
+        task_rouse(task);
 }
 
 static void wake_all(struct exchange *exchange, const struct wait *wait) {
@@ -234,15 +234,16 @@ static void on_writable(struct stream *stream) {
 
 /* Readers get what is left, writers nil, "closed". */
 static void wake_for_the_end(struct exchange *exchange) {
-    while (!list_empty(&exchange->waiters)) {
-        struct task *task = CONTAINER_OF(exchange->waiters.next, struct task, link);
-        bool reads = task->wait == &exchange_reading;
-        lua_State *co = task_wake(task);
-        if (reads) {
-            exchange_push_bytes(exchange, co, task->amount);
+    struct list *next;
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
+        struct task *task = CONTAINER_OF(at, struct task, seat);
+        next = at->next;
+        if (task->wait == &exchange_reading) {
+            task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
-            lua_pushboolean(co, true); /* all that was written has been handed over */
+            lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
         } else {
+            lua_State *co = task_wake(task);
             lua_pushnil(co);
             lua_pushliteral(co, "closed");
         }
@@ -277,13 +278,18 @@ static void stop_waiting(struct task *task) {
     exchange_settle(exchange);
 }
 
-const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting};
+static int take(struct task *task, lua_State *co) {
+    return exchange_push_bytes(task->armed, co, task->amount);
+}
+
+const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
 const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
 const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
 
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
     task->armed = exchange;
-    list_push(&exchange->waiters, &task->link);
+    lua_settop(task->co, 1); /* what was written has been copied, and may be large */
+    list_push(&exchange->waiters, &task->seat);
     return task_wait(task, wait, WHEEL_NEVER);
 }
 

@@ -13,6 +13,7 @@
 #include "script/app.h"
 #include "script/bind.h"
 #include "script/exchange.h"
+#include "script/outlet.h"
 #include "script/reload.h"
 
 #include <lauxlib.h>
@@ -135,6 +136,9 @@ static void load_core(struct generation *gen) {
     lua_setfield(L, -2, "failure");
     gen->cancelled = make_cancelled(L);
     bind_task(L);
+    bind_group(L);
+    bind_outlet(L);
+    bind_channel(L);
     bind_stream(L);
     bind_answer(L);
     bind_claims(L);

@@ -1,13 +1,15 @@
 /* task: a coroutine that the scheduler resumes.
  *
- *     HELD -> READY <-> RUNNING -> ENDING (its defers run) -> DONE
+ *     HELD -> READY <-> RUNNING -> ENDING (its children end, its defers run) -> DONE
  *               ^          |
  *               +- WAITING-+   for a time, bytes, room, another task: what `wait` says
  *
- * A task waits for one thing and at most one deadline. Whatever ends the wait first (the event, the
- * deadline, a cancellation) calls task_wake, which disarms the rest and queues the task; it is
- * resumed in the loop's turn, never below the callback that woke it. run() is the only place that
- * calls lua_resume, and the guard (guard.h) watches over it.
+ * A task waits for one thing and at most one deadline. What it consumes by waiting it takes itself:
+ * whoever has something *rouses* it, which queues it, still waiting; when it runs it tries, and
+ * waits on if another was faster. So what is cancelled on the way has taken nothing. What is only
+ * told (a time is over, a job is done) *wakes* it: task_wake disarms the rest and queues the task
+ * with its results. It is resumed in the loop's turn, never below the callback that woke it. run()
+ * is the only place that calls lua_resume, and the guard (guard.h) watches over it.
  *
  * Cancellation is sticky: the call that blocks, and each later one, raises weir.cancelled, so that
  * a task unwinds through its own pcalls. One that swallows it too often is dropped: never resumed
@@ -32,6 +34,7 @@
 #define RUN_NS 5000000 /* and for about this long */
 
 static void end(struct task *task, bool failed);
+static void conclude(struct task *task);
 
 /* --- life --- */
 
@@ -57,12 +60,21 @@ void task_unref(struct task *task) {
     pool_free(&task->gen->scheduler->loop->pool, task, sizeof *task);
 }
 
-static void on_timer(struct timer *timer) {
-    struct task *task = CONTAINER_OF(timer, struct task, timer);
+static void expire(struct task *task) {
     const struct wait *wait = task->wait;
     lua_State *co = task_wake(task);
     if (wait->expired)
         wait->expired(task, co);
+}
+
+static void on_timer(struct timer *timer) {
+    struct task *task = CONTAINER_OF(timer, struct task, timer);
+    if (task->wait->overdue && task->wait->overdue(task))
+        return;
+    if (task->state == TASK_READY)
+        task->overdue = true; /* it may still take what it was roused for */
+    else
+        expire(task);
 }
 
 struct task *task_new(struct generation *gen, struct task *parent) {
@@ -72,9 +84,11 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     task->anchor = spare.anchor;
     task->gen = gen;
     task->refs = 1;
+    task->kept = 1;
     task->defers = task->error = task->place = LUA_NOREF;
     task->what = parent ? parent->what : "a background task";
     list_init(&task->link);
+    list_init(&task->seat);
     list_init(&task->sibling);
     list_init(&task->children);
     list_init(&task->joiners);
@@ -159,43 +173,108 @@ int task_refuse(lua_State *L) {
     bool can_yield = task->co == L && lua_isyieldable(L);
     if (++task->swallowed > TASK_SWALLOW_MAX && can_yield) {
         task->dropped = true;
+        task->kept = 0;
         return lua_yield(L, 0);
     }
     push_cancelled(task, L);
     return 1;
 }
 
+int task_push_cancelled(struct task *task, lua_State *co) {
+    task->swallowed++;
+    lua_pop(co, 1);
+    push_cancelled(task, co);
+    return 1;
+}
+
 int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
     task->wait = wait;
     task->state = TASK_WAITING;
+    task->overdue = false;
+    task->kept = lua_gettop(task->co);
     if (ms != WHEEL_NEVER)
         loop_timer(task->gen->scheduler->loop, &task->timer, ms);
-    return lua_yield(task->co, 0);
+    return lua_yield(task->co, task->kept);
+}
+
+void task_rouse(struct task *task) {
+    if (task->state == TASK_WAITING)
+        make_ready(task);
+}
+
+void task_rouse_first(struct task *task) {
+    if (task->state == TASK_WAITING) {
+        make_ready(task);
+        list_remove(&task->link);
+        list_push(task->gen->scheduler->ready.next, &task->link);
+    }
 }
 
 static void stop_waiting(struct task *task) {
     const struct wait *wait = task->wait;
     task->wait = NULL;
     timer_clear(&task->timer);
-    list_remove(&task->link);
+    list_remove(&task->seat);
     if (wait->disarm)
         wait->disarm(task);
 }
 
-lua_State *task_wake(struct task *task) {
+/* Ends the wait of a task that waits, or was roused. */
+static void end_wait(struct task *task) {
     stop_waiting(task);
-    make_ready(task);
+    task_rouse(task);
+}
+
+lua_State *task_wake(struct task *task) {
+    end_wait(task);
     lua_pushnil(task->co);
     return task->co;
+}
+
+void task_go_on(struct task *task) {
+    (void)task;
+}
+
+/* Of a task that was roused and runs now; false: it waits on, or has ended. */
+static bool take(struct task *task) {
+    lua_State *co = task->co;
+    if (task->state == TASK_ENDING) {
+        conclude(task);
+        return false;
+    }
+    lua_pushnil(co);
+    if (task->wait->take(task, co) > 0) {
+        stop_waiting(task);
+        return true;
+    }
+    lua_settop(co, task->kept);
+    task->state = TASK_WAITING;
+    if (task->overdue)
+        expire(task);
+    return false;
+}
+
+/* What a task waits for may be others, which wait for others: one after the other, and not as deep
+ * in calls as a script has nested them. */
+static void cancel_wait(struct task *task) {
+    struct scheduler *scheduler = task->gen->scheduler;
+    bool outermost = list_empty(&scheduler->cancelling);
+    list_push(&scheduler->cancelling, &task->seat);
+    while (outermost && !list_empty(&scheduler->cancelling)) {
+        struct task *next = CONTAINER_OF(scheduler->cancelling.next, struct task, seat);
+        next->wait->cancel(next);
+        list_remove(&next->seat);
+    }
 }
 
 void task_cancel(struct task *task) {
     if (task->cancelled || task->state >= TASK_ENDING)
         return;
     task->cancelled = true;
-    if (task->state == TASK_WAITING) {
-        stop_waiting(task);
-        make_ready(task);
+    if (task->wait && task->wait->cancel) {
+        cancel_wait(task);
+    } else if (task->wait) {
+        end_wait(task);
         task->swallowed++;
         push_cancelled(task, task->co);
     } else if (!task->started) {
@@ -245,7 +324,7 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     lua_pop(L, 1);
 }
 
-static void log_failure(struct task *task) {
+void task_log_failure(struct task *task) {
     lua_State *L = task->gen->state.L;
     lua_pushfstring(L, task_was_stopped(task) ? "%s: " : "", task->what);
     task_push_traceback(task, L, lua_tostring(L, -1));
@@ -275,19 +354,23 @@ void task_push_results(struct task *task, lua_State *to) {
     lua_xmove(co, to, n);
 }
 
+static void child_over(struct task *parent);
+
 static void finish(struct task *task) {
     task->state = TASK_DONE;
     struct list *node;
     while ((node = task->joiners.next) != &task->joiners) {
         task->joined = true;
-        task_push_results(task, task_wake(CONTAINER_OF(node, struct task, link)));
+        task_push_results(task, task_wake(CONTAINER_OF(node, struct task, seat)));
     }
     if (task->on_end)
         task->on_end(task);
     else if (task->failed && !task->joined && !task_was_cancelled(task))
-        log_failure(task);
+        task_log_failure(task);
     list_remove(&task->all);
     list_remove(&task->sibling);
+    if (task->parent)
+        child_over(task->parent);
     counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
     if (task->failed) /* a stack that will never run again may hold the task's own handle, and so
                          itself */
@@ -323,12 +406,13 @@ static void run_defers(struct task *task) {
     task_cleanup(task->gen, L, 1, defers_done, task);
 }
 
-static void orphan(struct task *task) {
-    struct list *node;
-    while ((node = list_pop(&task->children)) != NULL) {
-        struct task *child = CONTAINER_OF(node, struct task, sibling);
-        child->parent = NULL;
-        task_cancel(child);
+static void cancel_children(struct task *task) {
+    struct list todo, *node;
+    list_init(&todo);
+    list_splice(&todo, &task->children);
+    while ((node = list_pop(&todo)) != NULL) {
+        list_push(&task->children, node);
+        task_cancel(CONTAINER_OF(node, struct task, sibling));
     }
 }
 
@@ -338,6 +422,26 @@ static void release_holdings(struct task *task) {
         struct holding *holding = CONTAINER_OF(node, struct holding, link);
         holding->release(holding);
     }
+}
+
+static const struct wait awaiting_children = {.what = "the end of its children"};
+
+/* Its children are over. */
+static void conclude(struct task *task) {
+    task->wait = NULL;
+    if (task->defers == LUA_NOREF)
+        finish(task);
+    else
+        run_defers(task);
+}
+
+/* A child of a task that has ended is over. The last one queues it, for in a call the ends of a
+ * long line of parents would lie on top of each other. */
+static void child_over(struct task *parent) {
+    if (parent->wait != &awaiting_children || !list_empty(&parent->children))
+        return;
+    list_push(&parent->gen->scheduler->ready, &parent->link);
+    parent->gen->scheduler->loop->ready = true;
 }
 
 static void end(struct task *task, bool failed) {
@@ -351,12 +455,14 @@ static void end(struct task *task, bool failed) {
         task->error = generation_ref(task->gen, L);
     }
     task->state = TASK_ENDING;
-    orphan(task);
+    if (task->on_return)
+        task->on_return(task);
+    cancel_children(task);
     release_holdings(task);
-    if (task->defers == LUA_NOREF)
-        finish(task);
+    if (list_empty(&task->children))
+        conclude(task);
     else
-        run_defers(task);
+        task->wait = &awaiting_children;
 }
 
 /* --- cleanups --- */
@@ -378,7 +484,7 @@ static void on_limit(struct timer *timer) {
 static void cleanup_ended(struct task *task) {
     struct cleanup *cleanup = task->owner;
     if (task->failed && !task_was_cancelled(task))
-        log_failure(task);
+        task_log_failure(task);
     timer_clear(&cleanup->limit);
     if (cleanup->on_end)
         cleanup->on_end(cleanup->arg);
@@ -408,6 +514,7 @@ void task_forget(struct task *task) {
     release_holdings(task);
     timer_clear(&task->timer);
     list_remove(&task->link);
+    list_remove(&task->seat);
     list_remove(&task->sibling);
     while (list_pop(&task->children) != NULL)
         ;
@@ -467,7 +574,9 @@ static void end_stopped(struct task *task, enum guard_stop stop) {
 
 static void run(struct scheduler *scheduler, struct task *task) {
     lua_State *co = task->co;
-    int nargs = lua_gettop(co) - (task->started ? 0 : 1);
+    if (task->wait && !take(task))
+        return;
+    int nargs = lua_gettop(co) - task->kept;
     task->started = true;
     task->state = TASK_RUNNING;
     scheduler->current = task;
@@ -509,8 +618,9 @@ static void run_ready(void *arg) {
 }
 
 void scheduler_init(struct scheduler *scheduler, struct loop *loop) {
-    *scheduler = (struct scheduler){.loop = loop};
+    *scheduler = (struct scheduler){.loop = loop, .dice = (uint32_t)clock_mono_ns() | 1};
     list_init(&scheduler->ready);
+    list_init(&scheduler->cancelling);
     loop->run_ready = run_ready;
     loop->run_arg = scheduler;
     reader_init(&scheduler->reader, loop);

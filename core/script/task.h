@@ -19,11 +19,13 @@ struct task;
 struct scheduler {
     struct loop *loop;
     struct list ready;
-    struct guard guard;   /* over what runs inside lua_resume, */
-    struct task *current; /* which is this task's; NULL: none */
+    struct list cancelling; /* tasks in whose waits a cancellation goes on, see struct wait */
+    struct guard guard;     /* over what runs inside lua_resume, */
+    struct task *current;   /* which is this task's; NULL: none */
     struct stream
         *opening; /* SSE begun by the current task: its head leaves when that task yields or ends */
     uint64_t serial;      /* of the newest task */
+    uint32_t dice;        /* of weir.select */
     uint64_t tasks;       /* alive, read by others without a lock */
     struct reader reader; /* the loop's part of the hub */
 };
@@ -31,11 +33,19 @@ struct scheduler {
 /* What a task waits for; one static object per kind of waiting. */
 struct wait {
     const char *what; /* for people: "weir.sleep" */
-    /* Undoes what was armed: called before the task is woken, whatever wakes it. NULL: nothing to
-     * undo. */
+    /* Undoes what was armed, once, when the wait is over, however it ends. NULL: nothing to undo.
+     */
     void (*disarm)(struct task *task);
     /* The time is over: pushes the results. NULL: none. */
     void (*expired)(struct task *task, lua_State *co);
+    /* A task that was roused runs: takes what it waits for and pushes the results, at least one.
+     * 0: somebody else was faster, it waits on. */
+    int (*take)(struct task *task, lua_State *co);
+    /* The task is cancelled: the wait goes on, until what has begun is over. NULL: it ends, and the
+     * call raises weir.cancelled. */
+    void (*cancel)(struct task *task);
+    /* The time is over: true if the wait goes on all the same. NULL: it does not. */
+    bool (*overdue)(struct task *task);
 };
 
 /* Something that a task has opened and that ends with it. */
@@ -45,18 +55,18 @@ struct holding {
 };
 
 enum task_state {
-    TASK_READY,   /* in scheduler->ready */
+    TASK_READY,   /* in scheduler->ready; `wait` is set if it was roused and has yet to take */
     TASK_RUNNING, /* inside lua_resume */
     TASK_WAITING, /* for what `wait` says */
     TASK_HELD,    /* of a generation that has not taken over: not started yet */
-    TASK_ENDING,  /* its function has ended, its defers run */
+    TASK_ENDING,  /* its function has ended: its children end, then its defers run */
     TASK_DONE
 };
 
 struct task {
-    struct list link; /* READY: in scheduler->ready; HELD: in generation->held; WAITING: where what
-                       * it waits for keeps its waiters, if it does */
-    struct list all;  /* in generation->tasks */
+    struct list link;    /* READY: in scheduler->ready; HELD: in generation->held */
+    struct list seat;    /* while it waits: where what it waits for keeps its waiters, if it does */
+    struct list all;     /* in generation->tasks */
     struct list sibling; /* in parent->children */
     struct list children;
     struct list joiners; /* tasks that wait for this one */
@@ -65,23 +75,28 @@ struct task {
     struct generation *gen;
     struct task *parent;
     const struct wait *wait;
-    void *armed;     /* what `wait` is about, */
-    size_t amount;   /* and how much of it */
+    void *armed;   /* what `wait` is about, */
+    size_t amount; /* and how much of it */
+    int kept; /* values on co that are not what it is resumed with: what the call that waits was
+               * given, which lives as long as the wait; at first the function */
     uint64_t serial; /* no other task of this loop ever has it */
     /* Its end, defers included; co holds the results, `error` the error. NULL: errors are logged.
      */
     void (*on_end)(struct task *task);
+    /* Its function has ended, its children and defers have not. NULL: nobody asks. */
+    void (*on_return)(struct task *task);
     void *owner;      /* of whoever set on_end */
     const char *what; /* for the log: "GET /hello/:name"; lives as long as the generation */
     lua_State *co;
-    int anchor;    /* reference that keeps co */
-    int error;     /* reference to what it raised; LUA_NOREF: it has not */
-    int place;     /* reference to the traceback if the guard ended it, else LUA_NOREF */
-    int defers;    /* reference to the list of deferred functions, LUA_NOREF: none */
-    uint32_t refs; /* its life, and its userdata */
-    uint16_t swallowed;
+    int anchor;         /* reference that keeps co */
+    int error;          /* reference to what it raised; LUA_NOREF: it has not */
+    int place;          /* reference to the traceback if the guard ended it, else LUA_NOREF */
+    int defers;         /* reference to the list of deferred functions, LUA_NOREF: none */
+    uint32_t refs;      /* its life, and its userdata */
+    uint16_t swallowed; /* how often weir.cancelled was raised in it */
     uint8_t state;
     bool started, cancelled, failed, dropped;
+    bool overdue;    /* roused, and the time was over before it ran */
     bool joined;     /* somebody waited for it: its error is theirs */
     bool background; /* weir.background's, or below one: a reload ends it */
 };
@@ -106,7 +121,7 @@ void task_cancel(struct task *task);
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);
 
-/* The shape of every blocking function:
+/* The shape of every blocking function, whose arguments stay on the stack while it waits:
  *
  *     struct task *task = task_enter(L, "weir.sleep");   -- raises where waiting is impossible
  *     if (task == NULL)
@@ -117,10 +132,20 @@ void task_unref(struct task *task);
  * Its results begin with an error to raise, nil for none; the Lua half raises it. */
 struct task *task_enter(lua_State *L, const char *what);
 int task_refuse(lua_State *L);
+/* Raises weir.cancelled after a wait that went on: pushes it in place of the nil that is on top. */
+int task_push_cancelled(struct task *task, lua_State *co);
 int task_wait(struct task *task, const struct wait *wait, uint64_t ms);
-/* Ends the wait: the results that follow the nil error are to be pushed, at once, on what this
- * returns. */
+/* What the task waits for may be had: when it runs, wait->take says whether it is. So nothing is
+ * taken for a task that is cancelled before, and of several the first to run takes it. Twice is
+ * harmless. */
+void task_rouse(struct task *task);
+/* The same, and it runs before the others that are ready. */
+void task_rouse_first(struct task *task);
+/* What the task waits for is done: ends the wait. The results that follow the nil error are to be
+ * pushed, at once, on what this returns; a cancellation does not take them back. */
 lua_State *task_wake(struct task *task);
+/* A struct wait's `cancel` where what has begun is done in any case: its results are returned. */
+void task_go_on(struct task *task);
 
 /* The seconds at `index` as milliseconds, rounded up; WHEEL_NEVER for nil. Raises for another type.
  */
@@ -135,6 +160,8 @@ struct task *task_current(lua_State *L);
 /* Pushes `where`, the error of a task that failed, and its traceback, as one text. stack of L: +1
  */
 void task_push_traceback(struct task *task, lua_State *L, const char *where);
+/* Logs the error of a task that failed. */
+void task_log_failure(struct task *task);
 /* Whether the guard ended a task that failed. */
 bool task_was_stopped(const struct task *task);
 /* Whether the error of a task that failed is that of the guard: its own, or that of the last task

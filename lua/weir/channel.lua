@@ -1,161 +1,74 @@
--- channel: a queue between the tasks of one Lua state.
+-- channel: a queue between the tasks of one Lua state, and choosing among several.
 --
---   send ─> [ waiting senders ] ─> [ buffer: at most `capacity` values ] ─> [ waiting receivers ] ─> recv
---
--- At most one of the three is unusual at a time: senders wait only while the buffer is full, receivers only while it is
--- empty. So a value never overtakes another, and who waited longest is served first. Capacity 0 has no buffer: a send
--- returns when a receiver took the value.
---
--- A task that waits has an *entry* in one of the two lists. They are doubly linked, so that a task that is cancelled,
--- or whose time is over, leaves from the middle at once. A value changes hands by being written into the receiver's
--- entry before it is woken; `core.unpark` may find that it no longer waits, and then the next one gets the value.
+-- The queue, and who waits at it, are the core's. Here arguments are checked.
 
 local core = require "weir.core"
 local check = require "weir.check"
 
-local Channel = {}
-Channel.__index = Channel
-Channel.__name = "weir.channel"
+local Channel = core.channel_methods
 
--- ---- lists of waiting tasks -----------------------------------------------------------------------------------------
-
-local function new_list()
-  local list = {}
-  list.next, list.prev = list, list
-  return list
-end
-
-local function append(list, entry)
-  entry.prev, entry.next = list.prev, list
-  list.prev.next, list.prev = entry, entry
-end
-
--- Twice is harmless.
-local function remove(entry)
-  entry.prev.next, entry.next.prev = entry.next, entry.prev
-  entry.prev, entry.next = entry, entry
-end
-
--- Takes the first entry whose task still waits out of the list, marks it as served and wakes its task.
--- `value` is what a receiver gets. Nil when nobody waits.
-local function serve(list, value)
-  while list.next ~= list do
-    local entry = list.next
-    remove(entry)
-    if value ~= nil then entry.value = value end
-    entry.served = true
-    if core.unpark(entry.task) then return entry end
-    entry.served = false
+-- channel.send(x), with a dot, or a value that is no channel.
+local function check_self(self, name)
+  if not core.is_outlet(self) then
+    error(("channel.%s: called without the channel; write channel:%s(...), with a colon"):format(name, name), 3)
   end
-  return nil
-end
-
--- Waits in `list` until served, closed, or the time is over. Returns what is to be raised, or nil: the task was
--- cancelled, or cannot wait here. Whatever happens, the entry is in no list afterwards, and does not lead to its task:
--- one that died and whose stack leads to itself would never be collected.
-local function wait(list, entry, timeout)
-  entry.task = core.current()
-  append(list, entry)
-  local _, err = pcall(core.park, timeout)
-  remove(entry)
-  entry.task = nil
-  return err
-end
-
--- ---- the channel ----------------------------------------------------------------------------------------------------
-
-local function push(self, value)
-  self.last = self.last + 1
-  self.buffer[self.last] = value
-end
-
-local function shift(self)
-  local value = self.buffer[self.first]
-  self.buffer[self.first] = nil
-  self.first = self.first + 1
-  return value
-end
-
--- Gives back a value whose receiver was cancelled before it could take it: to the next one, else to the buffer's front.
-local function give_back(self, value)
-  if serve(self.receivers, value) then return end
-  self.first = self.first - 1
-  self.buffer[self.first] = value
 end
 
 --- Gives a value to the channel: true, or nil and "timeout" or "closed".
 function Channel:send(value, timeout)
+  check_self(self, "send")
   if value == nil then
     error("channel:send: argument 1 must not be nil, which recv returns for a closed channel; send false or a table", 2)
   end
   if timeout ~= nil then check.seconds("channel:send", "argument 2 (timeout)", timeout) end
-  if self.closed then return nil, "closed" end
-  if serve(self.receivers, value) then return true end
-  if self.last - self.first + 1 < self.capacity then
-    push(self, value)
-    return true
-  end
-  if timeout == 0 then return nil, "timeout" end
-  local entry = { value = value }
-  local err = wait(self.senders, entry, timeout)
-  if entry.served then return true end
-  if err ~= nil then error(err, 2) end
-  if self.closed then return nil, "closed" end
-  return nil, "timeout"
-end
-
--- A value that is here now, or nil.
-local function take(self)
-  if self.first <= self.last then
-    local value = shift(self)
-    local sender = serve(self.senders)
-    if sender then push(self, sender.value) end
-    return value
-  end
-  local sender = serve(self.senders)
-  if sender then return sender.value end
-  return nil
+  return check(core.channel_send(self, value, timeout))
 end
 
 --- Takes the next value: the value, or nil and "timeout" or "closed" (what was sent before comes first).
 function Channel:recv(timeout)
+  check_self(self, "recv")
   if timeout ~= nil then check.seconds("channel:recv", "argument 1 (timeout)", timeout) end
-  local value = take(self)
-  if value ~= nil then return value end
-  if self.closed then return nil, "closed" end
-  if timeout == 0 then return nil, "timeout" end
-  local entry = {}
-  local err = wait(self.receivers, entry, timeout)
-  if err ~= nil then
-    if entry.served then give_back(self, entry.value) end
-    error(err, 2)
-  end
-  if entry.served then return entry.value end
-  if self.closed then return nil, "closed" end
-  return nil, "timeout"
+  return check(core.outlet_recv("channel:recv", timeout, self))
 end
 
 --- Ends the channel: nothing more is sent, who waits is woken, what is in the buffer can still be received.
 function Channel:close()
-  if self.closed then return end
-  self.closed = true
-  for _, list in ipairs { self.receivers, self.senders } do
-    while list.next ~= list do
-      local entry = list.next
-      remove(entry)
-      core.unpark(entry.task)
-    end
-  end
+  check_self(self, "close")
+  core.channel_close(self)
 end
 
+local channel = {}
+
 --- A channel that holds up to `capacity` values that nobody has taken yet; 0 (the default): send waits for recv.
-return function(capacity)
+function channel.new(capacity)
   if capacity == nil then capacity = 0 end
   check.integer("weir.channel", "argument 1 (capacity)", capacity, 0)
-  return setmetatable({
-    capacity = capacity,
-    buffer = {}, first = 1, last = 0, -- the values are buffer[first..last]
-    senders = new_list(), receivers = new_list(),
-    closed = false,
-  }, Channel)
+  return core.channel(capacity)
 end
+
+--- Takes a value from one of several channels and subscriptions: the index of that one and the value, or nil and
+--- "timeout". Of one that is closed it gives the index, nil and "closed", unless another has a value.
+function channel.select(choices)
+  if type(choices) ~= "table" then
+    check.bad("weir.select", "argument 1", choices, "a list of channels and subscriptions")
+  end
+  local outlets, count = {}, 0
+  for key, choice in pairs(choices) do
+    if key ~= "timeout" then
+      count = count + 1
+      local outlet = type(choice) == "table" and choice.handle or choice
+      if not core.is_outlet(outlet) then
+        check.bad("weir.select", "item " .. tostring(key), choice, "a channel, or what weir.subscribe returns")
+      end
+      outlets[key] = outlet
+    end
+  end
+  if count == 0 then error("weir.select: nothing to choose from; give it a channel or a subscription", 2) end
+  for i = 1, count do
+    if outlets[i] == nil then error(("weir.select: item %d of the list is missing"):format(i), 2) end
+  end
+  if choices.timeout ~= nil then check.seconds("weir.select", "timeout", choices.timeout) end
+  return check(core.select(choices.timeout, outlets))
+end
+
+return channel

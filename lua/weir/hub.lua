@@ -199,7 +199,7 @@ Subscription.__index = Subscription
 --- The next event, { topic, id, event, data, key }, waiting for it; nil and "timeout" or "closed".
 function Subscription:next(timeout)
   if timeout ~= nil then check.seconds("sub:next", "argument 1 (timeout)", timeout) end
-  return check(core.subscription_next(self.handle, timeout))
+  return check(core.outlet_recv("sub:next", timeout, self.handle))
 end
 
 --- Iterates over the events, waiting for each, until the subscription is closed.

@@ -1,6 +1,7 @@
 -- weir: the module that an app requires. It puts the parts together; each part says in its own file what it is.
 
 local core = require "weir.core"
+local channel = require "weir.channel"
 local check = require "weir.check"
 local hub = require "weir.hub"
 local task = require "weir.task"
@@ -17,7 +18,8 @@ local weir = {
   timeout = task.timeout,
   every = task.every,
   defer = task.defer,
-  channel = require "weir.channel",
+  channel = channel.new,
+  select = channel.select,
   publish = hub.publish,
   subscribe = hub.subscribe,
   prefix = hub.prefix,

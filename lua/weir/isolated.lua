@@ -5,18 +5,13 @@
 
 local core = require "weir.core"
 
-local function outcome(child, err, ok, ...)
-  if err ~= nil then
-    core.cancel(child)
-    return false, err
-  end
-  if ok then return true, ... end
-  return false, (...), core.traceback(child)
+local function outcome(err, ...)
+  if err ~= nil then return false, err end
+  return ...
 end
 
 --- Waits for fn(...): true and its results, or false, the error, and what the task tells of its end. A task that is
---- cancelled meanwhile gets false and weir.cancelled.
+--- cancelled meanwhile cancels it, and gets false and weir.cancelled when it is over.
 return function(fn, ...)
-  local child = core.spawn(fn, ...)
-  return outcome(child, core.join(child))
+  return outcome(core.call(nil, fn, ...))
 end

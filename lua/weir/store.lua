@@ -11,7 +11,6 @@
 
 local core = require "weir.core"
 local check = require "weir.check"
-local channel = require "weir.channel"
 local isolated = require "weir.isolated"
 local json = require "weir.json"
 
@@ -139,9 +138,20 @@ local function try(name, key, fn)
   return nil, "busy", "other workers changed it each time"
 end
 
--- Who works on a key in this Lua state: [name NUL key] = { channel = c, users = n }. A channel with room for one is the
--- lock; taking out what is in it does not wait, so a cancelled task can leave.
+-- Who works on a key in this Lua state: [name NUL key] = { token = a channel, users = n }. Whoever has taken what is in
+-- the channel has its turn. Putting it back does not wait, so a cancelled task can leave.
 local turns = {}
+
+local function turn_of(id)
+  local turn = turns[id]
+  if not turn then
+    turn = { token = core.channel(1), users = 0 }
+    core.channel_send(turn.token, true)
+    turns[id] = turn
+  end
+  turn.users = turn.users + 1
+  return turn
+end
 
 local function forget(id, turn)
   turn.users = turn.users - 1
@@ -149,16 +159,19 @@ local function forget(id, turn)
 end
 
 local function leave(id, turn, ok, ...)
-  turn.channel:recv(0)
+  core.channel_send(turn.token, true)
   forget(id, turn)
   if not ok then error((...), 0) end
   return ...
 end
 
+local function enter(turn)
+  check(core.outlet_recv("store:update", nil, turn.token))
+end
+
 local function in_turn(id, fn, ...)
-  local turn = turns[id] or { channel = channel(1), users = 0 }
-  turns[id], turn.users = turn, turn.users + 1
-  local entered, err = pcall(turn.channel.send, turn.channel, true)
+  local turn = turn_of(id)
+  local entered, err = pcall(enter, turn)
   if not entered then
     forget(id, turn)
     error(err, 0)

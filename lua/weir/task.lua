@@ -1,15 +1,8 @@
 -- task: running several things at once, and waiting for them.
 --
--- A task is a coroutine that the C scheduler resumes. `spawn` makes a child: it is cancelled when its parent ends.
--- What waits for several tasks (all, race, timeout) is built here from four calls of the core: spawn, park (wait to be
--- woken), unpark (wake) and cancel. They share one shape, the *group*:
---
---   group = { children = those that still run, waiter = the task that called, while it waits, ... }
---
--- Each child waits for its function, isolated in a task below it, and writes the result into the group itself, then
--- wakes the waiter if it waits. So an error of a function is the waiter's to raise and is not logged twice, and it does
--- not matter whether a child runs at once or later. However the waiter leaves (result, error, its own cancellation), it
--- cancels the children that remain.
+-- A task is a coroutine that the C scheduler resumes. `spawn` makes a child: it is cancelled when its parent ends, and
+-- that is over when its children are. all, race and timeout are each one call of the core, which runs the functions in
+-- children of the task that called and answers when all of these are over: `true, results...` or `false, error`.
 
 local core = require "weir.core"
 local check = require "weir.check"
@@ -59,39 +52,7 @@ function core.task_methods.cancel(self)
   core.cancel(self)
 end
 
--- ---- groups ---------------------------------------------------------------------------------------------------------
-
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
-
--- Waits until `done(group)`. A waiter that is cancelled, or cannot wait here, cancels the children before it raises.
--- The group knows its waiter only meanwhile: a task that died and whose stack leads to itself would never be collected.
-local function wait(group, done, timeout)
-  while not done(group) do
-    group.waiter = core.current()
-    local _, err, woken = pcall(core.park, timeout)
-    group.waiter = nil
-    if err ~= nil then
-      group.cancel()
-      error(err, 3)
-    end
-    if not woken then break end
-  end
-end
-
-local function wake(group)
-  if group.waiter then core.unpark(group.waiter) end
-end
-
-local function new_group()
-  local children = {}
-  local group = { children = children }
-  function group.cancel()
-    for _, child in pairs(children) do core.cancel(child) end
-  end
-  return group
-end
+-- ---- several at once ------------------------------------------------------------------------------------------------
 
 -- A list of at least one function, or (empty_ok) of none.
 local function check_functions(name, fns, level)
@@ -104,85 +65,38 @@ local function check_functions(name, fns, level)
   return count
 end
 
--- Starts every function; `finish(group, i, ok, ...)` is called in the child with its outcome.
-local function start(group, fns, finish)
-  for i = 1, #fns do
-    group.children[i] = core.spawn(function()
-      finish(group, i, isolated(fns[i]))
-      group.children[i] = nil
-      wake(group)
-    end)
-  end
-end
-
-local function all_finish(group, i, ok, value)
-  group.left = group.left - 1
-  if ok then
-    group.list[i] = value
-  elseif not group.failed then
-    group.failed, group.err = true, value
-  end
-end
-
-local function all_done(group)
-  return group.failed or group.left == 0
+-- What the core has answered: the results, or the error.
+local function settle(ok, ...)
+  if ok == false then error((...), 0) end
+  return ...
 end
 
 --- Runs all functions at once and returns the list of their first results, in the list's order.
 --- The first error cancels the others and is raised.
 function task.all(fns)
-  local group = new_group()
-  group.left, group.list = check_functions("weir.all", fns, 2), {}
-  start(group, fns, all_finish)
-  wait(group, all_done)
-  if group.failed then
-    group.cancel()
-    error(group.err, 0)
-  end
-  return group.list
-end
-
-local function race_finish(group, i, ...)
-  if not group.winner then group.winner, group.outcome = i, pack(...) end
-end
-
-local function race_done(group)
-  return group.winner
-end
-
--- The results in an outcome, or its error.
-local function settle(outcome)
-  if not outcome[1] then error(outcome[2], 0) end
-  return unpack(outcome, 2, outcome.n)
+  if check_functions("weir.all", fns, 2) == 0 then return {} end
+  return settle(check(core.all(fns)))
 end
 
 --- Runs all functions at once; the first to finish wins, the others are cancelled.
 --- Returns the winner's index and its results, or raises its error.
 function task.race(fns)
-  local group = new_group()
   if check_functions("weir.race", fns, 2) == 0 then
     error("weir.race: the list is empty, so nothing could ever win; give it at least one function", 2)
   end
-  start(group, fns, race_finish)
-  wait(group, race_done)
-  group.cancel()
-  return group.winner, settle(group.outcome)
+  return settle(check(core.race(fns)))
+end
+
+local function settle_in_time(ok, ...)
+  if ok == nil then return nil, ... end
+  return settle(ok, ...)
 end
 
 --- Runs fn(...) for at most so many seconds: its results, or nil, "timeout". Raises fn's error.
 function task.timeout(seconds, fn, ...)
   check.seconds("weir.timeout", "argument 1 (seconds)", seconds)
   check.callable("weir.timeout", "argument 2 (fn)", fn)
-  local group = new_group()
-  group.children[1] = core.spawn(function(...)
-    race_finish(group, 1, isolated(fn, ...))
-    group.children[1] = nil
-    wake(group)
-  end, ...)
-  wait(group, race_done, seconds)
-  group.cancel()
-  if not group.winner then return nil, "timeout" end
-  return settle(group.outcome)
+  return settle_in_time(check(core.call(seconds, fn, ...)))
 end
 
 -- ---- every ----------------------------------------------------------------------------------------------------------

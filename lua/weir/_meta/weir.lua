@@ -119,18 +119,19 @@ function weir.background(fn, ...) end
 ---@param fn fun()
 function weir.defer(fn) end
 
----Runs all functions at once. The first error cancels the others and is raised.
+---Runs all functions at once. The first error cancels the others and is raised. It returns when all of them are over.
 ---@param fns (fun(): any)[]
 ---@return any[] results the first result of each, in the order of the list
 function weir.all(fns) end
 
----Runs all functions at once. The first to finish wins, the others are cancelled; its error is raised.
+---Runs all functions at once. The first to finish wins, the others are cancelled; its error is raised. It returns when
+---all of them are over.
 ---@param fns (fun(): ...)[]
 ---@return integer index of the winner
 ---@return any ... its results
 function weir.race(fns) end
 
----Runs fn(...) for at most so many seconds. Raises its error.
+---Runs fn(...) for at most so many seconds, then cancels it and returns when it is over. Raises its error.
 ---@param seconds number
 ---@param fn fun(...): ...
 ---@param ... any
@@ -147,6 +148,20 @@ function weir.every(seconds, fn) end
 ---@param capacity? integer
 ---@return weir.Channel
 function weir.channel(capacity) end
+
+---Takes a value from one of several channels and subscriptions, waiting for it. `timeout`: seconds.
+---@param choices table a list; { first, second, timeout = 5 }
+---@return integer? index of the one it was taken from
+---@return any value nil: that one is closed, or the time is over
+---@return "timeout"|"closed"|nil why
+function weir.select(choices) end
+
+---Takes a value from one of several channels and subscriptions, waiting for it. `timeout`: seconds.
+---@param choices table a list; { first, second, timeout = 5 }
+---@return integer? index of the one it was taken from
+---@return any value nil: that one is closed, or the time is over
+---@return "timeout"|"closed"|nil why
+function weir.select(choices) end
 
 ---The dictionary of that name: in memory, the same one in all workers and apps.
 ---@param name string 1 to 255 bytes
@@ -217,7 +232,7 @@ function Store:update(key, fn) end
 ---@class weir.Channel
 local Channel = {}
 
----Gives a value to the channel, waiting for room.
+---Gives a value to the channel, waiting for room. Without `true` it is not delivered.
 ---@param value any not nil
 ---@param timeout? number seconds
 ---@return true? ok
