@@ -359,6 +359,16 @@ describe("conflate", function()
     assert.equal("100", events:next().data)
   end)
 
+  it("delivers all events without a key, live and in a replay", function()
+    local topic = roomy()
+    local publish = numbered(topic)
+    for i = 1, 20 do publish.one(nil, i % 2 == 0 and "k" or nil) end
+    local events = serve(topic, { overflow = "conflate" }, { after = "earliest" }):sse "/"
+    local got = {}
+    for i = 1, 11 do got[i] = events:next().data:match "^%d+" end
+    assert.equal("1 3 5 7 9 11 13 15 17 19 20", table.concat(got, " "))
+  end)
+
   it("delivers each to who keeps up", function()
     local topic = roomy()
     local events = serve(topic, { overflow = "conflate" }):sse "/"

@@ -354,4 +354,23 @@ describe("detach", function()
     assert.same({ nil, "closed" }, results)
     assert.is_false(again[1])
   end)
+
+  it("events sent then are answered with closed, each time", function()
+    local results, gone = {}, weir.channel(1)
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        stream:detach()
+        stream:on_close(function() gone:send(true) end)
+        local sse = stream:sse()
+        sse:send "x"
+        gone:recv()
+        for i = 1, 3 do results[i] = { sse:send "y" } end
+        results[4] = { sse:comment "z" }
+        results.done = true
+      end)
+    end)
+    server:sse("/"):close()
+    test.eventually(function() return results.done end)
+    for i = 1, 4 do assert.same({ nil, "closed" }, results[i]) end
+  end)
 end)

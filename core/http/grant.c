@@ -40,7 +40,7 @@ int64_t grant_end_of(double seconds) {
 }
 
 static bool is_streaming(const struct stream *stream) {
-    return stream->state == STREAM_STARTED && stream->open_ended;
+    return stream_is_live(stream) && stream->open_ended;
 }
 
 /* A time past fires at once, but not from within the caller. */
@@ -124,7 +124,7 @@ static void say_goodbye(struct stream *stream, enum stream_reason reason) {
 }
 
 void grant_withdraw(struct stream *stream, enum stream_reason reason) {
-    if (stream->state > STREAM_STARTED)
+    if (stream->state > STREAM_ENDING)
         return;
     if (stream->sse == NULL) {
         stream_abort(stream, reason, NULL);

@@ -86,7 +86,7 @@ void http1_refuse(struct http1 *c, int status, const char *why) {
 /* Why an open-ended answer that goes on is over: nobody hears it any more, or that nobody does
  * could not be seen. NULL: it is not. */
 const char *http1_unheard(const struct http1 *c) {
-    if (c->stream == NULL || !c->stream->open_ended || c->stream->state != STREAM_STARTED)
+    if (c->stream == NULL || !c->stream->open_ended || !stream_is_live(c->stream))
         return NULL;
     if (c->conn.eof)
         return "the client closed its side";

@@ -103,8 +103,12 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
 }
 
 void sse_open(struct stream *stream) {
-    if (stream->sse && stream->state == STREAM_OPEN)
-        stream_start(stream, -1);
+    struct producer *producer = stream->producer;
+    if (stream->sse == NULL || stream->state != STREAM_OPEN)
+        return;
+    if (producer && producer->ops->open && producer->ops->open(producer, stream))
+        return;
+    stream_start(stream, -1);
 }
 
 void sse_resume(struct stream *stream, bool resumed) {
@@ -166,7 +170,7 @@ void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms
     int n =
         snprintf(text, sizeof text, "retry: %u\n\n", least_ms + random % (most_ms - least_ms + 1));
     stream_write(stream, text, (size_t)n);
-    stream_finish_because(stream, reason);
+    stream_end(stream, reason);
     stream_unref(stream);
 }
 

@@ -328,6 +328,8 @@ static void proceed(struct producer *producer, struct stream *stream) {
         submit(job, read_block, sent_next);
 }
 
+static const struct producer_ops producer_ops = {.proceed = proceed, .stop = stop};
+
 /* Hands the block that was read to the stream. */
 static void pass(struct static_job *job) {
     if (job->got != (int64_t)job->want) {
@@ -450,7 +452,7 @@ static struct static_job *make_job(struct stream *stream, const char *root, char
                                    int64_t max_age) {
     struct static_job *job = mem_zalloc(sizeof(*job));
     *job = (struct static_job){
-        .producer = {.proceed = proceed, .stop = stop},
+        .producer = {&producer_ops},
         .stream = stream_ref(stream),
         .loop = stream->server->loop,
         .root = root ? mem_strdup(root) : NULL,

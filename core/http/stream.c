@@ -100,7 +100,7 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     struct producer *producer = stream->producer;
     stream->producer = NULL;
     if (producer)
-        producer->stop(producer, stream);
+        producer->ops->stop(producer, stream);
     if (stream->events)
         tell(stream, stream->events->on_close);
     stream_unref(stream);
@@ -333,13 +333,7 @@ static int overflow(struct stream *stream) {
     return STREAM_ECLOSED;
 }
 
-int stream_write(struct stream *stream, const void *bytes, size_t n) {
-    if (stream->state == STREAM_OPEN)
-        stream_start(stream, -1);
-    if (stream->state != STREAM_STARTED)
-        return STREAM_ECLOSED;
-    if (n > 0 && stream->policy != WRITE_BLOCK && stream_is_full(stream))
-        return overflow(stream);
+static int put(struct stream *stream, const void *bytes, size_t n) {
     if (stream->length >= 0 && stream->sent + n > (uint64_t)stream->length)
         return STREAM_ELENGTH;
     stream->sent += n;
@@ -349,9 +343,22 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
     return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : 0;
 }
 
+int stream_write(struct stream *stream, const void *bytes, size_t n) {
+    if (stream->state == STREAM_OPEN)
+        stream_start(stream, -1);
+    if (stream->state != STREAM_STARTED)
+        return STREAM_ECLOSED;
+    if (n > 0 && stream->policy != WRITE_BLOCK && stream_is_full(stream))
+        return overflow(stream);
+    return put(stream, bytes, n);
+}
+
+int stream_produce(struct stream *stream, const void *bytes, size_t n) {
+    return stream_is_live(stream) ? put(stream, bytes, n) : STREAM_ECLOSED;
+}
+
 bool stream_takes_chunks(const struct stream *stream) {
-    return stream->state == STREAM_STARTED && stream->ops->takes_chunks &&
-           stream->ops->takes_chunks(stream);
+    return stream_is_live(stream) && stream->ops->takes_chunks && stream->ops->takes_chunks(stream);
 }
 
 size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes) {
@@ -418,7 +425,7 @@ void stream_finish(struct stream *stream) {
             stream->status = 204;
         stream_start(stream, stream->sse ? -1 : 0);
     }
-    if (stream->state != STREAM_STARTED)
+    if (!stream_is_live(stream))
         return;
     if (stream->length >= 0 && !stream->head_only && stream->sent < (uint64_t)stream->length) {
         stream_abort(stream, REASON_ERROR, "the body is shorter than its Content-Length");
@@ -426,6 +433,25 @@ void stream_finish(struct stream *stream) {
     }
     stream->state = STREAM_FINISHED;
     stream->ops->finish(stream);
+}
+
+void stream_end(struct stream *stream, enum stream_reason reason) {
+    struct producer *producer = stream->producer;
+    if (stream->state >= STREAM_ENDING)
+        return;
+    if (producer && producer->ops->end) {
+        if (stream->sse)
+            sse_open(stream);
+        else
+            stream_start(stream, -1);
+        if (stream->state == STREAM_STARTED) { /* for HEAD the opening is the end already */
+            stream->reason = reason;
+            stream->state = STREAM_ENDING;
+            producer->ops->end(producer, stream);
+        }
+        return;
+    }
+    stream_finish_because(stream, reason);
 }
 
 void stream_finish_because(struct stream *stream, enum stream_reason reason) {
@@ -455,7 +481,7 @@ void stream_detach(struct stream *stream) {
 
 void stream_drained(struct stream *stream) {
     if (stream->producer)
-        stream->producer->proceed(stream->producer, stream);
+        stream->producer->ops->proceed(stream->producer, stream);
     if (stream->state != STREAM_CLOSED && stream->events)
         tell(stream, stream->events->on_writable);
 }

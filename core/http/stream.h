@@ -21,6 +21,7 @@ struct stream;
 enum stream_state {
     STREAM_OPEN,     /* the request's head is here, nothing has been answered */
     STREAM_STARTED,  /* the answer's head is out */
+    STREAM_ENDING,   /* whoever answered has ended it; its producer delivers what it has left */
     STREAM_FINISHED, /* the answer is complete, bytes may still be queued */
     STREAM_CLOSED    /* nothing can be sent or received; `reason` says why */
 };
@@ -66,12 +67,23 @@ struct stream_ops {
     size_t (*queued)(const struct stream *stream); /* bytes not yet in the kernel */
 };
 
-/* Something in C that fills the stream as fast as the peer takes it: a file, later a topic. */
-struct producer {
+/* Something in C that fills the stream as fast as the peer takes it: a file, a topic. */
+struct producer;
+
+struct producer_ops {
     void (*proceed)(struct producer *producer,
                     struct stream *stream); /* below the low mark: write more */
     void (*stop)(struct producer *producer,
                  struct stream *stream); /* the stream closed; exactly once */
+    /* The stream ends: delivers what it has by now, then calls stream_finish, but not from within.
+     * NULL: it has nothing of its own. */
+    void (*end)(struct producer *producer, struct stream *stream);
+    /* The head is about to go out; true: it was answered in another way. NULL: it may. */
+    bool (*open)(struct producer *producer, struct stream *stream);
+};
+
+struct producer {
+    const struct producer_ops *ops;
 };
 
 struct stream {
@@ -112,6 +124,11 @@ struct stream {
     unsigned proxied : 1;    /* the peer is a proxy that is trusted */
     unsigned secure : 1;     /* the client came over TLS */
 };
+
+/* The answer has begun and can go on. */
+static inline bool stream_is_live(const struct stream *stream) {
+    return stream->state == STREAM_STARTED || stream->state == STREAM_ENDING;
+}
 
 /* Who asks: the peer, or whom it speaks for. */
 static inline const struct address *stream_client(const struct stream *stream) {
@@ -174,6 +191,8 @@ int stream_start(struct stream *stream, int64_t length);
 /* Sends the head if it is not out (length unknown), then a copy of the bytes. 0, STREAM_ECLOSED,
  * STREAM_EDROPPED, STREAM_ELENGTH. */
 int stream_write(struct stream *stream, const void *bytes, size_t n);
+/* The same for a producer: its bytes are subject to no write policy, and go out while it ends. */
+int stream_produce(struct stream *stream, const void *bytes, size_t n);
 /* For bodies that are kept as HTTP/1.1 chunks: whether this stream can send them as they are. */
 bool stream_takes_chunks(const struct stream *stream);
 /* Sends as much of `count` pieces with `bytes` bytes in all as the kernel takes now: how much. When
@@ -192,10 +211,12 @@ void stream_end_page(const struct stream *stream, const char *type, struct buf *
 void stream_reset_head(struct stream *stream);
 /* A short text answer: the reason phrase, and `detail` if not NULL. After the head: aborts. */
 void stream_fail(struct stream *stream, int status, const char *detail);
-/* The end: sends a head if there is none (204 when the status was not set). Twice is harmless. */
+/* The end: sends a head if there is none (204 when the status was not set). Twice is harmless. What
+ * a producer has left is dropped. */
 void stream_finish(struct stream *stream);
-/* The same, but the stream closes for `reason` instead of done: a good end that the server chose.
- */
+/* The good end, for `reason`: its producer delivers first what it has by now. */
+void stream_end(struct stream *stream, enum stream_reason reason);
+/* stream_finish, but the stream closes for `reason` instead of done. */
 void stream_finish_because(struct stream *stream, enum stream_reason reason);
 /* The end that the peer must be able to tell from a good one. Closes the stream. */
 void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail);

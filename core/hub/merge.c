@@ -57,6 +57,12 @@ static void make_heap(struct merge *merge) {
 
 /* --- heads --- */
 
+/* Whether a newer entry has the same key; for who ends, it must not lie beyond that. */
+static bool is_superseded(const struct interest *interest, const struct entry *entry) {
+    event_id end = interest->position->end;
+    return entry->superseded && (end == 0 || topic_newest(interest->topic, entry)->id <= end);
+}
+
 /* Finds the entry that is to be read next, from head->next on; false: there is none. */
 static bool find_entry(struct head *head, bool skips) {
     const struct interest *interest = head->interest;
@@ -65,7 +71,7 @@ static bool find_entry(struct head *head, bool skips) {
     for (; head->next < topic->next; head->next++) {
         const struct entry *entry = topic_entry(topic, head->next);
         head->id = entry->id;
-        if (entry->id > interest->after && !(skips && entry->superseded))
+        if (entry->id > interest->after && !(skips && is_superseded(interest, entry)))
             return true;
     }
     return false;
@@ -74,8 +80,10 @@ static bool find_entry(struct head *head, bool skips) {
 /* What comes first of an interest: a gap if something is missing, else an entry. */
 static bool find_first(struct head *head, struct interest *interest, bool skips) {
     const struct topic *topic = interest->topic;
+    event_id end = interest->position->end;
     *head = (struct head){.interest = interest, .next = interest->next};
-    uint64_t gone = skips ? topic->trimmed : topic->first; /* what is superseded is not missed */
+    /* What is superseded is not missed. */
+    uint64_t gone = skips && end == 0 ? topic->trimmed : topic->first;
     bool missing = head->next < gone && topic->floor > interest->after;
     if (!interest->gap && !missing) {
         if (head->next < topic->first)
@@ -83,7 +91,7 @@ static bool find_first(struct head *head, struct interest *interest, bool skips)
         return find_entry(head, skips);
     }
     head->gap = true;
-    head->id = topic->floor;
+    head->id = end > 0 && end < topic->floor ? end : topic->floor;
     return true;
 }
 
@@ -162,7 +170,8 @@ static void gather_replays(struct merge *merge, struct position *position) {
     }
 }
 
-static event_id bound_of(const struct position *position) {
+/* Up to where all that is there, or was, is known to be. */
+static event_id horizon_of(const struct position *position) {
     if (position_is_single(position))
         return EVENT_ID_NONE;
     event_id settled = position->reader->settled;
@@ -178,7 +187,10 @@ static event_id bound_of(const struct position *position) {
 struct merge *merge_begin(struct position *position) {
     struct merge *merge = &position->reader->merge;
     merge->count = 0;
-    merge->bound = bound_of(position); /* before a replay goes that is over */
+    merge->bound = horizon_of(position); /* before a replay goes that is over */
+    merge->end = position->end;
+    if (merge->end > 0 && merge->end < merge->bound)
+        merge->bound = merge->end;
     merge->skips = policy_conflates(&position->policy);
     gather_replays(merge, position);
     if (position_is_single(position))

@@ -25,7 +25,8 @@ struct head {
 struct merge {
     struct head *heads; /* a heap, the smallest id first */
     size_t count, cap;
-    event_id bound; /* nothing beyond it can be read in order yet */
+    event_id bound; /* nothing beyond it can be read in order yet, or ever, */
+    event_id end;   /* which is the position's end; 0: it has none */
     bool skips;     /* what is superseded */
 };
 
@@ -38,8 +39,10 @@ struct merge *merge_begin(struct position *position);
 static inline const struct head *merge_top(const struct merge *merge, event_id upto) {
     return merge->count > 0 && merge->heads[0].id <= upto ? merge->heads : NULL;
 }
-/* Whether there is more, but only beyond the bound. */
+/* Whether there is more, but only beyond the bound; before an end there may be. */
 static inline bool merge_waits(const struct merge *merge) {
+    if (merge->end > 0)
+        return merge->bound < merge->end;
     return merge->count > 0 && merge->heads[0].id > merge->bound;
 }
 /* Goes behind the top. */

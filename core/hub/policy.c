@@ -37,12 +37,17 @@ void position_set_policy(struct position *position, enum overflow overflow,
 
 static void add_lag(struct lag *lag, const struct interest *interest) {
     const struct topic *topic = interest->topic;
+    event_id end = interest->position->end;
     uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
-    lag->events += topic->next - from;
+    uint64_t upto = end > 0 ? topic_after(topic, end) : topic->next;
+    if (from >= upto)
+        return;
+    lag->events += upto - from;
     if (from < topic->first)
         from = topic->first;
-    if (from < topic->next)
-        lag->bytes += topic->end - topic_entry(topic, from)->at;
+    if (from < upto)
+        lag->bytes += (upto < topic->next ? topic_entry(topic, upto)->at : topic->end) -
+                      topic_entry(topic, from)->at;
 }
 
 /* What has come since the position was last up to date and is not read. */

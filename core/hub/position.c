@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "hub/hub.h"
+#include "hub/merge.h"
 #include "hub/prefix.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
@@ -164,10 +165,49 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
     hub_unlock();
 }
 
+/* --- its end --- */
+
+void position_end(struct position *position) {
+    hub_lock();
+    position->end = hub.last;
+    list_remove(&position->in_blocking);
+    policy_let_go(position);
+    hub_unlock();
+    reader_serve(position->reader, position);
+}
+
+event_id position_newest(void) {
+    hub_lock();
+    event_id newest = hub.last;
+    hub_unlock();
+    return newest;
+}
+
+bool position_has_read(struct position *position, event_id upto) {
+    hub_lock();
+    const struct merge *merge = merge_begin(position);
+    bool settled = merge->bound >= upto;
+    bool read = settled && merge_top(merge, upto) == NULL && position->policy.dropped_id == 0;
+    bool commits = publications_visible() < upto;
+    bool replays = !list_empty(&position->replays); /* then their pages have it served */
+    hub_unlock();
+    if (!settled && commits)
+        reader_hold(position->reader, position);
+    else if (!settled && !replays)
+        reader_serve(position->reader, position);
+    return read;
+}
+
 /* --- being told --- */
+
+bool position_is_past_end(const struct position *position) {
+    return position->end > 0 && position->reader->settled >= position->end;
+}
 
 void position_tell(struct interest *interest) {
     struct position *position = interest->position;
+    if (position_is_past_end(position))
+        return;
     if (position_is_single(position)) {
         position->ops->news(position);
     } else {

@@ -26,6 +26,7 @@ struct position {
     struct map *found;       /* topics with news that came by a prefix; NULL: no prefix */
     struct interest only;    /* the first topic; most positions have just one */
     event_id known;          /* all its news up to here are registered */
+    event_id end;            /* it ends: nothing beyond is for it; 0: it goes on */
     event_id gap_id;         /* a gap that is nobody's in particular, due at this id; 0: none, */
     uint8_t gap_reason;      /* and its reason */
     bool is_stream;          /* counts as one */
@@ -58,6 +59,13 @@ bool position_remove(struct position *position, struct str name, bool prefix);
 void position_names(struct position *position,
                     void (*each)(void *arg, struct str name, bool prefix), void *arg);
 
+/* It ends with what has been published by now: what comes later is not for it, and no publisher
+ * waits for it. Once all of that has been read a span says that it has `ended`. */
+void position_end(struct position *position);
+/* The newest id now, and whether all up to such a one has been read. If not, the position is served
+ * again when that may have changed. */
+event_id position_newest(void);
+bool position_has_read(struct position *position, event_id upto);
 /* Whether it has to be read until nothing comes, even if all there was has been sent: that settles
  * what a policy owes, and forgets topics that came by a prefix. */
 bool position_reads_on(const struct position *position);
@@ -66,6 +74,8 @@ bool position_reads_on(const struct position *position);
 
 /* The interest's topic has news. */
 void position_tell(struct interest *interest);
+/* All that comes before its end has been told: what is told now is not for it. */
+bool position_is_past_end(const struct position *position);
 /* Something is missing for it that no topic can tell. */
 void position_note_gap(struct position *position, enum gap_reason reason, event_id id);
 /* The topic's interest, if it was chosen by name; else NULL. */

@@ -124,7 +124,7 @@ void prefix_read_up(struct interest *found) {
 void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
     struct position *position = prefix->position;
     struct topic *topic = feed->topic;
-    if (position_named(position, topic))
+    if (position_named(position, topic) || position_is_past_end(position))
         return;
     if (find(position, topic) == NULL) {
         struct found *found = add_found(position, topic);

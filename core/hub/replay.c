@@ -56,6 +56,7 @@ static bool note_key(struct map *seen, struct map_node *node, char *out, uint32_
 /* From the newest on. What a later page has is not known: of each page the newest comes. */
 static void mark_superseded(struct replay *replay) {
     const struct page *page = &replay->page;
+    bool ends = replay->position->end > 0; /* what is in memory may lie beyond */
     struct map seen;
     struct map_node *nodes = mem_alloc((replay->count + 1) * sizeof *nodes);
     char *keys = mem_alloc(page->bytes.len + page->count * sizeof(uint32_t) + 1), *at = keys;
@@ -66,8 +67,8 @@ static void mark_superseded(struct replay *replay) {
         struct str key = page_key(page, entry->page);
         if (key.len == 0)
             continue;
-        entry->superseded =
-            note_key(&seen, &nodes[i], at, topic, key) || memory_has(replay->names[topic], key);
+        entry->superseded = note_key(&seen, &nodes[i], at, topic, key) ||
+                            (!ends && memory_has(replay->names[topic], key));
         at += sizeof topic + key.len;
     }
     map_fini(&seen);

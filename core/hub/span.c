@@ -32,7 +32,7 @@ void span_release(struct span *span) {
     span->bytes = 0;
     span->text.len = 0;
     span->topic = NULL;
-    span->more = false;
+    span->more = span->ended = false;
 }
 
 static struct piece *add_piece(struct span *span) {
@@ -73,7 +73,8 @@ static void add_head_gap(struct span *span, struct position *position, struct he
     }
     struct topic *topic = interest->topic;
     bool mixed = policy_conflates(&position->policy) && topic->trimmed_superseded > head.next;
-    int64_t lost = interest->gap || mixed ? -1 : (int64_t)(topic->first - head.next);
+    bool beyond = head.id < topic->floor; /* what was trimmed there is not for the position */
+    int64_t lost = interest->gap || mixed || beyond ? -1 : (int64_t)(topic->first - head.next);
     if (head.next < topic->first)
         head.next = topic->first;
     add_gap(span, &head, topic->floor_reason, lost);
@@ -145,6 +146,7 @@ static void fill(struct span *span, struct position *position, struct merge *mer
         merge_pass(merge);
     }
     span->more = top != NULL;
+    span->ended = merge->end > 0 && top == NULL && upto == merge->end;
     point_gaps(span);
     if (merge_waits(merge))
         reader_hold(position->reader, position);
@@ -159,7 +161,7 @@ static void remember(struct span *span, const struct position *position) {
     const struct piece *first = &span->pieces[0];
     const struct interest *only = &position->only;
     if (!position_is_single(position) || span->count == 0 || first->slab == NULL ||
-        position->gap_id > 0)
+        position->gap_id > 0 || position->end > 0)
         return;
     if (only->next < only->topic->first || topic_entry(only->topic, only->next)->id <= only->after)
         return; /* others may want what this one has skipped */
@@ -173,7 +175,8 @@ static bool answers(const struct span *span, const struct position *position) {
     return span->topic && span->topic == position->only.topic &&
            span->from == position->only.next && position_is_single(position) &&
            span->skips == policy_conflates(&position->policy) && span->id > position->only.after &&
-           !policy_settles(&position->policy) && !position->only.gap && position->gap_id == 0;
+           !policy_settles(&position->policy) && !position->only.gap && position->gap_id == 0 &&
+           position->end == 0;
 }
 
 /* --- reading --- */

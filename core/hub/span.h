@@ -27,6 +27,7 @@ struct span {
     size_t bytes;
     uint64_t entries;
     bool more;       /* than fitted */
+    bool ended;      /* nothing comes behind it, ever */
     struct buf text; /* of gaps */
     /* What it was read for: positions that stand at the same place read it once. */
     struct topic *topic;

@@ -8,6 +8,9 @@
  * copy without the chunk lines. A peer that does not read costs the rest of one entry and nothing
  * else: what comes meanwhile stays in the topics, and the policy says what becomes of it.
  *
+ * A good end, and a flush, is an id: the newest at that moment. What has been published up to there
+ * is delivered as ever, by the same reading; then the stream is finished, or who waits is told.
+ *
  * Freed with its stream. It must not know of Lua. */
 #include "hub/subscription.h"
 
@@ -29,8 +32,8 @@ static void keep_rest(struct stream *stream, const struct piece *rest, size_t n)
     stream_queue_chunks(stream, n > COPY_MAX ? rest->slab : NULL, rest->bytes, n);
 }
 
-/* Sends the span as it is. Returns how much was taken; 0 as well when that
- * has ended the stream, and with it the subscription. */
+/* Sends the span as it is. Returns how much of it has been read with that; 0 as well when that has
+ * ended the stream, and with it the subscription. */
 static size_t send_chunks(struct subscription *sub, const struct span *span) {
     struct stream *stream = sub->stream;
     struct iovec iov[SPAN_PIECES];
@@ -44,7 +47,7 @@ static size_t send_chunks(struct subscription *sub, const struct span *span) {
     if (n > 0)
         keep_rest(stream, &rest, n);
     sub->blocked = taken < span->bytes;
-    return taken;
+    return taken + n;
 }
 
 /* Copies entry by entry until the stream is full. */
@@ -56,7 +59,7 @@ static size_t send_copies(struct subscription *sub, const struct span *span) {
         while (chunks.len > 0 && subscription_of(stream) && !stream_is_full(stream)) {
             size_t before = chunks.len;
             struct str text = span_cut_chunk(&chunks);
-            stream_write(stream, text.ptr, text.len);
+            stream_produce(stream, text.ptr, text.len);
             taken += before - chunks.len;
         }
     }
@@ -101,12 +104,17 @@ static void serve(struct subscription *sub) {
             return;
         }
         position_read(&sub->position, span, most - sent);
-        if (span->count == 0)
-            return;
-        sent += framed ? send_chunks(sub, span) : send_copies(sub, span);
+        size_t read = 0;
+        if (span->count > 0)
+            read = framed ? send_chunks(sub, span) : send_copies(sub, span);
         if (subscription_of(stream) == NULL)
             return;
-        more = span->more || position_reads_on(&sub->position);
+        if (span->ended && read == span->bytes) {
+            stream_finish(stream);
+            return;
+        }
+        more = span->count > 0 && (span->more || position_reads_on(&sub->position));
+        sent += read;
     }
 }
 
@@ -114,10 +122,12 @@ static void on_news(struct position *position) {
     struct subscription *sub = of_position(position);
     struct stream *stream = stream_ref(sub->stream);
     sse_open(stream); /* for HEAD that is the end */
-    if (stream->state == STREAM_STARTED && sub->blocked)
+    if (stream_is_live(stream) && sub->blocked)
         fall_behind(sub);
-    else if (stream->state == STREAM_STARTED)
+    else if (stream_is_live(stream))
         serve(sub);
+    if (stream_is_live(stream) && sub->flushing && stream_queued(stream) == 0)
+        stream_drained(stream); /* whoever waits for that is told, and looks whether this is it */
     stream_unref(stream);
 }
 
@@ -126,6 +136,18 @@ static void on_overflow(struct position *position) {
 }
 
 static const struct position_ops position_ops = {.news = on_news, .overflow = on_overflow};
+
+/* --- flushing --- */
+
+event_id subscription_flush(struct subscription *sub) {
+    sub->flushing = true;
+    reader_serve(sub->position.reader, &sub->position);
+    return position_newest();
+}
+
+bool subscription_is_flushed(struct subscription *sub, event_id upto) {
+    return stream_queued(sub->stream) == 0 && position_has_read(&sub->position, upto);
+}
 
 /* --- the stream's side --- */
 
@@ -138,15 +160,23 @@ static void proceed(struct producer *producer, struct stream *stream) {
     reader_serve(sub->position.reader, &sub->position);
 }
 
+/* In the next turn at the latest. */
+static void end(struct producer *producer, struct stream *stream) {
+    (void)stream;
+    position_end(&CONTAINER_OF(producer, struct subscription, producer)->position);
+}
+
 static void stop(struct producer *producer, struct stream *stream) {
     struct subscription *sub = CONTAINER_OF(producer, struct subscription, producer);
     position_fini(&sub->position);
     pool_free(&stream->server->loop->pool, sub, sizeof *sub);
 }
 
+static const struct producer_ops producer_ops = {.proceed = proceed, .stop = stop, .end = end};
+
 struct subscription *subscription_of(const struct stream *stream) {
     struct producer *producer = stream->producer;
-    return producer && producer->proceed == proceed
+    return producer && producer->ops == &producer_ops
                ? CONTAINER_OF(producer, struct subscription, producer)
                : NULL;
 }
@@ -156,7 +186,7 @@ struct subscription *subscription_new(struct stream *stream, struct reader *read
     struct subscription *sub = pool_zalloc(&stream->server->loop->pool, sizeof *sub);
     position_init(&sub->position, reader, &position_ops);
     sub->position.is_stream = true;
-    sub->producer = (struct producer){.proceed = proceed, .stop = stop};
+    sub->producer.ops = &producer_ops;
     sub->stream = stream;
     position_set_policy(&sub->position, options->overflow, options->limit);
     position_set_subject(&sub->position, options->subject);

@@ -9,7 +9,8 @@ struct subscription {
     struct position position;
     struct producer producer;
     struct stream *stream;
-    bool blocked; /* the peer has not taken what it was sent: until the stream drains */
+    bool blocked;  /* the peer has not taken what it was sent: until the stream drains */
+    bool flushing; /* somebody waits until what was published is with the kernel */
 };
 
 struct subscription_options {
@@ -23,5 +24,10 @@ struct subscription *subscription_of(const struct stream *stream);
 /* Makes one, without topics yet, on a stream that has no producer. It goes with the stream. */
 struct subscription *subscription_new(struct stream *stream, struct reader *reader,
                                       const struct subscription_options *options);
+/* Somebody waits until what has been published by now is with the kernel: the id of the newest.
+ * Whenever that may be so the stream's owner gets on_writable; it resets `flushing` when nobody
+ * waits any more. */
+event_id subscription_flush(struct subscription *sub);
+bool subscription_is_flushed(struct subscription *sub, event_id upto);
 
 #endif

@@ -154,6 +154,10 @@ static void drop_key(struct topic *topic, struct key *key) {
     free(key);
 }
 
+const struct entry *topic_newest(const struct topic *topic, const struct entry *entry) {
+    return topic_entry(topic, entry->key->newest);
+}
+
 bool topic_has_key(const struct topic *topic, struct str key) {
     return map_find(&topic->keys, key) != NULL;
 }

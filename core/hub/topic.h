@@ -81,6 +81,8 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 struct entry *topic_entry(const struct topic *topic, uint64_t ordinal);
 /* The ordinal of the first entry beyond `id`; topic->next when there is none. */
 uint64_t topic_after(const struct topic *topic, event_id id);
+/* The newest entry with the key of that one, which has one. */
+const struct entry *topic_newest(const struct topic *topic, const struct entry *entry);
 /* The id of the newest entry, or the floor when none is kept. */
 event_id topic_last_id(const struct topic *topic);
 /* Drops the entries before `ordinal`. */

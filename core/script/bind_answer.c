@@ -267,10 +267,14 @@ static int l_flush(lua_State *L) {
     int rc = stream_write(exchange->stream, "", 0);
     if (rc < 0 && rc != STREAM_EDROPPED)
         return exchange_refuse_write(L, 1);
-    if (stream_queued(exchange->stream) == 0)
+    struct subscription *sub = subscription_of(exchange->stream);
+    if (sub == NULL && stream_queued(exchange->stream) == 0)
         return push_true(L);
     struct task *task = task_enter(L, "stream:flush");
-    return task ? exchange_wait(exchange, task, &exchange_flushing) : task_refuse(L);
+    if (task == NULL)
+        return task_refuse(L);
+    task->amount = sub ? subscription_flush(sub) : 0;
+    return exchange_wait(exchange, task, &exchange_flushing);
 }
 
 static int l_finish(lua_State *L) {
@@ -278,6 +282,17 @@ static int l_finish(lua_State *L) {
     if (exchange == NULL)
         return 0;
     exchange->finished = true;
+    stream_end(exchange->stream, REASON_DONE);
+    return 0;
+}
+
+/* The same, but what was published and not sent is dropped. */
+static int l_finish_now(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    if (exchange == NULL)
+        return 0;
+    exchange->finished = true;
+    exchange_drop(exchange);
     stream_finish(exchange->stream);
     return 0;
 }
@@ -349,7 +364,10 @@ static int l_send(lua_State *L) {
     uint64_t limit = exchange->stream->server->limits.event_bytes;
     if (event.data.len + event.comment.len + event.event.len + event.id.len > limit)
         return push_failure(L, "limit");
-    return written(L, exchange, "sse:send", sse_send(exchange->stream, &event));
+    int rc = sse_send(exchange->stream, &event);
+    if (rc == STREAM_ECLOSED && exchange->detached) /* it goes on without its client, as it said */
+        return push_failure(L, "closed");
+    return written(L, exchange, "sse:send", rc);
 }
 
 /* --- files --- */
@@ -450,6 +468,7 @@ void bind_answer(lua_State *L) {
                                        {"_write", l_write},
                                        {"_flush", l_flush},
                                        {"finish", l_finish},
+                                       {"_finish_now", l_finish_now},
                                        {"write_policy", l_write_policy},
                                        {"_sse", l_sse},
                                        {"_send", l_send},

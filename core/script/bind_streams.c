@@ -99,8 +99,7 @@ static void end(struct sweep *sweep, struct stream *stream) {
     if (reason == REASON_EXPIRED || reason == REASON_REVOKED) {
         grant_withdraw(stream, reason);
     } else if (stream->sse) {
-        sse_open(stream);
-        stream_finish_because(stream, reason);
+        stream_end(stream, reason);
     } else {
         stream_abort(stream, reason, NULL);
     }

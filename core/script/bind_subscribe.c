@@ -112,7 +112,7 @@ static int l_subscribe_stream(lua_State *L) {
     struct stream *stream = exchange->stream;
     check_names(L, 2, "sse:subscribe");
     struct position_choice choice = check_choice(L, 5, "sse:subscribe");
-    if (stream->state >= STREAM_FINISHED)
+    if (stream->state >= STREAM_ENDING)
         return 0; /* the client is gone: no fault of the handler */
     struct subscription *sub = subscription_of(stream);
     if (sub == NULL)

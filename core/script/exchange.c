@@ -147,7 +147,7 @@ void exchange_forget(struct exchange **slot) {
 
 bool exchange_expel(struct exchange *exchange) {
     struct stream *stream = exchange->stream;
-    if (stream->state >= STREAM_FINISHED)
+    if (stream->state >= STREAM_ENDING)
         return false;
     if (stream->sse)
         sse_end(stream, REASON_DRAIN, EXPEL_RETRY_MS, EXPEL_RETRY_MS + EXPEL_SPREAD_MS);
@@ -225,11 +225,40 @@ static void wake_all(struct exchange *exchange, const struct wait *wait) {
         lua_pushboolean(task_wake(task), true);
 }
 
+/* Those that wait for no more than what has been delivered. */
+static void wake_flushing(struct exchange *exchange) {
+    struct subscription *sub = subscription_of(exchange->stream);
+    struct list *next;
+    bool left = false;
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
+        struct task *task = CONTAINER_OF(at, struct task, link);
+        next = at->next;
+        if (task->wait != &exchange_flushing)
+            continue;
+        if (sub && !subscription_is_flushed(sub, task->amount))
+            left = true;
+        else
+            lua_pushboolean(task_wake(task), true);
+    }
+    if (sub)
+        sub->flushing = left;
+}
+
+void exchange_drop(struct exchange *exchange) {
+    struct task *task;
+    while (subscription_of(exchange->stream) &&
+           (task = exchange_waiter(exchange, &exchange_flushing)) != NULL) {
+        lua_State *co = task_wake(task);
+        lua_pushnil(co);
+        lua_pushliteral(co, "closed");
+    }
+}
+
 static void on_writable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     wake_all(exchange, &exchange_writing);
     if (stream_queued(stream) == 0)
-        wake_all(exchange, &exchange_flushing);
+        wake_flushing(exchange);
 }
 
 /* Readers get what is left, writers nil, "closed". */
@@ -350,7 +379,7 @@ static void recover(struct exchange *exchange, struct task *task) {
 static void task_failed(struct exchange *exchange, struct task *task) {
     struct stream *stream = exchange->stream;
     if (task_was_cancelled(task)) {
-        if (stream->state < STREAM_FINISHED) /* else the answer is complete, and on its way */
+        if (stream->state < STREAM_ENDING) /* else the answer is complete, and on its way */
             stream_abort(stream, REASON_CANCELLED, NULL);
         return;
     }
@@ -386,7 +415,7 @@ static void let_go(struct exchange *exchange) {
 
 static void task_succeeded(struct exchange *exchange) {
     struct stream *stream = exchange->stream;
-    if (subscription_of(stream) && stream->state <= STREAM_STARTED)
+    if (subscription_of(stream) && stream->state <= STREAM_ENDING)
         let_go(exchange);
     if (stream->producer || stream->state >= STREAM_FINISHED)
         return;

@@ -58,6 +58,8 @@ extern const struct wait exchange_reading, exchange_writing, exchange_flushing;
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
+/* What is published and not sent will be dropped: who flushes is told. */
+void exchange_drop(struct exchange *exchange);
 /* Frees the exchange when nothing of it goes on. */
 void exchange_settle(struct exchange *exchange);
 /* Ends the stream because its generation is too old; false: it had ended. A task that answers is

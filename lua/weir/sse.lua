@@ -159,10 +159,19 @@ function Sse:unsubscribe(topic)
   return core.unsubscribe_stream(self.stream, prefixes[1], true)
 end
 
---- Ends the stream. Browsers connect again after a while; answer 204 to keep them from it.
-function Sse:close()
+--- Waits until the kernel has all that was sent, and what was published to the stream's topics before: true, or nil
+--- and "closed".
+function Sse:flush()
+  check_self(self, "flush")
+  return check(self.stream:_flush())
+end
+
+--- Ends the stream, behind what was sent and published before; "now": what is not on its way yet is dropped. Browsers
+--- connect again after a while; answer 204 to keep them from it.
+function Sse:close(how)
   check_self(self, "close")
-  self.stream:finish()
+  if how ~= nil and how ~= "now" then check.bad("sse:close", "argument 1 (how)", how, '"now", or nothing') end
+  if how then self.stream:_finish_now() else self.stream:finish() end
 end
 
 return sse

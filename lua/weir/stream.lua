@@ -229,7 +229,8 @@ function stream:write(chunk)
   return check(self:_write(chunk))
 end
 
---- Waits until the kernel has all that was written: true, or nil and "closed".
+--- Waits until the kernel has all that was written, and what was published to the stream's topics before: true, or nil
+--- and "closed".
 function stream:flush()
   check_self(self, "flush")
   return check(self:_flush())

@@ -80,7 +80,8 @@ static void stop(struct producer *producer, struct stream *stream) {
 
 static void producers_are_asked_for_more(void **state) {
     (void)state;
-    struct producer producer = {proceed, stop};
+    static const struct producer_ops ops = {.proceed = proceed, .stop = stop};
+    struct producer producer = {&ops};
     struct stream *stream = ask("GET");
     proceeds = stops = 0;
     stream_start(stream, -1);

@@ -125,12 +125,12 @@ function Stream:file(path, options) end
 ---@return "dropped"|"closed"|nil why
 function Stream:write(chunk) end
 
----Waits until the kernel has all that was written.
+---Waits until the kernel has all that was written, and what was published to the stream's topics before.
 ---@return true? ok
 ---@return "closed"|nil why
 function Stream:flush() end
 
----Ends the answer.
+---Ends the answer, behind what was published to the stream's topics before.
 function Stream:finish() end
 
 ---Sends 103 Early Hints.
@@ -150,7 +150,7 @@ function Stream:sse(options) end
 ---@param fn fun(reason: weir.Reason, detail?: string)
 function Stream:on_close(fn) end
 
----Lets the task outlive its client.
+---Lets the task outlive its client. sse:send then says nil, "closed" each time, and does not raise.
 function Stream:detach() end
 
 ---@class weir.SseOptions
@@ -199,5 +199,11 @@ function Sse:subscribe(topics, options) end
 ---@return boolean was_subscribed
 function Sse:unsubscribe(topic) end
 
----Ends the stream.
-function Sse:close() end
+---Waits until the kernel has all that was sent, and what was published to the stream's topics before.
+---@return true? ok
+---@return "closed"|nil why
+function Sse:flush() end
+
+---Ends the stream, behind what was sent, and published to its topics, before.
+---@param how? "now" what is not on its way yet is dropped
+function Sse:close(how) end
