@@ -35,6 +35,7 @@ _Static_assert(ACCESS_LINE_MAX <= PIPE_BUF, "a line must be written at once");
 struct access_log {
     struct loop *loop;
     struct buf lines;
+    struct buf target; /* of the request of the line that is made */
     struct timer flush;
     int64_t second; /* of `stamp` */
     char stamp[32];
@@ -188,12 +189,14 @@ static char *put_quoted(char *out, struct str s) {
     return out;
 }
 
-static char *put_request(char *out, const struct request *request) {
+static char *put_request(struct access_log *log, char *out, const struct request *request) {
     enum { METHOD_MOST = 32, TARGET_MOST = 2048 };
     *out++ = '"';
     out = put_escaped(out, request_method(request), METHOD_MOST);
     *out++ = ' ';
-    out = put_url(out, request_target(request), TARGET_MOST);
+    log->target.len = 0;
+    request_show_target(request, &log->target);
+    out = put_url(out, buf_str(&log->target), TARGET_MOST);
     out = put_str(out, STR(" HTTP/1."));
     *out++ = (char)('0' + request->minor);
     *out++ = '"';
@@ -208,7 +211,7 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
     out = put_str(out, STR(" - - "));
     out = put_stamp(log, out);
     *out++ = ' ';
-    out = put_request(out, request);
+    out = put_request(log, out, request);
     *out++ = ' ';
     out = put_number(out, stream->status, 3);
     *out++ = ' ';
@@ -331,6 +334,7 @@ static void finish(struct access_log *log) {
     if (log->path)
         file_close(log->fd);
     buf_fini(&log->lines);
+    buf_fini(&log->target);
     buf_fini(&log->batch);
     free(log->path);
     free(log);

@@ -160,8 +160,6 @@ static bool start_exchange(struct http1 *c) {
     const char *why = NULL;
     int status = request_complete(request, c->incoming->parser.http_major,
                                   c->incoming->parser.http_minor, &why);
-    if (status == 0 && http_server_split_path(c->server, request) < 0)
-        status = 400, why = "malformed path";
     if (status != 0) {
         http1_refuse(c, status, why);
         return false;

@@ -173,8 +173,8 @@ int request_complete(struct request *request, unsigned major, unsigned minor, co
         return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
     request->minor = (uint8_t)minor;
     trim_values(request);
-    if (request_split_target(request) < 0)
-        return refuse(400, "malformed target", why);
+    if (request_split_target(request, why) != 0)
+        return 400;
     struct deciding found[DECIDING] = {0};
     find_deciding(request, found);
     int status = complete_host(request, &found[HOST], why);

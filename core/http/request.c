@@ -25,9 +25,10 @@ void request_reset(struct request *request) {
                                 .content_length = -1};
 }
 
-/* Copies the method, the target and what follows without the usual field names; returns how many
- * bytes. */
-static size_t pack(const struct request *request, struct field *fields, char *bytes) {
+/* Copies the method, the target and what follows without the usual field names, the path last, at
+ * `*path`; returns how many bytes. */
+static size_t pack(const struct request *request, struct field *fields, char *bytes,
+                   uint32_t *path) {
     size_t len = (size_t)request->method_len + request->target_len;
     memcpy(bytes, request->bytes.data, len);
     for (size_t i = 0; i < request->nfields; i++) {
@@ -44,7 +45,9 @@ static size_t pack(const struct request *request, struct field *fields, char *by
         memcpy(bytes + len, value.ptr, value.len);
         len += value.len;
     }
-    return len;
+    *path = request->path ? (uint32_t)len : 0;
+    memcpy(bytes + len, request->bytes.data + request->path, request->path_len);
+    return len + request->path_len;
 }
 
 static void free_buffers(struct request *request) {
@@ -57,11 +60,13 @@ static void free_buffers(struct request *request) {
 static void seal(struct request *request) {
     size_t table = request->nfields * sizeof *request->fields;
     char *block = mem_alloc(table + request->bytes.len);
-    size_t len = pack(request, (struct field *)block, block + table);
+    uint32_t path;
+    size_t len = pack(request, (struct field *)block, block + table, &path);
     free_buffers(request);
     block = mem_resize(block, table + len);
     request->fields = (struct field *)block;
     request->bytes = (struct buf){block + table, len, len};
+    request->path = path;
     request->sealed = true;
 }
 
@@ -118,27 +123,53 @@ static uint16_t offset(const struct request *request, struct str part) {
     return part.ptr ? (uint16_t)(part.ptr - request->bytes.data) : 0;
 }
 
-int request_split_target(struct request *request) {
-    struct target target;
-    int rc = url_target(request_target(request), request_method(request), &target);
+static int read_path(struct request *request, struct str raw) {
+    uint32_t at = (uint32_t)request->bytes.len;
+    int rc = path_read(raw, &request->bytes);
     if (rc < 0)
         return rc;
+    request->path = at;
+    request->path_len = (uint16_t)(request->bytes.len - at);
+    return 0;
+}
+
+static int refuse(const char *reason, const char **why) {
+    *why = reason;
+    return 400;
+}
+
+int request_split_target(struct request *request, const char **why) {
+    struct target target;
+    buf_reserve(&request->bytes, request->target_len); /* for the path: what borrows stays valid */
+    if (url_target(request_target(request), request_method(request), &target) < 0)
+        return refuse("malformed target", why);
     request->form = (uint8_t)target.form;
-    struct str raw = request_target(request);
-    if (target.path.ptr >= raw.ptr &&
-        target.path.ptr < raw.ptr + raw.len) { /* not a "/" that stands for none */
-        request->at.path = offset(request, target.path);
-        request->at.path_len = (uint16_t)target.path.len;
-    }
     request->at.query = offset(request, target.query);
     request->at.query_len = (uint16_t)target.query.len;
     request->at.authority = offset(request, target.authority);
     request->at.authority_len = (uint16_t)target.authority.len;
-    return 0;
+    if (target.form == TARGET_AUTHORITY || target.form == TARGET_ASTERISK)
+        return 0;
+    int rc = read_path(request, target.path);
+    return rc < 0 ? refuse(path_error(rc), why) : 0;
 }
 
-struct str request_path(const struct request *request) {
-    return request->at.path ? piece(request, request->at.path, request->at.path_len) : STR("/");
+struct path request_path(const struct request *request) {
+    if (request->path == 0)
+        return (struct path){{NULL, 0}};
+    return (struct path){{request->bytes.data + request->path, request->path_len}};
+}
+
+void request_show_target(const struct request *request, struct buf *out) {
+    struct str query = request_query(request);
+    if (request->path == 0) {
+        buf_add(out, request_target(request));
+        return;
+    }
+    path_encode(request_path(request), out);
+    if (query.ptr)
+        buf_add_char(out, '?');
+    buf_add(out, query);
 }
 
 struct str request_query(const struct request *request) {

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "proto/path.h"
 #include "proto/url.h"
 
 #define REQUEST_BYTES_MAX UINT16_MAX /* of method, target, names and values together */
@@ -14,13 +15,15 @@ struct field { /* offsets into request.bytes; name_len 0: `name` is a number of 
 
 struct request {
     struct list link; /* among the server's spare ones */
-    struct buf bytes; /* method, target, names in lower case, values */
+    struct buf bytes; /* method, target, names in lower case, values; then the path's segments */
     struct field *fields;
     uint16_t nfields, fields_cap;
     uint16_t method_len, target_len; /* the method, then the target, open `bytes` */
     struct {                         /* where the target's parts are in `bytes`; 0: none */
-        uint16_t path, path_len, query, query_len, authority, authority_len;
+        uint16_t query, query_len, authority, authority_len;
     } at;
+    uint32_t path; /* where the segments of the path are in `bytes`; 0: it has none */
+    uint16_t path_len;
     uint8_t form;           /* enum target_form */
     int64_t content_length; /* -1: none (no body, or chunked) */
     uint8_t minor;          /* HTTP/1.minor */
@@ -41,10 +44,15 @@ void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);
 struct str request_method(const struct request *request);
-struct str request_target(const struct request *request); /* as sent, for logs */
-/* Splits the target and remembers its parts. 0 or URL_EBAD. */
-int request_split_target(struct request *request);
-struct str request_path(const struct request *request);  /* as sent; "/" when the target has none */
+struct str request_target(const struct request *request); /* as sent */
+/* Splits the target, reads its path and remembers both. 0 or 400; `*why` says what is wrong. To be
+ * called when all fields are there. */
+int request_split_target(struct request *request, const char **why);
+/* The one reading of the path; without segments for targets that are no path (CONNECT, "*"). */
+struct path request_path(const struct request *request);
+/* Appends the target as logs and error messages show it: the path as it was read, the query as sent
+ * (see proto/redact). */
+void request_show_target(const struct request *request, struct buf *out);
 struct str request_query(const struct request *request); /* as sent; ptr NULL: none */
 /* Of the absolute target, else the Host field (RFC 9112 section 3.2.2). */
 struct str request_host(const struct request *request);

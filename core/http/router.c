@@ -87,6 +87,14 @@ static struct str name_of(struct str segment) {
     return (struct str){segment.ptr + 1, segment.len - 1};
 }
 
+/* No path has such a segment, see proto/path. A guard that never holds would be worse than none. */
+static bool never_matches(struct str segment, bool last) {
+    if (segment.len == 0)
+        return !last;
+    return str_eq(segment, STR(".")) || str_eq(segment, STR("..")) ||
+           memchr(segment.ptr, 0, segment.len) != NULL;
+}
+
 static int split(struct str pattern, struct parts *out) {
     out->count = out->nparams = 0;
     if (pattern.len == 0 || pattern.ptr[0] != '/')
@@ -94,8 +102,7 @@ static int split(struct str pattern, struct parts *out) {
     struct str rest = {pattern.ptr + 1, pattern.len - 1};
     while (rest.ptr) {
         struct str segment = str_cut(&rest, '/');
-        if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")) ||
-            (segment.len > 0 && memchr(segment.ptr, 0, segment.len)))
+        if (never_matches(segment, rest.ptr == NULL))
             return ROUTER_EDOT;
         if (out->count == ROUTER_SEGMENTS_MAX)
             return ROUTER_ELIMIT;
@@ -134,7 +141,8 @@ const char *router_error(int error) {
     case ROUTER_EREST:
         return "'*' and its name must be the last segment";
     case ROUTER_EDOT:
-        return "no path has a segment '.' or '..' or a NUL, so it would never match";
+        return "no path has a segment '.' or '..', an empty one that is not the last, or a NUL, so "
+               "it would never match";
     case ROUTER_EPREFIX:
         return "a prefix cannot have params";
     case ROUTER_EMETHOD:
@@ -309,25 +317,24 @@ int router_add(struct router *router, struct str method, struct str pattern, int
 /* --- matching --- */
 
 struct search {
-    const struct url_path *path;
-    size_t skip;
     struct str method;
     struct buf *allow;
     /* Asked at each node where a pattern that matches ends; a route ends the walk. */
     const struct route *(*at_end)(struct search *search, const struct node *node);
 };
 
-static const struct route *walk(struct search *search, const struct node *node, size_t depth) {
-    if (search->skip + depth >= search->path->count)
+static const struct route *walk(struct search *search, const struct node *node, struct path path) {
+    struct str segment;
+    struct path after = path;
+    if (!path_next(&after, &segment))
         return search->at_end(search, node);
-    struct str segment = url_segment(search->path, search->skip + depth);
     const struct route *found = NULL;
     size_t at;
     const struct node *literal = find(node, segment, &at);
     if (literal)
-        found = walk(search, literal, depth + 1);
+        found = walk(search, literal, after);
     if (!found && node->param && segment.len > 0)
-        found = walk(search, node->param, depth + 1);
+        found = walk(search, node->param, after);
     if (!found && node->rest)
         found = search->at_end(search, node->rest);
     return found;
@@ -377,58 +384,51 @@ static void add_segment(struct buf *out, struct str segment) {
     }
 }
 
-static struct str rest_from(const struct url_path *path, size_t first, struct buf *out) {
-    for (size_t i = first; i < path->count; i++) {
-        if (i > first)
+static struct str rest_text(struct path rest, struct buf *out) {
+    struct str segment;
+    for (bool first = true; path_next(&rest, &segment); first = false) {
+        if (!first)
             buf_add_char(out, '/');
-        add_segment(out, url_segment(path, i));
+        add_segment(out, segment);
     }
     return out->len > 0 ? buf_str(out) : STR("");
 }
 
-int route_rest_path(struct str rest, struct buf *out) {
-    size_t before = out->len;
-    for (size_t i = 0; i < rest.len; i++) {
-        char c = rest.ptr[i];
-        buf_add_char(out, c);
-        if (c != '%' || rest.len - i < 3 || rest.ptr[i + 1] != '2')
-            continue;
-        char digit = rest.ptr[i + 2];
-        if (digit == 'F' || digit == 'f') {
-            out->len = before;
-            return -1;
-        }
-        if (digit == '5')
-            i += 2;
-    }
-    return 0;
-}
-
-static void fill(const struct route *route, const struct url_path *path, size_t skip,
-                 struct buf *scratch, struct route_match *out) {
+/* `route` matches, so each of its params has its segment. */
+static void fill(const struct route *route, struct path path, struct buf *scratch,
+                 struct route_match *out) {
+    struct str segment = STR("");
+    size_t at = 0;
     out->id = route->id;
     out->nparams = route->nparams;
+    out->rest = (struct path){{NULL, 0}};
     for (size_t i = 0; i < route->nparams; i++) {
-        size_t at = skip + route->params[i].at;
-        bool rest = route->has_rest && i + 1 == route->nparams;
-        out->params[i].name = route->params[i].name;
-        out->params[i].value = rest ? rest_from(path, at, scratch) : url_segment(path, at);
+        struct route_param *param = &out->params[i];
+        path = path_after(path, route->params[i].at - at);
+        at = route->params[i].at + 1;
+        param->name = route->params[i].name;
+        if (route->has_rest && i + 1 == route->nparams) {
+            out->rest = path;
+            param->value = rest_text(path, scratch);
+        } else {
+            path_next(&path, &segment);
+            param->value = segment;
+        }
     }
 }
 
-void router_match(const struct router *router, struct str method, const struct url_path *path,
-                  size_t skip, struct buf *scratch, struct route_match *out) {
-    struct search search = {
-        .path = path, .skip = skip, .method = method, .allow = scratch, .at_end = pick};
+void router_match(const struct router *router, struct str method, struct path path,
+                  struct buf *scratch, struct route_match *out) {
+    struct search search = {.method = method, .allow = scratch, .at_end = pick};
     scratch->len = 0;
-    const struct route *route = walk(&search, &router->root, 0);
+    const struct route *route = walk(&search, &router->root, path);
     if (route) {
         out->verdict = ROUTE_FOUND;
-        fill(route, path, skip, scratch, out);
+        fill(route, path, scratch, out);
         return;
     }
     search.at_end = gather;
-    walk(&search, &router->root, 0);
+    walk(&search, &router->root, path);
     if (scratch->len == 0) {
         out->verdict = ROUTE_NONE;
         return;
@@ -448,8 +448,8 @@ int router_use(struct router *router, struct str prefix, int id) {
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < parts.count; i++)
-        if (is_variable(parts.segments[i]))
-            return ROUTER_EPREFIX;
+        if (is_variable(parts.segments[i]) || never_matches(parts.segments[i], false))
+            return is_variable(parts.segments[i]) ? ROUTER_EPREFIX : ROUTER_EDOT;
 
     struct use use = {.prefix = mem_copy(prefix.ptr, prefix.len), .count = parts.count, .id = id};
     if (parts.count > 0)
@@ -461,20 +461,18 @@ int router_use(struct router *router, struct str prefix, int id) {
     return 0;
 }
 
-static bool holds(const struct use *use, const struct url_path *path, size_t skip) {
-    if (skip + use->count > path->count)
-        return false;
+static bool holds(const struct use *use, struct path path) {
+    struct str segment;
     for (size_t i = 0; i < use->count; i++)
-        if (!str_eq(use->segments[i], url_segment(path, skip + i)))
+        if (!path_next(&path, &segment) || !str_eq(use->segments[i], segment))
             return false;
     return true;
 }
 
-bool router_use_next(const struct router *router, const struct url_path *path, size_t skip,
-                     size_t *cursor, int *id) {
+bool router_use_next(const struct router *router, struct path path, size_t *cursor, int *id) {
     while (*cursor < router->nuses) {
         const struct use *use = &router->uses[(*cursor)++];
-        if (holds(use, path, skip)) {
+        if (holds(use, path)) {
             *id = use->id;
             return true;
         }

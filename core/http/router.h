@@ -12,13 +12,15 @@
 #ifndef HTTP_ROUTER_H
 #define HTTP_ROUTER_H
 
-#include "proto/url.h"
+#include "proto/path.h"
 
-#define ROUTER_ESLASH (-10201)  /* the pattern or prefix does not start with '/' */
-#define ROUTER_ENAME (-10202)   /* a param without a name, or with other characters in it */
-#define ROUTER_ETWICE (-10203)  /* the same name twice in one pattern */
-#define ROUTER_EREST (-10204)   /* *rest is not the last segment */
-#define ROUTER_EDOT (-10205)    /* a segment "." or "..", or NUL: no path ever has these */
+#define ROUTER_ESLASH (-10201) /* the pattern or prefix does not start with '/' */
+#define ROUTER_ENAME (-10202)  /* a param without a name, or with other characters in it */
+#define ROUTER_ETWICE (-10203) /* the same name twice in one pattern */
+#define ROUTER_EREST (-10204)  /* *rest is not the last segment */
+#define ROUTER_EDOT                                                                                \
+    (-10205) /* what no path ever has: a segment "." or "..", an empty one that is                 \
+              * not the last, NUL */
 #define ROUTER_EPREFIX (-10206) /* a param or *rest in a prefix */
 #define ROUTER_EMETHOD (-10207) /* the method is not a token */
 #define ROUTER_ETAKEN (-10208)  /* a route for this method matches exactly the same paths */
@@ -61,11 +63,13 @@ struct route_match {
     int id;
     size_t nparams;
     struct route_param params[ROUTER_PARAMS_MAX]; /* in the order of the pattern */
+    struct path rest;                             /* the segments that *rest stands for */
     /* METHOD, OPTIONS: the value of an Allow field. */
     struct str allow;
 };
 
-/* Matches the segments of `path` after the first `skip` (those that led to this router: a mount).
+/* Matches the segments of `path`; those that led to this router, a mount, are left out by the
+ * caller.
  *
  * At each segment a literal goes before a param before the rest, whatever the order of adding;
  * where the better way leads nowhere, or to no route with this method, the next one is tried. So
@@ -77,17 +81,12 @@ struct route_match {
  * '/' that was encoded. The rest and Allow are built in `scratch`, emptied first. In the rest '/'
  * only ever stands between segments: one that was encoded is written "%2F". For that to be
  * unmistakable a '%' before "2F", "2f" or "25" is written "%25"; every other '%' is itself. */
-void router_match(const struct router *router, struct str method, const struct url_path *path,
-                  size_t skip, struct buf *scratch, struct route_match *out);
-
-/* The file name that a rest means: appends it with "%25" undone. 0, or -1 with `out` unchanged when
- * it names nothing that a file can be called: a segment holds '/'. */
-int route_rest_path(struct str rest, struct buf *out);
+void router_match(const struct router *router, struct str method, struct path path,
+                  struct buf *scratch, struct route_match *out);
 
 /* Steps through the middleware that holds for `path`, in the order of adding. Start with *cursor =
  * 0. False at the end. */
-bool router_use_next(const struct router *router, const struct url_path *path, size_t skip,
-                     size_t *cursor, int *id);
+bool router_use_next(const struct router *router, struct path path, size_t *cursor, int *id);
 
 /* How many routes there are, and the one at `index` in the order of adding; borrowed. */
 size_t router_count(const struct router *router);

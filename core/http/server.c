@@ -111,7 +111,6 @@ void http_server_fini(struct http_server *server) {
     list_remove(&server->all);
     add_counters(&retired, &server->counters);
     pthread_mutex_unlock(&registry_lock);
-    buf_fini(&server->path.text);
     timer_clear(&server->rates_sweep);
     struct list *node;
     while ((node = list_pop(&server->spare_requests)) != NULL)
@@ -253,12 +252,6 @@ void http_server_give_request(struct http_server *server, struct request *reques
     }
     list_push(&server->spare_requests, &request->link);
     server->nspare++;
-}
-
-int http_server_split_path(struct http_server *server, const struct request *request) {
-    if (request->form == TARGET_AUTHORITY || request->form == TARGET_ASTERISK)
-        return 0;
-    return url_path_split(request_path(request), &server->path);
 }
 
 const char *http_server_date(struct http_server *server) {

@@ -53,8 +53,7 @@ struct http_server {
     struct http_counters counters;
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
-    struct url_path path; /* of the request that on_request is called for, split; scratch */
-    unsigned alive;       /* streams not yet freed */
+    unsigned alive; /* streams not yet freed */
     bool draining;
     struct timer drain_deadline;
     struct timer rates_sweep; /* while buckets may be there that are full again */
@@ -99,9 +98,6 @@ uint64_t http_server_next_id(void);
 void http_server_drain(struct http_server *server);
 /* Closes every connection now. */
 void http_server_stop(struct http_server *server);
-/* Splits the request's path into server->path, as on_request expects it. 0, or a URL_E* of a path
- * that cannot be split. Harmless for targets without a path. */
-int http_server_split_path(struct http_server *server, const struct request *request);
 /* The Date field's value, NUL-terminated. */
 const char *http_server_date(struct http_server *server);
 

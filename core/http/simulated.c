@@ -151,8 +151,6 @@ int simulated_send(struct simulated *simulated, struct str body, const char **wh
     int status = check_request_line(simulated, why);
     if (status == 0)
         status = request_complete(request, 1, 1, why);
-    if (status == 0 && http_server_split_path(simulated->server, request) < 0)
-        status = 400, *why = "malformed path";
     if (status != 0)
         return status;
     simulated->request = NULL;

@@ -14,15 +14,15 @@
  *
  * Everything is decided on the open descriptor, so what was checked is what is sent, even when the
  * name is given to another file meanwhile. A file that shrinks cannot keep its Content-Length: the
- * stream is aborted. What is a path's business (dot segments, encoded slashes) is url's and
- * router's; staying beneath the folder is net/file's. Must not know Lua.
+ * stream is aborted. A name is made of the segments that routes and guards have seen, one folder
+ * each, so the kernel finds nothing in it to resolve; staying beneath the folder, whatever links
+ * there are, is net/file's. Must not know Lua.
  */
 #include "http/static.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/router.h"
 #include "net/file.h"
 #include "net/work.h"
 #include "proto/header.h"
@@ -470,23 +470,28 @@ static struct static_job *make_job(struct stream *stream, const char *root, char
     return job;
 }
 
-/* A name that cannot be served, whether or not it is there. */
-static bool is_refused(struct str path, bool hidden) {
-    if (path.len > 0 && memchr(path.ptr, 0, path.len))
-        return true;
-    while (!hidden && path.ptr)
-        if (str_starts(str_cut(&path, '/'), STR(".")))
-            return true;
-    return false;
+/* Appends the name that the segments mean, of an index the folder's with its slash. False: it
+ * cannot be served, whether or not it is there. */
+static bool add_name(struct path relative, bool hidden, struct buf *out) {
+    struct str segment;
+    while (path_next(&relative, &segment)) {
+        if ((segment.len > 0 && memchr(segment.ptr, '/', segment.len)) ||
+            (!hidden && str_starts(segment, STR("."))))
+            return false;
+        buf_add(out, segment);
+        if (relative.bytes.ptr)
+            buf_add_char(out, '/');
+    }
+    return true;
 }
 
 static bool is_folder(struct str path) {
     return path.len == 0 || path.ptr[path.len - 1] == '/';
 }
 
-void static_serve(struct stream *stream, const struct static_dir *dir, struct str relative) {
+void static_serve(struct stream *stream, const struct static_dir *dir, struct path relative) {
     struct buf path = {0};
-    if (route_rest_path(relative, &path) < 0 || is_refused(buf_str(&path), dir->options.hidden)) {
+    if (!add_name(relative, dir->options.hidden, &path)) {
         buf_fini(&path);
         stream_fail(stream, 404, NULL);
         return;
@@ -514,11 +519,14 @@ struct static_job *static_file(struct stream *stream, const char *root, const ch
 /* Relative to the request's own path, so that no name in it can be taken for a host ("//host/") or
  * a scheme ("a:b/"). */
 void static_redirect(struct stream *stream) {
-    struct str last = request_path(stream->request), query = request_query(stream->request);
-    const char *slash = memrchr(last.ptr, '/', last.len);
-    last = (struct str){slash + 1, last.len - (size_t)(slash + 1 - last.ptr)};
+    struct path path = request_path(stream->request);
+    struct str last = STR(""), query = request_query(stream->request);
+    while (path_next(&path, &last)) {
+    }
     struct buf location = {0};
-    buf_printf(&location, "./%.*s/%s%.*s", STR_ARG(last), query.ptr ? "?" : "", STR_ARG(query));
+    buf_add(&location, STR("./"));
+    path_encode_segment(last, &location);
+    buf_printf(&location, "/%s%.*s", query.ptr ? "?" : "", STR_ARG(query));
     stream_set_header(stream, STR("Location"), buf_str(&location));
     stream_set_status(stream, 301);
     stream_respond(stream, NULL, "", 0);

@@ -6,6 +6,7 @@
 #define HTTP_STATIC_H
 
 #include "http/stream.h"
+#include "proto/path.h"
 
 struct static_dir;
 struct static_job;
@@ -23,12 +24,13 @@ struct static_dir *static_dir_new(const char *root, const struct static_options 
 /* NULL is allowed. Streams that are being served do not need it any more. */
 void static_dir_free(struct static_dir *dir);
 
-/* Answers with the file that `relative`, a route's *rest, names in the folder; the stream is over
- * by itself when all is sent. "" and a trailing slash mean index.html there; a folder without the
- * slash is answered by 301 to the one with it. NAME.br or NAME.gz is sent for NAME to who accepts
- * that coding no less than none, br first where both weigh the same. 404 for what is not there, is
- * no regular file, or leads out of the folder; 503 when descriptors are exhausted. */
-void static_serve(struct stream *stream, const struct static_dir *dir, struct str relative);
+/* Answers with the file that the segments of `relative`, a route's *rest, name in the folder; the
+ * stream is over by itself when all is sent. An empty last one means index.html there; a folder
+ * without it is answered by 301 to the one with it. NAME.br or NAME.gz is sent for NAME to who
+ * accepts that coding no less than none, br first where both weigh the same. 404 for what is not
+ * there, is no regular file, leads out of the folder, or has a segment that holds '/'; 503 when
+ * descriptors are exhausted. */
+void static_serve(struct stream *stream, const struct static_dir *dir, struct path relative);
 
 /* Answers with the file at `path`: beneath `root`, relative to it, or anywhere when `root` is NULL.
  * As it is: no siblings, no index. `done` is called once, never from within: 0 when the answer has

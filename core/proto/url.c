@@ -2,17 +2,10 @@
  *
  *     http://host:80/a%20b/c?x=1+2        a request target (RFC 9112 section 3.2)
  *     scheme authority path query         url_target: borrowed, still encoded
- *                     a b|c               url_path_split: decoded segments (RFC 3986 section 3.3)
  *                           x=1+2         url_query_next: pairs, still encoded
  *
- * The order matters for safety: a path is cut at its slashes first, each segment is decoded once,
- * and only then dot segments are removed. So "%2F" cannot make a segment, "%2e%2e" cannot climb,
- * and nothing is decoded twice. ".." above the root is refused rather than ignored as RFC 3986
- * allows: no browser sends it, only those who probe.
- *
- * Two kinds of decoding: strict for paths, where a fault is 400, lenient for queries and forms,
- * where the WHATWG URL standard has no faults. Pure: results borrow from the input or go into the
- * caller's buf; knows no routes, no files. */
+ * What a path means is path.h's. Queries and forms are decoded leniently, since the WHATWG URL
+ * standard has no faults there. Pure: results borrow from the input or go into the caller's buf. */
 #include "proto/url.h"
 
 #include "proto/header.h"
@@ -112,8 +105,7 @@ static int hex(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte of the escape at `s.ptr[i]`, which is a '%', or -1. */
-static int escape(struct str s, size_t i) {
+int url_escape(struct str s, size_t i) {
     int high, low;
 
     if (s.len - i < 3)
@@ -123,33 +115,13 @@ static int escape(struct str s, size_t i) {
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-int url_decode(struct str in, bool plus, struct buf *out) {
-    char *to = buf_reserve(out, in.len);
-    size_t n = 0;
-
-    for (size_t i = 0; i < in.len; i++) {
-        int c = (unsigned char)in.ptr[i];
-        if (c == '%') {
-            c = escape(in, i);
-            i += 2;
-        } else if (plus && c == '+') {
-            c = ' ';
-        }
-        if (c == -1 || c == '\0')
-            return URL_EBAD;
-        to[n++] = (char)c;
-    }
-    out->len += n;
-    return 0;
-}
-
 void url_decode_lenient(struct str in, bool plus, struct buf *out) {
     char *to = buf_reserve(out, in.len);
     size_t n = 0;
 
     for (size_t i = 0; i < in.len; i++) {
         char c = in.ptr[i];
-        int byte = c == '%' ? escape(in, i) : -1;
+        int byte = c == '%' ? url_escape(in, i) : -1;
         if (byte >= 0) {
             c = (char)byte;
             i += 2;
@@ -159,70 +131,6 @@ void url_decode_lenient(struct str in, bool plus, struct buf *out) {
         to[n++] = c;
     }
     out->len += n;
-}
-
-/* ---- paths ------------------------------------------------------------------------------------
- */
-
-static size_t start_of(const struct url_path *path, size_t index) {
-    return index == 0 ? 0 : path->ends[index - 1];
-}
-
-/* Makes the bytes since the last segment's end a segment. */
-static int push(struct url_path *out) {
-    if (out->count == URL_SEGMENTS_MAX)
-        return URL_ELIMIT;
-    out->ends[out->count++] = (uint32_t)out->text.len;
-    return 0;
-}
-
-/* Takes one segment that has just been decoded at the end of `text`. A dot segment leaves nothing
- * but, as the last one, an empty segment: the slash before it stays. */
-static int take(struct url_path *out, bool last) {
-    size_t start = start_of(out, out->count);
-    struct str seg = {out->text.data + start, out->text.len - start};
-    bool up = str_eq(seg, STR(".."));
-
-    if (!up && !str_eq(seg, STR(".")))
-        return push(out);
-    if (up && out->count == 0)
-        return URL_EBAD;
-    if (up)
-        out->count--;
-    out->text.len = start_of(out, out->count);
-    return last ? push(out) : 0;
-}
-
-static int split(struct str rest, struct url_path *out) {
-    int rc = 0;
-
-    if (rest.len == 0 || rest.ptr[0] != '/')
-        return URL_EBAD;
-    if (rest.len > UINT32_MAX) /* `ends` could not hold it */
-        return URL_ELIMIT;
-    buf_reserve(&out->text, rest.len);
-    rest = (struct str){rest.ptr + 1, rest.len - 1};
-    while (rc == 0 && rest.ptr) {
-        struct str seg = str_cut(&rest, '/');
-        rc = url_decode(seg, false, &out->text);
-        if (rc == 0)
-            rc = take(out, rest.ptr == NULL);
-    }
-    return rc;
-}
-
-int url_path_split(struct str path, struct url_path *out) {
-    out->text.len = 0;
-    out->count = 0;
-    int rc = split(path, out);
-    if (rc)
-        out->count = out->text.len = 0;
-    return rc;
-}
-
-struct str url_segment(const struct url_path *path, size_t index) {
-    size_t start = start_of(path, index);
-    return (struct str){path->text.data + start, path->ends[index] - start};
 }
 
 /* ---- queries ----------------------------------------------------------------------------------

@@ -24,9 +24,14 @@
 
 /* --- answering --- */
 
+/* What is left of the request's path for this app. */
+static struct path path_below(const struct stream *stream, size_t skip) {
+    return path_after(request_path(stream->request), skip);
+}
+
 static void match(struct app *app, struct stream *stream, size_t skip, struct buf *scratch,
                   struct route_match *out) {
-    router_match(app->router, request_method(stream->request), &stream->server->path, skip, scratch,
+    router_match(app->router, request_method(stream->request), path_below(stream, skip), scratch,
                  out);
 }
 
@@ -47,7 +52,7 @@ static void answer(struct app *app, struct stream *stream, const struct route_ma
         if (app->routes[found->id].slash)
             static_redirect(stream);
         else
-            static_serve(stream, app->routes[found->id].dir, found->params[0].value);
+            static_serve(stream, app->routes[found->id].dir, found->rest);
     }
 }
 
@@ -62,18 +67,15 @@ void app_answer_plain(struct app *app, struct stream *stream, size_t skip) {
 /* The handler in place of one, when only middleware made Lua necessary. */
 static int l_plain(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
-    struct stream *stream = exchange->stream;
-    if (stream->state != STREAM_OPEN)
-        return 0;
-    if (http_server_split_path(stream->server, stream->request) == 0)
-        app_answer_plain(exchange->app, stream, exchange->skip);
+    if (exchange->stream->state == STREAM_OPEN)
+        app_answer_plain(exchange->app, exchange->stream, exchange->skip);
     return 0;
 }
 
-static bool has_use(const struct app *app, const struct url_path *path, size_t skip) {
+static bool has_use(const struct app *app, struct path path) {
     size_t cursor = 0;
     int id;
-    return router_use_next(app->router, path, skip, &cursor, &id);
+    return router_use_next(app->router, path, &cursor, &id);
 }
 
 static bool is_handled(const struct app *app, const struct route_match *match) {
@@ -83,7 +85,7 @@ static bool is_handled(const struct app *app, const struct route_match *match) {
     return route->dir == NULL && !route->slash;
 }
 
-void app_push_functions(struct app *app, lua_State *L, const struct url_path *path, size_t skip,
+void app_push_functions(struct app *app, lua_State *L, struct path path,
                         const struct route_match *match) {
     size_t cursor = 0;
     int id;
@@ -95,7 +97,7 @@ void app_push_functions(struct app *app, lua_State *L, const struct url_path *pa
         lua_rawgeti(L, functions, match->id + 1);
     else
         lua_pushcfunction(L, l_plain);
-    while (router_use_next(app->router, path, skip, &cursor, &id))
+    while (router_use_next(app->router, path, &cursor, &id))
         lua_rawgeti(L, functions, -id);
     lua_remove(L, functions);
 }
@@ -106,7 +108,7 @@ void app_serve(struct app *app, struct stream *stream, size_t skip, const char *
     if (app->gen->trust.count > 0)
         proxies_see(&app->gen->trust, stream);
     match(app, stream, skip, &scratch, &found);
-    if (is_handled(app, &found) || has_use(app, &stream->server->path, skip))
+    if (is_handled(app, &found) || has_use(app, path_below(stream, skip)))
         exchange_start(app, stream, skip, prefix, &found);
     else
         answer(app, stream, &found);

@@ -28,12 +28,11 @@ struct app {
 struct app *app_compile(struct generation *gen, lua_State *L);
 /* The app value and its router, which are on top of `L` (popped), as an app that serves. */
 struct app *app_keep(struct generation *gen, lua_State *L);
-/* Answers `stream`, whose path, split, is server->path and whose first `skip` segments led here;
- * `prefix` is their text. */
+/* Answers `stream`. The first `skip` segments of its path led here; `prefix` is their text. */
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix);
-/* Pushes what answers a request, whose path is `path`: the handler, then the middleware before it.
- * stack of L: + 1 and as many as these are */
-void app_push_functions(struct app *app, lua_State *L, const struct url_path *path, size_t skip,
+/* Pushes what answers a request, whose path below the app is `path`: the handler, then the
+ * middleware before it. stack of L: + 1 and as many as these are */
+void app_push_functions(struct app *app, lua_State *L, struct path path,
                         const struct route_match *match);
 /* Answers what needs no handler: 404, 405, OPTIONS, files. */
 void app_answer_plain(struct app *app, struct stream *stream, size_t skip);

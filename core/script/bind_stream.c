@@ -31,7 +31,14 @@ static void push_method(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_path(lua_State *L, struct exchange *exchange) {
-    push_str(L, request_path(exchange->stream->request));
+    struct buf text = {0};
+    path_text(request_path(exchange->stream->request), &text);
+    push_str(L, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void push_target(lua_State *L, struct exchange *exchange) {
+    push_str(L, request_target(exchange->stream->request));
 }
 
 static void push_base(lua_State *L, struct exchange *exchange) {
@@ -171,6 +178,7 @@ static const struct {
 } properties[] = {
     {"method", push_method, false},
     {"path", push_path, false},
+    {"target", push_target, false},
     {"base", push_base, false},
     {"query_string", push_query_string, false},
     {"scheme", push_scheme, false},

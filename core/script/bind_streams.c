@@ -71,7 +71,8 @@ struct row {
 
 static void add_row(struct sweep *sweep, const struct stream *stream, const char *subject,
                     const struct buf *topics) {
-    struct str path = request_path(stream->request);
+    struct buf path = {0};
+    path_text(request_path(stream->request), &path);
     uint64_t age = loop_now(stream->server->loop) - stream->started;
     size_t len = subject ? strlen(subject) + 1 : 0;
     struct row row = {.id = stream->id,
@@ -81,10 +82,11 @@ static void add_row(struct sweep *sweep, const struct stream *stream, const char
                       .topics = (uint32_t)topics->len};
     hub_lock();
     buf_append(&sweep->rows, &row, sizeof row);
-    buf_add(&sweep->rows, path);
+    buf_append(&sweep->rows, path.data, path.len);
     buf_append(&sweep->rows, subject, len);
     buf_append(&sweep->rows, topics->data, topics->len);
     hub_unlock();
+    buf_fini(&path);
 }
 
 static void count(struct sweep *sweep) {

@@ -350,13 +350,15 @@ static bool is_failure(struct task *task) {
 /* Pushes the traceback of a task that died. stack of L: +1 */
 static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
     struct str method = request_method(exchange->stream->request);
-    struct buf where = {0}, scratch = {0};
-    struct str target = redact_url(request_target(exchange->stream->request), &scratch);
+    struct buf where = {0}, shown = {0}, scratch = {0};
+    request_show_target(exchange->stream->request, &shown);
+    struct str target = redact_url(buf_str(&shown), &scratch);
     buf_printf(&where, "%.*s %.*s: ", STR_ARG(method), (int)(target.len > 200 ? 200 : target.len),
                target.ptr);
     buf_add_char(&where, '\0');
     task_push_traceback(task, L, where.data);
     buf_fini(&where);
+    buf_fini(&shown);
     buf_fini(&scratch);
 }
 
@@ -485,6 +487,6 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     struct task *task = new_task(exchange);
     lua_rawgeti(task->co, LUA_REGISTRYINDEX, gen->run);
     make_userdata(exchange, task->co, match);
-    app_push_functions(app, task->co, &stream->server->path, skip, match);
+    app_push_functions(app, task->co, path_after(request_path(stream->request), skip), match);
     task_start(task);
 }

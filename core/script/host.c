@@ -96,14 +96,15 @@ static void answer_index(struct host *host, struct stream *stream) {
 }
 
 static void serve_one_of(struct host *host, struct stream *stream) {
-    const struct url_path *path = &stream->server->path;
-    struct str first = url_segment(path, 0);
+    struct path below = request_path(stream->request);
+    struct str first = STR("");
+    path_next(&below, &first);
     struct mount *mount = find(host, first);
-    if (mount && path->count > 1)
+    if (mount && below.bytes.ptr)
         serve(mount, stream, 1);
     else if (mount)
         static_redirect(stream);
-    else if (first.len == 0 && path->count == 1)
+    else if (first.len == 0)
         answer_index(host, stream);
     else
         stream_fail(stream, 404, NULL);
@@ -116,11 +117,12 @@ static bool is_alone(const struct host *host) {
 /* Its app is found anew: the answer may come long after the request. */
 static void end_page(struct http_server *server, const struct stream *stream, struct buf *out) {
     struct host *host = server->owner;
-    struct str path = request_path(stream->request);
+    struct path path = request_path(stream->request);
     struct mount *mount = host->apps;
+    struct str first = STR("");
     if (!is_alone(host)) {
-        str_cut(&path, '/');
-        mount = find(host, str_cut(&path, '/'));
+        path_next(&path, &first);
+        mount = find(host, first);
     }
     if (mount)
         pages_end(host->pages, (int)(mount - host->apps), out);
@@ -529,13 +531,15 @@ static void inspect_tasks(struct mount *mount, struct generation *gen) {
 
 static void inspect_stream(struct stream *stream, uint64_t now) {
     static const char *const states[] = {"open", "started", "finished", "closed"};
-    struct buf scratch = {0};
-    struct str target = redact_url(request_target(stream->request), &scratch);
+    struct buf shown = {0}, scratch = {0};
+    request_show_target(stream->request, &shown);
+    struct str target = redact_url(buf_str(&shown), &scratch);
     log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
              (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
              STR_ARG(target), states[stream->state], (unsigned long long)stream->received,
              (unsigned long long)stream->sent, (unsigned long long)stream_queued(stream),
              (double)(now - stream->started) / 1000);
+    buf_fini(&shown);
     buf_fini(&scratch);
 }
 

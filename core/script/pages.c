@@ -113,16 +113,18 @@ static void send_script(struct stream *stream) {
 }
 
 bool pages_serve(const struct pages *pages, struct stream *stream, struct reader *reader) {
-    struct str path = request_path(stream->request), query = request_query(stream->request);
+    struct path path = request_path(stream->request), below = path;
+    struct str first = STR(""), query = request_query(stream->request);
     uint64_t app;
-    if (!str_starts(path, STR("/.weir/")))
+    path_next(&below, &first);
+    if (!str_eq(first, STR(".weir")) || below.bytes.ptr == NULL)
         return false;
     if (!stream->head_only && !str_eq(request_method(stream->request), STR("GET"))) {
         stream_set_header(stream, STR("Allow"), STR("GET, HEAD"));
         stream_fail(stream, 405, NULL);
-    } else if (str_eq(path, STR("/.weir/reload.js"))) {
+    } else if (path_is(path, STR("/.weir/reload.js"))) {
         send_script(stream);
-    } else if (str_eq(path, STR("/.weir/reload")) && str_starts(query, STR("app=")) &&
+    } else if (path_is(path, STR("/.weir/reload")) && str_starts(query, STR("app=")) &&
                str_to_u64((struct str){query.ptr + 4, query.len - 4}, &app) == 0 &&
                app < (uint64_t)pages->apps) {
         follow(stream, reader, (int)app);

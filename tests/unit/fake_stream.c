@@ -108,7 +108,8 @@ struct stream *fake_request(struct fake *fake, const char *method, const char *t
     request->target_len = (uint32_t)strlen(target);
     request->minor = 1;
     add_fields(request, fields);
-    if (request_split_target(request) < 0)
+    const char *why;
+    if (request_split_target(request, &why) != 0)
         abort();
     fake->stream = stream_ref(stream_new(&fake->server, &ops, fake, request, NULL));
     return fake->stream;

@@ -106,11 +106,11 @@ static void a_reset_request_is_as_new(void **state) {
 
 static void same_pieces(const struct request *request) {
     is(request_method(request), "GET");
-    is(request_target(request), "http://b/c?d=e");
+    is(request_target(request), "http://b/c/%25?d=e");
     is(request_header(request, STR("host")), "a");
     is(request_header(request, STR("x-own")), "1");
     is(request_header(request, STR("user-agent")), "");
-    is(request_path(request), "/c");
+    assert_true(path_is(request_path(request), STR("/c/%")));
     is(request_query(request), "d=e");
     is(request_host(request), "b"); /* RFC 9112 section 3.2.2 */
     is(request_field_name(request, 1), "x-own");
@@ -120,11 +120,12 @@ static void same_pieces(const struct request *request) {
 static void a_sealed_request_is_the_same(void **state) {
     (void)state;
     struct request *request = request_new();
-    fill(request, "GET", "http://b/c?d=e");
+    fill(request, "GET", "http://b/c/%25?d=e");
     add(request, "host", "a");
     add(request, "x-own", "1");
     add(request, "user-agent", "");
-    assert_int_equal(request_split_target(request), 0);
+    const char *why;
+    assert_int_equal(request_split_target(request, &why), 0);
     same_pieces(request);
     size_t before = request->bytes.len;
     request_seal(request);
@@ -137,23 +138,39 @@ static void a_sealed_request_is_the_same(void **state) {
 
 static void targets_have_parts(void **state) {
     static const struct {
-        const char *target, *path, *query;
-        int rc;
+        const char *method, *target, *shown, *query; /* shown NULL: refused, and then why */
     } rows[] = {
-        {"/", "/", NULL, 0},         {"/a?", "/a", "", 0},        {"/a?b?c", "/a", "b?c", 0},
-        {"http://h", "/", NULL, 0},  {"http://h?q", "/", "q", 0}, {"/a#b", NULL, NULL, URL_EBAD},
-        {"a", NULL, NULL, URL_EBAD},
+        {"GET", "/", "/", NULL},
+        {"GET", "/a?", "/a?", ""},
+        {"GET", "/a?b?c", "/a?b?c", "b?c"},
+        {"GET", "http://h", "/", NULL},
+        {"GET", "http://h?q", "/?q", "q"},
+        {"GET", "http://h/a%3Fb%20?%41", "/a%3Fb%20?%41", "%41"},
+        {"GET", "/%41/%2f", "/A/%2F", NULL},
+        {"OPTIONS", "*", "*", NULL},
+        {"CONNECT", "h:80", "h:80", NULL},
+        {"GET", "/a#b", NULL, "malformed target"},
+        {"GET", "a", NULL, "malformed target"},
+        {"GET", "http://h//a", NULL, "the path has an empty segment (\"//\")"},
+        {"GET", "/a/%2E", NULL, "the path has a segment \".\" or \"..\""},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct request *request = request_new();
-        fill(request, "GET", rows[i].target);
-        assert_int_equal(request_split_target(request), rows[i].rc);
-        if (rows[i].rc == 0) {
-            is(request_path(request), rows[i].path);
+        struct buf shown = {0};
+        const char *why;
+        fill(request, rows[i].method, rows[i].target);
+        int status = request_split_target(request, &why);
+        assert_int_equal(status, rows[i].shown ? 0 : 400);
+        if (status == 0) {
+            request_show_target(request, &shown);
+            SAME_STR(str_of(rows[i].target), buf_str(&shown), str_of(rows[i].shown));
             SAME_STR(str_of(rows[i].target), request_query(request), str_of(rows[i].query));
             assert_true((request_query(request).ptr == NULL) == (rows[i].query == NULL));
+        } else {
+            assert_string_equal(why, rows[i].query);
         }
+        buf_fini(&shown);
         request_free(request);
     }
 }

@@ -167,16 +167,6 @@ static void the_date_is_the_clocks(void **state) {
     }
 }
 
-static void paths_are_split(void **state) {
-    (void)state;
-    struct client client;
-    join(&client);
-    site_send(&site, &client, STR(GET("/say/a%20b/../c?d")));
-    assert_int_equal(site.server.path.count, 2);
-    assert_true(str_eq(url_segment(&site.server.path, 1), STR("c")));
-    client_fini(&client);
-}
-
 static void draining_nothing_is_done_at_once(void **state) {
     (void)state;
     http_server_drain(&site.server);
@@ -207,7 +197,6 @@ int main(void) {
         TEST(heads_are_used_again),
         TEST(a_sealed_head_is_not_used_again),
         TEST(the_date_is_the_clocks),
-        TEST(paths_are_split),
         TEST(draining_nothing_is_done_at_once),
         TEST(callbacks_may_be_missing),
     };

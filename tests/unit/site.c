@@ -223,7 +223,6 @@ static const struct {
     {"/answer-body", forward},
     {"/stubborn", stubborn},
     {"/hasty", hasty},
-    {"*", say},
 };
 
 /* --- its events --- */
@@ -290,8 +289,12 @@ static void on_request(struct http_server *server, struct stream *stream) {
     timer_init(&answer->later, on_later);
     list_push(&site->answers, &answer->link);
     stream_own(stream, &events, answer);
+    if (stream->request->form == TARGET_ASTERISK) {
+        say(answer);
+        return;
+    }
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (str_eq(request_path(stream->request), str_of(paths[i].path))) {
+        if (path_is(request_path(stream->request), str_of(paths[i].path))) {
             paths[i].begin(answer);
             return;
         }

@@ -7,7 +7,8 @@
 ---A request and its answer. Other fields may be set, and are there as long as the stream.
 ---@class weir.Stream
 ---@field method string
----@field path string the whole path, as it was sent
+---@field path string the whole path as it was read: decoded, but `%2F` and `%25` for a `/` or `%` inside a segment
+---@field target string the path and the query, or the whole address, as it was sent
 ---@field base string the prefix that the app was mounted below, or ""
 ---@field query_string string
 ---@field scheme "http"|"https"
