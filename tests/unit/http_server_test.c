@@ -190,14 +190,10 @@ static void callbacks_may_be_missing(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(connections_are_limited),
-        TEST(what_happens_is_counted),
-        TEST(totals_are_the_processes),
-        TEST(streams_are_numbered),
-        TEST(heads_are_used_again),
-        TEST(a_sealed_head_is_not_used_again),
-        TEST(the_date_is_the_clocks),
-        TEST(draining_nothing_is_done_at_once),
+        TEST(connections_are_limited),  TEST(what_happens_is_counted),
+        TEST(totals_are_the_processes), TEST(streams_are_numbered),
+        TEST(heads_are_used_again),     TEST(a_sealed_head_is_not_used_again),
+        TEST(the_date_is_the_clocks),   TEST(draining_nothing_is_done_at_once),
         TEST(callbacks_may_be_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
