@@ -120,6 +120,64 @@ describe("body", function()
     end
   end)
 
+  it("is the same when it is asked for again, as JSON and as a form too", function()
+    local _, results = posted({ body = { "[1,", "2]" }, headers = { ["Content-Type"] = "application/json" } },
+      function(stream)
+        return stream:body(), stream:body(), #stream:json_body(), stream:body(), stream:read() == nil
+      end)
+    assert.same({ "[1,2]", "[1,2]", 2, "[1,2]", true }, results)
+    local options = { body = "a=1", headers = { ["Content-Type"] = "application/x-www-form-urlencoded" } }
+    _, results = posted(options, function(stream) return stream:form().a, stream:form().a, stream:body() end)
+    assert.same({ "1", "1", "a=1" }, results)
+  end)
+
+  it("a second time has a limit, too", function()
+    assert.equal(413, (posted({ body = "12345" }, function(stream)
+      stream:body()
+      return stream:body(4)
+    end)).status)
+  end)
+
+  it("raises after part of it was read otherwise, and what reads in pieces after it", function()
+    local _, results = posted({ body = "hello" }, function(stream)
+      stream:read(1)
+      return pcall(stream.body, stream)
+    end)
+    assert.is_false(results[1])
+    assert.matches("stream:body: part of this body", results[2])
+    for _, name in ipairs { "chunks", "save" } do
+      _, results = posted({ body = "hello" }, function(stream)
+        stream:body()
+        return pcall(stream[name], stream, "file")
+      end)
+      assert.is_false(results[1])
+      assert.matches("stream:" .. name .. ": the body has been read", results[2])
+    end
+  end)
+
+  it("is whole after one that was cancelled", function()
+    local results
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        results = { weir.timeout(0.002, function() return stream:body() end) }
+        stream:early_hints { Link = "</go>" }
+        results[3] = stream:body()
+      end)
+    end)
+    local client = server:connect()
+    client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst"
+    assert.matches("103", client:receive "\r\n\r\n")
+    client:send " half"
+    assert.equal(204, client:receive_response().status)
+    assert.same({ nil, "timeout", "first half" }, results)
+  end)
+
+  it("larger than what a stream keeps of one that is not asked for", function()
+    local size = 600 * 1024
+    local _, results = posted({ body = ("x"):rep(size) }, function(stream) return #stream:body() end)
+    assert.equal(size, results[1])
+  end)
+
   it("of a request without one is empty", function()
     local _, results = posted({}, function(stream) return stream:body() end)
     assert.equal("", results[1])

@@ -284,7 +284,7 @@ static size_t feed_body(struct http1 *c, const char *bytes, size_t n) {
         refuse_body(c, 400, "malformed chunked body");
     else if (rc == 1)
         request_ended(c);
-    else if (came && (!stream->bulk || c->progress >= BULK_PROGRESS))
+    else if (came && (stream->in_wanted == 0 || c->progress >= BULK_PROGRESS))
         http1_set_deadline(c);
     if (came && rc == 0)
         stream_body_came(stream);
@@ -357,7 +357,8 @@ void http1_take_pending(struct http1 *c) {
 void http1_balance_reading(struct http1 *c) {
     if (c->state != BODY || c->stream == NULL)
         return;
-    bool on = c->stream->in.len <= c->server->limits.high_mark;
+    const struct stream *stream = c->stream;
+    bool on = stream->in.len <= c->server->limits.high_mark || stream->in.len < stream->in_wanted;
     if (on == c->conn.reading || c->conn.eof)
         return;
     conn_read(&c->conn, on);

@@ -142,8 +142,8 @@ size_t stream_take(struct stream *stream, void *out, size_t n) {
     return n;
 }
 
-void stream_want_body(struct stream *stream, bool bulk) {
-    stream->bulk = bulk;
+void stream_want_body(struct stream *stream, uint64_t whole) {
+    stream->in_wanted = whole;
     if (stream->state != STREAM_CLOSED)
         stream->ops->want_read(stream);
 }

@@ -104,6 +104,8 @@ struct stream {
     struct grant *grant;       /* of a token: whose it is, and until when; NULL: none */
     uint64_t id;
     uint64_t received;  /* body bytes so far */
+    uint64_t in_wanted; /* someone waits for the whole body, up to so many bytes: it must keep
+                           coming; 0: nobody does */
     uint64_t sent;      /* body bytes of the answer; of ready-made chunks their size lines too */
     int64_t length;     /* declared Content-Length of the answer, -1 none */
     uint64_t started;   /* ms on the loop's clock */
@@ -117,7 +119,6 @@ struct stream {
     unsigned in_failed : 1;  /* it never will be */
     unsigned in_timeout : 1; /* ... because the peer stopped sending */
     unsigned in_dropped : 1; /* the answer was complete before it had been read */
-    unsigned bulk : 1;       /* someone waits for the whole body: it must keep coming */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
     unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
     unsigned open_ended : 1; /* the answer streams: no end is known */
@@ -165,8 +166,8 @@ void stream_own(struct stream *stream, const struct stream_events *events, void 
 /* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended,
  * in_failed). */
 size_t stream_take(struct stream *stream, void *out, size_t n);
-/* Says that someone waits for body bytes; `bulk`: for all of them. */
-void stream_want_body(struct stream *stream, bool bulk);
+/* Says that someone waits for body bytes; `whole`: for all of them, up to so many; 0: for any. */
+void stream_want_body(struct stream *stream, uint64_t whole);
 
 /* 200..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
  */

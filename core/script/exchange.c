@@ -182,24 +182,50 @@ static void run_closers(struct exchange *exchange) {
 
 /* --- what the stream tells --- */
 
+/* There will be no more bytes, and the body is not whole. */
+static bool is_broken(const struct stream *stream) {
+    return stream->in_failed || stream->in_dropped ||
+           (stream->state == STREAM_CLOSED && !stream->in_ended);
+}
+
+static int push_broken(const struct stream *stream, lua_State *L) {
+    lua_pushnil(L);
+    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
+    return 2;
+}
+
+static void push_taken(struct stream *stream, lua_State *L, size_t n) {
+    lua_pushlstring(L, n ? stream->in.data : "", n);
+    stream_take(stream, NULL, n);
+}
+
 int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
     struct stream *stream = exchange->stream;
     if (stream->in.len > 0) {
-        if (n > stream->in.len)
-            n = stream->in.len;
-        lua_pushlstring(L, stream->in.data, n);
-        stream_take(stream, NULL, n);
+        push_taken(stream, L, n < stream->in.len ? n : stream->in.len);
+        exchange->partly = true;
         return 1;
     }
-    if (stream->in_failed || stream->in_dropped ||
-        (stream->state == STREAM_CLOSED && !stream->in_ended)) {
-        lua_pushnil(L);
-        lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
-        return 2;
-    }
+    if (is_broken(stream))
+        return push_broken(stream, L);
     if (!stream->in_ended)
         return 0;
     lua_pushnil(L);
+    return 1;
+}
+
+int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
+    struct stream *stream = exchange->stream;
+    if (stream->in.len > limit) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "limit");
+        return 2;
+    }
+    if (is_broken(stream))
+        return push_broken(stream, L);
+    if (!stream->in_ended)
+        return 0;
+    push_taken(stream, L, stream->in.len);
     return 1;
 }
 
@@ -214,9 +240,13 @@ struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait)
 
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
-    struct task *task = exchange_waiter(exchange, &exchange_reading);
-    if (task && (stream->in.len > 0 || stream->in_ended || stream->in_failed || stream->in_dropped))
-        task_rouse(task);
+    bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
+    struct task *reads = exchange_waiter(exchange, &exchange_reading);
+    struct task *collects = exchange_waiter(exchange, &exchange_collecting);
+    if (reads && (over || stream->in.len > 0))
+        task_rouse(reads);
+    if (collects && (over || stream->in.len > collects->amount))
+        task_rouse(collects);
 }
 
 static void wake_all(struct exchange *exchange, const struct wait *wait) {
@@ -267,7 +297,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (task->wait == &exchange_reading) {
+        if (task->wait == &exchange_reading || task->wait == &exchange_collecting) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -311,6 +341,17 @@ static int take(struct task *task, lua_State *co) {
     return exchange_push_bytes(task->armed, co, task->amount);
 }
 
+static int take_body(struct task *task, lua_State *co) {
+    return exchange_push_body(task->armed, co, task->amount);
+}
+
+bool exchange_is_read(struct exchange *exchange) {
+    return exchange_waiter(exchange, &exchange_reading) ||
+           exchange_waiter(exchange, &exchange_collecting);
+}
+
+const struct wait exchange_collecting = {
+    .what = "stream:body", .disarm = stop_waiting, .take = take_body};
 const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
 const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
 const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};

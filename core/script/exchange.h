@@ -33,6 +33,7 @@ struct exchange {
     bool told;           /* a write was answered nil, "closed": the next one raises */
     bool finished;       /* by the script: it must not write any more */
     bool recovering;     /* the task answers in place of one that died of an error */
+    bool partly;         /* bytes of the body were read that are not the whole */
 };
 
 /* Starts the task that answers `stream`, with what app_serve was called with and has found. */
@@ -54,7 +55,7 @@ void exchange_push(struct exchange *exchange, lua_State *L);
  */
 int exchange_refuse_write(lua_State *L, int index);
 /* What a task waits for of a stream. */
-extern const struct wait exchange_reading, exchange_writing, exchange_flushing;
+extern const struct wait exchange_reading, exchange_collecting, exchange_writing, exchange_flushing;
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
@@ -70,6 +71,11 @@ void exchange_forget(struct exchange **slot);
 /* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how
  * many values; 0: nothing yet. */
 int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
+/* The same for the whole body, of which nothing is taken before all is there; nil, "limit" if it is
+ * longer. */
+int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit);
+/* Whether a task waits for bytes of the body. */
+bool exchange_is_read(struct exchange *exchange);
 
 /* stack: a stream's userdata, a key, what `stream.claims` is being set to. Takes sub and exp from
  * it: see http/grant. */

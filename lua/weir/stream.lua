@@ -28,9 +28,19 @@ local function fail_incomplete(why)
   fail(400, "the request body is incomplete")
 end
 
--- The next bytes, or nil at the body's proper end. `whole`: the caller will read all of it.
-local function next_chunk(self, whole)
-  local chunk, why = check(self:_read(nil, whole))
+-- The bodies that were read whole, while their streams are there: who asks again gets the same.
+local bodies = setmetatable({}, { __mode = "k" })
+
+-- What reads in pieces would find nothing, and take that for an empty body.
+local function refuse_whole(self, name)
+  if bodies[self] then
+    error(("stream:%s: the body has been read by body, json_body or form; call that again"):format(name), 3)
+  end
+end
+
+-- The next bytes, or nil at the body's proper end.
+local function next_chunk(self)
+  local chunk, why = check(self:_read())
   if chunk then return chunk end
   if why then fail_incomplete(why) end
   return nil
@@ -46,10 +56,16 @@ end
 --- Iterates over the body in pieces as they arrive.
 function stream:chunks()
   check_self(self, "chunks")
+  refuse_whole(self, "chunks")
   return next_chunk, self
 end
 
---- The whole body. Fails with 413 when it is longer than `limit` (the limit body_bytes), if possible before reading it.
+local function fail_too_long(limit)
+  fail(413, ("the request body is longer than %d bytes"):format(limit))
+end
+
+--- The whole body, each time it is asked for. Fails with 413 when it is longer than `limit` (the limit body_bytes), if
+--- possible before reading it.
 function stream:body(limit)
   check_self(self, "body")
   if limit == nil then
@@ -57,15 +73,17 @@ function stream:body(limit)
   else
     limit = check.size("stream:body", "argument 1 (limit)", limit)
   end
-  local size, parts = self.content_length or 0, {}
-  if size > limit then fail(413, ("the request body is longer than %d bytes"):format(limit)) end
-  size = 0
-  for chunk in next_chunk, self, true do
-    size = size + #chunk
-    if size > limit then fail(413, ("the request body is longer than %d bytes"):format(limit)) end
-    parts[#parts + 1] = chunk
+  local body = bodies[self]
+  if body == nil then
+    if (self.content_length or 0) > limit then fail_too_long(limit) end
+    local why
+    body, why = check(self:_body(limit))
+    if why == "limit" then fail_too_long(limit) end
+    if not body then fail_incomplete(why) end
+    bodies[self] = body
   end
-  return table.concat(parts)
+  if #body > limit then fail_too_long(limit) end
+  return body
 end
 
 -- The media type of the request, in lower case and without parameters.
@@ -129,6 +147,7 @@ end
 --- folder by "..", which a param may hold.
 function stream:save(path, options)
   check_self(self, "save")
+  refuse_whole(self, "save")
   check.path("stream:save", "argument 1 (path)", path)
   if path:sub(1, 1) ~= "/" and ("/" .. path .. "/"):find("/../", 1, true) then
     return nil, "EACCES", path .. ': a relative path must not hold ".."'

@@ -124,7 +124,7 @@ static void on_request(struct http_server *server, struct stream *stream) {
         conclude(answer);
         return;
     }
-    stream_want_body(stream, false);
+    stream_want_body(stream, 0);
     if (stream->in_ended)
         on_readable(stream);
 }

@@ -109,8 +109,8 @@ static void bodies_are_taken(void **state) {
     char out[10];
     struct stream *stream = ask("POST");
     assert_int_equal(stream_take(stream, out, sizeof out), 0);
-    stream_want_body(stream, true);
-    assert_true(stream->bulk);
+    stream_want_body(stream, 100);
+    assert_int_equal(stream->in_wanted, 100);
     assert_int_equal(fake.wants, 1);
     stream_body(stream, "abcdef", 6);
     assert_int_equal(fake.readable, 0); /* a parser stands below */
@@ -150,7 +150,7 @@ static void a_closed_stream_gives_what_it_has(void **state) {
     fake_leave(&fake);
     fake.wants = 0;
     assert_int_equal(stream_take(stream, out, sizeof out), 3);
-    stream_want_body(stream, false);
+    stream_want_body(stream, 0);
     assert_int_equal(fake.wants, 0);
 }
 

@@ -79,7 +79,7 @@ static void on_readable(struct stream *stream);
 
 /* There may be no body to wait for. */
 static void await_body(struct answer *answer, bool bulk) {
-    stream_want_body(answer->stream, bulk);
+    stream_want_body(answer->stream, bulk ? 1 : 0);
     if (answer->stream->in_ended)
         on_readable(answer->stream);
 }
@@ -148,12 +148,12 @@ static void hasty(struct answer *answer) {
 
 static void begin_and_read_on(struct answer *answer) {
     stream_write(answer->stream, "a", 1);
-    stream_want_body(answer->stream, false);
+    stream_want_body(answer->stream, 0);
 }
 
 static void stubborn(struct answer *answer) {
     answer->stubborn = true;
-    stream_want_body(answer->stream, false);
+    stream_want_body(answer->stream, 0);
 }
 
 static void exact_length(struct answer *answer) {
