@@ -27,6 +27,8 @@ static const struct alg algs[] = {
 #define COUNT (sizeof algs / sizeof *algs)
 
 const struct alg *alg_find(struct str name) {
+    if (str_eq(name, STR("Ed25519"))) /* RFC 9864's name of what EdDSA means with this curve */
+        name = STR("EdDSA");
     for (size_t i = 0; i < COUNT; i++)
         if (str_eq(name, str_of(algs[i].name)))
             return &algs[i];

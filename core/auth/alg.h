@@ -15,8 +15,9 @@ struct alg {
     size_t coordinate; /* bytes of r, s, x and y on that curve */
 };
 
-/* By its exact name, case and all (RFC 7515 section 4.1.1); NULL: there is no such, "none" neither.
- * One pointer for each algorithm, so they may be compared. */
+/* By its exact name, case and all (RFC 7515 section 4.1.1); EdDSA has two, Ed25519 is the other
+ * (RFC 9864 section 2.2). NULL: there is no such, "none" neither. One pointer for each algorithm,
+ * so they may be compared. */
 const struct alg *alg_find(struct str name);
 /* The one of that family whose curve it is (gnutls_ecc_curve_t); NULL: none. */
 const struct alg *alg_of_curve(int curve);

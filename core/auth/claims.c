@@ -1,6 +1,6 @@
 /* claims: what a token says, held against what it must say (RFC 7519 section 4.1).
  *
- *     iss, aud, nbf, iat --wrong--> invalid     (401: not for here, or not now)
+ *     iss, sub, aud, nbf, iat -wrong-> invalid  (401: not for here, or not now)
  *     exp ----------------passed--> expired     (401, or the end of a stream: it was right once)
  *     required -----------other---> forbidden   (403: who asks is known, and may not)
  *
@@ -11,6 +11,7 @@
 #include "auth/claims.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 void claims_rules_fini(struct claims_rules *rules) {
     json_decref(rules->issuers);
@@ -35,6 +36,17 @@ static int check_issuer(const json_t *claims, const struct claims_rules *rules,
         return reason_set(why, CLAIMS_EINVALID, "iss is missing or no string");
     return reason_set(why, CLAIMS_EINVALID, "iss is \"%.100s\", which is not the issuer",
                       json_string_value(iss));
+}
+
+/* A string (RFC 7519 section 4.1.2), and one that all who read it see whole: streams are counted
+ * and closed by it. */
+static int check_subject(const json_t *claims, struct reason *why) {
+    const json_t *sub = json_object_get(claims, "sub");
+    if (sub && !json_is_string(sub))
+        return reason_set(why, CLAIMS_EINVALID, "sub is no string");
+    if (sub && strlen(json_string_value(sub)) < json_string_length(sub))
+        return reason_set(why, CLAIMS_EINVALID, "sub holds NUL");
+    return 0;
 }
 
 /* A string, or an array of strings (RFC 7519 section 4.1.3). */
@@ -116,6 +128,8 @@ static int check_required(const json_t *claims, const struct claims_rules *rules
 int claims_check(const json_t *claims, const struct claims_rules *rules, double now,
                  struct reason *why) {
     int rc = check_issuer(claims, rules, why);
+    if (rc == 0)
+        rc = check_subject(claims, why);
     if (rc == 0)
         rc = check_audience(claims, rules, why);
     if (rc == 0)

@@ -105,9 +105,15 @@ static const struct alg *alg_of_crv(struct str crv) {
     return NULL;
 }
 
+/* An optional member; NULL: it is not there, or null, with which some write that. */
+static const json_t *optional(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    return json_is_null(value) ? NULL : value;
+}
+
 /* Whether it may be used to verify signatures (RFC 7517 sections 4.2 and 4.3). */
 static bool is_for_verifying(const json_t *object, struct reason *why) {
-    const json_t *use = json_object_get(object, "use"), *ops = json_object_get(object, "key_ops");
+    const json_t *use = optional(object, "use"), *ops = optional(object, "key_ops");
     if (use && !str_eq(strict_json_string(object, "use"), STR("sig"))) {
         reason_set(why, KEY_EBAD, "\"use\" is not \"sig\"");
         return false;
@@ -126,7 +132,7 @@ static bool is_for_verifying(const json_t *object, struct reason *why) {
 static const struct alg *alg_named(const json_t *object, bool *bad, struct reason *why) {
     struct str name = strict_json_string(object, "alg");
     *bad = false;
-    if (!json_object_get(object, "alg"))
+    if (!optional(object, "alg"))
         return NULL;
     const struct alg *alg = alg_find(name);
     if (!alg) {

@@ -108,7 +108,8 @@ static bool is_taken(const struct jwks *jwks, const struct key *key, struct str 
 static int add_key(struct jwks *jwks, const json_t *object, const struct alg *only,
                    struct reason *why) {
     struct str kid = strict_json_string(object, "kid");
-    if (!kid.ptr && json_object_get(object, "kid"))
+    const json_t *member = json_object_get(object, "kid");
+    if (!kid.ptr && member && !json_is_null(member))
         return reason_set(why, -1, "\"kid\" is no string");
     struct key *key = jwk_parse(object, only, why);
     if (!key)

@@ -40,6 +40,8 @@ static int read_kid(const json_t *object, struct jws_header *out, struct reason 
     out->kid_len = (unsigned char)kid.len;
     if (!kid.ptr && json_object_get(object, "kid"))
         return reason_set(why, JWS_EBAD, "header: kid is no string");
+    if (kid.ptr && strlen(kid.ptr) < kid.len)
+        return reason_set(why, JWS_EBAD, "header: kid holds NUL");
     if (kid.len > JWS_KID_MAX)
         return reason_set(why, JWS_EBAD, "header: kid is longer than %d bytes", JWS_KID_MAX);
     if (kid.len > 0)

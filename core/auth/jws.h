@@ -4,7 +4,7 @@
 
 #include "auth/key.h"
 
-#define JWS_MAX 8192 /* bytes of a token */
+#define JWS_MAX (64 * 1024) /* bytes of a token at most, whatever the limit `token_bytes` says */
 #define JWS_EBAD (-10331)
 
 struct jws {

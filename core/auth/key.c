@@ -110,20 +110,59 @@ static struct key *begin(const struct alg *alg, struct reason *why) {
 }
 
 /* The exponents 1 and all even ones make no key: of 1 anybody could sign. */
-static int check_exponent(struct key *key, struct reason *why) {
-    gnutls_datum_t modulus, exponent;
-    int rc = gnutls_pubkey_export_rsa_raw(key->public, &modulus, &exponent);
-    if (rc < 0)
-        return reason_set(why, KEY_EBAD, "not an RSA key: %s", gnutls_strerror(rc));
+static bool is_exponent(gnutls_datum_t exponent) {
     unsigned sum = 0; /* of all but the last byte */
     for (unsigned i = 0; i + 1 < exponent.size; i++)
         sum += exponent.data[i];
     unsigned last = exponent.size > 0 ? exponent.data[exponent.size - 1] : 0;
+    return last % 2 == 1 && (sum > 0 || last >= 3);
+}
+
+/* Whether `n` is a power of 65537 modulo the small prime `p`. */
+static bool is_power(unsigned n, unsigned p) {
+    unsigned power = 1;
+    do {
+        if (power == n)
+            return true;
+        power = power * (65537 % p) % p;
+    } while (power != 1);
+    return false;
+}
+
+static unsigned remainder_of(gnutls_datum_t number, unsigned p) {
+    unsigned rest = 0;
+    for (unsigned i = 0; i < number.size; i++)
+        rest = (rest << 8 | number.data[i]) % p;
+    return rest;
+}
+
+/* The keys of one maker's chips can be factored (ROCA, CVE-2017-15361): both their primes, so their
+ * modulus too, are powers of 65537 modulo each of the first primes. Of other keys one in 2^27 is.
+ */
+static bool is_roca(gnutls_datum_t modulus) {
+    static const unsigned char primes[] = {
+        3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+        73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167};
+    for (size_t i = 0; i < sizeof primes; i++)
+        if (!is_power(remainder_of(modulus, primes[i]), primes[i]))
+            return false;
+    return true;
+}
+
+static int check_numbers(struct key *key, struct reason *why) {
+    gnutls_datum_t modulus, exponent;
+    int rc = gnutls_pubkey_export_rsa_raw(key->public, &modulus, &exponent);
+    if (rc < 0)
+        return reason_set(why, KEY_EBAD, "not an RSA key: %s", gnutls_strerror(rc));
+    if (!is_exponent(exponent))
+        rc = reason_set(why, KEY_EBAD, "the RSA exponent is even or 1");
+    else if (is_roca(modulus))
+        rc = reason_set(why, KEY_EBAD,
+                        "the RSA key can be factored, since a faulty chip made it "
+                        "(ROCA, CVE-2017-15361); `openssl genrsa 2048` makes one");
     gnutls_free(modulus.data);
     gnutls_free(exponent.data);
-    if (last % 2 == 0 || (sum == 0 && last < 3))
-        return reason_set(why, KEY_EBAD, "the RSA exponent is even or 1");
-    return 0;
+    return rc;
 }
 
 static int check_rsa(struct key *key, int kind, unsigned bits, struct reason *why) {
@@ -135,7 +174,7 @@ static int check_rsa(struct key *key, int kind, unsigned bits, struct reason *wh
                           "the RSA key has %u bits, %d to %d are allowed (RFC 7518 section 3.3); "
                           "`openssl genrsa 2048` makes one",
                           bits, KEY_RSA_BITS_LEAST, KEY_RSA_BITS_MOST);
-    return check_exponent(key, why);
+    return check_numbers(key, why);
 }
 
 static int check_curve(struct key *key, int kind, struct reason *why) {

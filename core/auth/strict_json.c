@@ -2,9 +2,30 @@
  *
  * Two parsers that disagree on a text are a hole (RFC 8725 section 2.4, RFC 7515 section 4): one
  * checks the first "sub", the other uses the second. So a text that can be read in two ways is
- * refused, and so is what only some can represent. jansson does most of it; nesting it allows up to
- * 2048 levels, which is more than those behind us should have to follow. */
+ * refused. jansson does most of it; nesting it allows up to 2048 levels, which is more than those
+ * behind us should have to follow.
+ *
+ * What is a good text and beyond what a double or a C string holds is no reason to refuse the
+ * members beside it, which may be all that is asked for: whole numbers become the nearest double,
+ * NUL is a character, and a number that no double comes near is null, as JavaScript has it, which
+ * is an error for whoever reads that member as a number. */
 #include "auth/strict_json.h"
+
+#include "base/mem.h"
+#include "proto/json_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Each number beyond a double, in place: "1e400" is "null " afterwards. */
+static void null_infinite(char *copy, size_t len) {
+    struct str text = {copy, len}, token;
+    for (size_t i = 0; json_text_next(text, &i, &token);)
+        if (json_text_is_infinite(token)) {
+            memset((char *)token.ptr, ' ', token.len);
+            memcpy((char *)token.ptr, "null", 4);
+        }
+}
 
 static bool too_deep(const json_t *value, int levels) {
     if (!json_is_object(value) && !json_is_array(value))
@@ -26,7 +47,11 @@ static bool too_deep(const json_t *value, int levels) {
 
 int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why) {
     json_error_t error;
-    json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
+    char *copy = mem_copy(text.ptr, text.len);
+    null_infinite(copy, text.len);
+    json_t *value = json_loadb(
+        copy, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
+    free(copy);
     if (!value)
         return reason_set(why, STRICT_JSON_EBAD, "%s: not JSON: %s at byte %d", what, error.text,
                           error.position);

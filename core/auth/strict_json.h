@@ -11,9 +11,9 @@
 #define STRICT_JSON_EBAD (-10321)
 
 /* `text` is one object and nothing else; free it with json_decref. Refused are names that come
- * twice in one object, NUL in strings, what is not UTF-8, whole numbers beyond 64 bits, other
- * numbers beyond a double, and what is nested deeper than that. 0, or STRICT_JSON_EBAD with the
- * reason, which begins with `what`. */
+ * twice in one object or hold NUL, what is not UTF-8, and what is nested deeper than that. All
+ * numbers are reals; what no double comes near is null. 0, or STRICT_JSON_EBAD with the reason,
+ * which begins with `what`. */
 int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why);
 /* The string at `name`, borrowed; empty with a NULL ptr when there is none or it is no string. */
 struct str strict_json_string(const json_t *object, const char *name);

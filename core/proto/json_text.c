@@ -63,8 +63,8 @@ static size_t skip_number(struct str text, size_t start) {
     return end;
 }
 
-/* Whether it is beyond a double: only one with an exponent or of very many digits can be. */
-static bool is_infinite(struct str number) {
+/* Only one with an exponent or of very many digits can be. */
+bool json_text_is_infinite(struct str number) {
     if (number.len < 300 && !memchr(number.ptr, 'e', number.len) &&
         !memchr(number.ptr, 'E', number.len))
         return false;
@@ -74,13 +74,42 @@ static bool is_infinite(struct str number) {
     return infinite;
 }
 
-static size_t check_number(struct str text, size_t i, const char **wrong) {
+static bool begins_number(char c) {
+    return c == '-' || c == '+' || c == '.' || (c >= '0' && c <= '9');
+}
+
+/* The number at `i`, alone; empty when what stands there only looks like one. */
+static struct str number_at(struct str text, size_t i) {
     size_t end = skip_number(text, i);
-    if (end == i || is_at(text, end, ".eE+-0123456789"))
+    if (is_at(text, end, ".eE+-0123456789"))
+        end = i;
+    return (struct str){text.ptr + i, end - i};
+}
+
+static size_t check_number(struct str text, size_t i, const char **wrong) {
+    struct str number = number_at(text, i);
+    if (number.len == 0)
         *wrong = "this is no JSON number";
-    else if (is_infinite((struct str){text.ptr + i, end - i}))
+    else if (json_text_is_infinite(number))
         *wrong = "this number is beyond the range of a double";
-    return *wrong ? i : end;
+    return *wrong ? i : i + number.len;
+}
+
+bool json_text_next(struct str text, size_t *at, struct str *number) {
+    const char *wrong = NULL;
+    for (size_t i = *at; i < text.len; i++) {
+        if (text.ptr[i] == '"')
+            i = skip_string(text, i, &wrong) - 1;
+        else if (begins_number(text.ptr[i])) {
+            *number = number_at(text, i);
+            while (is_at(text, i, ".eE+-0123456789"))
+                i++;
+            *at = i--;
+            if (number->len > 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 const char *json_text_check(struct str text, size_t *at) {
@@ -94,7 +123,7 @@ const char *json_text_check(struct str text, size_t *at) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c == '"')
             i = skip_string(text, i, &wrong);
-        else if (c == '-' || c == '+' || c == '.' || (c >= '0' && c <= '9'))
+        else if (begins_number(text.ptr[i]))
             i = check_number(text, i, &wrong);
         else if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
             wrong = "a control character";

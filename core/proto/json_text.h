@@ -9,4 +9,10 @@
  */
 const char *json_text_check(struct str text, size_t *at);
 
+/* The next number at or behind `*at`, outside of strings, borrowed from `text`; `*at` moves behind
+ * it. False at the end. What only looks like a number is passed over. */
+bool json_text_next(struct str text, size_t *at, struct str *number);
+/* Whether a number is beyond a double. */
+bool json_text_is_infinite(struct str number);
+
 #endif

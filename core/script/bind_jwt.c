@@ -19,6 +19,7 @@
 #include "script/generation.h"
 #include "script/state.h"
 
+#include <inttypes.h>
 #include <lauxlib.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -202,6 +203,16 @@ static void give_back(struct verifier *policy) {
     policy->lent = NULL;
 }
 
+/* Whether a token of so many bytes is within the limit; else with the reason. */
+static bool is_allowed(lua_State *L, size_t bytes, struct reason *why) {
+    uint64_t limit = task_generation(L)->limits.token_bytes;
+    if (bytes <= limit)
+        return true;
+    reason_set(why, JWT_EINVALID, "the token has %zu bytes, the limit token_bytes is %" PRIu64,
+               bytes, limit);
+    return false;
+}
+
 static const char *kind_of(int error) {
     return error == JWT_EEXPIRED ? "expired" : error == JWT_EFORBIDDEN ? "forbidden" : "invalid";
 }
@@ -211,7 +222,10 @@ static int l_verify(lua_State *L) {
     struct verifier *policy = luaL_checkudata(L, 1, POLICY);
     struct reason why;
     give_back(policy); /* of a call before that raised */
-    int rc = jwt_verify(policy->policy, state_check_str(L, 2), &policy->lent, &why);
+    struct str token = state_check_str(L, 2);
+    int rc = JWT_EINVALID;
+    if (is_allowed(L, token.len, &why))
+        rc = jwt_verify(policy->policy, token, &policy->lent, &why);
     if (rc < 0) {
         push_why(L, &why);
         lua_pushstring(L, kind_of(rc));
@@ -257,8 +271,10 @@ static int l_sign(lua_State *L) {
     struct reason why;
     luaL_Buffer out;
     struct buf token = {0};
-    if (jwt_sign(signer->key, kid, claims, &token, &why) < 0)
+    if (jwt_sign(signer->key, kid, claims, &token, &why) < 0 || !is_allowed(L, token.len, &why)) {
+        buf_fini(&token);
         return push_why(L, &why);
+    }
     luaL_buffinit(L, &out); /* its memory is Lua's, whatever is raised on the way */
     luaL_addlstring(&out, token.data, token.len);
     buf_fini(&token);

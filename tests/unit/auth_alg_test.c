@@ -50,6 +50,13 @@ static void others_are_unknown(void **state) {
     assert_null(alg_find((struct str){"HS256", 6})); /* with its NUL */
 }
 
+/* RFC 9864 section 2.2. */
+static void ed25519_is_eddsa(void **state) {
+    (void)state;
+    assert_ptr_equal(alg_find(STR("Ed25519")), alg_find(STR("EdDSA")));
+    assert_null(alg_find(STR("ED25519")));
+}
+
 /* RFC 7518 section 3.4, RFC 8037 section 3.1. */
 static void curves(void **state) {
     static const struct {
@@ -74,6 +81,7 @@ int main(void) {
         cmocka_unit_test(found_by_name),
         cmocka_unit_test(case_matters),
         cmocka_unit_test(others_are_unknown),
+        cmocka_unit_test(ed25519_is_eddsa),
         cmocka_unit_test(curves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

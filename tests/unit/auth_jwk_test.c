@@ -53,7 +53,7 @@ static void table(void **state) {
          "\"kty\" RSA does not fit HS256"},
         {"{\"kty\":\"RSA\"," RSA "}", "HS256", NULL, "\"kty\" RSA does not fit HS256"},
         {"{\"kty\":\"RSA\"," RSA ",\"alg\":\"RSA-OAEP\"}", NULL, NULL, "\"alg\" is none of"},
-        {"{\"kty\":\"RSA\"," RSA ",\"alg\":null}", "RS256", NULL, "\"alg\" is none of"},
+        {"{\"kty\":\"RSA\"," RSA ",\"alg\":null}", "RS256", "RS256", NULL},
         {"{\"kty\":\"RSA\"," RSA ",\"alg\":\"none\"}", NULL, NULL, "\"alg\" is none of"},
         {"{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\",\"alg\":\"RS256\"}", NULL, NULL, "bits"},
         {"{\"kty\":\"RSA\",\"n\":\"AQAB\",\"alg\":\"RS256\"}", NULL, NULL, "\"e\" is missing"},
@@ -71,6 +71,8 @@ static void table(void **state) {
         {"[]", NULL, NULL, "it is no JSON object"},
         {"null", NULL, NULL, "it is no JSON object"},
         /* "use" and "key_ops" (RFC 7517 sections 4.2 and 4.3) */
+        {"{\"kty\":\"oct\"," OCT ",\"alg\":\"HS256\",\"use\":null,\"key_ops\":null}", NULL, "HS256",
+         NULL},
         {"{\"kty\":\"oct\"," OCT ",\"alg\":\"HS256\",\"use\":\"enc\"}", NULL, NULL,
          "\"use\" is not"},
         {"{\"kty\":\"oct\"," OCT ",\"alg\":\"HS256\",\"use\":5}", NULL, NULL, "\"use\" is not"},

@@ -118,10 +118,12 @@ static void crafted_tokens(void **state) {
         {S(HS), S("{\"sub\":\"bob\",\"sub\":\"eve\"}"), "duplicate object key"},
         {S(HS), S("{\"sub\":\"bob\",\"s\\u0075b\":\"eve\"}"), "duplicate object key"},
         {S(HS), S("{\"a\":{\"b\":1,\"b\":2}}"), "duplicate object key"},
-        {S(HS), S("{\"exp\":99999999999999999999999}"), "too big integer"},
-        {S(HS), S("{\"exp\":1e999}"), "real number overflow"},
+        {S(HS), S("{\"exp\":1e999}"), "exp is no number"},
         {S(HS), S("{\"exp\":\"1e999\"}"), "exp is no number"},
-        {S(HS), S("{\"sub\":\"bob\\u0000eve\"}"), "not JSON"},
+        {S(HS), S("{\"sub\":\"bob\\u0000eve\"}"), "sub holds NUL"},
+        {S(HS), S("{\"sub\":7}"), "sub is no string"},
+        {S(HS), S("{\"sub\":null}"), "sub is no string"},
+        {S(HS), S("{\"sub\":{}}"), "sub is no string"},
         {S(HS), S("{\"sub\":\"bob\0eve\"}"), "not JSON"},
         {S(HS), S(CLAIMS "\0"), "not JSON"},
         {S(HS), S("{\"sub\":\"\xff\"}"), "not JSON"},
@@ -132,7 +134,7 @@ static void crafted_tokens(void **state) {
         {S("{\"alg\":\"RS256\"}"), S(CLAIMS), "alg is RS256, the key's is HS256"},
         {S("{\"alg\":\"ES256\"}"), S(CLAIMS), "alg is ES256, the key's is HS256"},
         {S("{\"alg\":\"hs256\"}"), S(CLAIMS), "alg is \"hs256\""},
-        {S("{\"alg\":\"HS256\\u0000\"}"), S(CLAIMS), "header: not JSON"},
+        {S("{\"alg\":\"HS256\\u0000\"}"), S(CLAIMS), "header: alg is"},
         {S("{\"alg\":\"HS256 \"}"), S(CLAIMS), "alg is \"HS256 \""},
         {S("{\"typ\":\"JWT\"}"), S(CLAIMS), "alg is missing"},
         {S("{\"alg\":\"HS256\"} "), S("{}{}"), "payload: not JSON"},
@@ -153,6 +155,28 @@ static void crafted_tokens(void **state) {
 }
 
 /* "none" in all 16 mixtures of cases, with no signature, some, and the right one. */
+/* What a claim holds that nobody asks for is no reason to refuse the token. */
+static void unread_claims(void **state) {
+    static const struct str rows[] = {
+        S("{\"a\":18446744073709551615}"),
+        S("{\"a\":1e400}"),
+        S("{\"a\":\"\\u0000\"}"),
+        S("{\"exp\":99999999999999999999999}"),
+        S("{\"a\":[-1e400,{\"b\":-18446744073709551615}]}"),
+    };
+    struct key *key = secret_key("HS256", STR(SECRET));
+    struct jwt_policy *policy = policy_of(key);
+    struct buf token = {0};
+    struct reason why;
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        forge(&token, STR(HS), rows[i], key);
+        SAME_INT(rows[i], verify(policy, buf_str(&token), &why), 0);
+    }
+    buf_fini(&token);
+    jwt_policy_free(policy);
+}
+
 static void none(void **state) {
     struct key *key = secret_key("HS256", STR(SECRET));
     struct jwt_policy *policy = policy_of(key);
@@ -310,14 +334,14 @@ static void length(void **state) {
     struct reason why;
     int reached = 0;
     (void)state;
-    for (int n = 6000; n < 6200; n++) {
+    for (int n = JWS_MAX / 4 * 3 - 100; n < JWS_MAX / 4 * 3; n++) {
         payload.len = 0;
         buf_printf(&payload, "{\"a\":\"%0*d\"}", n, 0);
         forge(&token, STR(HS), buf_str(&payload), key);
         if (token.len <= JWS_MAX)
             assert_int_equal(verify(policy, buf_str(&token), &why), 0);
         else
-            refuse(policy, buf_str(&token), "longer than 8192 bytes");
+            refuse(policy, buf_str(&token), "longer than 65536 bytes");
         reached |= token.len == JWS_MAX ? 1 : token.len == JWS_MAX + 1 ? 2 : 0;
     }
     assert_int_not_equal(reached, 0);
@@ -465,6 +489,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hmac_example),
         cmocka_unit_test(crafted_tokens),
+        cmocka_unit_test(unread_claims),
         cmocka_unit_test(none),
         cmocka_unit_test(public_key_as_secret),
         cmocka_unit_test(embedded_keys),
