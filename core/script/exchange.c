@@ -261,7 +261,7 @@ static void wake_flushing(struct exchange *exchange) {
     struct list *next;
     bool left = false;
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
-        struct task *task = CONTAINER_OF(at, struct task, link);
+        struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
         if (task->wait != &exchange_flushing)
             continue;
