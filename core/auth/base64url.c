@@ -71,8 +71,8 @@ int base64url_decode_to(struct buf *out, struct str text) {
     return 0;
 }
 
-void base64url_encode(struct buf *out, struct str bytes) {
-    char *at = buf_reserve(out, bytes.len / 3 * 4 + 4), *start = at;
+size_t base64url_write(char *out, struct str bytes) {
+    char *at = out;
     const unsigned char *in = (const unsigned char *)bytes.ptr;
     size_t left = bytes.len;
     for (; left >= 3; left -= 3, in += 3) {
@@ -88,5 +88,9 @@ void base64url_encode(struct buf *out, struct str bytes) {
         if (left == 2)
             *at++ = alphabet[second << 2 & 63];
     }
-    out->len += (size_t)(at - start);
+    return (size_t)(at - out);
+}
+
+void base64url_encode(struct buf *out, struct str bytes) {
+    out->len += base64url_write(buf_reserve(out, BASE64URL_CHARS(bytes.len)), bytes);
 }

@@ -4,8 +4,9 @@
 
 #include "base/buf.h"
 
-/* Most bytes that `n` characters stand for. */
+/* Most bytes that `n` characters stand for, and most characters for `n` bytes. */
 #define BASE64URL_BYTES(n) ((n) / 4 * 3 + 2)
+#define BASE64URL_CHARS(n) ((n) / 3 * 4 + 4)
 
 /* Decodes all of `text` to `out`, which has room for BASE64URL_BYTES(text.len). How many bytes, or
  * -1: a character that is not of the alphabet ('=', '+', '/', white space), a length that none has,
@@ -14,5 +15,7 @@ int base64url_decode(struct str text, unsigned char *out);
 /* The same, appended; 0, or -1 with `out` unchanged. */
 int base64url_decode_to(struct buf *out, struct str text);
 void base64url_encode(struct buf *out, struct str bytes);
+/* The same, to memory with room for BASE64URL_CHARS(bytes.len). How many characters. */
+size_t base64url_write(char *out, struct str bytes);
 
 #endif

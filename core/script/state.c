@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct state_mode state_mode;
 void (*state_on_mistake)(struct str text);
@@ -197,6 +198,20 @@ static void loosen(struct state *state) {
     set_pause(state, state->bytes > LARGE_BYTES);
 }
 
+/* LuaJIT's generator begins with the same number in every state: each worker's, and after each
+ * start.
+ */
+static void seed_random(lua_State *L) {
+    uint32_t seed[2] = {0};
+    if (getrandom(seed, sizeof seed, 0) < 0)
+        seed[0] = (uint32_t)clock_mono_ns();
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushnumber(L, seed[0] * 0x1p20 + (seed[1] & 0xfffff));
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
 void state_init(struct state *state, const char *folder, void *owner) {
     *state = (struct state){.owner = owner, .mark = STATE_NO_MARK};
     lua_State *L = state->L = lua_newstate(allocate, state);
@@ -206,6 +221,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     }
     lua_atpanic(L, on_panic);
     luaL_openlibs(L);
+    seed_random(L);
     remove_ffi(L);
     remove_newproxy(L);
     guard_seal(L);

@@ -7,6 +7,7 @@
 --
 -- Chunk names in messages are cut at 60 bytes ("...hop/app.lua"); what was cut off is sought below the app's folder.
 
+local bytes = require "weir.bytes"
 local core = require "weir.core"
 local hint = require "weir.hint"
 
@@ -144,10 +145,8 @@ end
 
 -- ---- as a page ------------------------------------------------------------------------------------------------------
 
-local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
-
 local function escape(text)
-  return (text:gsub("[&<>\"']", ESCAPES):gsub("[%z\1-\8\11-\31\127]", "\239\191\189"))
+  return (bytes.html(text):gsub("[%z\1-\8\11-\31\127]", "\239\191\189"))
 end
 
 local STYLE = [[

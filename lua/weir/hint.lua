@@ -54,7 +54,9 @@ end
 local function functions()
   local catalog, weir = new_catalog(), require "weir"
   add_keys(catalog, "weir.", weir)
-  for _, part in ipairs { "fs", "json", "log" } do add_keys(catalog, ("weir.%s."):format(part), weir[part]) end
+  for _, part in ipairs { "fs", "json", "log", "hex", "base64", "base64url" } do
+    add_keys(catalog, ("weir.%s."):format(part), weir[part])
+  end
   for _, library in ipairs { "string", "table", "math", "os", "io" } do
     add_keys(catalog, library .. ".", _G[library])
   end

@@ -1,6 +1,7 @@
 -- weir: the module that an app requires. It puts the parts together; each part says in its own file what it is.
 
 local core = require "weir.core"
+local bytes = require "weir.bytes"
 local channel = require "weir.channel"
 local check = require "weir.check"
 local hub = require "weir.hub"
@@ -36,6 +37,15 @@ local weir = {
   cors = require "weir.cors",
   trust_proxies = require "weir.proxies",
   json = require "weir.json",
+  random = bytes.random,
+  uuid = bytes.uuid,
+  hash = bytes.hash,
+  hmac = bytes.hmac,
+  equal = bytes.equal,
+  hex = bytes.hex,
+  base64 = bytes.base64,
+  base64url = bytes.base64url,
+  html = bytes.html,
   jwt = require "weir.jwt",
   log = require "weir.log",
   now = core.now,

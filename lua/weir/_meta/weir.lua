@@ -9,6 +9,9 @@
 ---@field cancelled weir.Cancelled what a blocking call raises in a task that was cancelled
 ---@field version string
 ---@field fs weir.fs
+---@field hex weir.Codec two digits for each byte
+---@field base64 weir.Codec RFC 4648 section 4, with padding
+---@field base64url weir.Codec RFC 4648 section 5, without padding
 ---@field json weir.json
 ---@field jwt weir.jwt
 ---@field log weir.log
@@ -295,5 +298,44 @@ local Tail = {}
 
 ---Stops following; the iteration ends.
 function Tail:close() end
+
+---@class weir.Codec
+---@field encode fun(bytes: string): string
+---@field decode fun(text: string): string?, string? nil and what is wrong with the text
+
+---@alias weir.Digest "sha256"|"sha384"|"sha512"|"sha1"|"md5"
+
+---Random bytes of the system's, which nobody can guess.
+---@param n integer at most 1 MiB
+---@return string bytes
+function weir.random(n) end
+
+---A random UUID (RFC 9562, version 4).
+---@return string
+function weir.uuid() end
+
+---The digest of a string (FIPS 180-4), as bytes.
+---@param algorithm weir.Digest
+---@param text string
+---@return string bytes
+function weir.hash(algorithm, text) end
+
+---The keyed digest of a string (RFC 2104), as bytes.
+---@param algorithm weir.Digest
+---@param key string
+---@param text string
+---@return string bytes
+function weir.hmac(algorithm, key, text) end
+
+---Whether two strings are equal, in a time that depends on their lengths alone: for secrets and signatures.
+---@param a string
+---@param b string
+---@return boolean
+function weir.equal(a, b) end
+
+---A string as text of an HTML element, or of an attribute's value in quotes.
+---@param text string
+---@return string
+function weir.html(text) end
 
 return weir
