@@ -1,13 +1,17 @@
 /* log: what the server has to say to the person who runs it. Not for access logs, which are data.
  *
  *     log_at, log_text --> a buf on the caller's stack: stamp, level, escaped text, newline
- *                      --> under the lock: one write(2) to standard error, or the test's sink
+ *        \--> in a server: a scribe (scribe.h), whose thread writes
+ *        \--> else, under the lock: one write(2) to standard error, or the test's sink
  *
- * A line is complete before the lock is taken, so what is held during is the write alone; it must
- * be held there, since the rest of a short write belongs right behind its beginning. A standard
- * error that was made non-blocking (by another process that shares the terminal) is waited for like
- * a blocking one: a line is never torn and never dropped for being early. Other errors drop the
- * line: there is nobody to tell.
+ * A server never waits for whoever reads its log. Other commands write at once, as one expects of
+ * them: a line is complete before the lock is taken, so what is held during is the write alone; it
+ * must be held there, since the rest of a short write belongs right behind its beginning. A
+ * standard error that was made non-blocking (by another process that shares the terminal) is waited
+ * for like a blocking one. Other errors drop the line: there is nobody to tell.
+ *
+ * What strangers cause comes as fast as they like, and would push out what matters: of each kind of
+ * it a server tells ten lines a second, and then how many more there were.
  *
  * Text may come from a peer. What could begin a line or steer a terminal is escaped: C0 controls
  * and DEL, C1 controls (U+009B is an escape sequence's start), and all bytes that are not UTF-8. */
@@ -16,6 +20,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/scribe.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -31,6 +36,10 @@ static atomic_int lowest = LOG_INFO;
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 static void (*line_sink)(enum log_level, struct str, void *); /* guarded by `writing` */
 static void *line_arg;
+static _Atomic(struct scribe *) line_scribe; /* NULL: lines are written at once */
+
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER; /* guards all kinds and: */
+static struct list kinds = {&kinds, &kinds};                 /* with more to tell */
 
 void log_set_level(enum log_level level) {
     atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
@@ -135,12 +144,40 @@ static void write_all(struct str line) {
 }
 
 static void emit(enum log_level level, struct str line) {
+    struct scribe *scribe = atomic_load_explicit(&line_scribe, memory_order_acquire);
+    if (scribe) {
+        scribe_put(scribe, line);
+        return;
+    }
     pthread_mutex_lock(&writing);
     if (line_sink != NULL)
         line_sink(level, line, line_arg);
     else
         write_all(line);
     pthread_mutex_unlock(&writing);
+}
+
+void log_use(struct scribe *scribe) {
+    atomic_store_explicit(&line_scribe, scribe, memory_order_release);
+}
+
+/* Cuts `text` where a character ends, near LOG_TEXT_MAX. How many bytes that takes from it. */
+static size_t cut(struct str *text) {
+    if (text->len <= LOG_TEXT_MAX)
+        return 0;
+    size_t all = text->len, end = LOG_TEXT_MAX;
+    while (end > LOG_TEXT_MAX - 4 && ((unsigned char)text->ptr[end] & 0xC0) == 0x80)
+        end--;
+    text->len = end;
+    return all - end;
+}
+
+static void finish(struct buf *line, enum log_level level, size_t missing) {
+    if (missing > 0)
+        buf_printf(line, " … and %zu bytes more", missing);
+    buf_add_char(line, '\n');
+    emit(level, buf_str(line));
+    buf_fini(line);
 }
 
 void log_at(enum log_level level, const char *format, ...) {
@@ -154,11 +191,11 @@ void log_at(enum log_level level, const char *format, ...) {
     buf_vprintf(&text, format, args);
     va_end(args);
 
+    struct str shown = buf_str(&text);
+    size_t missing = cut(&shown);
     add_head(&line, level);
-    add_message(&line, buf_str(&text), '\0');
-    buf_add_char(&line, '\n');
-    emit(level, buf_str(&line));
-    buf_fini(&line);
+    add_message(&line, shown, '\0');
+    finish(&line, level, missing);
     buf_fini(&text);
     errno = saved;
 }
@@ -170,6 +207,7 @@ void log_text(enum log_level level, struct str text) {
     struct buf line = {0};
     if (text.len > 0 && text.ptr[text.len - 1] == '\n')
         text.len--;
+    size_t missing = cut(&text);
 
     add_head(&line, level);
     add_message(&line, str_cut(&text, '\n'), '\t');
@@ -177,8 +215,68 @@ void log_text(enum log_level level, struct str text) {
         buf_add(&line, STR("\n    "));
         add_message(&line, str_cut(&text, '\n'), '\t');
     }
-    buf_add_char(&line, '\n');
-    emit(level, buf_str(&line));
-    buf_fini(&line);
+    finish(&line, level, missing);
     errno = saved;
+}
+
+/* --- what strangers cause --- */
+
+/* Under the lock: what is to be told of the kind, then it counts afresh. */
+static uint64_t take_more(struct log_kind *kind, uint64_t second) {
+    uint64_t more = kind->more;
+    if (more > 0)
+        list_remove(&kind->link);
+    kind->second = second;
+    kind->told = 0;
+    kind->more = 0;
+    return more;
+}
+
+static void tell_more(const char *name, uint64_t more) {
+    if (more > 0)
+        log_warn("%s: … and %llu more like it", name, (unsigned long long)more);
+}
+
+bool log_admits(struct log_kind *kind, enum log_level level) {
+    if (!log_enabled(level))
+        return false;
+    if (atomic_load_explicit(&line_scribe, memory_order_relaxed) == NULL)
+        return true;
+    uint64_t second = clock_mono_ms() / 1000, more = 0;
+    pthread_mutex_lock(&counting);
+    if (second != kind->second)
+        more = take_more(kind, second);
+    bool admits = kind->told < LOG_OFTEN;
+    if (admits) {
+        kind->told++;
+    } else if (kind->more++ == 0) {
+        list_init(&kind->link);
+        list_push(&kinds, &kind->link);
+    }
+    pthread_mutex_unlock(&counting);
+    tell_more(kind->name, more);
+    return admits;
+}
+
+/* A kind whose second is over; NULL: there is none. Under the lock. */
+static struct log_kind *find_over(uint64_t second, bool all) {
+    for (struct list *at = kinds.next; at != &kinds; at = at->next) {
+        struct log_kind *kind = CONTAINER_OF(at, struct log_kind, link);
+        if (all || kind->second != second)
+            return kind;
+    }
+    return NULL;
+}
+
+void log_sums(bool all) {
+    uint64_t second = clock_mono_ms() / 1000, more;
+    const char *name;
+    do {
+        pthread_mutex_lock(&counting);
+        struct log_kind *kind = find_over(second, all);
+        name = kind ? kind->name : NULL;
+        more = kind ? take_more(kind, second) : 0;
+        pthread_mutex_unlock(&counting);
+        tell_more(name, more);
+    } while (name);
 }

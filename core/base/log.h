@@ -8,7 +8,16 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "base/list.h"
 #include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOG_TEXT_MAX 65536 /* of one message; the rest is cut off, which is told */
+#define LOG_OFTEN 10       /* lines of one kind in a second */
+
+struct scribe;
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE };
 
@@ -27,6 +36,26 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 /* `text` may have several lines; those after the first are indented by four spaces. Tabs stay, a
  * newline at the end is dropped, and all of it is written at once. */
 void log_text(enum log_level level, struct str text);
+
+/* What strangers can cause as often as they like: `kind` is a static LOG_KIND. With a scribe at
+ * most LOG_OFTEN lines a second are told of each; how many more there were is told then. */
+struct log_kind {
+    const char *name; /* "refused requests" */
+    struct list link; /* of those with something to tell */
+    uint64_t second;
+    unsigned told;
+    uint64_t more;
+};
+#define LOG_KIND(what)                                                                             \
+    { .name = (what) }
+/* Whether one more is to be told now. From any thread. */
+bool log_admits(struct log_kind *kind, enum log_level level);
+/* Tells the sums of seconds that are over; `all`: of this one, too. For a thread that is there
+ * now and then. */
+void log_sums(bool all);
+/* Lines go there from now on, instead of being written at once. NULL: to standard error again. */
+void log_use(struct scribe *scribe);
+
 /* For tests: what a call would write goes to `sink` instead (with its newline), one call at a time;
  * NULL restores standard error. After the return the old sink runs no more. `sink` must not log. */
 void log_set_sink(void (*sink)(enum log_level level, struct str line, void *arg), void *arg);

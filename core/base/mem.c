@@ -3,9 +3,11 @@
  * overcommit makes unlikely anyway. What makes this sound is a rule elsewhere: each size that comes
  * from a peer or a script is checked against a limit before it gets here.
  *
- * The message is written with write(2) from the stack: the log allocates. */
+ * The message is written with write(2) from the stack, since the log allocates, and only where
+ * that does not wait: the end must come though nobody reads it. */
 #include "base/mem.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,8 @@
 void mem_die(size_t size) {
     char text[64];
     int n = snprintf(text, sizeof(text), "weir: out of memory (%zu bytes asked for)\n", size);
-    ssize_t written = write(STDERR_FILENO, text, (size_t)n);
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t written = poll(&ready, 1, 0) == 1 ? write(STDERR_FILENO, text, (size_t)n) : 0;
     (void)written; /* there is nowhere left to say so */
     abort();
 }

@@ -1,29 +1,23 @@
 /* access_log: lines on their way to a file.
  *
- *   stream closes ──> lines ──(64 KiB or 100 ms)──> batch ──pool──> file
- *                       └─ both together at most 4 MiB, else the line is dropped
+ *   stream closes ──> lines ──(64 KiB or 100 ms)──> scribe (base/scribe.h): a thread writes
  *
- * The loop formats, a pool thread writes, one job at a time. `lines` is the loop's, `batch`
- * whoever's turn it is: the pool's while `busy`. Several workers append to one file, each with a
- * log of its own: O_APPEND and whole lines in each write keep them apart. What could not be written
- * stays at the front of the batch and is tried again; only a full memory drops lines, the newest,
- * and counts them.
+ * The loop formats and hands over many lines at once; it never waits for the disk, nor for who
+ * reads a pipe. Several workers have one scribe, so their lines do not mix. What the scribe has no
+ * room for it drops and counts, opens renamed files anew, and tells when it cannot write.
  *
  * A line is made for every request, so its common parts are copied, not printed: the text of the
- * second is kept, numbers and IPv4 addresses are written here. The file is looked at (was it
- * renamed?) once for each batch, in the pool. Owned by a worker; must not know protocols or Lua.
+ * second is kept, numbers and IPv4 addresses are written here. Owned by a worker; must not know
+ * protocols or Lua.
  */
 #include "http/access_log.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/scribe.h"
 #include "http/stream.h"
-#include "net/file.h"
-#include "net/work.h"
 #include "proto/redact.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,15 +33,7 @@ struct access_log {
     struct timer flush;
     int64_t second; /* of `stamp` */
     char stamp[32];
-    uint64_t dropped;
-    bool busy, failing, closing;
-    /* The pool's while busy. */
-    struct work work;
-    struct buf batch;
-    size_t written; /* of the batch */
-    int error;      /* of the last job */
-    int fd;
-    char *path; /* NULL: standard output, which is neither opened nor closed */
+    struct scribe *scribe;
 };
 
 /* --- a line --- */
@@ -230,164 +216,38 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
     return out;
 }
 
-/* --- writing, in the pool --- */
-
-static void reopen(struct access_log *log) {
-    if (!log->path || file_is(log->fd, log->path))
-        return;
-    int fd = file_open_append(log->path);
-    if (fd < 0) {
-        log->error = fd;
-        return;
-    }
-    file_close(log->fd);
-    log->fd = fd;
-}
-
-/* As many whole lines as fit into PIPE_BUF, so that a pipe takes them in one piece; or all that is
- * left, which a regular file takes. */
-static size_t next_piece(const struct access_log *log, bool whole) {
-    struct str left = {log->batch.data + log->written, log->batch.len - log->written};
-    if (whole || left.len <= PIPE_BUF)
-        return left.len;
-    const char *end = memrchr(left.ptr, '\n', PIPE_BUF);
-    return end ? (size_t)(end + 1 - left.ptr) : PIPE_BUF;
-}
-
-static void write_batch(struct work *work) {
-    struct access_log *log = CONTAINER_OF(work, struct access_log, work);
-    struct stat st;
-    log->error = 0;
-    reopen(log);
-    bool whole = fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode);
-    while (log->error == 0 && log->written < log->batch.len) {
-        int64_t n =
-            file_write_some(log->fd, log->batch.data + log->written, next_piece(log, whole));
-        if (n < 0)
-            log->error = (int)n;
-        else
-            log->written += (size_t)n;
-    }
-}
-
 /* --- on the loop --- */
 
-static void written(struct work *work);
-
-/* The lines become the batch, and its memory theirs. */
-static void swap(struct access_log *log) {
-    struct buf empty = log->batch;
-    log->batch = log->lines;
-    log->lines = empty;
-}
-
-/* Not while busy, nor when nothing waits. */
-static void submit(struct access_log *log) {
+static void hand_over(struct access_log *log) {
     timer_clear(&log->flush);
-    if (log->batch.len == 0) /* else its rest is tried again */
-        swap(log);
-    log->busy = true;
-    work_submit(log->loop, &log->work);
-}
-
-static const char *name_of(const struct access_log *log) {
-    return log->path ? log->path : "standard output";
-}
-
-/* Says once that writing fails, and once that it works again. */
-static void report(struct access_log *log) {
-    if (log->error == 0 && log->failing)
-        log_warn("access log %s: writing again, %llu lines were dropped", name_of(log),
-                 (unsigned long long)log->dropped);
-    else if (log->error < 0 && !log->failing)
-        log_warn("access log %s: %s; lines wait, those beyond %u MiB are dropped", name_of(log),
-                 strerror(-log->error), ACCESS_BYTES_MAX >> 20);
-    log->failing = log->error < 0;
-    if (!log->failing)
-        log->dropped = 0;
-}
-
-/* After a job. What a time of failing has piled up is given back. */
-static void drop_written(struct access_log *log) {
-    if (log->written < log->batch.len)
-        return;
-    log->batch.len = log->written = 0;
-    if (log->batch.cap > 4 * ACCESS_FLUSH_BYTES)
-        buf_fini(&log->batch);
-}
-
-/* What waits is written now, on the loop's thread: nobody is left to be kept waiting. */
-static void finish(struct access_log *log) {
-    timer_clear(&log->flush);
-    if (log->batch.len > 0)
-        write_batch(&log->work);
-    drop_written(log);
-    if (log->batch.len == 0) {
-        swap(log);
-        write_batch(&log->work);
-        drop_written(log);
-    }
-    report(log);
-    if (log->batch.len > 0)
-        log_warn("access log %s: %zu bytes were not written", name_of(log),
-                 log->batch.len - log->written + log->lines.len);
-    if (log->path)
-        file_close(log->fd);
-    buf_fini(&log->lines);
-    buf_fini(&log->target);
-    buf_fini(&log->batch);
-    free(log->path);
-    free(log);
-}
-
-static void written(struct work *work) {
-    struct access_log *log = CONTAINER_OF(work, struct access_log, work);
-    log->busy = false;
-    drop_written(log);
-    report(log);
-    if (log->closing)
-        finish(log);
-    else if (log->failing)
-        loop_timer(log->loop, &log->flush, ACCESS_RETRY_MS);
-    else if (log->lines.len >= ACCESS_FLUSH_BYTES)
-        submit(log);
-    else if (log->lines.len > 0)
-        loop_timer(log->loop, &log->flush, ACCESS_FLUSH_MS);
+    scribe_put(log->scribe, buf_str(&log->lines));
+    log->lines.len = 0;
 }
 
 static void on_flush(struct timer *timer) {
-    submit(CONTAINER_OF(timer, struct access_log, flush));
+    hand_over(CONTAINER_OF(timer, struct access_log, flush));
 }
 
 int access_log_open(struct loop *loop, const char *path, struct access_log **out) {
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDOUT_FILENO : file_open_append(path);
-    if (fd < 0)
-        return fd;
+    struct scribe *scribe;
+    int rc = strcmp(path, "-") == 0 ? scribe_of(STDOUT_FILENO, "standard output", &scribe)
+                                    : scribe_open(path, &scribe);
+    if (rc < 0)
+        return rc;
     struct access_log *log = mem_zalloc(sizeof(*log));
     log->loop = loop;
-    log->fd = fd;
-    log->path = standard ? NULL : mem_strdup(path);
+    log->scribe = scribe;
     log->second = -1;
-    log->work.run = write_batch;
-    log->work.done = written;
     timer_init(&log->flush, on_flush);
     *out = log;
     return 0;
 }
 
-/* A batch counts whole until it is written: its progress is the pool's to see. */
 void access_log_stream(struct access_log *log, const struct stream *stream) {
-    if (log->lines.len + log->batch.len + ACCESS_LINE_MAX > ACCESS_BYTES_MAX) {
-        log->dropped++;
-        return;
-    }
     char *at = buf_reserve(&log->lines, ACCESS_LINE_MAX);
     log->lines.len += (size_t)(put_line(log, at, stream) - at);
-    if (log->busy)
-        return;
-    if (log->lines.len >= ACCESS_FLUSH_BYTES && !log->failing)
-        submit(log);
+    if (log->lines.len >= ACCESS_FLUSH_BYTES)
+        hand_over(log);
     else if (!timer_is_set(&log->flush))
         loop_timer(log->loop, &log->flush, ACCESS_FLUSH_MS);
 }
@@ -395,9 +255,11 @@ void access_log_stream(struct access_log *log, const struct stream *stream) {
 void access_log_close(struct access_log *log) {
     if (!log)
         return;
-    log->closing = true;
-    if (!log->busy)
-        finish(log);
+    hand_over(log);
+    scribe_close(log->scribe);
+    buf_fini(&log->lines);
+    buf_fini(&log->target);
+    free(log);
 }
 
 void access_log_shorten(struct request *request) {

@@ -14,26 +14,21 @@
 
 #include "net/loop.h"
 
-#define ACCESS_LINE_MAX 4096        /* PIPE_BUF: lines stay whole on pipes too */
-#define ACCESS_BYTES_MAX (4u << 20) /* lines that wait beyond it are dropped */
-#define ACCESS_FLUSH_BYTES 65536    /* as many are written at once, ... */
-#define ACCESS_FLUSH_MS 100         /* ... fewer after so long */
-#define ACCESS_RETRY_MS 1000        /* after a write that failed */
+#define ACCESS_LINE_MAX 4096     /* PIPE_BUF: lines stay whole on pipes too */
+#define ACCESS_FLUSH_BYTES 65536 /* as many are written at once, ... */
+#define ACCESS_FLUSH_MS 100      /* ... fewer after so long */
 
 struct access_log;
 struct request;
 struct stream;
 
 /* Opens the file for appending, made when it is missing; "-" is standard output. One log for each
- * loop; those of several loops may have the same file. A file that was renamed or removed is opened
- * anew by its path within ACCESS_FLUSH_MS of the next line, so that it can be rotated. When writing
- * fails, that is logged once and tried again until it works; lines wait meanwhile, and how many
- * were dropped is logged then. 0 or a negative errno. */
+ * loop; those of several loops may have the same file. What a scribe (base/scribe.h) says of
+ * files that are renamed, slow or full holds. 0 or a negative errno. */
 int access_log_open(struct loop *loop, const char *path, struct access_log **out);
 /* Adds the line of a stream that closes now: its reason is set, its peer still known. */
 void access_log_stream(struct access_log *log, const struct stream *stream);
-/* Writes what waits, now, and frees the log; as soon as the pool is done with it, if it is at work.
- * So the loop must not be gone before its loop_fini. NULL is allowed. */
+/* Hands over what waits, and frees the log. NULL is allowed. */
 void access_log_close(struct access_log *log);
 
 /* Leaves of the request what its line will need, for a stream that stays long. */

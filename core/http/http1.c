@@ -55,13 +55,20 @@ bool http1_can_drop_rest(const struct http1 *c) {
 
 /* --- refusing --- */
 
+void http1_tell_refusal(struct http1 *c, int status, const char *why) {
+    static struct log_kind refusals = LOG_KIND("refused requests");
+    char peer[ADDRESS_TEXT];
+    counter_add(&c->server->counters.bad_requests, 1);
+    if (!log_admits(&refusals, LOG_INFO))
+        return;
+    address_format(&c->conn.peer, peer);
+    log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
+}
+
 static void refuse_until(struct http1 *c, int status, const char *why, unsigned retry_s) {
     bool head_only = http1_asks_for_head(c);
     char text[512], retry[32] = "";
-    char peer[ADDRESS_TEXT];
-    address_format(&c->conn.peer, peer);
-    log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
-    counter_add(&c->server->counters.bad_requests, 1);
+    http1_tell_refusal(c, status, why);
     int body = snprintf(NULL, 0, "%d %s: %s\n", status, http_reason(status), why);
     if (retry_s > 0)
         snprintf(retry, sizeof retry, "Retry-After: %u\r\n", retry_s);

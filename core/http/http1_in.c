@@ -230,10 +230,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
 /* The body's framing broke. Its answer, if it is still due, is 400. */
 static void refuse_body(struct http1 *c, int status, const char *why) {
     struct stream *stream = c->stream;
-    char peer[ADDRESS_TEXT];
-    address_format(&c->conn.peer, peer);
-    log_info("%s: %d %s: %s", peer, status, http_reason(status), why);
-    counter_add(&c->server->counters.bad_requests, 1);
+    http1_tell_refusal(c, status, why);
     c->keep_alive = false;
     c->state = ANSWERING; /* what follows is not looked at */
     timer_clear(&c->deadline);

@@ -59,6 +59,8 @@ void http1_balance_reading(struct http1 *c);
 bool http1_is_behind(const struct http1 *c);
 /* The head that arrives is that of a HEAD request. */
 bool http1_asks_for_head(const struct http1 *c);
+/* Counts a request that is refused, and logs it. */
+void http1_tell_refusal(struct http1 *c, int status, const char *why);
 void http1_free_in(struct http1 *c);
 
 #endif

@@ -297,8 +297,10 @@ static void end(struct static_job *job) {
 }
 
 static void complain(const struct static_job *job, const char *what) {
-    log_warn("static: %s%s%s: %s", job->root ? job->root : "", job->root ? "/" : "", job->path,
-             what);
+    static struct log_kind complaints = LOG_KIND("static");
+    if (log_admits(&complaints, LOG_WARN))
+        log_warn("static: %s%s%s: %s", job->root ? job->root : "", job->root ? "/" : "", job->path,
+                 what);
 }
 
 static void give_up(struct static_job *job) {

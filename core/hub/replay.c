@@ -118,7 +118,9 @@ static void take_page(struct replay *replay) {
 }
 
 static void give_up(struct replay *replay, int error) {
-    log_error("history cannot be read from the store: %s", uv_strerror(error));
+    static struct log_kind failures = LOG_KIND("history");
+    if (log_admits(&failures, LOG_ERROR))
+        log_error("history cannot be read from the store: %s", uv_strerror(error));
     position_note_gap(replay->position, GAP_UNKNOWN, replay->page.upto);
     replay->over = true;
     replay->covered = EVENT_ID_NONE;

@@ -1,7 +1,7 @@
 /* file: what the program does with files, in blocking calls of the C library.
  *
  * Reading a file may take as long as a disk or a network file system likes, so all of this is for
- * pool threads: static files, weir.fs and the access log submit a struct work that calls it.
+ * pool threads: static files and weir.fs submit a struct work that calls it.
  * Nothing here keeps state; descriptors belong to whoever opened them.
  *
  * Staying beneath a folder is decided by what was opened, not by what was asked for:
@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +142,7 @@ int64_t file_read_at(int fd, void *out, size_t n, uint64_t offset) {
     return (int64_t)done;
 }
 
-int file_open_append(const char *path) {
+static int open_append(const char *path) {
     return open_at(AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
 }
 
@@ -156,28 +155,6 @@ static int64_t write_once(int fd, const void *bytes, size_t n) {
         put = write(fd, bytes, n);
     while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
-}
-
-/* poll tells whether a pipe has room for PIPE_BUF bytes, so a write of no more than that returns at
- * once even where O_NONBLOCK is not ours to set, as on standard output. A regular file is always
- * ready. */
-int64_t file_write_some(int fd, const void *bytes, size_t n) {
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) && n > PIPE_BUF)
-        n = PIPE_BUF;
-    int rc = poll(&ready, 1, 0);
-    if (rc < 0 && errno != EINTR)
-        return -errno;
-    return rc <= 0 ? -EAGAIN : write_once(fd, bytes, n);
-}
-
-bool file_is(int fd, const char *path) {
-    struct stat open, named;
-    return fstat(fd, &open) == 0 && stat(path, &named) == 0 && open.st_dev == named.st_dev &&
-           open.st_ino == named.st_ino;
 }
 
 void file_close(int fd) {
@@ -329,7 +306,7 @@ static int replace(const char *path, struct str bytes) {
 
 static int append(const char *path, struct str bytes) {
     struct stat st;
-    int fd = file_open_append(path);
+    int fd = open_append(path);
     if (fd < 0)
         return fd;
     int rc = stat_regular(fd, &st);

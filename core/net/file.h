@@ -18,14 +18,6 @@ int file_open(const char *path, struct stat *st);
 int file_open_beneath(const char *root, struct str relative, struct stat *st);
 /* Up to `n` bytes from `offset`: less only where the file ends. How many. */
 int64_t file_read_at(int fd, void *out, size_t n, uint64_t offset);
-/* Opens for appending; a file that is missing is made. */
-int file_open_append(const char *path);
-/* Writes as much as goes without waiting for a reader of a pipe or terminal. How many bytes, at
- * least one (n > 0); -EAGAIN when none could. On a pipe what one call writes stays together if n is
- * at most PIPE_BUF; more than that is written at most PIPE_BUF at a time. */
-int64_t file_write_some(int fd, const void *bytes, size_t n);
-/* Whether `path` still names the open file: false once it was renamed or removed. */
-bool file_is(int fd, const char *path);
 void file_close(int fd);
 
 /* --- whole files, by path: what weir.fs is made of --- */

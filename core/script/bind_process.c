@@ -102,6 +102,13 @@ static int l_log(lua_State *L) {
     return 0;
 }
 
+/* Whether one more refused token is to be told: whoever likes sends them. */
+static int l_tells_refused(lua_State *L) {
+    static struct log_kind refused = LOG_KIND("refused tokens");
+    lua_pushboolean(L, log_admits(&refused, LOG_INFO));
+    return 1;
+}
+
 static int l_stats(lua_State *L) {
     struct http_counters totals;
     http_server_totals(&totals);
@@ -178,12 +185,17 @@ static int l_app_folder(lua_State *L) {
 }
 
 void bind_process(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"limits", l_limits},         {"limit_names", l_limit_names},
-        {"set_limits", l_set_limits}, {"log", l_log},
-        {"stats", l_stats},           {"reason", l_reason},
-        {"app_folder", l_app_folder}, {"mistake", l_mistake},
-        {"watching", l_watching},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"limits", l_limits},
+                                         {"limit_names", l_limit_names},
+                                         {"set_limits", l_set_limits},
+                                         {"log", l_log},
+                                         {"tells_refused", l_tells_refused},
+                                         {"stats", l_stats},
+                                         {"reason", l_reason},
+                                         {"app_folder", l_app_folder},
+                                         {"mistake", l_mistake},
+                                         {"watching", l_watching},
+                                         {NULL, NULL}};
     state_set(L, functions);
     lua_pushstring(L, weir_version);
     lua_setfield(L, -2, "version");

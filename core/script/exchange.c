@@ -429,7 +429,9 @@ static void task_failed(struct exchange *exchange, struct task *task) {
     bool open = stream->state == STREAM_OPEN;
     exchange->failure = task_hit_limit(task) ? 503 : 500;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
-    if (stream->state == STREAM_STARTED || !is_failure(task)) {
+    static struct log_kind errors = LOG_KIND("errors of handlers");
+    bool unexpected = stream->state == STREAM_STARTED || !is_failure(task);
+    if (unexpected && log_admits(&errors, LOG_ERROR)) {
         lua_State *L = exchange->app->gen->state.L;
         push_traceback(exchange, task, L);
         size_t n;

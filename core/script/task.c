@@ -325,6 +325,9 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
 }
 
 void task_log_failure(struct task *task) {
+    static struct log_kind errors = LOG_KIND("errors of tasks");
+    if (!log_admits(&errors, LOG_ERROR))
+        return;
     lua_State *L = task->gen->state.L;
     lua_pushfstring(L, task_was_stopped(task) ? "%s: " : "", task->what);
     task_push_traceback(task, L, lua_tostring(L, -1));
@@ -476,8 +479,10 @@ struct cleanup { /* a task with a time limit */
 
 static void on_limit(struct timer *timer) {
     struct cleanup *cleanup = CONTAINER_OF(timer, struct cleanup, limit);
-    log_warn("a deferred or on_close function took longer than %d s and was cancelled",
-             CLEANUP_MS / 1000);
+    static struct log_kind late = LOG_KIND("deferred functions that take long");
+    if (log_admits(&late, LOG_WARN))
+        log_warn("a deferred or on_close function took longer than %d s and was cancelled",
+                 CLEANUP_MS / 1000);
     task_cancel(cleanup->task);
 }
 
@@ -548,9 +553,11 @@ static void open_stream(struct scheduler *scheduler, bool waits) {
 }
 
 static void drop(struct task *task) {
-    log_warn("a task swallowed weir.cancelled more than %d times and was dropped; let errors "
-             "through that are weir.cancelled",
-             TASK_SWALLOW_MAX);
+    static struct log_kind swallowers = LOG_KIND("tasks that swallow weir.cancelled");
+    if (log_admits(&swallowers, LOG_WARN))
+        log_warn("a task swallowed weir.cancelled more than %d times and was dropped; let errors "
+                 "through that are weir.cancelled",
+                 TASK_SWALLOW_MAX);
     if (task->state == TASK_WAITING)
         stop_waiting(task);
     push_cancelled(task, task->co);

@@ -123,8 +123,10 @@ local function admit(rules, stream)
     claims, why, kind = nil, "its claims do not allow this request", "forbidden"
   end
   if claims then return claims end
-  log.info(rules.name .. ": a token was refused: " .. why,
-    { method = stream.method, path = stream.path, peer = stream.peer_addr })
+  if core.tells_refused() then
+    log.info(rules.name .. ": a token was refused: " .. why,
+      { method = stream.method, path = stream.path, peer = stream.peer_addr })
+  end
   if kind == "forbidden" then return nil, refuse(stream, 403, "insufficient_scope") end
   if kind == "expired" and rules.expired == "event" and wants_events(stream) then return nil, tell_expired(stream) end
   return nil, refuse(stream, 401, "invalid_token")

@@ -202,6 +202,26 @@ static void long_line(void **state) {
     free(message);
 }
 
+/* No script fills the log by one message, and no character is cut in two. */
+static void a_longer_one_is_cut(void **state) {
+    struct buf message = {0}, expected = {0};
+    (void)state;
+    buf_add(&message, STR("xx"));
+    while (message.len < LOG_TEXT_MAX)
+        buf_add(&message, STR("\xE2\x82\xAC"));
+    assert_int_equal(message.len, LOG_TEXT_MAX + 1);
+    buf_add(&expected, (struct str){message.data, LOG_TEXT_MAX - 2});
+    buf_add(&expected, STR(" … and 3 bytes more\n"));
+    buf_add_char(&expected, '\0');
+    log_text(LOG_INFO, buf_str(&message));
+    assert_string_equal(next() + HEAD, expected.data);
+    buf_add_char(&message, '\0');
+    log_info("%s", message.data);
+    assert_string_equal(next() + HEAD, expected.data);
+    buf_fini(&message);
+    buf_fini(&expected);
+}
+
 static void errno_survives(void **state) {
     (void)state;
     fault_arm("log_write", -EIO, 0, 2);
@@ -263,7 +283,7 @@ static void finish_pipe(pthread_t reader) {
 
 /* Far more than the pipe holds: a non-blocking write is cut short, the next ones give EAGAIN. */
 static void short_writes(void **state) {
-    enum { SIZE = 300000 };
+    enum { SIZE = LOG_TEXT_MAX };
     struct buf buf = {0};
     (void)state;
     char *message = malloc(SIZE + 1);
@@ -395,6 +415,7 @@ int main(void) {
         TEST(one_line_whatever_is_in_it),
         TEST(text),
         TEST(long_line),
+        TEST(a_longer_one_is_cut),
         TEST(errno_survives),
         TEST(interrupted),
         TEST(failing),
