@@ -334,18 +334,16 @@ static int load_topics(struct store *store, char *why, size_t why_size) {
     int rc = db_step(stmt);
     if (rc == 1)
         topics->last_id = topics->forgotten = (uint64_t)sqlite3_column_int64(stmt, 0);
-    stmt = db_use(&store->write_db, TOPICS_ALL);
+    if (rc >= 0)
+        stmt = db_use(&store->write_db, TOPICS_ALL);
     while (rc >= 0 && (rc = db_step(stmt)) == 1)
         topics_load(topics, sqlite3_column_int64(stmt, 0), db_column(stmt, 1),
                     (uint64_t)sqlite3_column_int64(stmt, 2),
                     (uint64_t)sqlite3_column_int64(stmt, 3));
-    db_use(&store->write_db, META_GET); /* resets it */
     if (rc < 0)
-        snprintf(why, why_size,
-                 "%s is damaged (%s); put back a copy of it, or move it away to begin with an "
-                 "empty one",
-                 store->path, db_reason(&store->write_db));
-    return rc;
+        return db_refuse(&store->write_db, why, why_size);
+    db_use(&store->write_db, META_GET); /* resets it */
+    return 0;
 }
 
 static void init_queue(struct store_queue *queue) {

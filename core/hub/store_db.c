@@ -104,18 +104,19 @@ bool db_sync_has_failed(struct store_db *db) {
 }
 
 const char *db_reason(struct store_db *db) {
-    return sqlite3_errmsg(db->sql);
+    int rc = sqlite3_errcode(db->sql) & 0xff;
+    bool none = rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE;
+    return none ? "SQLite says no more" : sqlite3_errmsg(db->sql); /* "not an error" */
 }
 
 static const char *shown(const struct store_db *db) {
     return db->path ? db->path : "the store in memory";
 }
 
-/* Says why the file cannot be used, by what SQLite said last. */
-static int refuse(struct store_db *db, char *why, size_t why_size) {
+int db_refuse(struct store_db *db, char *why, size_t why_size) {
     int rc = sqlite3_errcode(db->sql) & 0xff;
     const char *reason = db_reason(db);
-    if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
+    if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT || rc == SQLITE_ERROR) /* a table is missing */
         snprintf(why, why_size,
                  "%s is damaged, or no database (%s); put back a copy of it, or move it away to "
                  "begin with an empty one",
@@ -133,23 +134,22 @@ static int refuse(struct store_db *db, char *why, size_t why_size) {
 
 /* --- opening --- */
 
-/* The first column of the first row of `text` as a number; -1 on an error. */
-static int64_t ask(struct store_db *db, const char *text) {
+/* The first column of the first row of `text` as a number; false: db_refuse knows why not. */
+static bool ask(struct store_db *db, const char *text, int64_t *answer) {
     sqlite3_stmt *stmt = NULL;
-    int64_t answer = -1;
-    if (sqlite3_prepare_v2(db->sql, text, -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW)
-        answer = sqlite3_column_int64(stmt, 0);
+    bool got = sqlite3_prepare_v2(db->sql, text, -1, &stmt, NULL) == SQLITE_OK &&
+               sqlite3_step(stmt) == SQLITE_ROW;
+    if (got)
+        *answer = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
-    return answer;
+    return got;
 }
 
 static int check_schema(struct store_db *db, char *why, size_t why_size) {
-    int64_t version = ask(db, "PRAGMA user_version");
-    int64_t owner = version < 0 ? -1 : ask(db, "PRAGMA application_id");
-    int64_t tables = owner < 0 ? -1 : ask(db, "SELECT count(*) FROM sqlite_schema");
-    if (tables < 0)
-        return refuse(db, why, why_size);
+    int64_t version, owner, tables;
+    if (!ask(db, "PRAGMA user_version", &version) || !ask(db, "PRAGMA application_id", &owner) ||
+        !ask(db, "SELECT count(*) FROM sqlite_schema", &tables))
+        return db_refuse(db, why, why_size);
     if (owner == APPLICATION_ID && version == SCHEMA)
         return 0;
     if (owner == APPLICATION_ID) {
@@ -165,7 +165,7 @@ static int check_schema(struct store_db *db, char *why, size_t why_size) {
         return -1;
     }
     if (sqlite3_exec(db->sql, schema, NULL, NULL, NULL) != SQLITE_OK)
-        return refuse(db, why, why_size);
+        return db_refuse(db, why, why_size);
     return 0;
 }
 
@@ -187,7 +187,7 @@ static int set_up_file(struct store_db *db, char *why, size_t why_size) {
         return -1;
     }
     if (!wal || sqlite3_exec(db->sql, settings, NULL, NULL, NULL) != SQLITE_OK)
-        return refuse(db, why, why_size);
+        return db_refuse(db, why, why_size);
     return 0;
 }
 
@@ -227,7 +227,7 @@ int db_open(struct store_db *db, const char *path, bool writes, char *why, size_
         abort();
     }
     if (rc != SQLITE_OK) {
-        refuse(db, why, why_size);
+        db_refuse(db, why, why_size);
     } else {
         sqlite3_busy_timeout(db->sql, BUSY_MS);
         if (set_up(db, writes, why, why_size) == 0)

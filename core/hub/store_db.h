@@ -64,6 +64,9 @@ int db_step(sqlite3_stmt *stmt);
 int db_error(int rc);
 /* Why the last call failed, for the log. */
 const char *db_reason(struct store_db *db);
+/* Why the file cannot be used, by what the last call said: before any other, which would make it
+ * forgotten. -1. */
+int db_refuse(struct store_db *db, char *why, size_t why_size);
 
 void db_bind_bytes(sqlite3_stmt *stmt, int index, struct str bytes);
 struct str db_column(sqlite3_stmt *stmt, int index);
