@@ -5,6 +5,7 @@
  * own. */
 #include "cli.h"
 
+#include "base/console.h"
 #include "base/version.h"
 #include "hub/store.h"
 
@@ -121,5 +122,6 @@ int cli_main(int argc, char **argv) {
     }
     int rc = command->run(argc - 2, argv + 2);
     store_close_default();
+    console_finish();
     return rc;
 }

@@ -1,31 +1,40 @@
 /* cli_serve: `weir serve`: options, listening sockets, signals.
  *
- * The main thread reads the options, binds, starts the crew of workers, and then waits for signals:
- * SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads all apps; SIGUSR1 shows what
- * is alive. Addresses are probed without SO_REUSEPORT first, or two servers would share a port
- * without a word. The store is opened before the crew and closed, by cli.c, after it. */
+ * The main thread reads the options, binds, opens the data, starts the crew of workers, which loads
+ * the apps, and lets clients connect only then: before that nobody could answer them. Then it waits
+ * for signals (cli_signals.h): SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads
+ * all apps; SIGUSR1 shows what is alive; SIGUSR2 opens the access log anew. Between two signals it
+ * looks whether all workers turn. Addresses are probed without SO_REUSEPORT first, or two servers
+ * would share a port without a word. The store is opened before the crew and closed, by cli.c,
+ * after it.
+ */
 #include "cli.h"
 
+#include "base/clock.h"
+#include "base/console.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scribe.h"
 #include "base/str.h"
+#include "cli_signals.h"
 #include "hub/hub.h"
 #include "hub/store.h"
 #include "net/listener.h"
 #include "ops/watcher.h"
 #include "script/crew.h"
+#include "script/host.h"
 #include "script/state.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ADDRESSES_MAX 16
 #define WORKERS_MAX 256
+#define LEAST_CLIENTS 8
+#define LOOK_MS 500   /* between two looks at what nobody tells of */
+#define GRACE_MS 1000 /* after the drain timeout */
 
 struct address_option {
     char host[256];
@@ -189,19 +198,42 @@ static int parse(struct serve *serve, int argc, char **argv) {
 
 /* --- sockets --- */
 
+static int refuse_address(const struct address_option *address, int rc) {
+    return cli_fail(
+        "cannot listen on %s:%u: %s%s", address->host, address->port, uv_strerror(rc),
+        rc == UV_EADDRINUSE ? "; stop what listens there, or choose another with --listen" : "");
+}
+
+/* Whether somebody listens there. 0 or an error. */
+static int probe(struct address_option *address) {
+    int fd = listener_claim(address->host, &address->port, false);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
+}
+
 static int bind_address(struct serve *serve, int index) {
     struct address_option *address = &serve->addresses[index];
-    int fd = listener_bind(address->host, &address->port, false);
-    if (fd >= 0)
-        close(fd); /* a probe: nobody else has it */
-    for (int i = 0; fd >= 0 && i < serve->workers; i++)
-        serve->fds[i * serve->naddresses + index] = fd =
-            listener_bind(address->host, &address->port, true);
-    if (fd >= 0)
-        return 0;
-    return cli_fail(
-        "cannot listen on %s:%u: %s%s", address->host, address->port, uv_strerror(fd),
-        fd == UV_EADDRINUSE ? "; stop what listens there, or choose another with --listen" : "");
+    int rc = probe(address);
+    for (int i = 0; rc >= 0 && i < serve->workers; i++)
+        serve->fds[i * serve->naddresses + index] = rc =
+            listener_claim(address->host, &address->port, true);
+    return rc < 0 ? refuse_address(address, rc) : 0;
+}
+
+/* Others may have begun to listen while the apps were loaded. */
+static int open_address(struct serve *serve, int index) {
+    int rc = probe(&serve->addresses[index]);
+    for (int i = 0; rc == 0 && i < serve->workers; i++)
+        rc = listener_open(serve->fds[i * serve->naddresses + index]);
+    return rc < 0 ? refuse_address(&serve->addresses[index], rc) : 0;
+}
+
+static int open_all(struct serve *serve) {
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < serve->naddresses; i++)
+        rc = open_address(serve, i);
+    return rc;
 }
 
 static int bind_all(struct serve *serve) {
@@ -215,6 +247,19 @@ static int bind_all(struct serve *serve) {
             return rc;
     }
     return 0;
+}
+
+/* Modules, sockets and files are said to be missing when a process may open no more of them. */
+static int check_descriptors(const struct serve *serve) {
+    unsigned needed = crew_descriptors(serve->workers, serve->naddresses);
+    struct rlimit limit = {.rlim_cur = needed};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= needed + LEAST_CLIENTS)
+        return 0;
+    return cli_fail("this process may open %llu files (ulimit -n); %d workers need %u for "
+                    "themselves, and clients one each: raise it (ulimit -n 4096, LimitNOFILE= of "
+                    "systemd), or take fewer --workers",
+                    (unsigned long long)limit.rlim_cur, serve->workers, needed);
 }
 
 /* --- data --- */
@@ -238,60 +283,31 @@ static void announce(const struct serve *serve) {
     for (int i = 0; i < serve->naddresses; i++) {
         const struct address_option *address = &serve->addresses[i];
         bool v6 = strchr(address->host, ':') != NULL;
-        printf("weir: listening on http://%s%s%s:%u\n", v6 ? "[" : "", address->host, v6 ? "]" : "",
-               address->port);
+        console_announce("weir: listening on http://%s%s%s:%u", v6 ? "[" : "", address->host,
+                         v6 ? "]" : "", address->port);
     }
-    fflush(stdout);
 }
 
 /* --- running --- */
 
-static sigset_t block_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGUSR1);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* the workers inherit it */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
-    return set;
-}
-
-static atomic_bool all_over;
-
-/* Waits for the workers while the main thread waits for signals, and wakes it when all is over. */
-static void *join_crew(void *arg) {
-    crew_join(arg);
-    atomic_store(&all_over, true);
-    kill(getpid(), SIGUSR1);
-    return NULL;
-}
-
-/* Drains; a second signal to end stops at once. The crew is the joiner's by then: nothing else is
- * asked of it. */
-static int drain(struct crew *crew, const sigset_t *set) {
-    pthread_t joiner;
+/* After drain_timeout streams are closed and tasks cancelled, which takes the workers no second.
+ * One that does not come to it, because a call does not return, is not waited for. */
+static int drain(struct crew *crew) {
+    uint64_t end = clock_mono_ms() + host_drain_timeout() + GRACE_MS;
     log_info("draining: open streams end now, requests within the drain timeout; once more stops "
              "at once");
     crew_drain(crew);
-    if (pthread_create(&joiner, NULL, join_crew, crew) != 0) {
-        crew_join(crew);
-        return EXIT_DONE;
+    while (!crew_ended(crew, LOOK_MS)) {
+        log_sums(false);
+        const char *stuck = clock_mono_ms() >= end ? crew_stuck(crew) : NULL;
+        if (stuck == NULL)
+            continue;
+        log_error("%s: the call does not return; ending without it", stuck);
+        console_finish();
+        _exit(EXIT_FAILED);
     }
-    for (;;) {
-        int signo;
-        sigwait(set, &signo);
-        if (atomic_load(&all_over)) {
-            pthread_join(joiner, NULL);
-            return EXIT_DONE;
-        }
-        if (signo == SIGTERM || signo == SIGINT) {
-            log_warn("stopped before all streams had ended");
-            _exit(EXIT_FAILED);
-        }
-    }
+    crew_join(crew);
+    return EXIT_DONE;
 }
 
 static void reload_all(struct crew *crew, const struct serve *serve) {
@@ -300,43 +316,52 @@ static void reload_all(struct crew *crew, const struct serve *serve) {
 }
 
 /* Until one that ends. */
-static void wait_for_signals(struct crew *crew, const struct serve *serve, const sigset_t *set) {
+static void wait_for_signals(struct crew *crew, const struct serve *serve) {
     for (;;) {
-        int signo;
-        sigwait(set, &signo);
-        if (signo == SIGUSR1)
+        unsigned come = signals_wait(LOOK_MS);
+        if (come & SIGNAL_INSPECT)
             crew_inspect(crew);
-        else if (signo == SIGHUP)
+        if (come & SIGNAL_REOPEN)
+            scribes_reopen();
+        if (come & SIGNAL_RELOAD)
             reload_all(crew, serve);
-        else
+        if (come & SIGNAL_END)
             return;
+        crew_look(crew);
+        log_sums(false);
     }
 }
 
 /* From the start of the workers to their end. */
-static int serve_all(struct serve *serve, struct watcher *watcher, const sigset_t *set,
-                     char **error) {
+static int serve_all(struct serve *serve, struct watcher *watcher, char **error) {
     struct crew_options crew_options = {.sources = &serve->sources,
                                         .workers = serve->workers,
+                                        .addresses = serve->naddresses,
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
                                         .watch = state_mode.watching};
     struct crew *crew;
     if (crew_start(&crew_options, &crew, error) < 0)
         return EXIT_FAILED;
+    int rc = open_all(serve);
+    if (rc != 0) {
+        crew_stop(crew);
+        return rc;
+    }
     crew_serve(crew, serve->fds, serve->naddresses);
     if (watcher)
         watcher_start(watcher, crew);
     announce(serve);
-    wait_for_signals(crew, serve, set);
+    wait_for_signals(crew, serve);
     if (watcher)
         watcher_stop(watcher);
-    return drain(crew, set);
+    return drain(crew);
 }
 
 static int run(struct serve *serve) {
-    sigset_t set = block_signals();
-    int rc = bind_all(serve);
+    int rc = check_descriptors(serve);
+    if (rc == 0)
+        rc = bind_all(serve);
     if (rc == 0)
         rc = open_data(serve);
     if (rc != 0)
@@ -344,7 +369,7 @@ static int run(struct serve *serve) {
     char *error = NULL;
     struct watcher *watcher = state_mode.watching ? watcher_new(&serve->sources, &error) : NULL;
     if (error == NULL)
-        rc = serve_all(serve, watcher, &set, &error);
+        rc = serve_all(serve, watcher, &error);
     if (watcher)
         watcher_free(watcher);
     if (error)
@@ -355,7 +380,10 @@ static int run(struct serve *serve) {
 
 int cli_serve(int argc, char **argv) {
     struct serve serve = {0};
-    int rc = parse(&serve, argc, argv);
+    int rc = signals_catch();
+    if (rc == 0)
+        rc = console_open();
+    rc = rc < 0 ? cli_fail("cannot start: %s", strerror(-rc)) : parse(&serve, argc, argv);
     if (rc == 0)
         rc = run(&serve);
     sources_free(&serve.sources);

@@ -8,9 +8,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli_signals.h"
 #include "script/generation.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,7 +71,7 @@ int cli_spec(int argc, char **argv) {
     struct limits limits;
     limits_init(&limits);
     limits.cpu_time = limits.lua_memory = 0; /* a spec may compute for long */
-    signal(SIGPIPE, SIG_IGN);
+    signals_survive();
     run.code = -1;
     if (getcwd(folder, sizeof folder) == NULL)
         return cli_fail("the current folder cannot be told");

@@ -69,6 +69,15 @@ void limits_init(struct limits *limits) {
     limits->connections = files.rlim_cur / 5 * 4;
 }
 
+void limits_leave(struct limits *limits, uint64_t own) {
+    struct rlimit files = {.rlim_cur = 1024};
+    getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t left = files.rlim_cur > own ? files.rlim_cur - own : 0;
+    while (limits->connections > 1 &&
+           limits->connections + limits_refused(limits->connections) > left)
+        limits->connections--;
+}
+
 static uint64_t *slot(const struct limits *limits, const struct limit_row *row) {
     return (uint64_t *)((char *)limits + row->offset);
 }

@@ -34,8 +34,15 @@ struct limit_row {
 extern const struct limits limits_default;  /* without `connections`, see limits_init */
 extern const struct limit_row limit_rows[]; /* ends with a NULL name */
 
-/* The defaults, `connections` taken from RLIMIT_NOFILE (80 %). */
+/* The defaults, `connections` taken from RLIMIT_NOFILE (80 %, see limits_leave). */
 void limits_init(struct limits *limits);
+/* Fewer `connections`, if so many and `own` descriptors are more than there may be; some are left
+ * to tell those that are too many. */
+void limits_leave(struct limits *limits, uint64_t own);
+/* How many more than `connections` are told so; the rest waits in the kernel's queue. */
+static inline uint64_t limits_refused(uint64_t connections) {
+    return connections / 16 + 16;
+}
 /* NULL: no such limit. */
 const struct limit_row *limits_find(struct str name);
 /* One below row->least is not set. */

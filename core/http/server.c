@@ -184,7 +184,7 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
     counter_add(&server->counters.connections, 1);
     counter_add(&server->counters.connections_total, 1);
     http1_accept(server, fd, peer, tallied, &refusal);
-    return open + 1 < limit + limit / 16 + 16; /* the rest wait in the kernel's queue */
+    return open + 1 < limit + limits_refused(limit);
 }
 
 struct tallied *http_server_join(struct http_server *server, struct str subject) {

@@ -64,7 +64,7 @@ static int open_socket(const struct addrinfo *ai, bool share) {
     int unsent = UNSENT_MAX; /* accepted sockets inherit this and the next */
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
         int rc = -errno;
         close(fd);
         return rc;
@@ -72,7 +72,7 @@ static int open_socket(const struct addrinfo *ai, bool share) {
     return fd;
 }
 
-int listener_bind(const char *host, uint16_t *port, bool share) {
+int listener_claim(const char *host, uint16_t *port, bool share) {
     struct addrinfo *list;
     int fd = resolve(host, *port, &list);
     if (fd < 0)
@@ -82,6 +82,18 @@ int listener_bind(const char *host, uint16_t *port, bool share) {
         *port = bound_port(fd);
     freeaddrinfo(list);
     return fd;
+}
+
+int listener_open(int fd) {
+    return listen(fd, BACKLOG) == 0 ? 0 : -errno;
+}
+
+int listener_bind(const char *host, uint16_t *port, bool share) {
+    int fd = listener_claim(host, port, share);
+    int rc = fd < 0 ? fd : listener_open(fd);
+    if (rc < 0 && fd >= 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
 }
 
 static void take_address(const struct sockaddr_storage *from, struct address *to) {
@@ -114,7 +126,8 @@ static int accept_one(struct listener *listener, struct address *peer) {
 static void starve(struct listener *listener, int error) {
     uv_poll_stop(&listener->poll);
     loop_timer(listener->loop, &listener->retry, STARVED_RETRY_MS);
-    if (!listener->starved)
+    static struct log_kind starving = LOG_KIND("accepting connections");
+    if (!listener->starved && log_admits(&starving, LOG_ERROR))
         log_error("cannot accept connections: %s; new ones wait until some are closed "
                   "(raise the limit with ulimit -n)",
                   uv_strerror(error));

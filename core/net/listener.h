@@ -15,9 +15,13 @@ struct listener {
     bool starved, paused, closing;
 };
 
-/* Binds and listens; `host` is a numeric address or a name; with `share` several sockets may share
- * the port (SO_REUSEPORT). The port chosen goes to `*port` (in: 0 picks one). Returns the
- * descriptor or a negative errno (UV_EADDRINUSE), or a libuv resolver error. */
+/* Binds, but accepts no connection yet; `host` is a numeric address or a name; with `share` several
+ * sockets may share the port (SO_REUSEPORT). The port chosen goes to `*port` (in: 0 picks one).
+ * Returns the descriptor or a negative errno (UV_EADDRINUSE), or a libuv resolver error. */
+int listener_claim(const char *host, uint16_t *port, bool share);
+/* From now on clients can connect. 0 or a negative errno. */
+int listener_open(int fd);
+/* Both. */
 int listener_bind(const char *host, uint16_t *port, bool share);
 /* Watches `fd`, which becomes the listener's. 0 or a libuv error (then `fd` is still the caller's).
  */

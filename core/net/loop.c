@@ -83,7 +83,13 @@ static void on_again(uv_idle_t *handle) {
 
 void loop_wake_up(struct loop *loop) {
     loop->now = clock_mono_ms();
-    loop->asleep = false;
+    atomic_store_explicit(&loop->awake, loop->now, memory_order_relaxed);
+}
+
+uint64_t loop_busy_ms(const struct loop *loop) {
+    uint64_t since = atomic_load_explicit(&loop->awake, memory_order_relaxed);
+    uint64_t now = clock_mono_ms();
+    return since != 0 && now > since ? now - since : 0;
 }
 
 static void turn(struct loop *loop) {
@@ -136,7 +142,7 @@ static void on_before_poll(uv_prepare_t *handle) {
     if (is_busy(loop) || loop->alarm_due == WHEEL_NEVER)
         turn(loop);
     set_alarm(loop);
-    loop->asleep = true;
+    atomic_store_explicit(&loop->awake, 0, memory_order_relaxed);
 }
 
 static void on_after_poll(uv_check_t *handle) {
@@ -144,6 +150,7 @@ static void on_after_poll(uv_check_t *handle) {
 }
 
 static void on_bell(uv_async_t *handle) {
+    loop_now(handle->data); /* mail may be as long as a turn */
     deliver_mail(handle->data);
 }
 

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "base/wheel.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
@@ -28,7 +29,9 @@ struct loop {
     uv_loop_t uv;
     struct wheel wheel;
     uint64_t now; /* ms, monotonic: when poll last returned; read it by loop_now */
-    bool asleep;  /* in poll since: `now` is stale */
+    /* `now` since poll has returned, 0 while it is in there and `now` is stale; other threads may
+     * look at it. */
+    atomic_uint_fast64_t awake;
     /* Runs what is ready, within its budget; NULL: nobody schedules here. */
     void (*run_ready)(void *arg);
     void *run_arg;
@@ -64,6 +67,8 @@ void loop_post(struct loop *loop, struct mail *mail);
 void loop_retract(struct loop *loop, struct mail *mail);
 /* The first who asks for the time after poll has returned reads the clock. */
 void loop_wake_up(struct loop *loop);
+/* From any thread: for how many ms the turn under way has lasted; 0: it waits for events. */
+uint64_t loop_busy_ms(const struct loop *loop);
 /* From the loop's own thread: runs `chore` once, at the end of this turn, or of the next one if
  * that is where the call comes from. A chore that is due already is run once. */
 void loop_chore(struct loop *loop, struct chore *chore);
@@ -75,7 +80,7 @@ int loop_handles(struct loop *loop);
 
 /* The time of this turn, ms. */
 static inline uint64_t loop_now(struct loop *loop) {
-    if (loop->asleep)
+    if (atomic_load_explicit(&loop->awake, memory_order_relaxed) == 0)
         loop_wake_up(loop);
     return loop->now;
 }

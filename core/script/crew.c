@@ -4,8 +4,14 @@
  *     worker:  load, on_start --report--^        take over, accept   drain, end --^
  *
  * Each worker is a thread with a loop, a scheduler and a host of its own; the main thread only
- * waits for signals. It speaks to workers by mail, they answer by `report`, once. What they do
- * among themselves when an app changes is reload's. Nothing else is shared. */
+ * waits for signals, and looks. It speaks to workers by mail, they answer by `report`, once. What
+ * they do among themselves when an app changes is reload's. Nothing else is shared.
+ *
+ * A worker that is inside one call for long answers nobody, and the kernel, which deals new
+ * connections out to all listening sockets of an address, goes on giving it its share. So the main
+ * thread looks who has not turned for a while (crew_look), copies its descriptors, and lets another
+ * worker accept from them until it turns again. Whose helper is who is a number that only the main
+ * thread writes; mail tells the workers that it has changed. */
 #include "script/crew.h"
 
 #include "base/log.h"
@@ -13,9 +19,17 @@
 #include "http/access_log.h"
 #include "script/host.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STUCK_MS 2000      /* without a turn */
+#define DESCRIPTORS 24     /* standard ones, signals, logs, data, modules that load */
+#define DESCRIPTORS_EACH 4 /* a loop's */
 
 struct worker {
     struct crew *crew;
@@ -24,9 +38,13 @@ struct worker {
     struct loop loop;
     struct scheduler scheduler;
     struct host *host;
-    struct mail serve, drain, inspect, quit;
+    struct mail serve, drain, inspect, quit, help;
+    atomic_int helper; /* who accepts for it, as a number from 1 on; 0: it does itself */
+    bool stuck;        /* the main thread's: that was logged */
+    atomic_int *lent;  /* copies of its descriptors on their way to the helper; -1: none */
     const int *fds;
     int addresses;
+    bool ended; /* under the crew's lock */
 };
 
 struct crew {
@@ -39,6 +57,7 @@ struct crew {
     pthread_mutex_t lock;
     pthread_cond_t reported;
     int reports;   /* under the lock, as are: */
+    int ended;     /* threads that have */
     char *error;   /* of a worker that could not start at all */
     char **errors; /* of each app, from the first worker where it failed; NULL: it serves */
 };
@@ -119,6 +138,23 @@ static void on_serve(struct mail *mail) {
     report(worker->crew, NULL);
 }
 
+/* Takes what is there for this worker, and leaves those that need no help of it. */
+static void on_help(struct mail *mail) {
+    struct worker *worker = of_mail(mail, offsetof(struct worker, help));
+    struct crew *crew = worker->crew;
+    for (int i = 0; i < crew->running; i++) {
+        struct worker *other = &crew->workers[i];
+        if (atomic_load(&other->helper) != worker->index + 1)
+            host_help_ends(worker->host, i);
+        else
+            for (int j = 0; j < other->addresses; j++) {
+                int fd = atomic_exchange(&other->lent[j], -1);
+                if (fd >= 0)
+                    host_help(worker->host, i, fd);
+            }
+    }
+}
+
 static char *prepare(struct worker *worker) {
     struct crew *crew = worker->crew;
     worker->host = host_new(&worker->loop, &worker->scheduler, &crew->limits);
@@ -155,6 +191,11 @@ static void *worker_main(void *arg) {
         host_start(worker->host, worker->index == 0, on_started, worker);
     loop_run(&worker->loop);
     scheduler_fini(&worker->scheduler);
+    pthread_mutex_lock(&worker->crew->lock);
+    worker->ended = true;
+    worker->crew->ended++;
+    pthread_cond_signal(&worker->crew->reported);
+    pthread_mutex_unlock(&worker->crew->lock);
     return NULL;
 }
 
@@ -181,6 +222,7 @@ static void init_worker(struct crew *crew, int index) {
     worker->drain.run = on_drain;
     worker->inspect.run = on_inspect;
     worker->quit.run = on_quit;
+    worker->help.run = on_help;
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
         log_error("cannot start a worker thread");
         abort();
@@ -214,15 +256,33 @@ static char *judge(struct crew *crew) {
     return NULL;
 }
 
+static void init_reported(struct crew *crew) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&crew->reported, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+unsigned crew_descriptors(int workers, int addresses) {
+    return DESCRIPTORS + (unsigned)workers * (DESCRIPTORS_EACH + (unsigned)addresses);
+}
+
+void crew_stop(struct crew *crew) {
+    post_all(crew, offsetof(struct worker, quit));
+    crew_join(crew);
+}
+
 int crew_start(const struct crew_options *options, struct crew **out, char **error) {
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
+    limits_leave(&crew->limits, crew_descriptors(options->workers, options->addresses));
     crew->pages = options->watch ? pages_new(options->sources->count) : NULL;
     crew->reloads = reloads_new(options->sources, options->workers, options->events, crew->pages);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
     pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->reported, NULL);
+    init_reported(crew);
     crew->workers = mem_zalloc((size_t)options->workers * sizeof *crew->workers);
     for (int i = 0; i < options->workers; i++)
         init_worker(crew, i);
@@ -230,15 +290,18 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     *error = crew->error ? crew->error : judge(crew);
     if (*error == NULL)
         return 0;
-    post_all(crew, offsetof(struct worker, quit));
-    crew_join(crew);
+    crew_stop(crew);
     return -1;
 }
 
 void crew_serve(struct crew *crew, const int *fds, int addresses) {
     for (int i = 0; i < crew->running; i++) {
-        crew->workers[i].fds = fds;
-        crew->workers[i].addresses = addresses;
+        struct worker *worker = &crew->workers[i];
+        worker->fds = fds;
+        worker->addresses = addresses;
+        worker->lent = mem_alloc((size_t)addresses * sizeof *worker->lent);
+        for (int j = 0; j < addresses; j++)
+            atomic_init(&worker->lent[j], -1);
     }
     post_all(crew, offsetof(struct worker, serve));
     wait_for_reports(crew);
@@ -253,6 +316,92 @@ void crew_refresh(struct crew *crew, int app) {
     reload_refresh(reloads_of(crew->reloads, app));
 }
 
+/* --- workers that do not turn --- */
+
+static bool is_stuck(struct worker *worker, uint64_t ms) {
+    return loop_busy_ms(&worker->loop) >= ms;
+}
+
+static const char *running(struct worker *worker) {
+    const char *what = guard_running(&worker->scheduler.guard);
+    return what ? what : "a worker, outside of Lua";
+}
+
+/* The number of the next one that turns; 0: there is none. */
+static int find_helper(struct crew *crew, int index) {
+    for (int i = 1; i < crew->running; i++) {
+        int other = (index + i) % crew->running;
+        if (!is_stuck(&crew->workers[other], STUCK_MS))
+            return other + 1;
+    }
+    return 0;
+}
+
+/* Copies go to the new helper; what the last one has not taken is closed. */
+static void lend(struct worker *worker, int helper) {
+    const int *fds = worker->fds + (size_t)worker->index * (size_t)worker->addresses;
+    for (int i = 0; i < worker->addresses; i++) {
+        int copy = helper ? fcntl(fds[i], F_DUPFD_CLOEXEC, 0) : -1;
+        int left = atomic_exchange(&worker->lent[i], copy);
+        if (left >= 0)
+            close(left);
+    }
+    atomic_store(&worker->helper, helper);
+    post_all(worker->crew, offsetof(struct worker, help));
+}
+
+static void tell_stuck(struct worker *worker, bool stuck, int helper) {
+    if (stuck && !worker->stuck)
+        log_warn("%s: one call has lasted for more than %d s; this worker's streams wait, %s",
+                 running(worker), STUCK_MS / 1000,
+                 helper ? "another worker accepts its connections"
+                        : "and its new connections, for no other worker could accept them");
+    else if (!stuck && worker->stuck)
+        log_info("the worker whose streams had to wait goes on");
+    worker->stuck = stuck;
+}
+
+void crew_look(struct crew *crew) {
+    for (int i = 0; i < crew->running; i++) {
+        struct worker *worker = &crew->workers[i];
+        bool stuck = is_stuck(worker, STUCK_MS);
+        int helper = atomic_load(&worker->helper);
+        bool helped = helper != 0 && !is_stuck(&crew->workers[helper - 1], STUCK_MS);
+        int next = !stuck ? 0 : helped ? helper : find_helper(crew, i);
+        tell_stuck(worker, stuck, next);
+        if (next != helper)
+            lend(worker, next);
+    }
+}
+
+const char *crew_stuck(struct crew *crew) {
+    const char *what = NULL;
+    pthread_mutex_lock(&crew->lock);
+    for (int i = 0; i < crew->running && !what; i++)
+        if (!crew->workers[i].ended && is_stuck(&crew->workers[i], STUCK_MS / 2))
+            what = running(&crew->workers[i]);
+    pthread_mutex_unlock(&crew->lock);
+    return what;
+}
+
+/* --- the end --- */
+
+bool crew_ended(struct crew *crew, int ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&crew->lock);
+    while (crew->ended < crew->running &&
+           pthread_cond_timedwait(&crew->reported, &crew->lock, &until) == 0)
+        ;
+    bool ended = crew->ended == crew->running;
+    pthread_mutex_unlock(&crew->lock);
+    return ended;
+}
+
 void crew_drain(struct crew *crew) {
     post_all(crew, offsetof(struct worker, drain));
 }
@@ -261,11 +410,20 @@ void crew_inspect(struct crew *crew) {
     post_all(crew, offsetof(struct worker, inspect));
 }
 
+static void free_lent(struct worker *worker) {
+    for (int i = 0; i < worker->addresses; i++)
+        if (atomic_load(&worker->lent[i]) >= 0)
+            close(atomic_load(&worker->lent[i]));
+    free(worker->lent);
+}
+
 void crew_join(struct crew *crew) {
     for (int i = 0; i < crew->running; i++)
         pthread_join(crew->workers[i].thread, NULL);
     for (int i = 0; i < crew->running; i++) /* until then others may post to it */
         loop_fini(&crew->workers[i].loop);
+    for (int i = 0; i < crew->running; i++)
+        free_lent(&crew->workers[i]);
     reloads_free(crew->reloads);
     if (crew->pages)
         pages_free(crew->pages);

@@ -70,6 +70,11 @@ static inline enum guard_stop guard_leave(struct guard *guard) {
     return stretch & (GUARD_OVER | GUARD_FULL) ? guard_settle(guard, stretch) : GUARD_NONE;
 }
 
+/* From any thread: what runs there now, as guard_enter was told; NULL: no Lua. */
+static inline const char *guard_running(struct guard *guard) {
+    return atomic_load(&guard->stretch) & GUARD_RUNS ? atomic_load(&guard->what) : NULL;
+}
+
 /* For Lua that is entered from within Lua: the outer stretch ends, and goes on as another one. */
 struct guard_outer {
     struct state *state; /* NULL: there was none */

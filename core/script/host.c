@@ -12,8 +12,10 @@
 #include "script/exchange.h"
 #include "script/mount.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LISTENERS_MAX 16
@@ -29,6 +31,7 @@ struct host {
     int napps;
     struct listener listeners[LISTENERS_MAX];
     int nlisteners, open_listeners;
+    struct list helped; /* listeners of workers that do not turn */
     int starting;
     struct chore reaper; /* frees generations that are over */
     struct timer start_limit;
@@ -41,6 +44,19 @@ struct host {
     void *closed_arg;
     bool closing;
 };
+
+/* A listener more, on a copy of another worker's descriptor. */
+struct help {
+    struct listener listener;
+    struct list link;
+    int of;
+};
+
+static atomic_uint_fast64_t drain_timeout;
+
+uint64_t host_drain_timeout(void) {
+    return atomic_load(&drain_timeout);
+}
 
 /* --- requests --- */
 
@@ -158,6 +174,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     host->loop = loop;
     host->scheduler = scheduler;
     host->limits = *limits;
+    list_init(&host->helped);
     http_server_init(&host->http, loop, limits);
     timer_init(&host->start_limit, on_start_limit);
     timer_init(&host->over, on_over);
@@ -235,6 +252,7 @@ static void combine_limits(struct host *host) {
 static void apply_limits(struct host *host) {
     hub_set_memory(host->http.limits.hub_memory);
     shared_set_limit(host->http.limits.shared_memory);
+    atomic_store(&drain_timeout, host->http.limits.drain_timeout);
 }
 
 void host_load_sources(struct host *host, const struct sources *sources) {
@@ -385,10 +403,16 @@ void host_drop_next(struct host *host, int index) {
 
 /* --- connections --- */
 
+static void pause_listener(struct listener *listener, bool pause) {
+    if (!listener->closing && listener->paused != pause)
+        listener_pause(listener, pause);
+}
+
 static void pause_listeners(struct host *host, bool pause) {
     for (int i = 0; i < host->nlisteners; i++)
-        if (!host->listeners[i].closing && host->listeners[i].paused != pause)
-            listener_pause(&host->listeners[i], pause);
+        pause_listener(&host->listeners[i], pause);
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
+        pause_listener(&CONTAINER_OF(at, struct help, link)->listener, pause);
 }
 
 static void on_accept(struct listener *listener, int fd, const struct address *peer) {
@@ -428,11 +452,46 @@ int host_listen(struct host *host, int fd) {
     return 0;
 }
 
+static void on_help_closed(struct listener *listener) {
+    struct host *host = listener->owner;
+    list_remove(&CONTAINER_OF(listener, struct help, listener)->link);
+    free(CONTAINER_OF(listener, struct help, listener));
+    host->open_listeners--;
+    look_later(host);
+}
+
+void host_help(struct host *host, int of, int fd) {
+    struct help *help = mem_zalloc(sizeof *help);
+    if (listener_init(&help->listener, host->loop, fd, on_accept) < 0) {
+        close(fd);
+        free(help);
+        return;
+    }
+    help->of = of;
+    help->listener.owner = host;
+    help->listener.on_closed = on_help_closed;
+    list_push(&host->helped, &help->link);
+    host->open_listeners++;
+}
+
+void host_help_ends(struct host *host, int of) {
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
+        if (CONTAINER_OF(at, struct help, link)->of == of)
+            listener_close(&CONTAINER_OF(at, struct help, link)->listener);
+}
+
 /* --- ending --- */
 
+/* Who is helped has the socket, too, and may never come to close it: nobody must wait there. */
 static void close_listeners(struct host *host) {
     for (int i = 0; i < host->nlisteners; i++)
         listener_close(&host->listeners[i]);
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next) {
+        struct listener *listener = &CONTAINER_OF(at, struct help, link)->listener;
+        if (!listener->closing)
+            shutdown(listener->fd, SHUT_RD);
+        listener_close(listener);
+    }
 }
 
 static void on_drained(struct http_server *server) {

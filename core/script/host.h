@@ -52,6 +52,9 @@ void host_begin(struct host *host, int index);
 void host_drop_next(struct host *host, int index);
 /* Accepts connections on the listening socket `fd`, which is taken. 0 or a libuv error. */
 int host_listen(struct host *host, int fd);
+/* The same for worker `of`, while that does not come to it; until host_help_ends, or the end. */
+void host_help(struct host *host, int of, int fd);
+void host_help_ends(struct host *host, int of);
 /* Takes no new connections, ends streams well; `drained` is called when none is left. */
 void host_drain(struct host *host, void (*drained)(void *arg), void *arg);
 /* Closes everything, then calls `closed`, and frees the host. */
@@ -61,6 +64,9 @@ struct http_server *host_http(struct host *host);
 void host_list_routes(struct host *host, struct buf *out);
 /* Logs every live stream and every task that waits, with its traceback. */
 void host_inspect(struct host *host);
+
+/* Of the process: the newest limit drain_timeout, ms. From any thread. */
+uint64_t host_drain_timeout(void);
 
 #define START_MS 10000
 #define START_LATE                                                                                 \

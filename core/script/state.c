@@ -1,10 +1,10 @@
 /* state: one lua_State, with the libraries that scripts get.
  *
  * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
- * must not end the server), and the modules of Weir come from the program itself. The allocator
- * counts, so that what a state holds is known without asking it, and from some size on asks the
- * guard (guard.h) whether there may be more. Owned by a generation, used by one
- * thread. */
+ * must not end the server), `os.execute` and `print` suit a server, and the modules of Weir come
+ * from the program itself. The allocator counts, so that what a state holds is known without asking
+ * it, and from some size on asks the guard (guard.h) whether there may be more. Owned by a
+ * generation, used by one thread. */
 #include "script/state.h"
 
 #include "base/clock.h"
@@ -12,6 +12,7 @@
 #include "base/embedded.h"
 #include "base/log.h"
 #include "script/guard.h"
+#include "script/shell.h"
 
 #include <luajit.h>
 #include <lualib.h>
@@ -86,6 +87,33 @@ int state_error(lua_State *L, const char *format, ...) {
 static int l_exit(lua_State *L) {
     return state_error(L, "os.exit: a script cannot end the server; return from the handler, "
                           "or call weir.fail(status) to end the request");
+}
+
+/* The line goes out as a whole, so that those of several workers do not mix. */
+static int l_print(lua_State *L) {
+    luaL_Buffer line;
+    int n = lua_gettop(L);
+    lua_getglobal(L, "tostring");
+    for (int i = 1; i <= n; i++) {
+        lua_pushvalue(L, n + 1);
+        lua_pushvalue(L, i);
+        lua_call(L, 1, 1);
+        if (!lua_isstring(L, -1))
+            return luaL_error(L, "'tostring' must return a string to 'print'");
+        lua_replace(L, i);
+    }
+    luaL_buffinit(L, &line);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&line, '\t');
+        lua_pushvalue(L, i);
+        luaL_addvalue(&line);
+    }
+    luaL_addchar(&line, '\n');
+    luaL_pushresult(&line);
+    struct str text = state_check_str(L, -1);
+    fwrite(text.ptr, 1, text.len, stdout);
+    return 0;
 }
 
 /* "weir.app" is weir/app.lua, "weir" is weir/init.lua. */
@@ -228,7 +256,11 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_exit);
     lua_setfield(L, -2, "exit");
+    lua_pushcfunction(L, shell_execute);
+    lua_setfield(L, -2, "execute");
     lua_pop(L, 1);
+    lua_pushcfunction(L, l_print);
+    lua_setglobal(L, "print");
     add_searcher(L);
     set_path(L, folder);
     set_pause(state, false);

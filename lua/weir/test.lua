@@ -65,11 +65,13 @@ local function check_spawn(name, options)
   for key, value in pairs(options) do
     if type(key) ~= "number" then named[key] = value end
   end
-  check_names(name, "option", named, { "env", "cwd", "timeout" }, 3)
+  check_names(name, "option", named, { "env", "cwd", "shell", "timeout" }, 3)
 end
 
 local function start_process(options)
-  local args = { "/proc/self/exe" }
+  local pid = assert(io.open("/proc/self/stat")):read("*n")
+  local args = { "/proc/" .. pid .. "/exe" } -- a shell, too, is to find it there
+  if options.shell then args = { "/bin/sh", "-c", options.shell, args[1] } end
   for _, value in ipairs(options) do args[#args + 1] = tostring(value) end
   return check(core.process(args, { env = options.env, cwd = options.cwd }))
 end
@@ -118,7 +120,7 @@ end
 -- on a free port unless the arguments say where.
 function test.spawn(options)
   check_spawn("weir.test.spawn", options)
-  local args = { env = options.env, cwd = options.cwd }
+  local args = { env = options.env, cwd = options.cwd, shell = options.shell }
   local listens = false
   for i, value in ipairs(options) do
     args[i] = value

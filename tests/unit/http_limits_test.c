@@ -53,6 +53,26 @@ static void connections_follow_the_descriptors(void **state) {
     assert_int_equal(limits_get(&limits, limits_find(STR("connections"))), 800);
 }
 
+/* What is left beside `own` must do for those that are served and those that are told that there
+ * are too many. */
+static void connections_leave_room(void **state) {
+    (void)state;
+    struct rlimit before, fewer;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    fewer = before;
+    for (fewer.rlim_cur = 48; fewer.rlim_cur <= 1024; fewer.rlim_cur++) {
+        struct limits limits;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+        limits_init(&limits);
+        uint64_t wanted = limits.connections;
+        limits_leave(&limits, 30);
+        uint64_t n = limits.connections;
+        assert_true(n == 1 || n + limits_refused(n) + 30 <= fewer.rlim_cur);
+        assert_true(n == wanted || n + 1 + limits_refused(n + 1) + 30 > fewer.rlim_cur);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void only_whole_names_are_found(void **state) {
     (void)state;
     assert_null(limits_find(STR("")));
@@ -92,6 +112,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_contracts),
         cmocka_unit_test(connections_follow_the_descriptors),
+        cmocka_unit_test(connections_leave_room),
         cmocka_unit_test(only_whole_names_are_found),
         cmocka_unit_test(values_have_bounds),
     };

@@ -243,6 +243,25 @@ static void an_address_in_use_is_told(void **state) {
     close(second);
 }
 
+/* So that others are told early, and clients come late. */
+static void a_claim_accepts_nobody(void **state) {
+    (void)state;
+    uint16_t own = 0, same;
+    int fd = listener_claim("127.0.0.1", &own, true);
+    assert_true(fd >= 0 && own != 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(own)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof to), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_equal(listener_open(fd), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof to), 0);
+    same = own;
+    assert_int_equal(listener_claim("127.0.0.1", &same, false), UV_EADDRINUSE);
+    close(client);
+    close(fd);
+}
+
 static void addresses_that_cannot_be_are_told(void **state) {
     (void)state;
     uint16_t any = 0;
@@ -307,6 +326,7 @@ int main(void) {
         TEST(a_starved_listener_may_be_paused),
         TEST(lost_connections_are_passed_over),
         TEST(an_address_in_use_is_told),
+        TEST(a_claim_accepts_nobody),
         TEST(addresses_that_cannot_be_are_told),
         TEST(names_are_resolved),
         TEST(version_6_is_accepted),

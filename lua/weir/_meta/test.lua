@@ -18,6 +18,7 @@ function test.spawn(options) end
 ---@class weir.test.SpawnOptions
 ---@field env? table<string, string>
 ---@field cwd? string
+---@field shell? string what /bin/sh does instead, with the program as $0 and its arguments as $@
 ---@field timeout? number seconds
 
 ---Gives the app a request without a connection.
