@@ -4,6 +4,7 @@ max_line_length = 120
 exclude_files = { "build" }
 files["spec"].std = "luajit+busted"
 files["tests/e2e"].std = "luajit+busted"
+files["tests/fronts"].std = "luajit+busted"
 files["lua/new/spec"].std = "luajit+busted"
 -- Annotations declare functions that have parameters and no body.
 files["lua/weir/_meta"].ignore = { "212", "241" }

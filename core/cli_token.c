@@ -33,8 +33,9 @@ struct token {
 
 static int set_claim(struct token *token, struct str name, struct str value) {
     json_error_t error;
-    json_t *json =
-        json_loadb(value.ptr, value.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    json_t *json = NULL;
+    if (!str_eq(name, STR("sub"))) /* always a string (RFC 7519 section 4.1.2) */
+        json = json_loadb(value.ptr, value.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
     if (!json)
         json = json_stringn(value.ptr, value.len); /* NULL: not UTF-8 */
     char *key = mem_copy(name.ptr, name.len);

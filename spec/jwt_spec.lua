@@ -50,6 +50,25 @@ describe("weir.jwt", function()
     end
   end)
 
+  it("takes no sub that is not a string, in a token, for one, or on a stream", function()
+    for _, token in ipairs {
+      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjd9.8C4XqsNnpsCAlxLr8PQcTeVGwfjwfVykUtkimXWIvHU",
+      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOm51bGx9.Ob_VTCoR-mbmVKPEJVqMhaZORIkxOti3TUSOHIUakb0",
+      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOlsiYm9iIl19.CGhy_okBIAPaJ_X1Kph8k1DP4Iah5g83p5Ur8TLHlM4",
+    } do
+      local claims, why, kind = weir.jwt.verify(token, { secret = SECRET })
+      assert.is_nil(claims)
+      assert.equal("invalid", kind)
+      assert.equal("sub is no string", why)
+    end
+    raises("claims.sub must be a string, got 7", weir.jwt.sign, { sub = 7 }, { secret = SECRET })
+    local response = support.ask(function(app)
+      app:get("/", function(stream) stream.claims = { sub = 7 } end)
+    end, "GET", "/")
+    assert.equal(500, response.status)
+    assert.is_truthy(test.log.take()[1].text:find("stream.claims: sub is a number", 1, true))
+  end)
+
   it("ends with exp, a leeway later", function()
     test.clock.freeze()
     finally(test.clock.thaw)
@@ -182,6 +201,8 @@ describe("weir token", function()
     local claims = weir.jwt.verify(text, { secret = SECRET })
     claims.iat = nil
     assert.same({ sub = "bob", admin = true, room = "a=b", n = 5, list = { 1 }, exp = 99999999999 }, claims)
+    text = token { "--secret-file=" .. folder .. "/secret", "--alg=HS256", "--claim", "sub=7" }
+    assert.equal("7", weir.jwt.verify(text, { secret = SECRET }).sub)
   end)
 
   it("ends with 2 and the remedy when it is used wrongly, with 1 when a key is no good", function()

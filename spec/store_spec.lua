@@ -349,6 +349,12 @@ describe("weir serve --data", function()
     assert.equal(1, run.code)
     assert.equal(("weir: --data: %s is in use by another server; stop that one, or give this one a folder of its own\n")
       :format(data), run.stderr)
+    for _ = 1, 2 do -- its lock file removed by hand, then the one that the second server made
+      os.remove(data .. "/weir.lock")
+      run = test.run { "serve", app, "--listen", "127.0.0.1:0", "--data", data }
+      assert.equal(1, run.code)
+      assert.matches("is in use by another server", run.stderr)
+    end
     server:stop()
     run = test.run { "serve", app, "--listen", "127.0.0.1:0", "--data", data .. "/no/such" }
     assert.equal(1, run.code)

@@ -269,20 +269,32 @@ static int refuse(char *why, size_t why_size, const char *path, const char *reme
     return -1;
 }
 
-/* The lock is the kernel's and goes with the process, however it ends; the file stays. */
+static int refuse_second(const struct store *store, char *why, size_t why_size) {
+    snprintf(why, why_size,
+             "%s is in use by another server; stop that one, or give this one a folder of its own",
+             store->folder);
+    return -1;
+}
+
+/* Of the folder itself, which nobody removes while the database is in it. Not every network file
+ * system has locks of folders; there the lock file alone must do. */
+static bool folder_is_taken(struct store *store) {
+    store->folder_fd = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return store->folder_fd >= 0 && flock(store->folder_fd, LOCK_EX | LOCK_NB) < 0 &&
+           errno == EWOULDBLOCK;
+}
+
+/* The locks are the kernel's and go with the process, however it ends; the lock file stays. */
 static int take_lock(struct store *store, char *why, size_t why_size) {
+    if (folder_is_taken(store))
+        return refuse_second(store, why, why_size);
     char *path = join(store->folder, "weir.lock");
     int rc = 0;
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0) {
+    if (store->lock_fd < 0)
         rc = refuse(why, why_size, path, "see that this user may write there");
-    } else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        rc = -1;
-        snprintf(why, why_size,
-                 "%s is in use by another server; stop that one, or give this one a folder of its "
-                 "own",
-                 store->folder);
-    }
+    else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        rc = refuse_second(store, why, why_size);
     free(path);
     return rc;
 }
@@ -366,6 +378,8 @@ static void free_store(struct store *store) {
         db_close(&store->write_db, keep_log);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
+    if (store->folder_fd >= 0)
+        close(store->folder_fd);
     topics_fini(&store->topics);
     pthread_cond_destroy(&store->writer.wake);
     pthread_cond_destroy(&store->reader.wake);
@@ -378,7 +392,7 @@ static void free_store(struct store *store) {
 
 int store_open(const char *dir, struct store **out, char *why, size_t why_size) {
     struct store *store = mem_zalloc(sizeof *store);
-    store->lock_fd = -1;
+    store->lock_fd = store->folder_fd = -1;
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->shared, NULL);
     init_queue(&store->writer);

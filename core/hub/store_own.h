@@ -20,7 +20,8 @@ struct store_queue { /* a thread and what it is to do */
 
 struct store {
     char *folder, *path; /* NULL: in memory */
-    int lock_fd;         /* of the folder's lock; -1: in memory */
+    int lock_fd;         /* of the lock file; -1: in memory */
+    int folder_fd;       /* the same of the folder */
 
     pthread_mutex_t lock; /* over the queues, kv_call->state, and `closing` */
     struct store_queue writer, reader;

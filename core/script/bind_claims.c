@@ -40,6 +40,9 @@ void exchange_claim(lua_State *L) {
     if (lua_istable(L, 3)) {
         if (has(L, "sub", LUA_TSTRING))
             subject = state_check_str(L, -1);
+        else if (!lua_isnil(L, -1))
+            state_error(L, "stream.claims: sub is a %s; it must be a string, or not be there",
+                        luaL_typename(L, -1));
         if (has(L, "exp", LUA_TNUMBER))
             end = grant_end_of(lua_tonumber(L, -1));
     }

@@ -47,6 +47,7 @@ end
 --- A token with these claims, and `iat` unless they have one; with `exp` seconds to live, if that is given.
 function jwt.sign(claims, options)
   if type(claims) ~= "table" then check.bad("weir.jwt.sign", "argument 1 (claims)", claims, "a table") end
+  if claims.sub ~= nil then check.string("weir.jwt.sign", "claims.sub", claims.sub) end -- RFC 7519 section 4.1.2
   options = check.options("weir.jwt.sign", options, SIGN)
   local copy = { iat = math.floor(core.now()) }
   for name, value in next, claims do copy[name] = value end

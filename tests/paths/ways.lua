@@ -1,6 +1,8 @@
 -- A hundred paths, every way to write them, and what each must mean: an oracle that has no line in common with the
 -- server. It reads from the front, character by character, where the server cuts and decodes.
 
+-- busted's names are no globals in a module that is required.
+local assert = require "luassert"
 local support = require "spec.support"
 
 local ways = {}
@@ -218,11 +220,61 @@ for _, suffix in ipairs {
   ways.ways[#ways.ways + 1] = { "with " .. suffix .. " behind it", behind(suffix) }
 end
 
---- Calls visit(raw) for each path in each way, without the query's part of the oracle.
+--- Whether it can stand in a request line; the rest is no target at all.
+function ways.is_sendable(raw)
+  return not raw:find "[^\33-\126]"
+end
+
+--- Calls visit(raw) for each path in each way.
 function ways.visit(visit)
   for _, segments in ipairs(ways.paths) do
     for _, way in ipairs(ways.ways) do visit(way[2](segments), way[1]) end
   end
+end
+
+--- Calls visit(raw, i) for one of `stride` that can be sent: the i-th that it is called for. `start` chooses which.
+function ways.some(stride, start, visit)
+  local n, i = start, 0
+  ways.visit(function(raw)
+    n = n + 1
+    if n % stride ~= 0 or not ways.is_sendable(raw) then return end
+    i = i + 1
+    visit(raw, i)
+  end)
+end
+
+--- A client that goes on with its connection as long as it is kept: ask(method, target) -> response.
+function ways.asker(server)
+  local client
+  return function(method, target)
+    for _ = 1, 2 do
+      client = client or server:connect()
+      client:send(("%s %s HTTP/1.1\r\nHost: a\r\n\r\n"):format(method, target))
+      local response = client:receive_response { method = method }
+      if not response or (response.headers.connection or ""):lower() == "close" then
+        client:close()
+        client = nil
+      end
+      if response then return response end
+    end
+    error("no answer to " .. method .. " " .. target)
+  end
+end
+
+--- Counts wrong answers, and keeps the first ten of them in words.
+function ways.tally()
+  local wrong = { count = 0, asked = 0 }
+  function wrong.add(what, problem)
+    wrong.asked = wrong.asked + 1
+    if not problem then return end
+    wrong.count = wrong.count + 1
+    if wrong.count <= 10 then wrong[#wrong + 1] = what .. ": " .. problem end
+  end
+  function wrong.check()
+    assert.is_true(wrong.asked >= 1000, "only " .. wrong.asked .. " were asked")
+    assert.equal(0, wrong.count, table.concat(wrong, "\n"))
+  end
+  return wrong
 end
 
 -- ---- comparing ------------------------------------------------------------------------------------------------------

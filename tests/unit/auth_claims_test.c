@@ -52,6 +52,15 @@ static void table(void **state) {
         {"{\"iat\":1000031}", NULL, NULL, NULL, 30, CLAIMS_EINVALID,
          "iat is 31 s in the future, the leeway is 30 s: are the clocks right?"},
         {"{\"iat\":{}}", NULL, NULL, NULL, 30, CLAIMS_EINVALID, "iat is no number"},
+        /* sub: a string, if it is there (4.1.2) */
+        {"{\"sub\":\"\"}", NULL, NULL, NULL, 0, 0, ""},
+        {"{\"sub\":\"7\"}", NULL, NULL, NULL, 0, 0, ""},
+        {"{\"sub\":7}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
+        {"{\"sub\":null}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
+        {"{\"sub\":true}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
+        {"{\"sub\":[\"bob\"]}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
+        {"{\"sub\":{\"a\":1}}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
+        {"{\"sub\":7,\"exp\":1}", NULL, NULL, NULL, 0, CLAIMS_EINVALID, "sub is no string"},
         /* iss: a string, compared exactly (4.1.1) */
         {"{\"iss\":\"https://a\"}", one, NULL, NULL, 0, 0, ""},
         {"{\"iss\":\"https://b\"}", two, NULL, NULL, 0, 0, ""},

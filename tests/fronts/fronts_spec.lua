@@ -1,0 +1,157 @@
+-- The same paths behind nginx, HAProxy and Apache, each started here on free ports, once as they come and once guarding
+-- a folder themselves. What a front lets through to Weir means to Weir what the oracle says, and nothing in that
+-- folder gets past a front that guards it.
+
+local test = require "weir.test"
+local support = require "spec.support"
+local ways = require "tests.paths.ways"
+local define = dofile "tests/paths/app.lua"
+
+-- One process each, in the foreground: it ends with this one's process group, or by its number.
+local fronts = {
+  nginx = { "nginx -p '{folder}' -c '{folder}/front.conf'", [[
+    daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+    events { worker_connections 256; }
+    http {
+      access_log off; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+      uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; proxy_http_version 1.1;
+      server {
+        listen 127.0.0.1:{open};
+        location / { proxy_pass http://127.0.0.1:{weir}; }
+      }
+      server {
+        listen 127.0.0.1:{guarding};
+        location / { proxy_pass http://127.0.0.1:{weir}; }
+        location /docs/secret { return 403; }
+      }
+    }]] },
+  haproxy = { "haproxy -db -f '{folder}/front.conf'", [[
+    defaults
+      mode http
+      timeout connect 9s
+      timeout client 9s
+      timeout server 9s
+    frontend open
+      bind 127.0.0.1:{open}
+      default_backend weir
+    frontend guarding
+      bind 127.0.0.1:{guarding}
+      http-request deny if { path,url_dec -m beg /docs/secret }
+      default_backend weir
+    backend weir
+      server weir 127.0.0.1:{weir}
+]] },
+  apache = { "apache2 -X -d '{folder}' -f '{folder}/front.conf'", [[
+    ServerName localhost
+    PidFile {folder}/apache.pid
+    DefaultRuntimeDir {folder}
+    ErrorLog {folder}/error.log
+    LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+    LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+    LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+    LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+    User www-data
+    Group www-data
+    Listen 127.0.0.1:{open}
+    Listen 127.0.0.1:{guarding}
+    <VirtualHost 127.0.0.1:{open}>
+      AllowEncodedSlashes NoDecode
+      ProxyPass / http://127.0.0.1:{weir}/ nocanon
+    </VirtualHost>
+    <VirtualHost 127.0.0.1:{guarding}>
+      AllowEncodedSlashes NoDecode
+      ProxyPass / http://127.0.0.1:{weir}/ nocanon
+      <Location "/docs/secret">
+        Require all denied
+      </Location>
+    </VirtualHost>
+]] },
+}
+
+-- A port that nobody has: one that a server of ours had just now.
+local function free_port()
+  local server = support.serve(function() end)
+  local port = server.port
+  server:close()
+  return port
+end
+
+-- A server in the eyes of a client: only a port.
+local function at(server, port)
+  return setmetatable({ port = port, address = "127.0.0.1:" .. port }, getmetatable(server))
+end
+
+local function accepts(front)
+  local client = front:connect()
+  if client then client:close() end
+  return client ~= nil
+end
+
+local running
+
+local function start(name, server)
+  local folder = support.folder()
+  local values = { folder = folder, weir = server.port, open = free_port(), guarding = free_port() }
+  local command, config = unpack(fronts[name])
+  support.write_file(folder .. "/front.conf", (config:gsub("{(%l+)}", values)))
+  command = command:gsub("{(%l+)}", values)
+  os.execute(("%s >'%s/output' 2>&1 </dev/null & echo $! >'%s/pid'"):format(command, folder, folder))
+  running = { folder = folder, open = at(server, values.open), guarding = at(server, values.guarding) }
+  local up = pcall(test.eventually, function() return accepts(running.guarding) end, 20)
+  if not up then error(name .. " does not start: " .. (support.read_file(folder .. "/output") or "")) end
+  return running
+end
+
+local function stop()
+  if not running then return end
+  local front = running
+  running = nil
+  os.execute(("kill -9 $(cat '%s/pid')"):format(front.folder))
+  test.eventually(function() return not accepts(front.open) end, 20)
+end
+
+-- What is wrong with an answer that came through a front, or nil.
+local function compare(method, raw, response)
+  local target = response.headers["x-target"]
+  if not target then -- the front's own, or refused by Weir
+    return response.status == 200 and "an answer that no app gave" or nil
+  end
+  local received, sent = ways.read(target:match "^[^?]*"), ways.read(raw:match "^[^?]*")
+  if not received then return "an app was asked for " .. target end
+  if sent and table.concat(sent, "\0") ~= table.concat(received, "\0") then
+    return "the front made another path of it: " .. target
+  end
+  return ways.compare(method, target, {}, response)
+end
+
+describe("behind #fronts", function()
+  after_each(function()
+    stop()
+    support.remove_folders()
+  end)
+
+  for name in pairs(fronts) do
+    it(name .. ", who guards and who answers agree", function()
+      local folder = ways.make_folder()
+      local server = support.serve(function(app) define(app, folder) end)
+      local front = start(name, server)
+      local open, guarding = ways.asker(front.open), ways.asker(front.guarding)
+      local wrong, reached, denied = ways.tally(), 0, 0
+      ways.some(23, #name, function(raw, n)
+        local method = ({ "GET", "HEAD", "GET", "OPTIONS" })[n % 4 + 1]
+        local response = open(method, raw)
+        wrong.add(name .. ": " .. method .. " " .. raw, compare(method, raw, response))
+        if response.headers["x-guard-secret"] then reached = reached + 1 end
+        response = guarding(method, raw)
+        local leak = response.status == 200 and response.headers["x-guard-secret"]
+          and "from the folder that the front guards"
+        wrong.add(name .. ", guarding: " .. method .. " " .. raw, leak or compare(method, raw, response))
+        if response.status == 403 then denied = denied + 1 end
+      end)
+      test.log.take()
+      wrong.check()
+      assert.is_true(reached > 15, "the folder was reached " .. reached .. " times")
+      assert.is_true(denied >= reached, "the front denied " .. denied .. " times")
+    end)
+  end
+end)
