@@ -101,7 +101,7 @@ describe("weir.fs", function()
 end)
 
 describe("a writer", function()
-  local function open(name) return assert(check(core.writer(folder .. "/" .. name))) end
+  local function open(name) return assert(check(core.writer(name, folder))) end
   local function write(writer, bytes) return check(core.writer_write(writer, bytes)) end
   local function commit(writer) return check(core.writer_commit(writer)) end
 
@@ -170,7 +170,7 @@ describe("a writer", function()
   end)
 
   it("tells what it cannot do", function()
-    local writer, code, message = check(core.writer(folder .. "/missing/file"))
+    local writer, code, message = check(core.writer("missing/file", folder))
     assert.is_nil(writer)
     assert.equal("ENOENT", code)
     assert.equal(folder .. "/missing/file: no such file or directory", message)
@@ -198,11 +198,11 @@ describe("a writer", function()
 end)
 
 describe("stream:save", function()
-  it("takes relative paths from the app's folder, and replaces", function()
+  it("takes a relative root from the app's folder, and replaces", function()
     local path, app_folder = support.app_file [[
       local weir = require "weir"
       local app = weir.app()
-      app:post("/", function(stream) return tostring(stream:save "saved") end)
+      app:post("/", function(stream) return tostring(stream:save("saved", { root = "." })) end)
       return app
     ]]
     support.write_file(app_folder .. "/saved", "something longer")

@@ -158,7 +158,7 @@ describe("what finishes an answer", function()
   it("file sends a file with its type, and answers conditions and ranges", function()
     local path = support.write_file(support.folder() .. "/data.css", "p { color: red }")
     local server = support.serve(function(app)
-      app:get("/", function(stream) stream:file(path) end)
+      app:get("/", function(stream) stream:file(path, { root = "/" }) end)
     end)
     local response = server:get "/"
     assert.equal("p { color: red }", response.body)
@@ -174,7 +174,7 @@ describe("what finishes an answer", function()
     local folder = support.folder()
     local results
     answer(function(stream)
-      results = { stream:file(folder .. "/missing") }
+      results = { stream:file("missing", { root = folder }) }
       return "instead"
     end)
     assert.is_nil(results[1])
@@ -183,7 +183,7 @@ describe("what finishes an answer", function()
 
   it("file under a name to save it as", function()
     local path = support.write_file(support.folder() .. "/data.bin", "data")
-    local response = answer(function(stream) stream:file(path, { download = "my file.bin" }) end)
+    local response = answer(function(stream) stream:file(path, { root = "/", download = "my file.bin" }) end)
     assert.matches("^attachment", response.headers["content-disposition"])
     assert.is_truthy(response.headers["content-disposition"]:find("my file.bin", 1, true))
   end)

@@ -436,6 +436,10 @@ bool store_is_durable(const struct store *store) {
     return store->path != NULL;
 }
 
+const char *store_folder(const struct store *store) {
+    return store->folder;
+}
+
 static struct stored_topic describe(const struct kept_topic *topic) {
     return (struct stored_topic){topic->node.key, topic->committed.floor, topic->committed.last};
 }

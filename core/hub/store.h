@@ -42,6 +42,8 @@ int store_open(const char *dir, struct store **out, char *why, size_t why_size);
 void store_close(struct store *store);
 /* Whether it survives the process; false for one in memory. */
 bool store_is_durable(const struct store *store);
+/* The folder that it was opened in; NULL: in memory. */
+const char *store_folder(const struct store *store);
 
 /* Whether a sync has failed: nothing is written any more until the file is opened anew, whatever is
  * given to it fails with UV_EIO. What is there can be read. From any thread. */

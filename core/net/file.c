@@ -205,17 +205,16 @@ static int write_rest(int fd, struct str bytes) {
     return 0;
 }
 
-/* A file beside `path` that nobody else has; its name goes to `temporary`, of `room` bytes. */
-static int open_beside(const char *path, char *temporary, size_t room) {
+/* A file in `folder` that nobody else has; its name goes to `temporary`. */
+static int open_temporary(int folder, char **temporary) {
     static atomic_uint serial;
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) + 1 : 0;
+    char name[48];
     int fd;
     do {
-        snprintf(temporary, room, "%.*s.weir-%d-%u.tmp", folder, path, (int)getpid(),
-                 atomic_fetch_add(&serial, 1));
-        fd = open_at(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL);
+        snprintf(name, sizeof name, ".weir-%d-%u.tmp", (int)getpid(), atomic_fetch_add(&serial, 1));
+        fd = open_at(folder, name, O_WRONLY | O_CREAT | O_EXCL);
     } while (fd == -EEXIST);
+    *temporary = fd < 0 ? NULL : mem_strdup(name);
     return fd;
 }
 
@@ -229,64 +228,122 @@ static int inherit(int fd, const struct stat *old) {
 /* --- piece by piece --- */
 
 static void forget(struct file_writer *writer) {
+    if (writer->folder >= 0)
+        close(writer->folder);
     free(writer->temporary);
     free(writer->path);
-    *writer = (struct file_writer){.fd = -1};
+    *writer = (struct file_writer){.fd = -1, .folder = -1};
 }
 
-/* The file that `path` names, after all links, or the name itself where there is none yet. */
-static int find_target(const char *path, char **target) {
+/* A name that nothing is read or written by; it opens no device and waits for nothing. */
+static int open_path(int folder, const char *path, int flags) {
+    int rc;
+    do
+        rc = openat(folder, path, O_PATH | O_CLOEXEC | flags);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : rc;
+}
+
+/* The regular file that `fd` stands for: its path after all links. */
+static int path_of(int fd, char **path) {
+    char text[PATH_MAX];
     struct stat st;
-    int rc = file_stat(path, &st);
-    if (rc == 0)
-        rc = check_regular(&st);
-    if (rc < 0 && rc != -ENOENT)
-        return rc;
-    *target = rc == 0 ? realpath(path, NULL) : mem_strdup(path);
-    return *target ? 0 : -errno;
+    int rc = stat_regular(fd, &st);
+    int64_t n = rc < 0 ? rc : true_path(fd, text);
+    if (n >= 0)
+        *path = mem_copy(text, (size_t)n);
+    return n < 0 ? (int)n : 0;
 }
 
-int file_writer_open(struct file_writer *writer, const char *path) {
-    *writer = (struct file_writer){.fd = -1};
-    int rc = find_target(path, &writer->path);
-    if (rc < 0)
-        return rc;
-    size_t room = strlen(writer->path) + 48;
-    writer->temporary = mem_alloc(room);
-    int fd = open_beside(writer->path, writer->temporary, room);
+/* Makes *path the one of the file that it names, after all links; a name that is free stays. */
+static int follow_links(int root, char **path) {
+    int fd = open_path(AT_FDCWD, *path, 0);
     if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    char *target = NULL;
+    int rc = root < 0 ? 0 : check_beneath(root, fd);
+    if (rc == 0)
+        rc = path_of(fd, &target);
+    close(fd);
+    if (rc == 0) {
+        free(*path);
+        *path = target;
+    }
+    return rc;
+}
+
+/* Opens the folder of writer->path, which must be beneath `root`. From here on names are looked up
+ * in it, and a rename follows no link: so nothing leads out any more. */
+static int open_folder(struct file_writer *writer, int root) {
+    char *slash = strrchr(writer->path, '/');
+    writer->name = slash ? slash + 1 : writer->path;
+    if (*writer->name == '\0')
+        return -EISDIR;
+    char *folder =
+        slash ? mem_copy(writer->path, (size_t)(writer->name - writer->path)) : mem_strdup(".");
+    writer->folder = open_path(AT_FDCWD, folder, O_DIRECTORY);
+    free(folder);
+    if (writer->folder < 0)
+        return writer->folder;
+    return root < 0 ? 0 : check_beneath(root, writer->folder);
+}
+
+/* `root` is a folder, or -1: anywhere. */
+static int open_in_place(struct file_writer *writer, int root) {
+    int rc = follow_links(root, &writer->path);
+    if (rc == 0)
+        rc = open_folder(writer, root);
+    if (rc == 0)
+        rc = writer->fd = open_temporary(writer->folder, &writer->temporary);
+    if (rc < 0)
         forget(writer);
-    else
-        writer->fd = fd;
-    return fd < 0 ? fd : 0;
+    return rc < 0 ? rc : 0;
+}
+
+int file_writer_open(struct file_writer *writer, const char *root, const char *path) {
+    *writer = (struct file_writer){.fd = -1, .folder = -1};
+    int folder = root ? open_path(AT_FDCWD, root, O_DIRECTORY) : -1;
+    if (root && folder < 0)
+        return folder;
+    size_t room = (root ? strlen(root) : 0) + strlen(path) + 2;
+    writer->path = mem_alloc(room);
+    snprintf(writer->path, room, "%s%s%s", root ? root : "", root ? "/" : "", path);
+    int rc = open_in_place(writer, folder);
+    if (root)
+        close(folder);
+    return rc;
 }
 
 int file_writer_add(struct file_writer *writer, struct str bytes) {
     return write_rest(writer->fd, bytes);
 }
 
-int file_writer_commit(struct file_writer *writer) {
+/* What stands there is replaced, a link that somebody has put there meanwhile too. */
+static int take_over(struct file_writer *writer) {
     struct stat old;
-    int rc = file_stat(writer->path, &old);
-    if (rc == 0)
-        rc = check_regular(&old);
-    if (rc == 0)
-        rc = inherit(writer->fd, &old);
-    else if (rc == -ENOENT)
-        rc = 0;
+    if (fstatat(writer->folder, writer->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (S_ISLNK(old.st_mode))
+        return 0;
+    int rc = check_regular(&old);
+    return rc < 0 ? rc : inherit(writer->fd, &old);
+}
+
+int file_writer_commit(struct file_writer *writer) {
+    int rc = take_over(writer);
     if (close(writer->fd) < 0 && rc == 0)
         rc = -errno;
-    if (rc == 0)
-        rc = file_rename(writer->temporary, writer->path);
+    if (rc == 0 && renameat(writer->folder, writer->temporary, writer->folder, writer->name) < 0)
+        rc = -errno;
     if (rc < 0)
-        unlink(writer->temporary);
+        unlinkat(writer->folder, writer->temporary, 0);
     forget(writer);
     return rc;
 }
 
 void file_writer_abort(struct file_writer *writer) {
     close(writer->fd);
-    unlink(writer->temporary);
+    unlinkat(writer->folder, writer->temporary, 0);
     forget(writer);
 }
 
@@ -294,7 +351,7 @@ void file_writer_abort(struct file_writer *writer) {
 
 static int replace(const char *path, struct str bytes) {
     struct file_writer writer;
-    int rc = file_writer_open(&writer, path);
+    int rc = file_writer_open(&writer, NULL, path);
     if (rc < 0)
         return rc;
     rc = file_writer_add(&writer, bytes);

@@ -39,13 +39,16 @@ int file_write_all(const char *path, struct str bytes, enum file_mode mode);
  */
 struct file_writer {
     int fd;
-    char *path;      /* where it will stand, after links */
-    char *temporary; /* where it stands until then, in the same folder */
+    int folder;       /* the folder of both names, open */
+    char *path;       /* where it will stand, after links, */
+    const char *name; /* and its name there, within `path` */
+    char *temporary;  /* its name until then */
 };
 
-/* Begins a file that is to take the name `path`; what it refuses is what file_write_all refuses.
- * 0, then exactly one of commit and abort must follow. */
-int file_writer_open(struct file_writer *writer, const char *path);
+/* Begins a file that is to take the name `path`, relative to the folder `root` and beneath it as
+ * file_open_beneath has it, or anywhere when `root` is NULL; what it refuses is what file_write_all
+ * refuses. 0, then exactly one of commit and abort must follow. */
+int file_writer_open(struct file_writer *writer, const char *root, const char *path);
 /* Adds the bytes to the end. 0; after an error what stands there is unknown: abort. */
 int file_writer_add(struct file_writer *writer, struct str bytes);
 /* Gives the file its name, as FILE_REPLACE does; not synced to disk. 0 or an error; the writer is

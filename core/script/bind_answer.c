@@ -447,9 +447,7 @@ static int l_file(lua_State *L) {
     lua_getfield(L, 3, "max_age");
     int64_t max_age = lua_isnil(L, -1) ? -1 : (int64_t)lua_tonumber(L, -1);
     lua_getfield(L, 3, "root");
-    bool anywhere = path[0] == '/' && lua_isnil(L, -1);
-    char *root =
-        anywhere ? NULL : generation_path(gen, lua_isnil(L, -1) ? "." : lua_tostring(L, -1));
+    char *root = generation_path(gen, lua_isnil(L, -1) ? "public" : lua_tostring(L, -1));
     exchange->filer = task;
     task->armed = exchange;
     exchange->file = static_file(stream, root, path, max_age, file_done, exchange);

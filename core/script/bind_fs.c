@@ -16,6 +16,7 @@
 #include "script/bind.h"
 
 #include "base/mem.h"
+#include "hub/store.h"
 #include "net/file.h"
 #include "net/work.h"
 #include "script/generation.h"
@@ -48,6 +49,8 @@ struct job {
     void (*push)(struct job *job, lua_State *co);
     char *path;
     char *to;              /* the other path of a rename */
+    char *root;            /* of a writer: the folder that it stays beneath */
+    bool make_root;        /* if it is missing */
     struct writer *writer; /* NULL for all but a writer's */
     struct buf bytes;      /* to be written, or read */
     struct stat stat;
@@ -71,6 +74,7 @@ static void free_job(struct job *job) {
     buf_fini(&job->bytes);
     free(job->path);
     free(job->to);
+    free(job->root);
     free(job);
 }
 
@@ -80,6 +84,8 @@ static void push_error(struct job *job, lua_State *co) {
     lua_pushstring(co, uv_err_name((int)job->result));
     if (job->to)
         lua_pushfstring(co, "%s to %s: %s", job->path, job->to, message);
+    else if (job->root)
+        lua_pushfstring(co, "%s/%s: %s", job->root, job->path, message);
     else
         lua_pushfstring(co, "%s: %s", job->path, message);
 }
@@ -307,7 +313,9 @@ static int l_writer_abort(lua_State *L) {
 /* --- what is done with a writer --- */
 
 static int64_t run_open(struct job *job) {
-    int rc = file_writer_open(&job->writer->file, job->path);
+    int rc = job->make_root ? file_mkdir(job->root) : 0;
+    if (rc == 0)
+        rc = file_writer_open(&job->writer->file, job->root, job->path);
     job->writer->open = rc == 0;
     return rc;
 }
@@ -320,10 +328,17 @@ static void push_writer(struct job *job, lua_State *co) {
     lua_setmetatable(co, -2);
 }
 
+/* writer(path, root, make_root): `path` is relative to `root`, a relative `root` to the app. */
 static int l_writer(lua_State *L) {
-    struct job *job = begin(L, "stream:save", luaL_checkstring(L, 1), run_open, push_writer);
+    struct generation *gen = task_generation(L);
+    const char *path = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
+    struct job *job = begin(L, "stream:save", path, run_open, push_writer);
     if (job) {
         struct writer *writer = job->writer = mem_zalloc(sizeof *writer);
+        free(job->path);
+        job->path = mem_strdup(path);
+        job->root = generation_path(gen, root);
+        job->make_root = lua_toboolean(L, 3);
         writer->loop = job->loop;
         writer->abort.run = run_abort;
         writer->abort.done = aborted;
@@ -339,9 +354,11 @@ static struct job *begin_on(lua_State *L, int64_t (*run_it)(struct job *)) {
         state_error(L, "stream:save: another task works on this writer");
     if (writer == NULL || !writer->open)
         state_error(L, "stream:save: this writer is over");
-    struct job *job = begin(L, "stream:save", writer->file.path, run_it, push_true);
+    struct job *job = begin(L, "stream:save", "", run_it, push_true);
     if (job == NULL)
         return NULL;
+    free(job->path);
+    job->path = mem_strdup(writer->file.path);
     job->writer = writer;
     writer->busy = true;
     return job;
@@ -368,6 +385,18 @@ static int l_writer_commit(lua_State *L) {
     return await_change(L, begin_on(L, run_commit));
 }
 
+/* The folder for what clients send, or nil: --data was not given. */
+static int l_uploads(lua_State *L) {
+    const char *data = store_folder(store_default());
+    char *folder = data ? realpath(data, NULL) : NULL;
+    if (folder)
+        lua_pushfstring(L, "%s/uploads", folder);
+    else
+        lua_pushnil(L);
+    free(folder);
+    return 1;
+}
+
 void bind_fs(lua_State *L) {
     static const luaL_Reg functions[] = {{"fs_read", l_read},
                                          {"fs_write", l_write},
@@ -377,6 +406,7 @@ void bind_fs(lua_State *L) {
                                          {"fs_rename", l_rename},
                                          {"fs_remove", l_remove},
                                          {"fs_mkdir", l_mkdir},
+                                         {"uploads", l_uploads},
                                          {"writer", l_writer},
                                          {"writer_write", l_writer_write},
                                          {"writer_commit", l_writer_commit},

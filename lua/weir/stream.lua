@@ -10,6 +10,7 @@ local core = require "weir.core"
 local check = require "weir.check"
 local fail = require "weir.fail"
 local json = require "weir.json"
+local log = require "weir.log"
 local sse = require "weir.sse"
 
 local stream = core.stream_methods
@@ -142,20 +143,56 @@ local function copy_body(self, writer, on_progress)
   return size
 end
 
---- Writes the body to a file, which appears under its name when it is complete: its length, or nil, a code like
---- "ENOSPC" and a message. `on_progress(bytes, total)` is called after each piece. A relative path cannot leave its
---- folder by "..", which a param may hold.
+-- ---- files below a root --------------------------------------------------------------------------------------------
+--
+-- A path often holds what a client sent, so it stays below a root whatever it is. That is looked at twice: here by its
+-- names, in net/file by what was opened, links and all.
+
+local told = {} -- by name; once, for what a client sends must not fill the log
+
+-- The path relative to the root, or nil, a code and why not.
+local function below_root(name, path, root, default, hidden)
+  if path:sub(1, 1) == "/" then
+    if root ~= "/" then
+      local text = ('%s: the path "%.99s" is absolute, and paths are relative to a root, by default %s; write { root = '
+        .. '"folder" } and what is below it, or { root = "/" } where any file is meant'):format(name, path, default)
+      if not told[name] then log.warn(text) end
+      told[name] = true
+      return nil, "EACCES", text
+    end
+    path = path:sub(2)
+  end
+  for segment in (path .. "/"):gmatch "([^/]*)/" do
+    if segment == "" or segment == "." or segment == ".." or (not hidden and segment:sub(1, 1) == ".") then
+      return nil, "EACCES", ('%s: in "%s" is a name that is empty or begins with a dot'):format(name, path)
+    end
+  end
+  return path
+end
+
+--- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
+--- complete: its length, or nil, a code like "ENOSPC" and a message. What the root does not let through sets the status
+--- 404. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
   refuse_whole(self, "save")
   check.path("stream:save", "argument 1 (path)", path)
-  if path:sub(1, 1) ~= "/" and ("/" .. path .. "/"):find("/../", 1, true) then
-    return nil, "EACCES", path .. ': a relative path must not hold ".."'
-  end
-  local on_progress = check.options("stream:save", options, { "on_progress" }).on_progress
+  options = check.options("stream:save", options, { "root", "on_progress" })
+  local on_progress, root = options.on_progress, options.root
   if on_progress ~= nil then check.callable("stream:save", "on_progress", on_progress) end
-  local writer, code, message = check(core.writer(path))
-  if not writer then return nil, code, message end
+  if root ~= nil then check.path("stream:save", "root", root) end
+  local below, code, message = below_root("stream:save", path, root, "the uploads of --data")
+  local default = root == nil and core.uploads()
+  if below and not root and not default then
+    error("stream:save: without --data there is no folder for uploads; start with weir serve --data DIR, or write "
+      .. '{ root = "folder" }', 2)
+  end
+  local writer
+  if below then writer, code, message = check(core.writer(below, root or default, not root)) end
+  if not writer then
+    if code == "EACCES" then self:status(404) end
+    return nil, code, message
+  end
   local ok, size
   ok, size, code, message = pcall(copy_body, self, writer, on_progress)
   if not ok or not size then core.writer_abort(writer) end
@@ -220,9 +257,10 @@ local FILE_STATUS = {
   EMFILE = 503, ENFILE = 503, ENOMEM = 503,
 }
 local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
---- Answers with a file; conditional and range requests are taken care of. When it cannot be read, sets the status 404
---- and returns nil, a code like "ENOENT" and a message: `return stream:file(path)` does what one expects, and who wants
---- to answer otherwise can. Names that begin with a dot are not there below a `root`, unless `hidden` is true.
+--- Answers with a file below a root, by default the app's folder "public"; conditional and range requests are taken
+--- care of. When it cannot be read, sets the status 404 and returns nil, a code like "ENOENT" and a message: `return
+--- stream:file(path)` does what one expects, and who wants to answer otherwise can. Names that begin with a dot are not
+--- there, unless `hidden` is true.
 function stream:file(path, options)
   check_self(self, "file")
   check.path("stream:file", "argument 1 (path)", path)
@@ -232,11 +270,13 @@ function stream:file(path, options)
   end
   if options.max_age ~= nil then check.seconds("stream:file", "max_age", options.max_age) end
   if options.hidden ~= nil then check.boolean("stream:file", "hidden", options.hidden) end
-  local ok, code, message = nil, "ENOENT", "names that begin with a dot are hidden"
-  if options.hidden or not options.root or not ("/" .. path):find("/.", 1, true) then
-    ok, code, message = check(self:_file(path, options))
+  local ok
+  local below, code, message = below_root("stream:file", path, options.root, '"public"', options.hidden)
+  if below then
+    ok, code, message = check(self:_file(below, options))
+    if ok then return end
+    message = ("%s/%s: %s"):format(options.root or "public", below, message)
   end
-  if ok then return end
   self:status(FILE_STATUS[code] or 500)
   return nil, code, message
 end

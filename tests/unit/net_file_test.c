@@ -297,7 +297,7 @@ static void a_writer_shows_the_file_when_it_is_whole(void **state) {
     put("f", "old");
     assert_int_equal(chmod("f", 0640), 0);
     assert_int_equal(symlink("f", "link"), 0);
-    assert_int_equal(file_writer_open(&writer, "link"), 0);
+    assert_int_equal(file_writer_open(&writer, NULL, "link"), 0);
     assert_int_equal(file_writer_add(&writer, STR("one ")), 0);
     assert_int_equal(file_writer_add(&writer, STR("")), 0);
     assert_int_equal(file_writer_add(&writer, STR("two")), 0);
@@ -311,10 +311,66 @@ static void a_writer_shows_the_file_when_it_is_whole(void **state) {
     assert_list(".", 10, "f link outside root", 4);
 }
 
+/* Where the root is a folder, it is left by no name and no link; "f" and "outside" are beside it.
+ */
+static void a_writer_stays_beneath_its_root(void **state) {
+    static const struct {
+        const char *path, *shown; /* which file has it then; NULL: none */
+        int error;
+    } rows[] = {
+        {"new", "root/new", 0},          {"sub/new", "root/sub/new", 0},
+        {"in/new2", "root/sub/new2", 0}, {"link", "root/a.txt", 0},
+        {"absolute", "root/a.txt", 0},   {"dangling", "root/dangling", 0},
+        {"/sub/x", "root/sub/x", 0},     {"../f", NULL, -EACCES},
+        {"../new", NULL, -EACCES},       {"sub/../../new", NULL, -EACCES},
+        {"out", NULL, -EACCES},          {"up/f", NULL, -EACCES},
+        {"up/new", NULL, -EACCES},       {"sub", NULL, -EISDIR},
+        {"sub/", NULL, -EISDIR},         {"missing/x", NULL, -ENOENT},
+        {"a.txt/x", NULL, -ENOTDIR},
+    };
+    (void)state;
+    char here[PATH_MAX], absolute[PATH_MAX + 16];
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(absolute, sizeof absolute, "%s/root/a.txt", here);
+    put("f", "old");
+    assert_int_equal(symlink("../f", "root/out"), 0);
+    assert_int_equal(symlink("..", "root/up"), 0);
+    assert_int_equal(symlink("sub", "root/in"), 0);
+    assert_int_equal(symlink("a.txt", "root/link"), 0);
+    assert_int_equal(symlink(absolute, "root/absolute"), 0);
+    assert_int_equal(symlink("../made", "root/dangling"), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct file_writer writer;
+        int rc = file_writer_open(&writer, "root", rows[i].path);
+        if (rc != rows[i].error)
+            fail_msg("%s: %d instead of %d", rows[i].path, rc, rows[i].error);
+        if (rc < 0)
+            continue;
+        assert_int_equal(file_writer_add(&writer, str_of(rows[i].path)), 0);
+        assert_int_equal(file_writer_commit(&writer), 0);
+        assert_content(rows[i].shown, rows[i].path);
+    }
+    assert_content("f", "old");
+    assert_list(".", 10, "f outside root", 3);
+}
+
+/* A folder on the way becomes a link while the file is written: it stays where it was begun. */
+static void a_writer_keeps_its_folder(void **state) {
+    (void)state;
+    struct file_writer writer;
+    assert_int_equal(file_writer_open(&writer, "root", "sub/new"), 0);
+    assert_int_equal(file_rename("root/sub", "root/moved"), 0);
+    assert_int_equal(symlink("..", "root/sub"), 0);
+    assert_int_equal(file_writer_add(&writer, STR("text")), 0);
+    assert_int_equal(file_writer_commit(&writer), 0);
+    assert_content("root/moved/new", "text");
+    assert_list(".", 10, "outside root", 2);
+}
+
 static void an_aborted_writer_leaves_nothing(void **state) {
     (void)state;
     struct file_writer writer;
-    assert_int_equal(file_writer_open(&writer, "root/sub/new"), 0);
+    assert_int_equal(file_writer_open(&writer, NULL, "root/sub/new"), 0);
     fault_arm("file_write", -ENOSPC, 0, 1);
     assert_int_equal(file_writer_add(&writer, STR("x")), -ENOSPC);
     file_writer_abort(&writer);
@@ -324,8 +380,8 @@ static void an_aborted_writer_leaves_nothing(void **state) {
 static void two_writers_of_a_name_do_not_meet(void **state) {
     (void)state;
     struct file_writer one, two;
-    assert_int_equal(file_writer_open(&one, "root/sub/new"), 0);
-    assert_int_equal(file_writer_open(&two, "root/sub/new"), 0);
+    assert_int_equal(file_writer_open(&one, NULL, "root/sub/new"), 0);
+    assert_int_equal(file_writer_open(&two, NULL, "root/sub/new"), 0);
     assert_int_equal(file_writer_add(&one, STR("one")), 0);
     assert_int_equal(file_writer_add(&two, STR("two")), 0);
     assert_int_equal(file_writer_commit(&one), 0);
@@ -338,12 +394,12 @@ static void two_writers_of_a_name_do_not_meet(void **state) {
 static void a_writer_tells_what_it_cannot(void **state) {
     (void)state;
     struct file_writer writer;
-    assert_int_equal(file_writer_open(&writer, "missing/x"), -ENOENT);
-    assert_int_equal(file_writer_open(&writer, "root"), -EISDIR);
-    assert_int_equal(file_writer_open(&writer, "/dev/null"), -EACCES);
+    assert_int_equal(file_writer_open(&writer, NULL, "missing/x"), -ENOENT);
+    assert_int_equal(file_writer_open(&writer, NULL, "root"), -EISDIR);
+    assert_int_equal(file_writer_open(&writer, NULL, "/dev/null"), -EACCES);
     fault_arm("file_open", -EMFILE, 0, 1);
-    assert_int_equal(file_writer_open(&writer, "new"), -EMFILE);
-    assert_int_equal(file_writer_open(&writer, "new"), 0);
+    assert_int_equal(file_writer_open(&writer, NULL, "new"), -EMFILE);
+    assert_int_equal(file_writer_open(&writer, NULL, "new"), 0);
     assert_int_equal(mkdir("new", 0755), 0); /* while it was written */
     assert_int_equal(file_writer_commit(&writer), -EISDIR);
     assert_list(".", 10, "new outside root", 3);
@@ -451,6 +507,8 @@ int main(void) {
         TEST(only_regular_files_are_written),
         TEST(a_failed_write_leaves_the_old_file),
         TEST(a_writer_shows_the_file_when_it_is_whole),
+        TEST(a_writer_stays_beneath_its_root),
+        TEST(a_writer_keeps_its_folder),
         TEST(an_aborted_writer_leaves_nothing),
         TEST(two_writers_of_a_name_do_not_meet),
         TEST(a_writer_tells_what_it_cannot),

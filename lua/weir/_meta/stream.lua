@@ -55,8 +55,8 @@ function Stream:json_body() end
 ---@return table<string, string>
 function Stream:form() end
 
----Writes the body to a file, which appears when it is complete.
----@param path string
+---Writes the body to a file below a root, which appears when it is complete.
+---@param path string relative; what the root does not let through sets the status 404
 ---@param options? weir.SaveOptions
 ---@return integer? bytes
 ---@return string? code like "ENOSPC"
@@ -64,6 +64,7 @@ function Stream:form() end
 function Stream:save(path, options) end
 
 ---@class weir.SaveOptions
+---@field root? string the folder that the path is below and cannot leave (the uploads of --data); "/": any file
 ---@field on_progress? fun(bytes: integer, total?: integer) called after each piece
 
 ---@param code integer
@@ -105,7 +106,7 @@ function Stream:json(value) end
 ---@param code? 301|302|303|307|308 (302)
 function Stream:redirect(url, code) end
 
----Answers with a file. When it cannot be read, sets the status 404 and says why.
+---Answers with a file below a root. When it cannot be read, sets the status 404 and says why.
 ---@param path string
 ---@param options? weir.FileOptions
 ---@return nil
@@ -114,7 +115,7 @@ function Stream:redirect(url, code) end
 function Stream:file(path, options) end
 
 ---@class weir.FileOptions
----@field root? string a folder that the path is below and cannot leave
+---@field root? string the folder that the path is below and cannot leave ("public"); "/": any file
 ---@field type? string the content type, if not by the name's ending
 ---@field download? string the name under which a browser saves it
 ---@field max_age? number seconds that a cache may keep it
