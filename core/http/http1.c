@@ -95,7 +95,7 @@ void http1_refuse(struct http1 *c, int status, const char *why) {
 const char *http1_unheard(const struct http1 *c) {
     if (c->stream == NULL || !c->stream->open_ended || !stream_is_live(c->stream))
         return NULL;
-    if (c->conn.eof)
+    if (c->conn.eof || c->conn.hangup)
         return "the client closed its side";
     return http1_is_behind(c) ? "too many bytes behind an endless answer" : NULL;
 }
@@ -160,6 +160,11 @@ static void on_eof(struct conn *conn) {
     http1_after_eof(of_conn(conn));
 }
 
+/* Behind a body that its handler is slow to read, or never will. */
+static void on_hangup(struct conn *conn) {
+    http1_end_unheard(of_conn(conn));
+}
+
 static void on_drain(struct conn *conn) {
     struct http1 *c = of_conn(conn);
     if (c->stream && c->answered)
@@ -218,6 +223,7 @@ static void on_closed(struct conn *conn) {
 static const struct conn_ops conn_ops = {
     .on_data = on_data,
     .on_eof = on_eof,
+    .on_hangup = on_hangup,
     .on_drain = on_drain,
     .on_error = on_error,
     .on_closed = on_closed,
@@ -263,9 +269,11 @@ static void drain(struct http1 *c) {
 
 static void close_now(struct http1 *c) {
     struct stream *stream = c->stream;
+    c->stream = NULL;
+    conn_flush(&c->conn);
+    conn_close(&c->conn, stream && c->close_delimited);
     if (stream)
-        stream_abort(stream, REASON_DRAIN, "the server stops");
-    conn_close(&c->conn, false);
+        stream_closed(stream, REASON_DRAIN, "the server stops");
 }
 
 void http1_drain(struct http_server *server) {

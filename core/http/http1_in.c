@@ -168,6 +168,7 @@ static bool start_exchange(struct http1 *c) {
     c->keep_alive = request->keep_alive && !c->server->draining;
     c->continue_due = request->expect_continue;
     c->close_delimited = c->chunked = false;
+    conn_owe(&c->conn);
     c->stream = stream_new(c->server, &http1_stream_ops, c, request, &c->conn.peer);
     c->served = true;
     bool has_body = request->chunked || request->content_length > 0;
@@ -244,7 +245,7 @@ static void refuse_body(struct http1 *c, int status, const char *why) {
 
 static void take_body(struct http1 *c, struct str data) {
     c->progress += (uint32_t)data.len;
-    if (!c->answered) /* after the answer the rest is dropped */
+    if (!c->answered && !c->stream->in_dropped) /* after the answer the rest is dropped */
         stream_body(c->stream, data.ptr, data.len);
 }
 

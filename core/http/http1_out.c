@@ -95,17 +95,17 @@ static void finish(struct stream *stream) {
 }
 
 /* A chunked answer is incomplete without its last chunk; one delimited by the connection's end can
- * only be told from a good one by a reset. */
+ * only be told from a good one by a reset. The answers before it are complete, and arrive. */
 static void abort_exchange(struct stream *stream) {
     struct http1 *c = of_stream(stream);
     c->stream = NULL;
     conn_flush(&c->conn);
-    conn_close(&c->conn, c->close_delimited || conn_queued(&c->conn) > 0);
+    conn_cut(&c->conn, c->close_delimited || conn_queued(&c->conn) > 0);
 }
 
 static void want_read(struct stream *stream) {
     struct http1 *c = of_stream(stream);
-    if (c->continue_due) {
+    if (c->continue_due && !stream->in_dropped) {
         c->continue_due = false;
         if (stream->state == STREAM_OPEN) /* else the final head went out in its place */
             conn_write(&c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);

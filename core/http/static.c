@@ -284,7 +284,9 @@ static int begin(struct static_job *job) {
     set_content(job);
     if (job->status == 206)
         set_content_range(job);
-    return stream_start(stream, (int64_t)(job->left + job->end.len));
+    int rc = stream_start(stream, (int64_t)(job->left + job->end.len));
+    stream_drop_body(stream);
+    return rc;
 }
 
 /* Detached first, so that the closing which may follow does not call back. */

@@ -148,6 +148,16 @@ void stream_want_body(struct stream *stream, uint64_t whole) {
         stream->ops->want_read(stream);
 }
 
+void stream_drop_body(struct stream *stream) {
+    if (stream->state == STREAM_CLOSED || (stream->in_ended && stream->in.len == 0))
+        return;
+    stream->in_dropped = true;
+    buf_fini(&stream->in);
+    stream_body_came(stream);
+    if (stream->state != STREAM_CLOSED)
+        stream->ops->want_read(stream);
+}
+
 /* --- the answer's head --- */
 
 /* Connection-specific fields (RFC 9110 section 7.6.1) and those that delimit the body: the core's
@@ -461,7 +471,7 @@ void stream_finish_because(struct stream *stream, enum stream_reason reason) {
 }
 
 void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail) {
-    if (stream->state == STREAM_CLOSED)
+    if (stream->state >= STREAM_FINISHED) /* a complete answer is not taken back */
         return;
     stream_ref(stream);
     stream->ops->abort(stream);

@@ -118,7 +118,7 @@ struct stream {
     unsigned in_ended : 1;   /* the body is complete */
     unsigned in_failed : 1;  /* it never will be */
     unsigned in_timeout : 1; /* ... because the peer stopped sending */
-    unsigned in_dropped : 1; /* the answer was complete before it had been read */
+    unsigned in_dropped : 1; /* nobody will read the rest of it */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
     unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
     unsigned open_ended : 1; /* the answer streams: no end is known */
@@ -168,6 +168,9 @@ void stream_own(struct stream *stream, const struct stream_events *events, void 
 size_t stream_take(struct stream *stream, void *out, size_t n);
 /* Says that someone waits for body bytes; `whole`: for all of them, up to so many; 0: for any. */
 void stream_want_body(struct stream *stream, uint64_t whole);
+/* Says that nobody will read the rest of the body: it is dropped as it comes, so that a client that
+ * sends all of it first comes to its answer, and its leaving is seen. */
+void stream_drop_body(struct stream *stream);
 
 /* 200..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
  */

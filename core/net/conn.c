@@ -4,6 +4,11 @@
  * freed
  *       \________________ conn_close, an error, a stalled write ________________________/
  *
+ * A close with bytes unread, and each byte that comes after it, makes the kernel send a reset, and
+ * a reset destroys what the peer has not read yet, at either end. So who ends stays, sending side
+ * closed, and drops what comes; TCP drops it in the kernel, without a copy. A conn that must end
+ * with a reset stays until the peer has acknowledged what is owed to it. Both are bounded by time.
+ *
  * Writing: conn_write copies into the queue and enlists the conn in its loop; at the end of the
  * turn conn_flush makes one system call. When the kernel takes less than all, the rest stays in the
  * queue, the socket is watched for room too, and the progress deadline runs.
@@ -19,14 +24,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define IOV_MAX_SEGS 64
-#define LINGER_MS 2000
-#define LINGER_BYTES (1024 * 1024)
+#define LINGER_REST_MS 5000 /* of silence end it, */
+#define LINGER_MS 120000    /* and this in any case */
 
 static void on_closed(uv_handle_t *handle) {
     struct conn *conn = handle->data;
@@ -61,18 +68,48 @@ static void on_ready(uv_poll_t *poll, int status, int events);
  * with it a reset is told. */
 static void watch(struct conn *conn) {
     int events = (conn->reading ? UV_READABLE : 0) | (conn->blocked ? UV_WRITABLE : 0);
+    if (!conn->reading && !conn->eof && !conn->hangup)
+        events |= UV_DISCONNECT;
     uv_poll_start(&conn->poll, events ? events : UV_PRIORITIZED, on_ready);
 }
 
+/* --- the end --- */
+
+/* Bytes that the kernel has taken and the peer has not. */
+static uint32_t unacknowledged(const struct conn *conn) {
+    int n = 0;
+    return ioctl(conn->fd, SIOCOUTQ, &n) == 0 ? (uint32_t)n : 0;
+}
+
+static bool has_arrived(const struct conn *conn, uint32_t unacked) {
+    return conn->taken >= conn->owed && conn->taken - conn->owed >= unacked;
+}
+
 static void linger(struct conn *conn) {
-    if (conn->eof || shutdown(conn->fd, SHUT_WR) != 0) {
+    if (!conn->cut && (conn->eof || shutdown(conn->fd, SHUT_WR) != 0)) {
         conn_close(conn, false);
         return;
     }
     conn->lingering = true;
-    conn->dropped = 0;
+    conn->came = false;
+    conn->unacked = unacknowledged(conn);
+    conn->linger_until = loop_now(conn->loop) + LINGER_MS;
     conn_read(conn, true);
-    loop_timer(conn->loop, &conn->deadline, LINGER_MS);
+    loop_timer(conn->loop, &conn->deadline, conn->cut ? CONN_CUT_MS : LINGER_REST_MS);
+}
+
+static void linger_on(struct conn *conn) {
+    uint32_t before = conn->unacked;
+    bool late = loop_now(conn->loop) >= conn->linger_until;
+    conn->unacked = unacknowledged(conn);
+    bool over =
+        conn->cut ? has_arrived(conn, conn->unacked) : !conn->came && conn->unacked == before;
+    if (late || over) {
+        conn_close(conn, conn->cut);
+        return;
+    }
+    conn->came = false;
+    loop_timer(conn->loop, &conn->deadline, conn->cut ? CONN_CUT_MS : LINGER_REST_MS);
 }
 
 /* The queue sank: tells the protocol, goes on ending. */
@@ -89,7 +126,7 @@ static void sank(struct conn *conn) {
 static void on_deadline(struct timer *timer) {
     struct conn *conn = CONTAINER_OF(timer, struct conn, deadline);
     if (conn->lingering)
-        conn_close(conn, false);
+        linger_on(conn);
     else
         fail(conn, UV_ETIMEDOUT);
 }
@@ -106,8 +143,8 @@ static void set_blocked(struct conn *conn, bool blocked) {
 /* glibc's recv and send are cancellation points, which in a program with threads costs each call
  * two atomic operations: a fiftieth of a small request. Nobody cancels our threads. The kernel's
  * read passes what files need before it comes to the socket. */
-static ssize_t receive_bytes(int fd, void *into, size_t n) {
-    return syscall(SYS_recvfrom, fd, into, n, 0, NULL, NULL);
+static ssize_t receive_bytes(int fd, void *into, size_t n, int flags) {
+    return syscall(SYS_recvfrom, fd, into, n, flags, NULL, NULL);
 }
 
 static ssize_t send_bytes(int fd, const void *bytes, size_t n) {
@@ -124,7 +161,10 @@ static ssize_t send_iov(struct conn *conn, const struct iovec *iov, size_t count
         n = send_bytes(conn->fd, iov[0].iov_base, iov[0].iov_len);
     else
         n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    return n < 0 ? -errno : n;
+    if (n < 0)
+        return -errno;
+    conn->taken += (uint64_t)n;
+    return n;
 }
 
 /* One system call, about `most` bytes. How many went out, or a negative errno. */
@@ -224,34 +264,63 @@ size_t conn_queued(const struct conn *conn) {
     return conn->out.bytes;
 }
 
-void conn_end(struct conn *conn) {
-    if (conn->ending || conn->closing)
-        return;
+/* What comes is dropped from here on, and read: who still sends must come to an end. */
+static void begin_to_end(struct conn *conn) {
     conn->ending = true;
     if (conn->out.bytes == 0)
         linger(conn);
+    else
+        conn_read(conn, true);
+}
+
+void conn_end(struct conn *conn) {
+    if (!conn->ending && !conn->closing)
+        begin_to_end(conn);
+}
+
+void conn_owe(struct conn *conn) {
+    conn->owed = conn->taken + conn->out.bytes;
+}
+
+void conn_cut(struct conn *conn, bool reset) {
+    if (conn->ending || conn->closing)
+        return;
+    if (conn->owed == 0 || has_arrived(conn, unacknowledged(conn))) {
+        conn_close(conn, reset);
+        return;
+    }
+    conn->cut = reset && conn->taken > conn->owed;
+    wqueue_keep(&conn->out, &conn->loop->pool,
+                conn->taken < conn->owed ? (size_t)(conn->owed - conn->taken) : 0);
+    if (conn->out.bytes == 0) {
+        list_remove(&conn->unsent);
+        set_blocked(conn, false);
+    }
+    begin_to_end(conn);
 }
 
 static void take_eof(struct conn *conn) {
     conn->eof = true;
     conn_read(conn, false);
-    if (conn->lingering)
-        conn_close(conn, false);
-    else
+    if (!conn->lingering)
         conn->ops->on_eof(conn);
+    else if (!conn->cut)
+        conn_close(conn, false);
 }
 
+/* The kernel drops what nobody wants: with MSG_TRUNC TCP copies nothing. */
 static void receive(struct conn *conn) {
-    ssize_t n = receive_bytes(conn->fd, conn->loop->read_buf, LOOP_READ_BYTES);
+    ssize_t n = receive_bytes(conn->fd, conn->loop->read_buf, LOOP_READ_BYTES,
+                              conn->ending ? MSG_TRUNC : 0);
     if (n == 0) {
         take_eof(conn);
     } else if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             fail(conn, -errno);
-    } else if (!conn->lingering) {
+    } else if (conn->ending) {
+        conn->came = true;
+    } else {
         conn->ops->on_data(conn, conn->loop->read_buf, (size_t)n);
-    } else if ((conn->dropped += (size_t)n) > LINGER_BYTES) {
-        conn_close(conn, true);
     }
 }
 
@@ -262,6 +331,13 @@ static int socket_error(int fd) {
     return error ? -error : UV_ECONNRESET;
 }
 
+static void take_hangup(struct conn *conn) {
+    conn->hangup = true;
+    watch(conn);
+    if (conn->ops->on_hangup)
+        conn->ops->on_hangup(conn);
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events) {
     struct conn *conn = poll->data;
     if (status < 0 || events & UV_PRIORITIZED) { /* libuv's ways to tell of EPOLLERR */
@@ -270,6 +346,8 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     }
     if (events & UV_READABLE && conn->reading)
         receive(conn);
+    if (events & UV_DISCONNECT && !conn->reading)
+        take_hangup(conn);
     if (events & UV_WRITABLE && conn->blocked && !conn->closing) {
         set_blocked(conn, false);
         conn_flush(conn);

@@ -15,6 +15,9 @@ struct conn_ops {
     /* `data` is the loop's read buffer, borrowed for the call. */
     void (*on_data)(struct conn *conn, const char *data, size_t n);
     void (*on_eof)(struct conn *conn);
+    /* The peer has ended its side while reading rests: what is unread comes before the EOF, which
+     * is told when it is read. Once. NULL: nobody asks. */
+    void (*on_hangup)(struct conn *conn);
     /* The write queue sank to `low_mark` after having been above it, or emptied. */
     void (*on_drain)(struct conn *conn);
     /* The conn failed: a reset, a failed write, UV_ETIMEDOUT when a write made no progress. It
@@ -43,10 +46,15 @@ struct conn {
     uint32_t low_mark;
     uint32_t
         turn_bytes; /* sent at most in one turn; the rest in the next, so that others get theirs */
-    size_t dropped; /* bytes, while lingering */
+    uint64_t taken; /* bytes that the kernel has taken, of all that were written */
+    uint64_t owed;  /* up to here: see conn_owe */
+    uint64_t linger_until;
+    uint32_t unacked; /* when lingering was last looked at */
     struct address peer;
-    unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, ending : 1, lingering : 1,
-        closing : 1;
+    unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, hangup : 1, ending : 1,
+        lingering : 1, closing : 1;
+    unsigned came : 1; /* bytes, since lingering was last looked at */
+    unsigned cut : 1;  /* lingering ends with a reset, once all that is owed has arrived */
 };
 
 /* Takes the connected, non-blocking socket `fd`. Reading starts with conn_read. 0 or a libuv error:
@@ -69,10 +77,16 @@ void conn_commit(struct conn *conn, size_t n);
 size_t conn_queued(const struct conn *conn);
 /* Sends what is queued now instead of at the end of the turn. */
 void conn_flush(struct conn *conn);
-/* Ends the sending side once all is sent, reads and drops what still comes until the peer's EOF (2
- * s and 1 MiB at most), so that a last answer is not destroyed by a reset (RFC 9112 section 9.6);
- * then closes. */
+/* Ends the sending side once all is sent; what comes is read and dropped until the peer's EOF, so
+ * that a last answer is not destroyed by a reset (RFC 9112 section 9.6): while something goes in
+ * either direction, two minutes at most. Then closes. */
 void conn_end(struct conn *conn);
+/* What has been written so far arrives whatever becomes of the rest: see conn_cut. */
+void conn_owe(struct conn *conn);
+/* Closes as conn_close does, but not before the peer has all that was written before conn_owe: a
+ * reset destroys what is still on its way. What is queued behind that is dropped. */
+void conn_cut(struct conn *conn, bool reset);
+#define CONN_CUT_MS 20 /* how often it is looked whether the peer has it */
 /* Closes now; with `reset` the peer gets RST instead of FIN. Unsent bytes are dropped. */
 void conn_close(struct conn *conn, bool reset);
 /* "192.0.2.1" or "2001:db8::1". */

@@ -74,19 +74,40 @@ void wqueue_commit(struct wqueue *q, size_t n) {
     q->bytes += n;
 }
 
+/* The one behind it. */
+static struct wseg *seg_free(struct pool *pool, struct wseg *seg) {
+    struct wseg *next = seg->next;
+    slab_unref(seg->slab);
+    pool_free(pool, seg, sizeof *seg + seg->cap);
+    return next;
+}
+
 void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
     q->bytes -= n;
     while (q->head && q->head->len - q->head->off <= n) {
-        struct wseg *seg = q->head;
-        n -= seg->len - seg->off;
-        q->head = seg->next;
-        slab_unref(seg->slab);
-        pool_free(pool, seg, sizeof *seg + seg->cap);
+        n -= q->head->len - q->head->off;
+        q->head = seg_free(pool, q->head);
     }
     if (q->head)
         q->head->off += (uint32_t)n;
     else
         q->tail = NULL;
+}
+
+void wqueue_keep(struct wqueue *q, struct pool *pool, size_t n) {
+    struct wseg *seg = q->head;
+    if (n == 0) {
+        wqueue_clear(q, pool);
+        return;
+    }
+    q->bytes = n;
+    for (; seg->len - seg->off < n; seg = seg->next)
+        n -= seg->len - seg->off;
+    seg->len = seg->off + (uint32_t)n;
+    q->tail = seg;
+    for (struct wseg *rest = seg->next; rest;)
+        rest = seg_free(pool, rest);
+    seg->next = NULL;
 }
 
 void wqueue_clear(struct wqueue *q, struct pool *pool) {

@@ -31,6 +31,8 @@ char *wqueue_reserve(struct wqueue *q, struct pool *pool, size_t n);
 void wqueue_commit(struct wqueue *q, size_t n);
 /* Drops the first `n` bytes, n <= bytes. */
 void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n);
+/* Drops all but the first `n` bytes, of which there are as many. */
+void wqueue_keep(struct wqueue *q, struct pool *pool, size_t n);
 void wqueue_clear(struct wqueue *q, struct pool *pool);
 
 #endif

@@ -479,6 +479,8 @@ static void task_ended(struct task *task) {
         task_failed(exchange, task);
     else
         task_succeeded(exchange);
+    if (exchange->task == NULL && exchange->stream->state == STREAM_STARTED)
+        stream_drop_body(exchange->stream); /* it goes on without Lua */
     closer_ended(exchange);
 }
 

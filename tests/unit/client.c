@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,6 +53,11 @@ void client_read_some(struct client *client, size_t n) {
 
 void client_read(struct client *client) {
     client_read_some(client, SIZE_MAX);
+}
+
+void client_wait(const struct client *client, int ms) {
+    struct pollfd poller = {.fd = client->fd, .events = POLLIN};
+    poll(&poller, 1, ms);
 }
 
 void client_end(struct client *client) {

@@ -19,6 +19,8 @@ size_t client_send(struct client *client, const char *bytes, size_t n);
 /* Takes all that is here now; at most `n` bytes with client_read_some. */
 void client_read(struct client *client);
 void client_read_some(struct client *client, size_t n);
+/* Waits until something is here to be read, so many milliseconds at most. */
+void client_wait(const struct client *client, int ms);
 /* Ends the sending side. */
 void client_end(struct client *client);
 /* Closes; with `reset` so that a TCP peer sees a reset. */

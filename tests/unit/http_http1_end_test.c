@@ -246,6 +246,25 @@ static void draining_ends_open_ended_streams(void **state) {
     assert_int_equal(site.drained, 1);
 }
 
+/* Complete, and still in the queue. */
+static void draining_keeps_complete_answers(void **state) {
+    (void)state;
+    static const char *const requests[] = {GET("/size?3000000"), GET("/hasty?3000000"),
+                                           LAST("/hasty?3000000")};
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        site_connect(&site, &client);
+        client_send(&client, requests[i], strlen(requests[i]));
+        site_settle(&site);
+        site.server.draining = false;
+        http_server_drain(&site.server);
+        site_read_all(&site, &client);
+        if (strstr(client_transcript(&client, WHOLE), "(3000000 bytes); eof") == NULL)
+            fail_msg("%s: %s", requests[i], client_transcript(&client, WHOLE));
+        leave();
+    }
+    assert_int_equal(site.closed[REASON_DONE], 3);
+}
+
 static void draining_has_a_deadline(void **state) {
     (void)state;
     join(GET("/held?a"));
@@ -292,6 +311,7 @@ int main(void) {
         TEST(draining_closes_what_idles),
         TEST(draining_waits_for_heads),
         TEST(draining_ends_open_ended_streams),
+        TEST(draining_keeps_complete_answers),
         TEST(draining_has_a_deadline),
         TEST(stopping_closes_all),
         TEST(a_bad_descriptor_is_given_up),

@@ -272,6 +272,90 @@ static void an_aborted_answer_to_the_end_is_reset(void **state) {
     leave();
 }
 
+/* Sends until the kernel takes no more. */
+static void stuff(size_t most) {
+    static const char bytes[10000];
+    for (int idle = 0; idle < 3 && most > 0;) {
+        size_t n = client_send(&client, bytes, most < sizeof bytes ? most : sizeof bytes);
+        most -= n;
+        idle = n > 0 ? 0 : idle + 1;
+        site_settle(&site);
+    }
+    assert_int_equal(most, 0);
+}
+
+/* So does the end of the client's side, once it is an endless answer. */
+static void a_client_is_seen_to_leave_behind_an_unread_body(void **state) {
+    (void)state;
+    static const char *const requests[] = {
+        POST("/endless?a", "Content-Length: 200000\r\n", ""),
+        "GET /sse HTTP/1.1\r\n" HOST "Content-Length: 200000\r\n\r\n",
+        POST("/soon?a", "Transfer-Encoding: chunked\r\n", "30d40\r\n"),
+        "POST /endless?a HTTP/1.0\r\nContent-Length: 200000\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        site_connect_tcp(&site, &client);
+        say(requests[i]);
+        stuff(200000);
+        SAME_INT(str_of(requests[i]), site.closed[REASON_CLIENT], (int)i);
+        client_end(&client);
+        site_await_end(&site);
+        SAME_INT(str_of(requests[i]), site.closed[REASON_CLIENT], (int)i + 1);
+        leave();
+    }
+    site_connect_tcp(&site, &client); /* it had left before the answer began */
+    say(POST("/held?a", "Content-Length: 200000\r\n", ""));
+    stuff(200000);
+    client_end(&client);
+    site_settle(&site);
+    assert_int_equal(site_connections(&site), 1);
+    site_release(&site);
+    site_read_all(&site, &client);
+    hear("200 length:1 close a; eof");
+    leave();
+}
+
+/* Requests behind one whose answer of `size` bytes the client has not read when they end. */
+static void end_behind(size_t size, const char *requests) {
+    char text[400];
+    int before = site.requests;
+    snprintf(text, sizeof text, GET("/size?%zu") "%s", size, requests);
+    site_connect_tcp(&site, &client);
+    client_send(&client, text, strlen(text));
+    site_await_request(&site, before + 1);
+    site_settle(&site);
+    while (!client_is_over(&client)) {
+        struct stream *stream = site_stream(&site);
+        if (stream && stream->state == STREAM_STARTED) /* it would go on */
+            stream_abort(stream, REASON_OVERFLOW, NULL);
+        client_wait(&client, CONN_CUT_MS);
+        client_read_some(&client, 3000);
+        site_pass(&site, CONN_CUT_MS);
+    }
+}
+
+/* What was complete arrives, whatever ends the exchange behind it, and wherever its bytes are by
+ * then: with the client, in the kernel, in the queue. */
+static void a_complete_answer_outlives_the_one_behind_it(void **state) {
+    (void)state;
+    static const char *const requests[] = {
+        GET("/abort?abc"),      LAST("/abort?abc"),
+        LAST("/flood?3000000"), GET("/short?abc"),
+        GET("/abort"),          "BAD\r\n\r\n",
+        GET("/flood?3000000"),  POST("/abort?abc", "Content-Length: 90000\r\n", "x"),
+    };
+    for (size_t i = 0; i < COUNT(requests); i++)
+        for (size_t size = 10000; size < 200000; size += 20000) {
+            char want[100];
+            end_behind(size, requests[i]);
+            int n = snprintf(want, sizeof want, "200 length:%zu (%zu bytes); ", size, size);
+            const char *got = client_transcript(&client, WHOLE);
+            if (strncmp(got, want, (size_t)n) != 0)
+                fail_msg("%s behind %zu bytes: %s", requests[i], size, got);
+            leave();
+        }
+}
+
 /* --- writes --- */
 
 static void failing_writes_end_the_stream(void **state) {
@@ -370,6 +454,8 @@ int main(void) {
         TEST(a_forwarded_body_that_breaks_off_is_cut),
         TEST(resets_are_noticed_at_every_place),
         TEST(resets_are_noticed_behind_an_unread_body),
+        TEST(a_client_is_seen_to_leave_behind_an_unread_body),
+        TEST(a_complete_answer_outlives_the_one_behind_it),
         TEST(an_aborted_answer_to_the_end_is_reset),
         TEST(failing_writes_end_the_stream),
         TEST(full_sockets_are_waited_for),

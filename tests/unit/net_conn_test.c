@@ -19,7 +19,7 @@ static struct conn conn;
 static struct client client;
 static struct {
     struct buf data;
-    int eofs, drains, errors, error, closed;
+    int eofs, hangups, drains, errors, error, closed;
     size_t queued_at_drain;
 } seen;
 
@@ -32,6 +32,11 @@ static void on_data(struct conn *c, const char *data, size_t n) {
 static void on_eof(struct conn *c) {
     (void)c;
     seen.eofs++;
+}
+
+static void on_hangup(struct conn *c) {
+    (void)c;
+    seen.hangups++;
 }
 
 static void on_drain(struct conn *c) {
@@ -50,7 +55,14 @@ static void on_closed(struct conn *c) {
     seen.closed++;
 }
 
-static const struct conn_ops ops = {on_data, on_eof, on_drain, on_error, on_closed};
+static const struct conn_ops ops = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_hangup = on_hangup,
+    .on_drain = on_drain,
+    .on_error = on_error,
+    .on_closed = on_closed,
+};
 
 static int setup(void **state) {
     (void)state;
@@ -285,15 +297,141 @@ static void ending_waits_for_the_queue(void **state) {
     assert_int_equal(seen.eofs, 0);
 }
 
+/* While nothing comes and nothing is taken. */
 static void lingering_ends(void **state) {
     (void)state;
     connect_pair();
     conn_end(&conn);
-    pass(1999);
+    pass(4999);
     assert_int_equal(seen.closed, 0);
     pass(1);
     assert_int_equal(seen.closed, 1);
     assert_int_equal(seen.errors, 0);
+}
+
+/* And in any case after two minutes. */
+static void lingering_goes_on_while_bytes_come(void **state) {
+    (void)state;
+    connect_pair();
+    conn_end(&conn);
+    for (int s = 0; s < 120; s += 5) {
+        assert_int_equal(seen.closed, 0);
+        client_send(&client, "abc", 3);
+        turn();
+        pass(5000);
+    }
+    assert_int_equal(seen.closed, 1);
+    assert_int_equal(seen.data.len, 0);
+    assert_int_equal(seen.errors, 0);
+}
+
+/* Who writes ten megabytes before it reads still gets the answer that came before them. */
+static void a_last_answer_outlives_what_comes_behind_it(void **state) {
+    (void)state;
+    static const char bytes[65536];
+    connect_tcp();
+    conn_write(&conn, "answer", 6);
+    conn_end(&conn);
+    for (size_t sent = 0, n; sent < 10000000; sent += n) {
+        turn();
+        n = client_send(&client, bytes, sizeof bytes);
+        if (n == 0 && seen.closed)
+            break;
+    }
+    while (!client_is_over(&client)) {
+        turn();
+        client_read(&client);
+    }
+    hear("answer");
+    assert_true(client.eof);
+    client_close(&client, false);
+    while (seen.closed == 0)
+        turn();
+    assert_int_equal(seen.data.len, 0);
+    assert_int_equal(seen.errors, 0);
+}
+
+/* Reading to the end, in small steps, while the server's timers go on. */
+static void read_slowly(void) {
+    while (!client_is_over(&client)) {
+        client_wait(&client, CONN_CUT_MS);
+        client_read_some(&client, 10000);
+        pass(CONN_CUT_MS);
+    }
+}
+
+/* Of what is written before conn_owe nothing is lost, whatever becomes of the rest. */
+static void a_cut_keeps_what_is_owed(void **state) {
+    (void)state;
+    static char owed[300000];
+    memset(owed, 'a', sizeof owed);
+    connect_tcp();
+    conn_write(&conn, owed, sizeof owed);
+    turn();
+    conn_owe(&conn);
+    conn_write(&conn, "broken", 6);
+    conn_flush(&conn);
+    conn_cut(&conn, true);
+    assert_int_equal(seen.closed, 0);
+    read_slowly();
+    assert_true(client.got.len == sizeof owed || client.reset); /* none of "broken", or told so */
+    assert_true(client.got.len >= sizeof owed);
+    assert_memory_equal(client.got.data, owed, sizeof owed);
+    client_close(&client, false);
+    while (seen.closed == 0)
+        turn();
+}
+
+/* Some of the answer that breaks off has left: what is before it arrives, then the reset. */
+static void a_cut_resets_behind_what_is_owed(void **state) {
+    (void)state;
+    connect_tcp();
+    conn_write(&conn, "owed", 4);
+    conn_flush(&conn);
+    conn_owe(&conn);
+    conn_write(&conn, "broken", 6);
+    conn_flush(&conn);
+    conn_cut(&conn, true);
+    read_slowly();
+    assert_true(client.reset);
+    assert_int_equal(client.got.len, 10);
+}
+
+/* A peer that takes nothing is waited for no longer than any other. */
+static void what_is_owed_must_progress(void **state) {
+    (void)state;
+    connect_pair();
+    conn.progress_ms = 100;
+    fill();
+    conn_owe(&conn);
+    conn_cut(&conn, true);
+    pass(99);
+    assert_int_equal(seen.closed, 0);
+    pass(1);
+    assert_int_equal(seen.closed, 1);
+}
+
+/* The end of the peer's side is told to who does not read, once, and again as EOF when it is read.
+ */
+static void a_hangup_is_told_to_who_rests(void **state) {
+    (void)state;
+    connect_tcp();
+    conn_read(&conn, false);
+    turn();
+    client_send(&client, "abc", 3);
+    turn();
+    assert_int_equal(seen.hangups, 0);
+    client_end(&client);
+    while (seen.hangups == 0)
+        turn();
+    turn();
+    assert_int_equal(seen.hangups, 1);
+    assert_int_equal(seen.eofs + seen.errors + (int)seen.data.len, 0);
+    conn_read(&conn, true);
+    while (seen.eofs == 0)
+        turn();
+    assert_int_equal(seen.hangups, 1);
+    assert_int_equal(seen.data.len, 3);
 }
 
 static void a_reset_while_lingering_is_no_error(void **state) {
@@ -501,6 +639,12 @@ int main(void) {
         TEST(eof_is_told_once),
         TEST(ending_waits_for_the_queue),
         TEST(lingering_ends),
+        TEST(lingering_goes_on_while_bytes_come),
+        TEST(a_last_answer_outlives_what_comes_behind_it),
+        TEST(a_cut_keeps_what_is_owed),
+        TEST(a_cut_resets_behind_what_is_owed),
+        TEST(what_is_owed_must_progress),
+        TEST(a_hangup_is_told_to_who_rests),
         TEST(a_reset_while_lingering_is_no_error),
         TEST(ending_a_lost_connection_closes),
         TEST(closing_drops_what_is_queued),

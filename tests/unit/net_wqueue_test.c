@@ -71,6 +71,28 @@ static void bytes_may_be_put_in_place(void **state) {
     assert_null(q.head);
 }
 
+static void the_end_of_a_queue_is_dropped(void **state) {
+    (void)state;
+    char bytes[950], want[952];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)('a' + i % 26);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        struct wqueue q = {0};
+        wqueue_add(&q, &pool, "xxx", 3);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            wqueue_add(&q, &pool, bytes + i, 1); /* of several segments */
+        wqueue_drop(&q, &pool, 3);
+        wqueue_keep(&q, &pool, n);
+        memcpy(want, bytes, n);
+        want[n] = 0;
+        holds(&q, want);
+        wqueue_add(&q, &pool, "!", 1);
+        memcpy(want + n, "!", 2);
+        holds(&q, want);
+        wqueue_clear(&q, &pool);
+    }
+}
+
 /* That is what an idle connection costs. */
 static void an_empty_queue_holds_no_memory(void **state) {
     (void)state;
@@ -165,9 +187,10 @@ static void a_slab_is_sent_from_where_it_lies(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(bytes_come_out_in_order),        TEST(bytes_may_be_put_in_place),
-        TEST(an_empty_queue_holds_no_memory), TEST(small_writes_share_segments),
-        TEST(any_pieces_come_out_in_order),   TEST(a_slab_is_sent_from_where_it_lies),
+        TEST(bytes_come_out_in_order),           TEST(the_end_of_a_queue_is_dropped),
+        TEST(bytes_may_be_put_in_place),         TEST(an_empty_queue_holds_no_memory),
+        TEST(small_writes_share_segments),       TEST(any_pieces_come_out_in_order),
+        TEST(a_slab_is_sent_from_where_it_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
