@@ -28,19 +28,21 @@
 #define LOOK_MS 1000
 #define TREE_FOLDERS 256 /* of one folder that is served; changes below further ones go unseen */
 
+struct version { /* of what a name leads to; all zeroes: nothing is there */
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
 struct folder {
     struct watch watch;
     struct list link;
     struct watcher *watcher;
     char *path;
-    bool wanted; /* a file lies there */
-    bool stale;  /* it may be another folder by now */
-};
-
-struct version { /* of a file; all zeroes: it is not there */
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
+    struct version version; /* of what is watched */
+    bool wanted;            /* a file lies there, or a link on the way to one */
+    bool stale;             /* it may be another folder by now */
 };
 
 struct file {
@@ -84,13 +86,13 @@ static struct version version_of(const char *path, bool *tree) {
         return (struct version){0};
     *tree = S_ISDIR(st.st_mode);
     if (*tree)
-        return (struct version){.inode = st.st_ino};
-    return (struct version){st.st_ino, st.st_size, st.st_mtim};
+        return (struct version){.device = st.st_dev, .inode = st.st_ino};
+    return (struct version){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }
 
 static bool is_same(const struct version *a, const struct version *b) {
-    return a->inode == b->inode && a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
-           a->changed.tv_nsec == b->changed.tv_nsec;
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 static struct file *find(struct app *app, const char *path) {
@@ -235,6 +237,36 @@ static struct folder *folder_of(struct watcher *watcher, const char *path) {
     return folder;
 }
 
+/* One that is there. Behind a link it may be another than the one that is watched. */
+static struct folder *want(struct watcher *watcher, const char *path) {
+    bool tree;
+    struct folder *folder = folder_of(watcher, path);
+    struct version now = version_of(path, &tree);
+    folder->stale = folder->stale || !is_same(&now, &folder->version);
+    folder->version = now;
+    folder->wanted = true;
+    return folder;
+}
+
+/* Where links lie on the way to it: what they lead to changes there. */
+static void want_links(struct watcher *watcher, const char *path) {
+    char *copy = mem_strdup(path);
+    struct stat st;
+    for (char *slash = copy, *end; slash; slash = end) {
+        end = strchr(slash + 1, '/');
+        if (end)
+            *end = '\0';
+        if (lstat(copy, &st) == 0 && S_ISLNK(st.st_mode)) {
+            *slash = '\0';
+            want(watcher, slash > copy ? copy : "/");
+            *slash = '/';
+        }
+        if (end)
+            *end = '/';
+    }
+    free(copy);
+}
+
 /* The nearest folder above it that is there. */
 static void place(struct watcher *watcher, struct file *file) {
     char *path = mem_strdup(file->path);
@@ -247,9 +279,9 @@ static void place(struct watcher *watcher, struct file *file) {
         slash = strrchr(path, '/');
     }
     file->entry = (size_t)(slash - path) + 1;
-    file->folder = folder_of(watcher, slash > path ? path : "/");
-    file->folder->wanted = true;
+    file->folder = want(watcher, slash > path ? path : "/");
     free(path);
+    want_links(watcher, file->path);
 }
 
 /* A folder that is served, and those in it; `*room` for so many more. */
@@ -257,7 +289,7 @@ static void place_tree(struct watcher *watcher, const char *path, int *room) {
     DIR *dir = --*room >= 0 ? opendir(path) : NULL;
     if (dir == NULL)
         return;
-    folder_of(watcher, path)->wanted = true;
+    want(watcher, path);
     struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.')

@@ -4,8 +4,8 @@
 
 struct source {
     char *name;   /* of its folder: what it answers under when there are several */
-    char *folder; /* absolute */
-    char *file;   /* absolute */
+    char *folder; /* absolute; as it was given, so a link in it may lead elsewhere later */
+    char *file;   /* likewise */
 };
 
 struct sources {
