@@ -83,7 +83,7 @@ static void refuse_until(struct http1 *c, int status, const char *why, unsigned 
     timer_clear(&c->deadline);
     c->state = ANSWERING;
     c->keep_alive = false;
-    conn_end(&c->conn);
+    conn_end(&c->conn, true);
 }
 
 void http1_refuse(struct http1 *c, int status, const char *why) {
@@ -122,7 +122,7 @@ void http1_try_next(struct http1 *c) {
     stream_closed(stream, REASON_DONE, NULL);
     if (!c->keep_alive || c->server->draining || (c->conn.eof && c->pending == NULL)) {
         timer_clear(&c->deadline);
-        conn_end(&c->conn);
+        conn_end(&c->conn, !request_over || c->pending != NULL);
         return;
     }
     c->conn.progress_ms = (uint32_t)c->server->limits.progress_timeout;
@@ -136,7 +136,7 @@ void http1_try_next(struct http1 *c) {
 /* The peer will send no more; what it has sent is still answered, as far as it is whole. */
 void http1_after_eof(struct http1 *c) {
     if (c->state <= HEAD) {
-        conn_end(&c->conn);
+        conn_end(&c->conn, false);
         return;
     }
     if (c->pending == NULL)
@@ -192,7 +192,7 @@ static void on_deadline(struct timer *timer) {
     }
     switch (c->state) {
     case IDLE:
-        conn_end(&c->conn);
+        conn_end(&c->conn, false);
         break;
     case HEAD:
         http1_refuse(c, 408, "the request's head did not come in time");
@@ -263,7 +263,7 @@ static void for_each(struct http_server *server, void (*each)(struct http1 *)) {
 
 static void drain(struct http1 *c) {
     if (c->state == IDLE)
-        conn_end(&c->conn);
+        conn_end(&c->conn, false);
     c->keep_alive = false;
 }
 

@@ -34,6 +34,7 @@
 #define IOV_MAX_SEGS 64
 #define LINGER_REST_MS 5000 /* of silence end it, */
 #define LINGER_MS 120000    /* and this in any case */
+#define LOOK_MAX_MS 500     /* between two looks whether the peer has all */
 
 static void on_closed(uv_handle_t *handle) {
     struct conn *conn = handle->data;
@@ -85,6 +86,16 @@ static bool has_arrived(const struct conn *conn, uint32_t unacked) {
     return conn->taken >= conn->owed && conn->taken - conn->owed >= unacked;
 }
 
+/* When to look again whether lingering is over. */
+static void look_later(struct conn *conn) {
+    conn->look_ms *= 2;
+    if (conn->look_ms > LOOK_MAX_MS)
+        conn->look_ms = LOOK_MAX_MS;
+    if (conn->more && !conn->cut)
+        conn->look_ms = LINGER_REST_MS;
+    loop_timer(conn->loop, &conn->deadline, conn->look_ms);
+}
+
 static void linger(struct conn *conn) {
     if (!conn->cut && (conn->eof || shutdown(conn->fd, SHUT_WR) != 0)) {
         conn_close(conn, false);
@@ -93,23 +104,31 @@ static void linger(struct conn *conn) {
     conn->lingering = true;
     conn->came = false;
     conn->unacked = unacknowledged(conn);
-    conn->linger_until = loop_now(conn->loop) + LINGER_MS;
+    conn->lingers = loop_now(conn->loop);
+    conn->look_ms = CONN_LOOK_MS / 2;
     conn_read(conn, true);
-    loop_timer(conn->loop, &conn->deadline, conn->cut ? CONN_CUT_MS : LINGER_REST_MS);
+    look_later(conn);
+}
+
+static bool is_over(const struct conn *conn, uint32_t before) {
+    if (conn->cut)
+        return has_arrived(conn, conn->unacked);
+    if (conn->more)
+        return !conn->came && conn->unacked == before;
+    return conn->unacked == 0 || loop_now(conn->loop) - conn->lingers >= LINGER_REST_MS;
 }
 
 static void linger_on(struct conn *conn) {
     uint32_t before = conn->unacked;
-    bool late = loop_now(conn->loop) >= conn->linger_until;
+    bool late = loop_now(conn->loop) - conn->lingers >= LINGER_MS;
     conn->unacked = unacknowledged(conn);
-    bool over =
-        conn->cut ? has_arrived(conn, conn->unacked) : !conn->came && conn->unacked == before;
-    if (late || over) {
+    conn->more = conn->more || conn->came;
+    if (late || is_over(conn, before)) {
         conn_close(conn, conn->cut);
         return;
     }
     conn->came = false;
-    loop_timer(conn->loop, &conn->deadline, conn->cut ? CONN_CUT_MS : LINGER_REST_MS);
+    look_later(conn);
 }
 
 /* The queue sank: tells the protocol, goes on ending. */
@@ -273,9 +292,11 @@ static void begin_to_end(struct conn *conn) {
         conn_read(conn, true);
 }
 
-void conn_end(struct conn *conn) {
-    if (!conn->ending && !conn->closing)
-        begin_to_end(conn);
+void conn_end(struct conn *conn, bool more) {
+    if (conn->ending || conn->closing)
+        return;
+    conn->more = more;
+    begin_to_end(conn);
 }
 
 void conn_owe(struct conn *conn) {
@@ -290,6 +311,7 @@ void conn_cut(struct conn *conn, bool reset) {
         return;
     }
     conn->cut = reset && conn->taken > conn->owed;
+    conn->more = true;
     wqueue_keep(&conn->out, &conn->loop->pool,
                 conn->taken < conn->owed ? (size_t)(conn->owed - conn->taken) : 0);
     if (conn->out.bytes == 0) {

@@ -48,12 +48,14 @@ struct conn {
         turn_bytes; /* sent at most in one turn; the rest in the next, so that others get theirs */
     uint64_t taken; /* bytes that the kernel has taken, of all that were written */
     uint64_t owed;  /* up to here: see conn_owe */
-    uint64_t linger_until;
-    uint32_t unacked; /* when lingering was last looked at */
+    uint64_t lingers; /* since when */
+    uint32_t unacked; /* when lingering was last looked at, */
+    uint32_t look_ms; /* and how long before that */
     struct address peer;
     unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, hangup : 1, ending : 1,
         lingering : 1, closing : 1;
     unsigned came : 1; /* bytes, since lingering was last looked at */
+    unsigned more : 1; /* the peer has more to send */
     unsigned cut : 1;  /* lingering ends with a reset, once all that is owed has arrived */
 };
 
@@ -77,16 +79,17 @@ void conn_commit(struct conn *conn, size_t n);
 size_t conn_queued(const struct conn *conn);
 /* Sends what is queued now instead of at the end of the turn. */
 void conn_flush(struct conn *conn);
-/* Ends the sending side once all is sent; what comes is read and dropped until the peer's EOF, so
- * that a last answer is not destroyed by a reset (RFC 9112 section 9.6): while something goes in
- * either direction, two minutes at most. Then closes. */
-void conn_end(struct conn *conn);
+/* Ends the sending side once all is sent, then closes. Of a peer that, as far as is known, has
+ * `more` to send, or does send more, all is read and dropped until its EOF, so that a last answer
+ * is not destroyed by a reset (RFC 9112 section 9.6): while something goes in either direction, two
+ * minutes at most. Of others only the acknowledgement is waited for, 5 s at most. */
+void conn_end(struct conn *conn, bool more);
 /* What has been written so far arrives whatever becomes of the rest: see conn_cut. */
 void conn_owe(struct conn *conn);
 /* Closes as conn_close does, but not before the peer has all that was written before conn_owe: a
  * reset destroys what is still on its way. What is queued behind that is dropped. */
 void conn_cut(struct conn *conn, bool reset);
-#define CONN_CUT_MS 20 /* how often it is looked whether the peer has it */
+#define CONN_LOOK_MS 20 /* from now it is looked whether the peer has it, then ever more seldom */
 /* Closes now; with `reset` the peer gets RST instead of FIN. Unsent bytes are dropped. */
 void conn_close(struct conn *conn, bool reset);
 /* "192.0.2.1" or "2001:db8::1". */

@@ -328,9 +328,9 @@ static void end_behind(size_t size, const char *requests) {
         struct stream *stream = site_stream(&site);
         if (stream && stream->state == STREAM_STARTED) /* it would go on */
             stream_abort(stream, REASON_OVERFLOW, NULL);
-        client_wait(&client, CONN_CUT_MS);
+        client_wait(&client, CONN_LOOK_MS);
         client_read_some(&client, 3000);
-        site_pass(&site, CONN_CUT_MS);
+        site_pass(&site, CONN_LOOK_MS);
     }
 }
 

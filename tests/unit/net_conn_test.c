@@ -267,7 +267,7 @@ static void eof_is_told_once(void **state) {
     conn_write(&conn, "def", 3); /* the other half still works */
     turn();
     hear("def");
-    conn_end(&conn);
+    conn_end(&conn, true);
     turn();
     assert_int_equal(seen.closed, 1);
     client_read(&client);
@@ -278,8 +278,8 @@ static void ending_waits_for_the_queue(void **state) {
     (void)state;
     connect_pair();
     fill();
-    conn_end(&conn);
-    conn_end(&conn);
+    conn_end(&conn, true);
+    conn_end(&conn, true);
     conn_write(&conn, "lost", 4);
     while (!client_is_over(&client)) {
         turn();
@@ -301,7 +301,7 @@ static void ending_waits_for_the_queue(void **state) {
 static void lingering_ends(void **state) {
     (void)state;
     connect_pair();
-    conn_end(&conn);
+    conn_end(&conn, true);
     pass(4999);
     assert_int_equal(seen.closed, 0);
     pass(1);
@@ -309,11 +309,54 @@ static void lingering_ends(void **state) {
     assert_int_equal(seen.errors, 0);
 }
 
+/* Who has all, and nothing more to send, is not waited for. */
+static void who_has_all_is_not_waited_for(void **state) {
+    (void)state;
+    connect_pair();
+    conn_write(&conn, "abc", 3);
+    conn_end(&conn, false);
+    turn();
+    pass(CONN_LOOK_MS);
+    assert_int_equal(seen.closed, 0); /* it has not read it */
+    hear("abc");
+    pass(500);
+    assert_int_equal(seen.closed, 1);
+}
+
+/* But who does send more is, and who takes nothing for 5 s is left to the kernel. */
+static void who_sends_more_is_waited_for(void **state) {
+    (void)state;
+    connect_pair();
+    conn_end(&conn, false);
+    client_send(&client, "abc", 3);
+    turn();
+    pass(CONN_LOOK_MS);
+    pass(4999);
+    assert_int_equal(seen.closed, 0);
+    pass(1);
+    assert_int_equal(seen.closed, 1);
+}
+
+static void who_takes_nothing_is_left_to_the_kernel(void **state) {
+    (void)state;
+    connect_pair();
+    conn_write(&conn, "abc", 3);
+    conn_end(&conn, false);
+    turn();
+    for (int ms = 0; ms < 4500; ms += CONN_LOOK_MS)
+        pass(CONN_LOOK_MS);
+    assert_int_equal(seen.closed, 0);
+    for (int ms = 0; ms < 1000; ms += CONN_LOOK_MS)
+        pass(CONN_LOOK_MS);
+    assert_int_equal(seen.closed, 1);
+    hear("abc");
+}
+
 /* And in any case after two minutes. */
 static void lingering_goes_on_while_bytes_come(void **state) {
     (void)state;
     connect_pair();
-    conn_end(&conn);
+    conn_end(&conn, true);
     for (int s = 0; s < 120; s += 5) {
         assert_int_equal(seen.closed, 0);
         client_send(&client, "abc", 3);
@@ -331,7 +374,7 @@ static void a_last_answer_outlives_what_comes_behind_it(void **state) {
     static const char bytes[65536];
     connect_tcp();
     conn_write(&conn, "answer", 6);
-    conn_end(&conn);
+    conn_end(&conn, true);
     for (size_t sent = 0, n; sent < 10000000; sent += n) {
         turn();
         n = client_send(&client, bytes, sizeof bytes);
@@ -354,9 +397,9 @@ static void a_last_answer_outlives_what_comes_behind_it(void **state) {
 /* Reading to the end, in small steps, while the server's timers go on. */
 static void read_slowly(void) {
     while (!client_is_over(&client)) {
-        client_wait(&client, CONN_CUT_MS);
+        client_wait(&client, CONN_LOOK_MS);
         client_read_some(&client, 10000);
-        pass(CONN_CUT_MS);
+        pass(CONN_LOOK_MS);
     }
 }
 
@@ -437,7 +480,7 @@ static void a_hangup_is_told_to_who_rests(void **state) {
 static void a_reset_while_lingering_is_no_error(void **state) {
     (void)state;
     connect_tcp();
-    conn_end(&conn);
+    conn_end(&conn, true);
     turn();
     client_close(&client, true);
     while (seen.closed == 0)
@@ -449,7 +492,7 @@ static void ending_a_lost_connection_closes(void **state) {
     (void)state;
     connect_tcp();
     client_close(&client, true);
-    conn_end(&conn); /* the reset has arrived, but was not read */
+    conn_end(&conn, true); /* the reset has arrived, but was not read */
     turn();
     assert_int_equal(seen.closed, 1);
 }
@@ -463,7 +506,7 @@ static void closing_drops_what_is_queued(void **state) {
     conn_write(&conn, "def", 3);
     memcpy(conn_reserve(&conn, 3), "ghi", 3);
     conn_commit(&conn, 3);
-    conn_end(&conn);
+    conn_end(&conn, true);
     conn_read(&conn, false);
     conn_flush(&conn);
     turn();
@@ -596,7 +639,7 @@ static void ending_must_progress(void **state) {
     connect_pair();
     conn.progress_ms = 5000;
     fill();
-    conn_end(&conn);
+    conn_end(&conn, true);
     pass(5000);
     assert_int_equal(seen.error, UV_ETIMEDOUT);
     assert_int_equal(seen.closed, 1);
@@ -639,6 +682,9 @@ int main(void) {
         TEST(eof_is_told_once),
         TEST(ending_waits_for_the_queue),
         TEST(lingering_ends),
+        TEST(who_has_all_is_not_waited_for),
+        TEST(who_sends_more_is_waited_for),
+        TEST(who_takes_nothing_is_left_to_the_kernel),
         TEST(lingering_goes_on_while_bytes_come),
         TEST(a_last_answer_outlives_what_comes_behind_it),
         TEST(a_cut_keeps_what_is_owed),
