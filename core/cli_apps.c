@@ -6,6 +6,7 @@
  * reading finds, such as a global that nobody set, is luacheck's (cli_luacheck.c). */
 #include "cli.h"
 
+#include "base/cstack.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "script/host.h"
@@ -129,7 +130,7 @@ static int read_apps(struct trial *trial, const char *path) {
     return wrong;
 }
 
-int cli_check(int argc, char **argv) {
+static int check_here(int argc, char **argv) {
     if (argc != 1)
         return cli_usage("check", "expected one PATH");
     struct trial trial;
@@ -147,9 +148,13 @@ int cli_check(int argc, char **argv) {
     return rc;
 }
 
+int cli_check(int argc, char **argv) {
+    return cstack_call(check_here, argc, argv);
+}
+
 /* --- routes --- */
 
-int cli_routes(int argc, char **argv) {
+static int routes_here(int argc, char **argv) {
     if (argc != 1)
         return cli_usage("routes", "expected one PATH");
     struct trial trial;
@@ -166,4 +171,8 @@ int cli_routes(int argc, char **argv) {
     }
     close_trial(&trial);
     return rc;
+}
+
+int cli_routes(int argc, char **argv) {
+    return cstack_call(routes_here, argc, argv);
 }

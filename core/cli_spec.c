@@ -6,6 +6,7 @@
  * os.exit, which here keeps the code and raises. */
 #include "cli.h"
 
+#include "base/cstack.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli_signals.h"
@@ -66,7 +67,7 @@ static void start_busted(struct generation *gen) {
     task_start(task);
 }
 
-int cli_spec(int argc, char **argv) {
+static int spec_here(int argc, char **argv) {
     char folder[4096];
     struct limits limits;
     limits_init(&limits);
@@ -93,4 +94,8 @@ int cli_spec(int argc, char **argv) {
     scheduler_fini(&run.scheduler);
     loop_fini(&run.loop);
     return run.code;
+}
+
+int cli_spec(int argc, char **argv) {
+    return cstack_call(spec_here, argc, argv);
 }

@@ -18,8 +18,9 @@ local function app_file(text)
   return support.app_file(head .. text .. "\nreturn app\n")
 end
 
-local function serve(text)
-  return test.start((app_file(text)))
+local function serve(text, memory)
+  local limits = memory and ('weir.limits { lua_memory = "%s" } '):format(memory) or ""
+  return test.start((app_file(limits .. text)))
 end
 
 local long = "weir.limits { cpu_time = 60 } "
@@ -71,6 +72,20 @@ local runaways = {
   ["nested coroutines"] = { "local function f() coroutine.wrap(f)() end f()", MEMORY },
   ["suspended coroutines"] = {
     "local t = {} while true do t[#t + 1] = coroutine.wrap(coroutine.yield) t[#t]() end", MEMORY },
+  ["coroutines that resume each other deeper and deeper"] = {
+    "local function f() coroutine.resume(coroutine.create(f)) f() end f()", MEMORY, "128MB" },
+  ["iterators within iterators"] = {
+    "local function f() for _ in coroutine.wrap(f) do end end f()", MEMORY, "128MB" },
+  ["coroutines that resume each other, made before"] = {
+    [[local deepest = function() while true do end end
+      for _ = 1, 1000 do
+        local inner = deepest
+        deepest = coroutine.wrap(function() inner() end)
+      end
+      deepest()]], TIME, "64MB" },
+  ["kept strings, compiled"] = {
+    [[collectgarbage "stop" local i, t = 0, {} while true do i = i + 1 t[i] = "some " .. i end]], MEMORY },
+  ["numbers in a table, compiled"] = { "local i, t = 0, {} while true do i = i + 1 t[i] = i end", MEMORY },
   ["tasks for ever"] = { "while true do weir.spawn(function() end) end", MEMORY },
 }
 
@@ -83,7 +98,7 @@ describe("the guard", function()
         %s app:get("/run/:id", function()
           %s
         end)
-      ]]):format(case[2] == MEMORY and long or "", case[1]))
+      ]]):format(case[2] == MEMORY and long or "", case[1]), case[3])
       for _ = 1, 2 do -- the state is as good as before
         local response = server:get("/run/1", { timeout = 60 })
         assert.equal(503, response.status)
@@ -95,6 +110,96 @@ describe("the guard", function()
       end
     end)
   end
+
+  -- So often that all is compiled, whatever LuaJIT's counters make of it. What was ended is walked by the collector
+  -- while it is kept, and then collected.
+  it("ends what takes memory in compiled code, and what it leaves behind can be collected", function()
+    local server = serve(long .. [[
+      local kept
+      local function fill()
+        collectgarbage "stop"
+        local i, t = 0, {}
+        while true do
+          i = i + 1
+          t[i] = { "some " .. i, function() return i end }
+        end
+      end
+      app:get("/run/:id", function(stream)
+        local id, co = tonumber(stream.params.id), coroutine.create(function() fill() end)
+        local channel = weir.channel(1)
+        channel:send(co)
+        weir.defer(function() kept = nil end)
+        if id % 3 == 0 then kept = co elseif id % 3 == 1 then kept = channel end
+        if id % 2 == 0 then weir.spawn(coroutine.resume, co):join() end
+        coroutine.resume(co)
+        fill()
+      end)
+      app:get("/collect", function()
+        collectgarbage()
+        return "ok"
+      end)
+    ]])
+    local rounds = os.getenv "WEIR_TEST_GC" and 6 or 30
+    for id = 1, rounds do
+      assert.equal(503, server:get("/run/" .. id, { timeout = 60 }).status)
+      test.eventually(function() return server:get("/collect", { timeout = 60 }).body == "ok" end)
+    end
+    assert.equal(0, #test.log.take(TIME, "error"))
+    assert.is_true(#test.log.take(MEMORY, "error") >= rounds)
+  end)
+
+  -- What a script does within itself, until the C stack would end; each returns its function.
+  local recursions = {
+    ["gsub"] = 'local function f() return (("x"):gsub("x", f)) end return f',
+    ["sort"] = "local function f() table.sort({ 1, 2 }, f) end return f",
+    ["load"] = "local function f() local ok, err = load(f) if not ok then error(err, 0) end end return f",
+    ["format"] = [[
+      local value = setmetatable({}, {})
+      getmetatable(value).__tostring = function() return ("%s"):format(value) end
+      return function() return tostring(value) end]],
+    ["gsub in a coroutine in gsub"] = [[
+      local n = 0
+      local function f()
+        n = n + 1
+        if n % 500 == 0 then coroutine.wrap(f)() else ("x"):gsub("x", f) end
+      end
+      return f]],
+    ["require"] = [[
+      local n = 0
+      table.insert(package.loaders, 1, function() n = n + 1 require("deeper" .. n) end)
+      return function() require "deep" end]],
+    ["a template that includes itself"] = [[
+      local templates = { a = "<$b>", b = "<$a>" }
+      local function render(name) return (templates[name]:gsub("%$(%w+)", render)) end
+      return function() return render "a" end]],
+  }
+
+  for name, text in pairs(recursions) do
+    it("makes recursion by " .. name .. " an error of that task", function()
+      local server = serve(('weir.limits { cpu_time = 60, lua_memory = "256MB" } local run = (function() %s end)()\n'
+        .. 'app:get("/run", function() run() end)'):format(text))
+      for _ = 1, 2 do
+        assert.equal(500, server:get("/run", { timeout = 60 }).status)
+        assert.equal(1, #test.log.take("stack overflow", "error"))
+        assert.equal("ok", server:get("/").body)
+      end
+    end)
+  end
+
+  it("makes a deferred function that defers itself an error of that function", function()
+    local server = serve [[
+      local count = 0
+      local function f()
+        count = count + 1
+        weir.defer(f)
+      end
+      app:get("/run", function() weir.defer(f) return "answered" end)
+      app:get("/count", function() return tostring(count) end)
+    ]]
+    assert.equal("answered", server:get("/run").body)
+    test.eventually(function() return #test.log.take("weir%.defer: .* more than 100 deep", "error") == 1 end)
+    assert.equal("100", server:get("/count").body)
+  end)
 
   it("counts what it ends", function()
     local server = serve [[
@@ -479,6 +584,53 @@ describe("the guard of a server #workers", function()
     logged(server, "lua_memory%); a new generation takes its place")
     test.eventually(function() return server:get("/kept").body == "0" end, 20)
     assert.equal(0, (server:stop()))
+  end)
+
+  it("ends the whole state when one step of compiled code wants too much, and the process lives", function()
+    local path = app_file [[
+      local sizes = {}
+      for i = 1, 300 do sizes[i] = 10 end
+      app:get("/ticks", function(stream)
+        local sse = stream:sse()
+        while sse:send("tick") do weir.sleep(0.02) end
+      end)
+      app:get("/told", function(stream) stream:sse():subscribe("told") end)
+      app:post("/tell", function() weir.publish("told", "news") end)
+      app:get("/run", function(stream)
+        local size, s = tonumber(stream.query.size), nil
+        for _ = 1, 3 do
+          sizes[300] = size
+          for i = 1, 300 do s = ("x"):rep(sizes[i]) end
+          weir.log.info("not compiled yet")
+        end
+      end)
+    ]]
+    local server = spawn(path, "--workers", 1)
+    local ticks, told = server:sse("/ticks"), server:sse("/told")
+    assert.equal("tick", ticks:next(20).data)
+    server:get("/run?size=10")
+    assert.equal(503, server:get("/run?size=1000000000", { timeout = 60 }).status)
+    if jit.status() then
+      logged(server, "GET /run: one step of compiled code .*a new generation takes its place")
+      assert.is_nil(select(2, pcall(function() while ticks:next(20) do end end)))
+      logged(server, "generation 2 answers")
+    end
+    assert.equal(204, server:post("/tell").status)
+    assert.equal("news", told:next(20).data)
+    assert.equal("ok", server:get("/").body)
+    told:close()
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("says of an app file whose compiled code wants too much what is wrong", function()
+    if not jit.status() then return end
+    local ok, err = pcall(serve, [[
+      local sizes, s = {}, nil
+      for i = 1, 300 do sizes[i] = i < 300 and 10 or 1e9 end
+      for i = 1, 300 do s = ("x"):rep(sizes[i]) end
+    ]])
+    assert.is_false(ok)
+    assert.matches("app%.lua: one step of compiled code", tostring(err))
   end)
 
   it("ends an app file that loops: the server says so and exits with 1", function()

@@ -135,6 +135,9 @@ static int l_defer(lua_State *L) {
     struct task *task = task_current(L);
     if (task == NULL)
         return state_error(L, "weir.defer: there is no task here whose end it could wait for");
+    if (task->depth >= TASK_DEPTH_MAX)
+        return state_error(L, "weir.defer: deferred functions defer others, more than %d deep",
+                           TASK_DEPTH_MAX);
     if (task->defers == LUA_NOREF) {
         lua_newtable(L);
         task->defers = generation_ref(task->gen, L);

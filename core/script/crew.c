@@ -15,6 +15,7 @@
 #include "script/crew.h"
 
 #include "base/log.h"
+#include "base/cstack.h"
 #include "base/mem.h"
 #include "http/access_log.h"
 #include "script/host.h"
@@ -223,7 +224,7 @@ static void init_worker(struct crew *crew, int index) {
     worker->inspect.run = on_inspect;
     worker->quit.run = on_quit;
     worker->help.run = on_help;
-    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+    if (cstack_start(&worker->thread, worker_main, worker) != 0) {
         log_error("cannot start a worker thread");
         abort();
     }

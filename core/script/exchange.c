@@ -136,7 +136,9 @@ void exchange_forget(struct exchange **slot) {
         return;
     list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
-    if (exchange->self != LUA_NOREF)
+    if (exchange->self != LUA_NOREF && exchange->stream->state == STREAM_OPEN)
+        stream_fail(exchange->stream, 503, NULL);
+    else if (exchange->self != LUA_NOREF)
         stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);

@@ -227,37 +227,50 @@ static int load_file(lua_State *L, const char *file) {
     return LUA_ERRFILE;
 }
 
-static int run_file(struct generation *gen, const char *file) {
-    lua_State *L = gen->state.L;
+static int run_file(lua_State *L, void *file) {
+    struct generation *gen = task_generation(L);
     lua_pushcfunction(L, add_traceback);
     gen->loading = true;
     int rc = load_file(L, file);
     if (rc == 0)
         rc = lua_pcall(L, 0, 1, 1);
     gen->loading = false;
-    return rc == 0 ? 0 : -1;
+    return rc;
 }
 
+static const char TOO_MUCH[] =
+    "one step of compiled code wanted far more memory than lua_memory allows; keep less, or raise "
+    "it with weir.limits";
+
 /* Under the guard, whose error is one with its traceback. */
-static int run_file_guarded(struct generation *gen, const char *file) {
+static int run_file_guarded(struct generation *gen, const char *file, char **error) {
+    lua_State *L = gen->state.L;
     struct guard *guard = &gen->scheduler->guard;
     struct guard_outer outer = guard_pause(guard);
     guard_enter(guard, &gen->state, "an app file");
-    int rc = run_file(gen, file);
+    int rc = guard_run(guard, run_file, L, (char *)file);
     enum guard_stop stop = guard_leave(guard);
     guard_resume(guard, outer);
-    if (stop == GUARD_NONE)
-        return rc;
-    guard_explain(&gen->state, gen->state.L, gen->state.L);
-    return -1;
+    if (rc == GUARD_BROKEN) {
+        struct buf text = {0};
+        buf_printf(&text, "%s: %s", file, TOO_MUCH);
+        buf_add_char(&text, '\0');
+        *error = text.data;
+        return -1;
+    }
+    if (stop != GUARD_NONE)
+        guard_explain(&gen->state, L, L);
+    if (stop != GUARD_NONE || rc != 0) {
+        *error = take_error(L);
+        return -1;
+    }
+    return 0;
 }
 
 int generation_load(struct generation *gen, const char *file, char **error) {
     lua_State *L = gen->state.L;
-    if (run_file_guarded(gen, file) < 0) {
-        *error = take_error(L);
+    if (run_file_guarded(gen, file, error) < 0)
         return -1;
-    }
     if (!luaL_getmetafield(L, -1, "__name") || lua_type(L, -1) != LUA_TSTRING ||
         strcmp(lua_tostring(L, -1), "weir.app") != 0) {
         const char *what = luaL_typename(L, -1);
@@ -455,6 +468,18 @@ void generation_collect(struct generation *gen) {
              gen->reload ? "a new generation takes its place" : "nothing can take its place");
     if (gen->reload)
         reload_request(gen->reload);
+}
+
+void generation_break(struct generation *gen, const char *what) {
+    log_error("%s: %s. The app's Lua in this worker ends with all that it did; %s", what, TOO_MUCH,
+              gen->reload ? "a new generation takes its place" : "nothing can take its place");
+    if (gen->reload && !gen->retired)
+        reload_request(gen->reload);
+    if (gen->starting.left > 0)
+        gen->starting.done(mem_strdup(TOO_MUCH), gen->starting.arg);
+    gen->starting = (struct starting){.done = ignore_start};
+    gen->background = 0;
+    gen->on_broken(gen);
 }
 
 void generation_free(struct generation *gen) {

@@ -65,7 +65,8 @@ struct generation {
     bool retired;        /* another has taken over: no background task starts any more */
     unsigned background; /* tasks that are such */
     void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */
-    void *settled_arg;
+    void (*on_broken)(struct generation *gen);  /* free it, in a turn of its own */
+    void *owner;                                /* theirs */
     bool expelling;
     bool worn;    /* its Lua holds too much for good, which has been told */
     bool ending;  /* what it starts from now on is cancelled at once */
@@ -106,6 +107,9 @@ void generation_apply_limits(struct generation *gen);
 /* After a task was ended because memory was used up: collects all that can be, and asks for a newer
  * generation if that is not enough. */
 void generation_collect(struct generation *gen);
+/* The guard has broken its state while it ran `what`: no Lua of it runs any more. Asks for a newer
+ * one, and its owner to free it. */
+void generation_break(struct generation *gen, const char *what);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */
 void generation_free(struct generation *gen);
 

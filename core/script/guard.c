@@ -32,9 +32,17 @@
  *
  * Memory: the allocator asks from three quarters of the limit on, and then each step of the
  * collector is a whole collection, so that garbage is not what fills it. Above the limit the hook
- * ends the stretch; until it does, C code and compiled code have OVERDRAW, then allocation fails,
- * which raises. In C code that works for coroutines which do not run, nothing could catch that:
- * see state_lend. Outside of a stretch nothing is refused.
+ * ends the stretch; until it does, C code has OVERDRAW, then allocation fails, which raises. In C
+ * code that works for coroutines which do not run, nothing could catch that: see state_lend.
+ * Outside of a stretch nothing is refused.
+ *
+ * In compiled code nothing is refused either: LuaJIT cannot leave a trace in the middle of an
+ * instruction, for what the trace holds in registers is then lost, and the collector would walk a
+ * stack of leftovers. So who allocates in compiled code (text_ranges_left) may have COMPILED_TIMES
+ * the limit, and is made to leave: by the profiler's flag, and by the collector, which LuaJIT never
+ * lets finish on a trace. What one step asks for beyond that breaks the state: guard_run is left
+ * for by a longjmp past LuaJIT, nothing of that state runs or is collected any more, and whoever
+ * owns it closes it.
  *
  * The lock `watch.lock` is held by the watchdog while it looks and by a worker while it settles, so
  * that a stretch which is OVER stays where it is meanwhile. The handler takes no lock: it reads
@@ -58,6 +66,7 @@
 #define LEAST_NS 1000000       /* and at least */
 #define PATIENCE_NS 100000000  /* outside of compiled code, then it is taken for a C function */
 #define OVERDRAW (1024 * 1024) /* above the limit, for what cannot be ended just there */
+#define COMPILED_TIMES 4       /* of the limit: strings that double want three */
 #define TIGHT_PAUSE 120
 #define TRACEBACK_BYTES 8192
 
@@ -202,16 +211,21 @@ static void on_stray_signal(int signo, siginfo_t *info, void *context) {
     (void)signo, (void)info, (void)context;
 }
 
+/* No handler of jit.attach is called any more. */
+static void forget_events(lua_State *L) {
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "_VMEVENTS");
+}
+
 enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
     struct state *state = atomic_load(&guard->state);
-    uint64_t told_since = 0;
-    if (stretch & GUARD_OVER) {
-        pthread_mutex_lock(&watch.lock);
-        if (watch.borrower == guard)
-            return_profiler(guard);
-        told_since = guard->told_since;
-        pthread_mutex_unlock(&watch.lock);
-    }
+    if (state->broken)
+        forget_events(state->L);
+    pthread_mutex_lock(&watch.lock);
+    if (watch.borrower == guard)
+        return_profiler(guard);
+    uint64_t told_since = stretch & GUARD_OVER ? guard->told_since : 0;
+    pthread_mutex_unlock(&watch.lock);
     /* A signal may have come in the middle of a change of LuaJIT's dispatch table: two changes make
      * it anew. */
     lua_sethook(state->L, end_stretch, LUA_MASKCOUNT | LUA_MASKCALL, 1);
@@ -224,7 +238,8 @@ enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
         state->stop = GUARD_NONE;
         return GUARD_NONE;
     }
-    lua_gc(state->L, LUA_GCRESTART, 0);
+    if (!state->broken)
+        lua_gc(state->L, LUA_GCRESTART, 0);
     enum guard_stop stop = state->stop;
     atomic_fetch_add(stop == GUARD_CPU ? &cpu_stops : &memory_stops, 1);
     return stop;
@@ -235,6 +250,7 @@ struct guard_outer guard_pause(struct guard *guard) {
     if (atomic_load(&guard->stretch) & GUARD_RUNS) {
         outer.state = atomic_load(&guard->state);
         outer.what = atomic_load(&guard->what);
+        outer.escape = guard->escape;
         if (guard_leave(guard)) /* it is given another one */
             outer.state->stop = GUARD_NONE;
     }
@@ -242,8 +258,17 @@ struct guard_outer guard_pause(struct guard *guard) {
 }
 
 void guard_resume(struct guard *guard, struct guard_outer outer) {
+    guard->escape = outer.escape;
     if (outer.state)
         guard_enter(guard, outer.state, outer.what);
+}
+
+int guard_run(struct guard *guard, int (*run)(lua_State *L, void *arg), lua_State *L, void *arg) {
+    void *here[GUARD_ESCAPE];
+    guard->escape = here; /* used while this runs */
+    if (__builtin_setjmp(here))
+        return GUARD_BROKEN;
+    return run(L, arg);
 }
 
 /* --- memory --- */
@@ -260,6 +285,36 @@ static void tighten(struct state *state) {
         lua_gc(state->L, LUA_GCRESTART, 0);
 }
 
+/* The hook is to end it. A collection is due at once, whatever the script has made of that. */
+static void become_full(struct state *state) {
+    set_hook(state, GUARD_MEMORY);
+    if (!(atomic_fetch_or(&state->guard->stretch, GUARD_FULL) & GUARD_FULL))
+        tighten(state);
+}
+
+/* Whether the allocator was called by compiled code, which is then made to end soon. */
+static bool leaves_compiled(struct guard *guard) {
+    static _Thread_local struct text_ranges text;
+    text_ranges_collect(&text);
+    if (!text_ranges_left(&text))
+        return false;
+    pthread_mutex_lock(&watch.lock);
+    if (watch.borrower == NULL)
+        borrow_profiler(guard);
+    pthread_mutex_unlock(&watch.lock);
+    if (atomic_load(&guard->profiled))
+        raise(SIGPROF);
+    return true;
+}
+
+/* Leaves the stretch for guard_run. The collector stops for good. */
+static void break_state(struct state *state) {
+    state->broken = true;
+    state->mark = STATE_NO_MARK;
+    lua_gc(state->L, LUA_GCSTOP, 0);
+    __builtin_longjmp(state->guard->escape, 1);
+}
+
 bool guard_allows(struct state *state, size_t total) {
     if (state->refuse) {
         state->refuse = false;
@@ -270,10 +325,14 @@ bool guard_allows(struct state *state, size_t total) {
         tighten(state);
     if (total <= state->memory)
         return true;
-    set_hook(state, GUARD_MEMORY);
-    atomic_fetch_or(&state->guard->stretch, GUARD_FULL);
+    become_full(state);
     if (total <= state->memory + OVERDRAW)
         return true;
+    if (leaves_compiled(state->guard)) {
+        if (total / COMPILED_TIMES > state->memory)
+            break_state(state);
+        return true;
+    }
     atomic_store(&state->guard->raised, true);
     return false;
 }
@@ -343,7 +402,7 @@ static uint64_t look(struct guard *guard) {
     uint64_t limit = atomic_load(&guard->limit), used = now - guard->begun;
     if (limit == 0)
         return PACE_NS;
-    if (used >= limit)
+    if (used >= limit || stretch & GUARD_FULL)
         stop(guard, stretch, used);
     else if (limit - used < PACE_NS)
         return limit - used < LEAST_NS ? LEAST_NS : limit - used;

@@ -27,6 +27,7 @@ struct guard {
     atomic_bool raised;            /* it has been ended, if perhaps not yet unwound */
     atomic_bool profiled;          /* LuaJIT's profiler is this state's */
     atomic_bool compiled;          /* the last signal came in compiled code */
+    void **escape;                 /* to guard_run of this stretch; NULL: it was not called */
     struct text_ranges text;       /* of all that is not; the watchdog's until GUARD_OVER is set */
     pthread_t thread;
     /* the watchdog's, under its lock: */
@@ -75,10 +76,17 @@ static inline const char *guard_running(struct guard *guard) {
     return atomic_load(&guard->stretch) & GUARD_RUNS ? atomic_load(&guard->what) : NULL;
 }
 
+/* Runs Lua between guard_enter and guard_leave: what `run` returns, or GUARD_BROKEN: it was left in
+ * the middle, and no Lua of that state, which state->broken tells, may run again. */
+#define GUARD_BROKEN (-1)
+#define GUARD_ESCAPE 5 /* pointers that __builtin_setjmp wants: it costs far less than setjmp */
+int guard_run(struct guard *guard, int (*run)(lua_State *L, void *arg), lua_State *L, void *arg);
+
 /* For Lua that is entered from within Lua: the outer stretch ends, and goes on as another one. */
 struct guard_outer {
     struct state *state; /* NULL: there was none */
     const char *what;
+    void **escape;
 };
 struct guard_outer guard_pause(struct guard *guard);
 void guard_resume(struct guard *guard, struct guard_outer outer);

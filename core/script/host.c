@@ -584,6 +584,8 @@ static void inspect_task(struct task *task, const char *prefix) {
 
 static void inspect_tasks(struct mount *mount, struct generation *gen) {
     struct list *tasks = &gen->tasks;
+    if (gen->state.broken) /* what their stacks hold cannot be told any more */
+        return;
     for (struct list *at = tasks->next; at != tasks; at = at->next)
         inspect_task(CONTAINER_OF(at, struct task, all), mount->prefix);
 }

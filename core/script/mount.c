@@ -57,10 +57,14 @@ void mount_fini(struct mount *mount) {
 
 /* --- one comes --- */
 
+static void on_broken(struct generation *gen);
+
 struct generation *mount_load(struct mount *mount, unsigned number, const struct limits *limits,
                               char **error) {
     struct generation *gen = generation_new(mount->scheduler, mount->folder, limits);
     gen->number = number;
+    gen->owner = mount;
+    gen->on_broken = on_broken;
     gen->reload = mount->reload;
     if (gen->reload && reload_is_watched(gen->reload)) {
         reload_looked(gen->reload, mount->file);
@@ -85,7 +89,6 @@ static void on_settled(struct generation *gen);
 
 static void put_aside(struct mount *mount, struct generation *gen) {
     gen->on_settled = on_settled;
-    gen->settled_arg = mount;
     list_push(older(mount), &gen->link);
     generation_settle(gen);
 }
@@ -106,7 +109,7 @@ static void tell_retired(struct mount *mount) {
 }
 
 static void on_settled(struct generation *gen) {
-    struct mount *mount = gen->settled_arg;
+    struct mount *mount = gen->owner;
     tell_retired(mount);
     if (mount->on_settled)
         mount->on_settled(mount);
@@ -146,6 +149,21 @@ void mount_drop(struct mount *mount) {
     generation_forget_start(gen);
     generation_cancel(gen);
     put_aside(mount, gen);
+}
+
+static void on_broken(struct generation *gen) {
+    struct mount *mount = gen->owner;
+    bool answers = gen == mount->gen, follows = gen == mount->next;
+    if (answers) {
+        mount->gen = NULL;
+        mount->app = NULL;
+    }
+    if (follows)
+        mount->next = NULL;
+    if (answers || follows)
+        put_aside(mount, gen);
+    else
+        generation_settle(gen);
 }
 
 static void retire(struct mount *mount, struct generation *gen) {
@@ -194,9 +212,9 @@ void mount_reap(struct mount *mount) {
     for (struct list *at = list->next; at != list; at = next) {
         next = at->next;
         struct generation *gen = CONTAINER_OF(at, struct generation, link);
-        if (gen->expelling)
+        if (gen->expelling && !gen->state.broken)
             expel_some(mount, gen);
-        else if (generation_is_over(gen))
+        else if (gen->state.broken || generation_is_over(gen))
             free_one(mount, gen);
     }
 }
@@ -204,8 +222,8 @@ void mount_reap(struct mount *mount) {
 /* --- the end of all --- */
 
 static void cancel(struct mount *mount, struct generation *gen) {
+    (void)mount;
     gen->on_settled = on_settled;
-    gen->settled_arg = mount;
     generation_forget_start(gen);
     generation_cancel(gen);
 }

@@ -8,7 +8,7 @@
 #include "script/state.h"
 
 #include "base/clock.h"
-
+#include "base/cstack.h"
 #include "base/embedded.h"
 #include "base/log.h"
 #include "script/guard.h"
@@ -185,6 +185,19 @@ static void remove_ffi(lua_State *L) {
     lua_pop(L, 1);
 }
 
+static int l_enter(lua_State *L) {
+    if (!cstack_is_deep())
+        return 0;
+    return state_error(L, "stack overflow: coroutines resume each other too deep; let one of them "
+                          "return before it resumes the next");
+}
+
+static void limit_depth(lua_State *L) {
+    state_require(L, "weir.depth");
+    lua_pushcfunction(L, l_enter);
+    lua_call(L, 1, 0);
+}
+
 void state_allow_ffi(lua_State *L) {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
@@ -263,6 +276,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_setglobal(L, "print");
     add_searcher(L);
     set_path(L, folder);
+    limit_depth(L);
     set_pause(state, false);
     state_apply_mode(L);
 }
@@ -279,6 +293,7 @@ void state_tune(struct state *state) {
         return;
     state->trimmed = now;
     pool_trim(&state->pool);
+    cstack_trim();
 }
 
 void state_fini(struct state *state) {

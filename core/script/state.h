@@ -27,6 +27,7 @@ struct state {
     uint8_t stop;        /* enum guard_stop, why it is to be ended */
     bool refuse;         /* the next allocation fails */
     bool tight;          /* near the limit, it collects as often as it can */
+    bool broken;         /* it can only be closed any more, see guard_run */
     struct pool pool;
     unsigned runs;    /* since the collector was last tuned */
     uint64_t trimmed; /* when the pool was, ms */

@@ -9,7 +9,7 @@
  * waits on if another was faster. So what is cancelled on the way has taken nothing. What is only
  * told (a time is over, a job is done) *wakes* it: task_wake disarms the rest and queues the task
  * with its results. It is resumed in the loop's turn, never below the callback that woke it. run()
- * is the only place that calls lua_resume, and the guard (guard.h) watches over it.
+ * is the only place that resumes one, and the guard (guard.h) watches over it.
  *
  * Cancellation is sticky: the call that blocks, and each later one, raises weir.cancelled, so that
  * a task unwinds through its own pcalls. One that swallows it too often is dropped: never resumed
@@ -406,7 +406,7 @@ static void run_defers(struct task *task) {
     lua_State *L = task->gen->state.L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->gen->run_defers);
     generation_push(task->gen, L, task->defers);
-    task_cleanup(task->gen, L, 1, defers_done, task);
+    task_cleanup(task->gen, L, 1, defers_done, task)->depth = (uint8_t)(task->depth + 1);
 }
 
 static void cancel_children(struct task *task) {
@@ -500,8 +500,8 @@ bool task_is_cleanup(const struct task *task) {
     return task->on_end == cleanup_ended;
 }
 
-void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                  void *arg) {
+struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
+                          void *arg) {
     struct cleanup *cleanup = mem_zalloc(sizeof *cleanup);
     struct task *task = cleanup->task = task_new(gen, NULL);
     cleanup->on_end = on_end;
@@ -513,6 +513,7 @@ void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end
     task->on_end = cleanup_ended;
     lua_xmove(L, task->co, nargs + 1);
     make_ready(task);
+    return task;
 }
 
 void task_forget(struct task *task) {
@@ -579,8 +580,14 @@ static void end_stopped(struct task *task, enum guard_stop stop) {
         generation_collect(gen);
 }
 
+static int resume(lua_State *co, void *nargs) {
+    return lua_resume(co, *(int *)nargs);
+}
+
 static void run(struct scheduler *scheduler, struct task *task) {
     lua_State *co = task->co;
+    if (task->gen->state.broken)
+        return; /* it is freed with its generation */
     if (task->wait && !take(task))
         return;
     int nargs = lua_gettop(co) - task->kept;
@@ -588,11 +595,15 @@ static void run(struct scheduler *scheduler, struct task *task) {
     task->state = TASK_RUNNING;
     scheduler->current = task;
     guard_enter(&scheduler->guard, &task->gen->state, task->what);
-    int rc = lua_resume(co, nargs);
+    int rc = guard_run(&scheduler->guard, resume, co, &nargs);
     enum guard_stop stop = guard_leave(&scheduler->guard);
     scheduler->current = NULL;
-    state_tune(&task->gen->state);
     open_stream(scheduler, rc == LUA_YIELD);
+    if (rc == GUARD_BROKEN) {
+        generation_break(task->gen, task->what);
+        return;
+    }
+    state_tune(&task->gen->state);
     if (stop && rc != LUA_YIELD) {
         end_stopped(task, stop);
     } else if (rc != LUA_YIELD) {

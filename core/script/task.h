@@ -94,6 +94,7 @@ struct task {
     int defers;         /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs;      /* its life, and its userdata */
     uint16_t swallowed; /* how often weir.cancelled was raised in it */
+    uint8_t depth;      /* of deferred functions that were deferred by deferred ones */
     uint8_t state;
     bool started, cancelled, failed, dropped;
     bool overdue;    /* roused, and the time was over before it ran */
@@ -101,6 +102,7 @@ struct task {
     bool background; /* weir.background's, or below one: a reload ends it */
 };
 
+#define TASK_DEPTH_MAX 100   /* each ends within the end of the one that deferred it */
 #define TASK_SWALLOW_MAX 100 /* cancellations that a task may swallow before it is dropped */
 
 void scheduler_init(struct scheduler *scheduler, struct loop *loop);
@@ -171,8 +173,8 @@ bool task_hit_limit(struct task *task);
 bool task_was_cancelled(struct task *task);
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
  * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
-void task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                  void *arg);
+struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
+                          void *arg);
 #define CLEANUP_MS 5000
 bool task_is_cleanup(const struct task *task);
 /* Pushes the userdata of a task. stack of L: +1. */

@@ -4,6 +4,8 @@
  * library and all other C are in the text of the program or of a shared object, which the dynamic
  * linker lists, and what LuaJIT compiles is not: so the place where a signal came tells.
  *
+ * The same holds for who called: compiled code calls C, and is then found among the callers.
+ *
  * A copy of that list, of a fixed size, which a signal handler can read: the linker's own is behind
  * a lock. Its owner sees to it that it is not collected while it is read. Nothing here knows who
  * asks, or what for. */
@@ -11,6 +13,9 @@
 
 #include <link.h>
 #include <ucontext.h>
+#include <unwind.h>
+
+#define CALLERS_MAX 256 /* the nearest: what serializes a table calls itself for each level */
 
 static int add_object(struct dl_phdr_info *object, size_t size, void *arg) {
     struct text_ranges *text = arg;
@@ -49,4 +54,25 @@ bool text_ranges_interrupted(const struct text_ranges *text, const void *context
     (void)text, (void)context;
     return false;
 #endif
+}
+
+/* --- the callers --- */
+
+struct walk {
+    const struct text_ranges *text;
+    int callers;
+    bool left;
+};
+
+static _Unwind_Reason_Code look_at(struct _Unwind_Context *caller, void *arg) {
+    struct walk *walk = arg;
+    uintptr_t address = _Unwind_GetIP(caller);
+    walk->left = address != 0 && !text_ranges_contain(walk->text, address);
+    return walk->left || ++walk->callers == CALLERS_MAX ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+bool text_ranges_left(const struct text_ranges *text) {
+    struct walk walk = {.text = text};
+    _Unwind_Backtrace(look_at, &walk);
+    return walk.left;
 }

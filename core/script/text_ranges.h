@@ -21,5 +21,8 @@ bool text_ranges_contain(const struct text_ranges *text, uintptr_t address);
 /* Whether the signal whose handler was given this context came in one of them. Safe in a handler.
  */
 bool text_ranges_interrupted(const struct text_ranges *text, const void *context);
+/* Whether the caller was called, through functions of these alone, by code that is in none of them.
+ * Not for a handler. */
+bool text_ranges_left(const struct text_ranges *text);
 
 #endif

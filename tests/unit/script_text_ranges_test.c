@@ -71,6 +71,12 @@ static void signal_in_library(void **state) {
 
 #if defined __x86_64__
 
+static bool left;
+
+static void look_at_callers(void) {
+    left = text_ranges_left(&text);
+}
+
 /* Code made just now: int3, ret. */
 static void signal_in_made_code(void **state) {
     (void)state;
@@ -88,6 +94,22 @@ static void signal_in_made_code(void **state) {
     assert_int_equal(in_text, 0);
 }
 
+/* Made code that calls: sub rsp,8; call rdi; add rsp,8; ret. */
+static void callers(void **state) {
+    (void)state;
+    static const unsigned char code[] = {0x48, 0x83, 0xec, 8, 0xff, 0xd7,
+                                         0x48, 0x83, 0xc4, 8, 0xc3};
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(page, MAP_FAILED);
+    memcpy(page, code, sizeof code);
+    assert_int_equal(mprotect(page, 4096, PROT_READ | PROT_EXEC), 0);
+    look_at_callers();
+    assert_false(left);
+    ((void (*)(void (*)(void)))(uintptr_t)page)(look_at_callers);
+    assert_true(left);
+    munmap(page, 4096);
+}
+
 #endif
 
 int main(void) {
@@ -100,6 +122,7 @@ int main(void) {
 #endif
 #if defined __x86_64__
         cmocka_unit_test_setup(signal_in_made_code, set_up),
+        cmocka_unit_test_setup(callers, set_up),
 #endif
     };
     return cmocka_run_group_tests_name("script_text_ranges", tests, NULL, NULL);
