@@ -7,6 +7,23 @@ local support = require "spec.support"
 local hub = require "spec.hub_support"
 
 describe("history", function()
+  it("decodes data that is JSON, when asked, and leaves the rest", function()
+    local topic = hub.topic()
+    for _, data in ipairs { { n = 1 }, "text", "7", "null", '{"broken"', "" } do
+      weir.publish(topic, { data = data })
+    end
+    local list, more, closed = weir.history(topic, { decode = true })
+    assert.same({ n = 1 }, list[1].data)
+    assert.equal("text", list[2].data)
+    assert.equal(7, list[3].data)
+    assert.equal(weir.json.null, list[4].data)
+    assert.equal('{"broken"', list[5].data)
+    assert.equal("", list[6].data)
+    assert.same({ false, nil }, { more, closed })
+    assert.equal('{"n":1}', weir.history(topic)[1].data)
+    assert.error_matches(function() weir.history(topic, { decode = 1 }) end, "weir.history: decode")
+  end)
+
   it("gives what a topic holds, oldest first", function()
     local topic = hub.topic()
     local first = weir.publish(topic, { event = "tick", data = { n = 1 }, key = "k" })

@@ -111,6 +111,14 @@ void sse_open(struct stream *stream) {
     stream_start(stream, -1);
 }
 
+void sse_decline(struct stream *stream) {
+    sse_free(stream->sse);
+    stream->sse = NULL;
+    stream_remove_header(stream, STR("Content-Type"));
+    stream_set_status(stream, 204);
+    stream_finish(stream);
+}
+
 void sse_resume(struct stream *stream, bool resumed) {
     if (stream->sse)
         stream->sse->resumed = resumed;

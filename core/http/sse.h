@@ -17,6 +17,8 @@ struct sse_options {
 int sse_start(struct stream *stream, const struct sse_options *options);
 /* Sends the head and the opening events if they are not out. */
 void sse_open(struct stream *stream);
+/* Answers 204 instead: an EventSource that gets it does not come back. Before the head. */
+void sse_decline(struct stream *stream);
 /* What `weir.hello` says of resuming; before the opening. */
 void sse_resume(struct stream *stream, bool resumed);
 /* Encodes and writes one event. 0, SSE_EFIELD, or what stream_write returns. */

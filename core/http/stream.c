@@ -264,6 +264,10 @@ int stream_set_lasting(struct stream *stream, struct str name, struct str value)
     return 0;
 }
 
+void stream_remove_header(struct stream *stream, struct str name) {
+    remove_field(stream, name, false);
+}
+
 int stream_add_header(struct stream *stream, struct str name, struct str value) {
     int rc = check_field(stream, name, value);
     if (rc == 0)

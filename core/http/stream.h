@@ -179,6 +179,7 @@ int stream_set_status(struct stream *stream, int status);
 bool stream_is_framing(struct str name);
 /* Replaces every field of that name. 0, STREAM_EVALUE, STREAM_EFRAMING, STREAM_EHEAD. */
 int stream_set_header(struct stream *stream, struct str name, struct str value);
+void stream_remove_header(struct stream *stream, struct str name);
 int stream_add_header(struct stream *stream, struct str name, struct str value);
 /* A field that the answer has whoever gives it, an error's too: it replaces a lasting one of that
  * name, and none of the others replaces it. The same errors; STREAM_ELENGTH: too many. */

@@ -43,6 +43,7 @@ bool history_read(struct history *history, struct str name) {
         uint64_t first = history->from_id ? topic_after(topic, history->after) : topic->first;
         uint64_t end = history->before > 0 ? topic_after(topic, history->before - 1) : first;
         uint64_t n = end > first ? end - first : 0;
+        history->closed = topic->ended > 0;
         if (is_stored(topic, history, n)) {
             hub_unlock();
             return false;

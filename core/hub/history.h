@@ -18,7 +18,8 @@ struct history {
     /* The result: */
     struct buf records; /* see history_next */
     size_t count;
-    bool more; /* there are others between `after` and `before` */
+    bool closed; /* the topic is */
+    bool more;   /* there are others between `after` and `before` */
 };
 
 /* Copies what the topic has in memory; buf_fini(&history->records) afterwards. False: some of it is

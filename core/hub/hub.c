@@ -235,8 +235,14 @@ struct topic *hub_topic(struct str text) {
     return topic;
 }
 
+/* That it is closed is known for as long as it keeps an event. */
+static bool remembers_end(const struct topic *topic) {
+    return topic->ended > 0 && topic->ended_at > 0 &&
+           topic->ended_at + topic->keep.age_ms >= hub.ages.now;
+}
+
 void hub_release_topic(struct topic *topic) {
-    if (topic->holds > 0 || topic->stored || !topic_is_empty(topic))
+    if (topic->holds > 0 || topic->stored || !topic_is_empty(topic) || remembers_end(topic))
         return;
     if (reader_untold(NULL, topic)) /* of events that are gone: that is told as a gap */
         return;
@@ -264,6 +270,8 @@ void hub_topic_read(struct topic *topic) {
 static uint64_t end_of_age(const struct topic *topic) {
     if (!topic_is_empty(topic))
         return topic_entry(topic, topic->first)->born + topic->keep.age_ms + 1;
+    if (!topic->stored)
+        return topic->ended_at + topic->keep.age_ms + 1;
     uint64_t end = event_id_ms(topic->stored_last) + topic->keep.age_ms + 1, now = wall_ms();
     return clock_mono_ms() + (end > now ? end - now : 0);
 }
@@ -275,7 +283,7 @@ static bool may_forget(const struct topic *topic) {
 }
 
 static void watch_age(struct topic *topic) {
-    bool keeps = !topic_is_empty(topic) || may_forget(topic);
+    bool keeps = !topic_is_empty(topic) || may_forget(topic) || remembers_end(topic);
     if (keeps && !timer_is_set(&topic->age))
         wheel_set(&hub.ages, &topic->age, end_of_age(topic));
 }
@@ -325,6 +333,11 @@ void hub_stored(struct topic *topic, event_id id) {
     topic->stored_last = id;
 }
 
+void hub_ended(struct topic *topic, event_id id) {
+    topic->ended = id;
+    topic->ended_at = clock_mono_ms();
+}
+
 static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
     refresh(topic);
@@ -363,6 +376,7 @@ static void add_stored(void *arg, const struct stored_topic *stored) {
     struct topic *topic = hub_topic(stored->name);
     topic->stored = true;
     topic->stored_last = stored->last_id;
+    topic->ended = stored->end;
     watch_age(topic);
 }
 
@@ -414,6 +428,7 @@ void hub_clear(void) {
     while ((node = list_pop(&all)) != NULL) {
         struct topic *topic = CONTAINER_OF(node, struct topic, unread);
         topic->stored = topic->stored && hub.store;
+        topic->ended = 0;
         topic_trim(topic, topic->next);
         file(topic);
         hub_release_topic(topic);
@@ -429,7 +444,6 @@ void hub_appended(struct topic *topic) {
     if (!topic->is_filed)
         file(topic);
     watch_age(topic);
-    hub.published++;
     make_room(topic);
 }
 

@@ -100,12 +100,14 @@ struct topic *hub_topic(struct str name);
 void hub_release_topic(struct topic *topic);
 /* A further one. */
 event_id hub_next_id(void);
-/* An entry was appended: watches its age and the memory of all. */
+/* An entry was appended, or the topic closed: watches its age and the memory of all. */
 void hub_appended(struct topic *topic);
 /* Keeps what a reader has counted that goes. */
 void hub_retire(const struct hub_counters *counters);
 /* Of the topics that begin so, some that are not there any more may have had events up to here. */
 event_id hub_floor(struct str prefix, enum gap_reason *reason);
+/* Nothing comes any more: it is closed, from this id on. */
+void hub_ended(struct topic *topic, event_id id);
 /* The store has committed an event of it. */
 void hub_stored(struct topic *topic, event_id id);
 /* The topic has been read just now. */

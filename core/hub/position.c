@@ -147,6 +147,8 @@ bool position_remove(struct position *position, struct str name, bool prefix) {
     replay_leave(position, name, prefix);
     policy_let_go(position);
     hub_unlock();
+    if (found) /* those that are left may all be closed */
+        reader_serve(position->reader, position);
     return found;
 }
 
@@ -174,6 +176,37 @@ void position_end(struct position *position) {
     policy_let_go(position);
     hub_unlock();
     reader_serve(position->reader, position);
+}
+
+event_id position_closed(const struct position *position) {
+    event_id last = 0;
+    if (!list_empty(&position->prefixes))
+        return 0;
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        const struct topic *topic = of_interests(at)->topic;
+        if (topic->ended == 0)
+            return 0;
+        if (topic->ended > last)
+            last = topic->ended;
+    }
+    return last;
+}
+
+/* Of each topic it had been sent all. */
+static bool had_all(const struct position *position) {
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        if (of_interests(at)->after < of_interests(at)->topic->ended || of_interests(at)->gap)
+            return false;
+    return list_empty(&position->replays) && position->gap_id == 0;
+}
+
+bool position_is_done(const struct position *position) {
+    if (!position->resumed)
+        return false;
+    hub_lock();
+    bool done = position_closed(position) > 0 && had_all(position);
+    hub_unlock();
+    return done;
 }
 
 event_id position_newest(void) {

@@ -62,6 +62,11 @@ void position_names(struct position *position,
 /* It ends with what has been published by now: what comes later is not for it, and no publisher
  * waits for it. Once all of that has been read a span says that it has `ended`. */
 void position_end(struct position *position);
+/* All its topics are closed, the last of them with this id; 0: they are not. Who chose a prefix has
+ * always topics that are still to come. Under the lock. */
+event_id position_closed(const struct position *position);
+/* It has come back from where that was told: there is nothing to be had any more. */
+bool position_is_done(const struct position *position);
 /* The newest id now, and whether all up to such a one has been read. If not, the position is served
  * again when that may have changed. */
 event_id position_newest(void);

@@ -20,7 +20,8 @@
 event_id publications_visible(void) {
     if (list_empty(&hub.pending))
         return hub.last;
-    return CONTAINER_OF(hub.pending.next, struct publication, link)->id - 1;
+    const struct publication *next = CONTAINER_OF(hub.pending.next, struct publication, link);
+    return next->stored.id - 1;
 }
 
 /* --- appending --- */
@@ -29,20 +30,37 @@ static struct position *blocking(struct list *at) {
     return CONTAINER_OF(at, struct position, in_blocking);
 }
 
-static void append(struct publication *publication, struct reader *self) {
+static void append_event(struct publication *publication) {
     struct topic *topic = publication->at;
-    topic_tell(topic, self);
-    topic_append(topic, publication->id, publication->text, publication->key, clock_mono_ms());
+    topic_append(topic, publication->event, publication->text, publication->key, clock_mono_ms());
     const struct entry *entry = topic_entry(topic, topic->next - 1);
     for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
         position_owe(blocking(at), topic, entry->len);
+    hub.published++;
+}
+
+static void append(struct publication *publication, struct reader *self) {
+    struct topic *topic = publication->at;
+    topic_tell(topic, self);
+    if (publication->text.len > 0)
+        append_event(publication);
+    if (publication->closes)
+        hub_ended(topic, publication->id);
     publication->streams = hub_streams(topic->name);
     hub_appended(topic);
 }
 
+/* An end has an id of its own, for who has the last event may not have been told of it. */
+static void take_ids(struct publication *publication) {
+    if (publication->text.len > 0)
+        publication->id = publication->event = hub_next_id();
+    if (publication->closes)
+        publication->id = hub_next_id();
+}
+
 static void append_now(struct publication *publication, struct reader *self) {
     publication->at->stored = false; /* it was durable: what the store has ends here */
-    publication->id = hub_next_id();
+    take_ids(publication);
     append(publication, self);
 }
 
@@ -108,6 +126,8 @@ static void on_stored(struct stored_event *stored, int error) {
     hub_lock();
     bool last = publication->ends_piece;
     publication->at->committing--;
+    if (publication->closes)
+        publication->at->closing = false;
     if (error == 0) {
         hub_stored(publication->at, publication->id);
         append(publication, NULL);
@@ -136,18 +156,21 @@ void publications_on_turn_end(struct chore *chore) {
 
 static void stage(struct publication *publication, struct reader *self) {
     const struct topic_keep *keep = &publication->at->keep;
-    uint64_t now = event_id_ms(publication->id = hub_next_id());
-    publication->stored =
-        (struct stored_event){.id = publication->id,
-                              .topic = publication->topic,
-                              .key = publication->key,
-                              .text = publication->text,
-                              .keep = {keep->count, keep->bytes,
-                                       now > keep->age_ms ? event_id_at(now - keep->age_ms) : 0},
-                              .done = on_stored};
+    take_ids(publication);
+    uint64_t now = event_id_ms(publication->id);
+    publication->stored = (struct stored_event){
+        .id = publication->text.len > 0 ? publication->event : publication->id,
+        .end = publication->closes ? publication->id : 0,
+        .topic = publication->topic,
+        .key = publication->key,
+        .text = publication->text,
+        .keep = {keep->count, keep->bytes,
+                 now > keep->age_ms ? event_id_at(now - keep->age_ms) : 0},
+        .done = on_stored};
     list_remove(&publication->link);
     list_push(&hub.pending, &publication->link);
     publication->at->committing++;
+    publication->at->closing = publication->closes;
     list_push(&hub.staged, &publication->stored.op.link);
     loop_chore(self->loop, &self->turn_end);
 }
@@ -178,8 +201,17 @@ static bool others_wait(const struct topic *topic, const struct publication *bef
     return false;
 }
 
+static bool is_closed(const struct topic *topic) {
+    return topic->ended > 0 || topic->closing;
+}
+
 static void go_on(struct publication *publication, struct reader *self) {
     publication->waiting = false;
+    if (is_closed(publication->at)) {
+        complete(publication, UV_ESHUTDOWN);
+        post_completed(publication->reader);
+        return;
+    }
     if (is_durable(publication->at)) {
         stage(publication, self);
         return;
@@ -248,7 +280,10 @@ int publication_send(struct publication *publication, struct reader *reader) {
     list_init(&publication->link);
     timer_init(&publication->deadline, on_deadline);
     struct topic *topic = publication->at = hub_topic(publication->topic);
-    if (publication->done == NULL && is_durable(topic)) {
+    if (is_closed(topic)) {
+        hub_release_topic(topic);
+        rc = PUBLICATION_CLOSED;
+    } else if (publication->done == NULL && is_durable(topic)) {
         hub_release_topic(topic);
         rc = PUBLICATION_WOULD_WAIT;
     } else if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {

@@ -7,16 +7,19 @@
 
 /* Who publishes keeps it, and what it borrows, until it is done. */
 struct publication {
-    struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append */
+    struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append; */
+    bool closes;                 /* and the topic ends behind it, or, `text` empty, at once */
     uint64_t wait_ms;            /* for subscribers with the policy block */
-    /* On the reader's loop, unless publication_send returned a result itself: 0, or UV_EIO. */
+    /* On the reader's loop, unless publication_send returned a result itself: 0, UV_EIO, or
+     * UV_ESHUTDOWN: the topic was closed meanwhile. */
     void (*done)(struct publication *publication, int error);
     void *owner;
-    event_id id;      /* the result, */
+    event_id id;      /* the result; of the end, if it closes, */
     uint32_t streams; /* and how many streams were subscribed */
     /* The rest is the hub's. */
     struct reader *reader;
     struct topic *at;
+    event_id event;   /* its id, if there is one */
     struct list link; /* hub.waiting, hub.pending, or its reader's completed */
     struct timer deadline;
     struct stored_event stored;
@@ -27,10 +30,12 @@ struct publication {
 
 #define PUBLICATION_LATER 1
 #define PUBLICATION_WOULD_WAIT 2
+#define PUBLICATION_CLOSED 3
 
 /* Appends the event, on behalf of `reader`'s worker. 0: it is in its topic, and every worker with
  * subscribers has been told. PUBLICATION_LATER: `done` will be called; _WOULD_WAIT: nothing was
- * done, since `done` is NULL, wait_ms 0, and the topic durable. A name or size that is not
+ * done, since `done` is NULL, wait_ms 0, and the topic durable; _CLOSED: nor was it, for the topic
+ * is closed. A name or size that is not
  * allowed must have been refused before. */
 int publication_send(struct publication *publication, struct reader *reader);
 

@@ -41,28 +41,49 @@ static struct piece *add_piece(struct span *span) {
     return piece;
 }
 
-/* `lost` below 0: nobody knows how many. */
-static void add_gap(struct span *span, const struct head *head, enum gap_reason reason,
-                    int64_t lost) {
-    static const char *const names[] = {"trimmed", "expired", "restart", "unknown", "overflow"};
-    char id[EVENT_ID_TEXT], number[24] = "null", text[192], line[CHUNK_HEAD_MAX];
-    event_id_format(head->id, id);
-    if (lost >= 0)
-        snprintf(number, sizeof number, "%lld", (long long)lost);
-    int n = snprintf(text, sizeof text,
-                     "event: weir.gap\ndata: {\"reason\":\"%s\",\"lost\":%s}\nid: %s\n\n",
-                     names[reason], number, id);
+/* An event that no topic has, with the id where reading goes on. */
+static struct piece *add_notice(struct span *span, const char *name, const char *data,
+                                event_id at) {
+    char id[EVENT_ID_TEXT], text[192], line[CHUNK_HEAD_MAX];
+    event_id_format(at, id);
+    int n = snprintf(text, sizeof text, "event: %s\ndata: {%s}\nid: %s\n\n", name, data, id);
     size_t nline = chunk_head(line, (size_t)n);
     struct piece *piece = add_piece(span);
     piece->text_at = (uint32_t)span->text.len;
     piece->len = (uint32_t)(nline + (size_t)n + 2);
-    piece->interest = head->interest;
-    piece->first = piece->end = head->next;
-    piece->lost = lost > 0 ? (uint64_t)lost : 0;
     buf_append(&span->text, line, nline);
     buf_append(&span->text, text, (size_t)n);
     buf_append(&span->text, "\r\n", 2);
     span->bytes += piece->len;
+    return piece;
+}
+
+/* `lost` below 0: nobody knows how many. */
+static void add_gap(struct span *span, const struct head *head, enum gap_reason reason,
+                    int64_t lost) {
+    static const char *const names[] = {"trimmed", "expired", "restart", "unknown", "overflow"};
+    char number[24] = "null", data[64];
+    if (lost >= 0)
+        snprintf(number, sizeof number, "%lld", (long long)lost);
+    snprintf(data, sizeof data, "\"reason\":\"%s\",\"lost\":%s", names[reason], number);
+    struct piece *piece = add_notice(span, "weir.gap", data, head->id);
+    piece->interest = head->interest;
+    piece->first = piece->end = head->next;
+    piece->lost = lost > 0 ? (uint64_t)lost : 0;
+}
+
+/* All topics are closed, and all that they have stands in front of this. */
+static void add_end(struct span *span, const struct position *position, const struct merge *merge,
+                    event_id upto) {
+    event_id closed = merge->count == 0 ? position_closed(position) : 0;
+    if (closed == 0 || closed > upto)
+        return;
+    if (span->count == SPAN_PIECES) {
+        span->more = true;
+        return;
+    }
+    add_notice(span, "weir.end", "\"reason\":\"closed\"", closed)->ends = true;
+    span->ended = true;
 }
 
 static void add_head_gap(struct span *span, struct position *position, struct head head) {
@@ -147,6 +168,7 @@ static void fill(struct span *span, struct position *position, struct merge *mer
     }
     span->more = top != NULL;
     span->ended = merge->end > 0 && top == NULL && upto == merge->end;
+    add_end(span, position, merge, upto);
     point_gaps(span);
     if (merge_waits(merge))
         reader_hold(position->reader, position);
@@ -225,6 +247,8 @@ static void passed(struct position *position, const struct piece *piece, uint64_
         counter_up(&counters->delivered, end - piece->first);
         return;
     }
+    if (piece->ends)
+        return;
     counter_up(&counters->gaps, 1);
     counter_up(&counters->lost, piece->lost);
     if (piece->interest) {

@@ -18,6 +18,7 @@ struct piece {
     uint64_t first, end; /* ordinals, or numbers in the replay: the first entry, and behind the last
                           */
     uint64_t lost;       /* of a gap */
+    bool ends;           /* no gap, but weir.end: nothing comes behind it */
 };
 
 /* What can be sent next. Holds its slabs until span_release. */

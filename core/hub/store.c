@@ -352,6 +352,9 @@ static int load_topics(struct store *store, char *why, size_t why_size) {
         topics_load(topics, sqlite3_column_int64(stmt, 0), db_column(stmt, 1),
                     (uint64_t)sqlite3_column_int64(stmt, 2),
                     (uint64_t)sqlite3_column_int64(stmt, 3));
+    stmt = db_use(&store->write_db, META_ENDS);
+    while (rc >= 0 && (rc = db_step(stmt)) == 1)
+        topics_load_end(topics, db_column(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
     if (rc < 0)
         return db_refuse(&store->write_db, why, why_size);
     db_use(&store->write_db, META_GET); /* resets it */
@@ -441,7 +444,8 @@ const char *store_folder(const struct store *store) {
 }
 
 static struct stored_topic describe(const struct kept_topic *topic) {
-    return (struct stored_topic){topic->node.key, topic->committed.floor, topic->committed.last};
+    return (struct stored_topic){topic->node.key, topic->committed.floor, topic->committed.last,
+                                 topic->committed.end};
 }
 
 void store_topics(struct store *store, void (*each)(void *arg, const struct stored_topic *topic),

@@ -81,7 +81,8 @@ struct stored_event {
     uint64_t id; /* below 2^63, larger than every id before it */
     struct str topic;
     struct str key;        /* may be empty */
-    struct str text;       /* as it is to be sent, without its id line */
+    struct str text;       /* as it is to be sent, without its id line; ptr NULL: just the end */
+    uint64_t end;          /* the topic is closed behind it, with this id; 0: it goes on */
     struct retention keep; /* of the topic, from here on */
     /* On the writer's thread, in order of ids. 0: it is on the disk. Else nothing of its group is:
      * the group was rolled back, each of it is told, and the next group is tried afresh. */
@@ -102,7 +103,9 @@ void store_forget(struct store *store, struct str topic);
 struct stored_topic {
     struct str name;
     uint64_t floor;
-    uint64_t last_id; /* of its newest event that is on the disk; the floor when none is left */
+    uint64_t last_id; /* of its newest event that is on the disk, or its end; the floor when none is
+                         left */
+    uint64_t end;     /* it is closed, with this id; 0: it is not */
 };
 
 /* Calls `each` for every topic the store knows, in no order. `each` must not call the store. */

@@ -3,7 +3,8 @@
  *     weir.db   topics(number, name, floor)       a name once, its events refer to the number
  *               events(topic, id, key, text)      one b-tree in the order in which they are read
  *               kv(name, key, value, expires)     the pairs of weir.store
- *               meta(name, value)                 last_id: the largest id of forgotten topics
+ *               meta(name, value)                 last_id: the largest id of forgotten topics;
+ *                                                 "end/" and a topic's name: the id of its end
  *
  * The file says what it is: application_id is Weir's, user_version the number of this schema. A
  * file that says something else is refused, not touched: it may be somebody's only copy. WAL with
@@ -53,6 +54,11 @@ static const char *const texts[STATEMENTS] = {
                     "ORDER BY id",
     [META_GET] = "SELECT value FROM meta WHERE name = ?1",
     [META_SET] = "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
+    [META_ENDS] = "SELECT substr(name, 5), value FROM meta WHERE name >= CAST('end/' AS BLOB) AND "
+                  "name < CAST('end0' AS BLOB)",
+    [META_SET_END] = "INSERT OR REPLACE INTO meta(name, value) "
+                     "VALUES(CAST('end/' || ?1 AS BLOB), ?2)",
+    [META_DELETE_END] = "DELETE FROM meta WHERE name = CAST('end/' || ?1 AS BLOB)",
     [KV_STMT_GET] = "SELECT value FROM kv WHERE name = ?1 AND key = ?2 AND "
                     "(expires IS NULL OR expires > ?3)",
     [KV_STMT_SET] = "INSERT OR REPLACE INTO kv(name, key, value, expires) VALUES(?1, ?2, ?3, ?4)",

@@ -145,6 +145,14 @@ static int insert(struct store *store, struct kept_topic *topic, const struct st
     return 0;
 }
 
+static int close_topic(struct store *store, struct kept_topic *topic, uint64_t end) {
+    sqlite3_stmt *stmt = db_use(&store->write_db, META_SET_END);
+    db_bind_bytes(stmt, 1, topic->node.key);
+    sqlite3_bind_int64(stmt, 2, (int64_t)end);
+    topic->now.end = topic->now.last = end;
+    return db_run(stmt);
+}
+
 int events_append(struct store *store, struct stored_event *event) {
     struct kept_topic *topic = topics_find(&store->topics, event->topic);
     int rc = fault("store_write");
@@ -155,8 +163,10 @@ int events_append(struct store *store, struct stored_event *event) {
     topics_touch(&store->topics, topic);
     if (!topic->now.counted)
         rc = count(store, topic);
-    if (rc == 0)
+    if (rc == 0 && event->text.ptr)
         rc = insert(store, topic, event);
+    if (rc == 0 && event->end > 0)
+        rc = close_topic(store, topic, event->end);
     if (rc == 0)
         rc = raise_floor(store, topic, &event->keep);
     if (rc == 0 && is_worth_deleting(&topic->now, &event->keep))
@@ -196,6 +206,11 @@ int events_forget(struct store *store, struct str name) {
         rc = db_run(stmt);
     if (rc == 0)
         rc = db_run(use_for(store, TOPICS_DELETE, topic));
+    if (rc == 0 && topic->now.end > 0) {
+        stmt = db_use(&store->write_db, META_DELETE_END);
+        db_bind_bytes(stmt, 1, name);
+        rc = db_run(stmt);
+    }
     if (rc < 0)
         return rc;
     stmt = db_use(&store->write_db, META_SET);

@@ -90,6 +90,18 @@ void topics_load(struct topics *topics, int64_t number, struct str name, uint64_
         topics->last_id = topic->now.last;
 }
 
+void topics_load_end(struct topics *topics, struct str name, uint64_t end) {
+    struct kept_topic *topic = of_node(map_find(&topics->map, name));
+    if (topic == NULL)
+        return;
+    topic->now.end = end;
+    if (end > topic->now.last)
+        topic->now.last = end;
+    topic->committed = topic->now;
+    if (end > topics->last_id)
+        topics->last_id = end;
+}
+
 /* --- the writer's transaction --- */
 
 struct kept_topic *topics_find(struct topics *topics, struct str name) {

@@ -15,6 +15,7 @@
 struct topic_state {
     uint64_t floor;                /* what is up to here is trimmed, be it in the file still */
     uint64_t last;                 /* the largest id; at least the floor */
+    uint64_t end;                  /* it is closed, with this id; 0: it is not */
     uint64_t count, bytes;         /* of the events above the floor; only when `counted` */
     uint64_t hidden, hidden_bytes; /* of those below it that are in the file still */
     bool counted;
@@ -57,6 +58,9 @@ void topics_fini(struct topics *topics);
 /* At opening: a topic of the file. */
 void topics_load(struct topics *topics, int64_t number, struct str name, uint64_t floor,
                  uint64_t last);
+
+/* ... and that one is closed. */
+void topics_load_end(struct topics *topics, struct str name, uint64_t end);
 
 /* The writer's view: with what the transaction under way has done. NULL: there is none. */
 struct kept_topic *topics_find(struct topics *topics, struct str name);

@@ -166,13 +166,22 @@ static void end(struct producer *producer, struct stream *stream) {
     position_end(&CONTAINER_OF(producer, struct subscription, producer)->position);
 }
 
+/* Who comes back from the end of all is told to stay away. */
+static bool answer(struct producer *producer, struct stream *stream) {
+    bool done = position_is_done(&CONTAINER_OF(producer, struct subscription, producer)->position);
+    if (done)
+        sse_decline(stream);
+    return done;
+}
+
 static void stop(struct producer *producer, struct stream *stream) {
     struct subscription *sub = CONTAINER_OF(producer, struct subscription, producer);
     position_fini(&sub->position);
     pool_free(&stream->server->loop->pool, sub, sizeof *sub);
 }
 
-static const struct producer_ops producer_ops = {.proceed = proceed, .stop = stop, .end = end};
+static const struct producer_ops producer_ops = {
+    .proceed = proceed, .stop = stop, .end = end, .open = answer};
 
 struct subscription *subscription_of(const struct stream *stream) {
     struct producer *producer = stream->producer;

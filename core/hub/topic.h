@@ -52,6 +52,9 @@ struct topic {
                              missed something, */
     uint8_t stored_reason; /* and why */
     event_id forgotten;    /* what the store had up to here was too old */
+    event_id ended;        /* it is closed: no event comes any more, and this is its end; 0: open */
+    uint64_t ended_at;     /* ... since, monotonic ms, 0: before the start; */
+    bool closing;          /* its end is being committed */
     uint32_t committing;   /* events of it that the store has yet to commit */
     unsigned rules;        /* the hub's, when `keep` and `durable` were last looked up */
     uint32_t holds;        /* positions and waiting publishers that refer to it */

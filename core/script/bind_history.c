@@ -13,7 +13,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-/* Pushes a list of events, and whether there are more. stack: +2 */
+/* Pushes a list of events, whether there are more, and true if the topic is closed. stack: +3 */
 static void push_history(lua_State *L, struct history *history, struct str topic) {
     struct str records = buf_str(&history->records), text, key;
     lua_createtable(L, (int)history->count, 0);
@@ -22,6 +22,10 @@ static void push_history(lua_State *L, struct history *history, struct str topic
         lua_rawseti(L, -2, i);
     }
     lua_pushboolean(L, history->more);
+    if (history->closed)
+        lua_pushboolean(L, true);
+    else
+        lua_pushnil(L);
     buf_fini(&history->records);
 }
 
@@ -51,7 +55,7 @@ static event_id check_id(lua_State *L, int index, const char *option) {
     return id;
 }
 
-/* topic, after, before, limit -> nil, list, more | nil, nil, "io" */
+/* topic, after, before, limit -> nil, list, more, closed | nil, nil, "io" */
 static int l_history(lua_State *L) {
     struct str topic = bind_check_topic(L, 1, "weir.history");
     struct history history = {.limit = (size_t)luaL_checknumber(L, 4),
@@ -64,7 +68,7 @@ static int l_history(lua_State *L) {
     lua_pushnil(L);
     if (history_read(&history, topic)) {
         push_history(L, &history, topic);
-        return 3;
+        return 4;
     }
     struct task *task = task_enter(L, "weir.history");
     if (task == NULL)

@@ -55,7 +55,7 @@ static void on_done(struct publication *publication, int error) {
             push_receipt(co, publication);
         } else {
             lua_pushnil(co);
-            lua_pushliteral(co, "io");
+            lua_pushstring(co, error == UV_ESHUTDOWN ? "closed" : "io");
         }
     }
     free(parked);
@@ -88,18 +88,6 @@ static struct parked *park(const struct publication *publication) {
     return parked;
 }
 
-static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
-    if (publication_send(&parked->publication, reader_of(L)) == PUBLICATION_LATER) {
-        parked->task = task;
-        task->armed = parked;
-        return task_wait(task, &publishing, WHEEL_NEVER);
-    }
-    lua_pushnil(L);
-    push_receipt(L, &parked->publication);
-    free(parked);
-    return 3;
-}
-
 static int refuse(lua_State *L, const char *why) {
     lua_pushnil(L);
     lua_pushnil(L);
@@ -107,51 +95,83 @@ static int refuse(lua_State *L, const char *why) {
     return 3;
 }
 
-static void encode(lua_State *L, struct buf *text) {
-    struct sse_event event = {.data = state_check_str(L, 2), .event = opt_str(L, 3), .retry = -1};
+static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
+    int rc = publication_send(&parked->publication, reader_of(L));
+    if (rc == PUBLICATION_LATER) {
+        parked->task = task;
+        task->armed = parked;
+        return task_wait(task, &publishing, WHEEL_NEVER);
+    }
+    if (rc == PUBLICATION_CLOSED) {
+        free(parked);
+        return refuse(L, "closed");
+    }
+    lua_pushnil(L);
+    push_receipt(L, &parked->publication);
+    free(parked);
+    return 3;
+}
+
+static void encode(lua_State *L, const char *what, struct buf *text) {
+    struct sse_event event = {.data = opt_str(L, 2), .event = opt_str(L, 3), .retry = -1};
     uint64_t replaced = 0;
-    if (sse_encode(text, &event, &replaced) < 0) {
+    if (event.data.ptr && sse_encode(text, &event, &replaced) < 0) {
         buf_fini(text);
-        state_error(L, "weir.publish: CR, LF or NUL in event; they would end the field");
+        state_error(L, "%s: CR, LF or NUL in event; they would end the field", what);
     }
     hub_count_replaced(replaced);
 }
 
-/* False: it cannot be done at once after all, the topic has just been made durable. */
-static bool publish_now(lua_State *L, struct publication *publication) {
+/* How many values; 0: it cannot be done at once after all, the topic has just been made durable. */
+static int publish_now(lua_State *L, const char *what, struct publication *publication) {
     struct buf text = {0};
-    encode(L, &text);
+    encode(L, what, &text);
     publication->text = buf_str(&text);
     int rc = publication_send(publication, reader_of(L));
     buf_fini(&text);
     if (rc == PUBLICATION_WOULD_WAIT)
-        return false;
+        return 0;
+    if (rc == PUBLICATION_CLOSED)
+        return refuse(L, "closed");
     lua_pushnil(L);
     push_receipt(L, publication);
-    return true;
+    return 3;
 }
 
-/* topic, data, event, key, wait -> nil, id, streams | nil, nil, why */
-static int l_publish(lua_State *L) {
+/* topic, data (nil: only the end of a topic that is closed), event, key, wait */
+static int publish(lua_State *L, const char *what, bool closes) {
     struct generation *gen = task_generation(L);
-    struct publication publication = {.topic = bind_check_topic(L, 1, "weir.publish"),
+    struct publication publication = {.topic = bind_check_topic(L, 1, what),
                                       .key = opt_str(L, 4),
+                                      .closes = closes,
                                       .wait_ms = lua_isnoneornil(L, 5) ? 0 : task_ms(L, 5)};
-    size_t size = state_check_str(L, 2).len + opt_str(L, 3).len + publication.key.len;
+    size_t size = opt_str(L, 2).len + opt_str(L, 3).len + publication.key.len;
     if (size > gen->limits.event_bytes)
         return refuse(L, "limit");
     bool waits = publication.wait_ms > 0 || hub_is_durable(publication.topic);
-    if (!waits && publish_now(L, &publication))
-        return 3;
-    struct task *task = task_enter(L, "weir.publish");
+    int n = waits ? 0 : publish_now(L, what, &publication);
+    if (n > 0)
+        return n;
+    struct task *task = task_enter(L, what);
     if (task == NULL)
         return task_refuse(L);
     struct buf text = {0};
-    encode(L, &text);
+    encode(L, what, &text);
     publication.text = buf_str(&text);
     struct parked *parked = park(&publication);
     buf_fini(&text);
     return send_parked(L, parked, task);
+}
+
+/* topic, data, event, key, wait -> nil, id, streams | nil, nil, why */
+static int l_publish(lua_State *L) {
+    luaL_checktype(L, 2, LUA_TSTRING);
+    return publish(L, "weir.publish", false);
+}
+
+/* The same, with which the topic ends; without data, at once. */
+static int l_close(lua_State *L) {
+    return publish(L, "weir.close", true);
 }
 
 /* --- what topics keep --- */
@@ -231,7 +251,10 @@ static int l_presence(lua_State *L) {
 }
 
 void bind_publish(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"publish", l_publish}, {"topics", l_topics}, {"presence", l_presence}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"publish", l_publish},
+                                         {"close", l_close},
+                                         {"topics", l_topics},
+                                         {"presence", l_presence},
+                                         {NULL, NULL}};
     state_set(L, functions);
 }

@@ -186,6 +186,10 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
     position_read(&sub->position, span, 1);
     if (span->count == 0)
         return 0;
+    if (span->pieces[0].ends) { /* all its topics are closed */
+        span_release(span);
+        return OUTLET_CLOSED;
+    }
     struct piece rest;
     struct buf name = {0}, key = {0};
     struct str chunk = {span->pieces[0].bytes, span->pieces[0].len};

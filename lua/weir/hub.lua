@@ -59,34 +59,49 @@ end
 local FIELDS = { "data", "event", "key" }
 local KNOWN = { data = true, event = true, key = true }
 
--- data, event and key of an event that is a table. Its caller's caller is blamed.
-local function fields_of(event)
+-- data, event and key of an event that is a table. The caller of the caller of its caller is blamed.
+local function fields_of(what, event)
   for field in pairs(event) do
-    if not KNOWN[field] then check.names("weir.publish", "field", event, FIELDS, 3) end
+    if not KNOWN[field] then check.names(what, "field", event, FIELDS, 4) end
   end
   local data, name, key = event.data, event.event, event.key
-  if data == nil then error("weir.publish: the event has no data; give it some, if only \"\"", 3) end
+  if data == nil then error(what .. ": the event has no data; give it some, if only \"\"", 4) end
   if type(data) ~= "string" then data = json.encode(data) end
-  if name ~= nil then check.string("weir.publish", "event", name, 3) end
+  if name ~= nil then check.string(what, "event", name, 4) end
   if key ~= nil then
-    check.string("weir.publish", "key", key, 3)
-    if key:find("[\r\n%z]") then error("weir.publish: CR, LF or NUL in key; leave them out", 3) end
+    check.string(what, "key", key, 4)
+    if key:find("[\r\n%z]") then error(what .. ": CR, LF or NUL in key; leave them out", 4) end
   end
   return data, name, key
 end
 
---- Appends an event to a topic: its id and how many streams are subscribed, or nil and "limit" or "io".
-function hub.publish(topic, event, options)
-  check.string("weir.publish", "argument 1 (topic)", topic)
+-- What core.publish takes behind the topic's name. Its caller's caller is blamed.
+local function publication(what, event, options)
   local wait
   if options ~= nil then
-    wait = check.options("weir.publish", options, { "wait" }).wait
-    if wait ~= nil then check.seconds("weir.publish", "wait", wait) end
+    wait = check.options(what, options, { "wait" }, 3).wait
+    if wait ~= nil then check.seconds(what, "wait", wait, 3) end
   end
-  if type(event) == "string" then return check(core.publish(topic, event, nil, nil, wait)) end
-  if type(event) ~= "table" then check.bad("weir.publish", "argument 2 (event)", event, "a string or a table") end
-  local data, name, key = fields_of(event)
-  return check(core.publish(topic, data, name, key, wait))
+  if type(event) == "string" then return event, nil, nil, wait end
+  if type(event) ~= "table" then check.bad(what, "argument 2 (event)", event, "a string or a table", 3) end
+  local data, name, key = fields_of(what, event)
+  return data, name, key, wait
+end
+
+--- Appends an event to a topic: its id and how many streams are subscribed, or nil and "limit", "io" or "closed".
+function hub.publish(topic, event, options)
+  check.string("weir.publish", "argument 1 (topic)", topic)
+  return check(core.publish(topic, publication("weir.publish", event, options)))
+end
+
+--- Closes a topic, behind a last event if one is given: the id of its end and how many streams are subscribed, or nil
+--- and "closed" (it is already), "limit" or "io".
+function hub.close(topic, event, options)
+  check.string("weir.close", "argument 1 (topic)", topic)
+  if event == nil and options == nil then return check(core.close(topic)) end
+  if event ~= nil then return check(core.close(topic, publication("weir.close", event, options))) end
+  local _, _, _, wait = publication("weir.close", "", options)
+  return check(core.close(topic, nil, nil, nil, wait))
 end
 
 -- ---- what topics keep -----------------------------------------------------------------------------------------------
@@ -135,14 +150,25 @@ end
 
 -- ---- looking --------------------------------------------------------------------------------------------------------
 
---- The events that a topic keeps, oldest first: a list, and whether there are more.
+-- Data that is JSON becomes its value.
+local function decode_all(events)
+  for _, event in ipairs(events) do
+    local value, err = json.decode(event.data)
+    if err == nil then event.data = value end
+  end
+end
+
+--- The events that a topic keeps, oldest first: a list, whether there are more, and true if the topic is closed.
 function hub.history(topic, options)
   check.string("weir.history", "argument 1 (topic)", topic)
-  options = check.options("weir.history", options, { "after", "before", "limit" })
+  options = check.options("weir.history", options, { "after", "before", "limit", "decode" })
   local limit = options.limit or 100
   check.integer("weir.history", "limit", limit, 1)
-  return check(core.history(topic, hub.check_id("weir.history", options, "after"),
+  if options.decode ~= nil then check.boolean("weir.history", "decode", options.decode) end
+  local list, more, closed = check(core.history(topic, hub.check_id("weir.history", options, "after"),
     hub.check_id("weir.history", options, "before"), limit))
+  if options.decode and list then decode_all(list) end
+  return list, more, closed
 end
 
 --- How many streams are subscribed to a topic, over all workers, and whose they are.

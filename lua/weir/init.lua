@@ -22,6 +22,7 @@ local weir = {
   channel = channel.new,
   select = channel.select,
   publish = hub.publish,
+  close = hub.close,
   subscribe = hub.subscribe,
   prefix = hub.prefix,
   topics = hub.topics,

@@ -19,8 +19,17 @@ function weir.prefix(text) end
 ---@param event string|weir.Publication
 ---@param options? { wait?: number } seconds to wait for streams with the policy "block"
 ---@return string? id
----@return integer|"limit"|"io" streams how many are subscribed; or why there is no id
+---@return integer|"limit"|"io"|"closed" streams how many are subscribed; or why there is no id
 function weir.publish(topic, event, options) end
+
+---Closes a topic, behind a last event if one is given. Who is subscribed to closed topics only is sent all of them,
+---then weir.end, and its stream ends. Waits as publish does.
+---@param topic string
+---@param event? string|weir.Publication
+---@param options? { wait?: number }
+---@return string? id of the end
+---@return integer|"closed"|"limit"|"io" streams how many were subscribed; or why there is no id
+function weir.close(topic, event, options) end
 
 ---@class weir.Publication
 ---@field data any a string, or what becomes JSON
@@ -45,14 +54,16 @@ function weir.topics(rules) end
 ---@field topic? string nil: a gap
 ---@field id string
 ---@field event? string
----@field data string
+---@field data string|any any: decoded
 ---@field key? string
 
 ---The events that a topic keeps, oldest first. Of more than `limit`, those next to `after`; without it the newest.
 ---@param topic string
----@param options? { after?: string, before?: string, limit?: integer } ids, exclusive; limit (100)
+---@param options? { after?: string, before?: string, limit?: integer, decode?: boolean } ids, exclusive; limit (100);
+---decode: data that is JSON is its value
 ---@return weir.Event[]
 ---@return boolean more
+---@return true|nil closed the topic is
 function weir.history(topic, options) end
 
 ---How many streams are subscribed to a topic, over all workers, and how many each subject has.
