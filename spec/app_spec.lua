@@ -116,6 +116,61 @@ describe("routes", function()
   end)
 end)
 
+describe("middleware of one route", function()
+  -- Notes its name before and after what it stands in front of.
+  local function note(name)
+    return function(stream, next)
+      stream.notes = (stream.notes or "") .. name
+      local value = next()
+      return value .. name
+    end
+  end
+
+  it("runs between the app's own and the handler, in its order, for that route alone", function()
+    local app = weir.app()
+    app:use(note "a")
+    app:get("/one", note "b", note "c", function(stream) return stream.notes .. "|" end)
+    app:get("/two", function(stream) return stream.notes .. "|" end)
+    app:route("REPORT", "/one", note "r", function(stream) return stream.notes .. "|" end)
+    assert.equal("abc|cba", test.simulate(app, { path = "/one" }).body)
+    assert.equal("a|a", test.simulate(app, { path = "/two" }).body)
+    assert.equal("ar|ra", test.simulate(app, { path = "/one", method = "REPORT" }).body)
+  end)
+
+  it("can answer in the handler's place, as weir.limit does", function()
+    local app = weir.app()
+    app:post("/x", weir.limit { rate = 0.001, burst = 1 }, function() return "in" end)
+    local server = test.start(app)
+    assert.equal("in", server:post("/x").body)
+    assert.equal(429, server:post("/x").status)
+  end)
+
+  it("does not hide where a wrong return value came from", function()
+    local app = weir.app()
+    app:get("/x", function(_, next) return next() end, function() return 5 end)
+    assert.equal(500, test.simulate(app, { path = "/x" }).status)
+    local place = "spec/app_spec%.lua:%d+: the handler of GET /x or its middleware returned 5"
+    assert.equal(1, #test.log.take(place, "error"))
+  end)
+
+  for name, wrong in pairs {
+    ["argument 2 %(middleware%) must be a function, got a table"] = function(app) app:get("/", {}, print) end,
+    ["argument 3 %(middleware%) must be a function, got nil"] = function(app) app:get("/", print, nil, print) end,
+    ["argument 3 %(handler%) must be a function, got a table"] = function(app) app:get("/", print, {}) end,
+    ["argument 4 %(handler%) must be a function, got nil; is its name right"] = function(app)
+      app:route("GET", "/", print, nil)
+    end,
+    ["app:use: argument 3 must be nothing: there is no such argument"] = function(app) app:use("/", print, print) end,
+    ["app:static: argument 4 must be nothing"] = function(app) app:static("/", "public", {}, 1) end,
+    ["app:mount: argument 3 must be nothing"] = function(app) app:mount("/", weir.app(), {}) end,
+    ["app:on_error: argument 2 must be nothing"] = function(app) app:on_error(print, print) end,
+  } do
+    it("is refused: " .. name, function()
+      assert.error_matches(function() wrong(weir.app()) end, name)
+    end)
+  end
+end)
+
 describe("without a handler", function()
   local function define(app)
     app:get("/both", function() return "got" end)

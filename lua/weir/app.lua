@@ -46,38 +46,67 @@ local function check_path(name, what, value)
 end
 
 -- Whether a route can be added; its mistakes are told all at once by `weir check`. An app that is none is `add`'s.
-local function is_route(self, name, at, pattern, handler)
+local function is_route(self, name, at, pattern, count, ...)
   if getmetatable(self) ~= App then return true end
   local text
   if type(pattern) ~= "string" or pattern:sub(1, 1) ~= "/" then
     text = check.expected("app:" .. name, ("argument %d (pattern)"):format(at), pattern,
       'a string that begins with "/"')
-  elseif type(handler) ~= "function" then
-    text = check.expected("app:" .. name, ("argument %d (handler)"):format(at + 1), handler, "a function")
-    if handler == nil then text = text .. "; is its name right, and defined above this line?" end
+  end
+  for i = 1, text and 0 or math.max(count, 1) do
+    local fn = select(i, ...)
+    if type(fn) ~= "function" then
+      local what = ("argument %d (%s)"):format(at + i, i < count and "middleware" or "handler")
+      text = check.expected("app:" .. name, what, fn, "a function")
+      if fn == nil then text = text .. "; is its name right, and defined above this line?" end
+      break
+    end
   end
   if text then check.mistake(text, 3) end
   return not text
 end
 
+-- The handlers of routes that have middleware of their own, by what runs both: messages name the handler.
+local wrapped_handlers = setmetatable({}, { __mode = "k" })
+
+-- One function of a route's middleware and its handler, which is the last.
+local function handler_of(...)
+  local count = select("#", ...)
+  if count == 1 then return (...) end
+  local list = { ... }
+  local handler = table.remove(list)
+  local function wrapper(stream) return app.call(stream, handler, list, 1) end
+  wrapped_handlers[wrapper] = handler
+  return wrapper
+end
+
+-- Refuses what stands behind the last argument that a function takes.
+local function nothing_more(name, expected, count, value)
+  if count > expected then
+    check.bad("app:" .. name, ("argument %d"):format(expected + 1), value, "nothing: there is no such argument", 3)
+  end
+end
+
 for _, verb in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
   local method = verb:upper()
-  --- Answers that method on the paths that match `pattern` with what `handler(stream)` returns.
-  App[verb] = function(self, pattern, handler)
-    if not is_route(self, verb, 1, pattern, handler) then return end
-    add(self, verb, { method = method, pattern = pattern, handler = handler })
+  --- Answers that method on the paths that match `pattern` with what the last function, the handler, returns; those
+  --- before it are middleware of this route.
+  App[verb] = function(self, pattern, ...)
+    if not is_route(self, verb, 1, pattern, select("#", ...), ...) then return end
+    add(self, verb, { method = method, pattern = pattern, handler = handler_of(...) })
   end
 end
 
 --- The same for any method, written as in a request: "REPORT".
-function App:route(method, pattern, handler)
+function App:route(method, pattern, ...)
   check.string("app:route", "argument 1 (method)", method)
-  if not is_route(self, "route", 2, pattern, handler) then return end
-  add(self, "route", { method = method, pattern = pattern, handler = handler })
+  if not is_route(self, "route", 2, pattern, select("#", ...), ...) then return end
+  add(self, "route", { method = method, pattern = pattern, handler = handler_of(...) })
 end
 
 --- Calls fn(stream, next) before the handlers of all paths below a prefix, or of all.
-function App:use(prefix, fn)
+function App:use(prefix, fn, ...)
+  nothing_more("use", 2, 2 + select("#", ...), (...))
   if fn == nil then prefix, fn = "/", prefix end
   check_path("use", "the prefix", prefix)
   check.callable("app:use", "the middleware", fn)
@@ -85,7 +114,8 @@ function App:use(prefix, fn)
 end
 
 --- Serves the files of a folder below a prefix.
-function App:static(prefix, folder, options)
+function App:static(prefix, folder, options, ...)
+  nothing_more("static", 3, 3 + select("#", ...), (...))
   check_path("static", "argument 1 (prefix)", prefix)
   check.path("app:static", "argument 2 (folder)", folder)
   options = check.options("app:static", options, { "max_age", "hidden" })
@@ -95,14 +125,16 @@ function App:static(prefix, folder, options)
 end
 
 --- Puts another app's routes, middleware, error handler and start functions below a prefix.
-function App:mount(prefix, child)
+function App:mount(prefix, child, ...)
+  nothing_more("mount", 2, 2 + select("#", ...), (...))
   check_path("mount", "argument 1 (prefix)", prefix)
   if getmetatable(child) ~= App then check.bad("app:mount", "argument 2 (app)", child, "an app, from weir.app()") end
   add(self, "mount", { prefix = prefix, child = child })
 end
 
 --- Calls fn(stream, err, traceback) when a handler raised; what it returns is the answer.
-function App:on_error(fn)
+function App:on_error(fn, ...)
+  nothing_more("on_error", 1, 1 + select("#", ...), (...))
   check.callable("app:on_error", "argument 1 (fn)", fn)
   add(self, "on_error", { handler = fn })
 end
@@ -204,7 +236,8 @@ end
 
 -- A mistake of the handler, or of middleware before it, told with the handler's place in the script.
 local function refuse(stream, handler, wrapped, what)
-  local source = debug.getinfo(handler, "S")
+  wrapped = wrapped or wrapped_handlers[handler] ~= nil
+  local source = debug.getinfo(wrapped_handlers[handler] or handler, "S")
   error(("%s:%d: the handler of %s %s%s returned %s"):format(source.short_src, source.linedefined, stream.method,
     stream.path, wrapped and " or its middleware" or "", what), 0)
 end
@@ -227,14 +260,14 @@ end
 
 -- Calls the middleware from `list[i]` on, then the handler. Middleware that returns nothing passes on what next()
 -- returned, so that `next()` without `return` loses no answer.
-local function call(stream, handler, list, i)
+function app.call(stream, handler, list, i)
   local middleware = list[i]
   if not middleware then return (handler(stream)) end
   local called, passed = false, nil
   local value = middleware(stream, function()
     if called then error("next() was called twice by one middleware; the handler runs once for a request", 2) end
     called = true
-    passed = call(stream, handler, list, i + 1)
+    passed = app.call(stream, handler, list, i + 1)
     return passed
   end)
   if value == nil then return passed end
@@ -244,7 +277,7 @@ end
 --- For the core: runs a request's handler and its middleware, and answers.
 function app.run(stream, handler, first, ...)
   if not first then return reply(stream, handler, (handler(stream))) end
-  return reply(stream, handler, call(stream, handler, { first, ... }, 1), true)
+  return reply(stream, handler, app.call(stream, handler, { first, ... }, 1), true)
 end
 
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.

@@ -7,38 +7,38 @@
 local App = {}
 
 ---@param pattern string "/users/:id", "/files/*rest"
----@param handler weir.Handler
-function App:get(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:get(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:post(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:post(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:put(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:put(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:patch(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:patch(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:delete(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:delete(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:head(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:head(pattern, ...) end
 
 ---@param pattern string
----@param handler weir.Handler
-function App:options(pattern, handler) end
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:options(pattern, ...) end
 
 ---A route for any method, written as in a request.
 ---@param method string
 ---@param pattern string
----@param handler weir.Handler
-function App:route(method, pattern, handler) end
+---@param ... weir.Middleware|weir.Handler
+function App:route(method, pattern, ...) end
 
 ---Puts another app's routes, middleware, error handler and start functions below a prefix.
 ---@param prefix string
