@@ -129,8 +129,6 @@ static int status_of(const struct http1 *c, llhttp_errno_t error) {
     case HPE_INVALID_VERSION:
     case HPE_PAUSED_H2_UPGRADE: /* "PRI * HTTP/2.0" without TLS: not offered */
         return 505;
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return c->incoming->parser.http_minor == 0 ? 400 : 501;
     default:
         return 400;
     }
@@ -139,6 +137,8 @@ static int status_of(const struct http1 *c, llhttp_errno_t error) {
 static void begin(struct http1 *c) {
     c->incoming = pool_zalloc(&c->server->loop->pool, sizeof *c->incoming);
     llhttp_init(&c->incoming->parser, HTTP_REQUEST, &settings);
+    /* request_complete is the one judge of framing */
+    llhttp_set_lenient_transfer_encoding(&c->incoming->parser, 1);
     c->incoming->parser.data = c;
     c->incoming->request = http_server_take_request(c->server);
     c->answered = c->continue_due = false;

@@ -119,6 +119,45 @@ static int complete_host(const struct request *request, const struct deciding *h
     return 0;
 }
 
+/* Which transfer codings a request names (RFC 9112 section 6.1). Its fields are one list. */
+struct codings {
+    unsigned chunked, others;
+    bool malformed;
+    bool last_is_chunked;
+};
+
+/* Empty elements of a list are ignored (RFC 9110 section 5.6.1.2), and chunked has no parameters
+ * (RFC 9112 section 7.1). A comma in a quoted parameter parts it, which hides no coding. */
+static void add_codings(struct codings *codings, struct str list) {
+    while (list.ptr) {
+        struct str params = str_trim(str_cut(&list, ','));
+        if (params.len == 0)
+            continue;
+        struct str name = str_trim(str_cut(&params, ';'));
+        bool chunked = str_ieq(name, STR("chunked"));
+        codings->malformed |= !header_is_token(name) || (chunked && params.ptr);
+        codings->last_is_chunked = chunked;
+        codings->chunked += chunked;
+        codings->others += !chunked;
+    }
+}
+
+/* Once the end of a body is in doubt that is 400; only then it matters which codings are known. */
+static int complete_codings(struct request *request, const char **why) {
+    struct codings codings = {0};
+    for (size_t i = 0; i < request->nfields; i++)
+        if (str_eq(request_field_name(request, i), STR("transfer-encoding")))
+            add_codings(&codings, request_field_value(request, i));
+    if (codings.malformed)
+        return refuse(400, "malformed Transfer-Encoding", why);
+    if (!codings.last_is_chunked || codings.chunked > 1)
+        return refuse(400, "a Transfer-Encoding that does not end with its one chunked", why);
+    if (codings.others > 0)
+        return refuse(501, "a transfer coding other than chunked", why);
+    request->chunked = true;
+    return 0;
+}
+
 /* RFC 9112 section 6: how the body is delimited, with no second opinion possible. */
 static int complete_framing(struct request *request, const struct deciding *coding,
                             const struct deciding *length, const char **why) {
@@ -126,9 +165,8 @@ static int complete_framing(struct request *request, const struct deciding *codi
         return refuse(400, "Transfer-Encoding in HTTP/1.0", why);
     if (coding->count > 0 && length->count > 0)
         return refuse(400, "both Transfer-Encoding and Content-Length", why);
-    if (coding->count > 1 || (coding->count == 1 && !str_ieq(coding->value, STR("chunked"))))
-        return refuse(501, "Transfer-Encoding other than chunked", why);
-    request->chunked = coding->count > 0;
+    if (coding->count > 0)
+        return complete_codings(request, why);
     if (length->count == 0)
         return 0;
     uint64_t n;

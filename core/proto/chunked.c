@@ -3,12 +3,13 @@
  *     chunked-body = *chunk last-chunk trailer-section CRLF
  *     chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
  *     chunk-size   = 1*HEXDIG
+ *     chunk-ext    = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )
  *
  * Decoding is a machine over single bytes but for the data, which is passed through in runs, in
  * whatever pieces the input comes. It is strict where a proxy might read otherwise: a bare CR or
- * LF, white space behind a size, a size of more than 16 digits are errors. Extensions and trailer
- * fields are checked for their characters and dropped, up to a limit, since a peer could send them
- * for ever.
+ * LF, white space behind a size, a size of more than 16 digits, an extension that is none are
+ * errors. Extensions and trailer fields are checked and dropped, up to a limit, since a peer could
+ * send them for ever.
  *
  * Sending: a chunk is sent as three pieces, "<hex>CRLF", the bytes, "CRLF", so that the bytes need
  * not be copied; this file makes the first. The other two are constants, and so is the end of the
@@ -37,7 +38,14 @@ size_t chunk_head(char out[CHUNK_HEAD_MAX], size_t n) {
 enum {
     SIZE,
     SIZE_SPACE, /* bad white space before an extension, which recipients must accept */
-    EXTENSION,
+    NAME_START,
+    NAME,
+    NAME_SPACE,
+    VALUE_START,
+    VALUE,
+    QUOTED,
+    QUOTED_PAIR,
+    QUOTED_END,
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -50,6 +58,37 @@ enum {
     END
 };
 
+/* What the bytes of an extension lead to, by their kind; where it says nothing they are refused. */
+enum { SPACE, SEMICOLON, EQUALS, QUOTE, BACKSLASH, TCHAR, TEXT, CR, OTHER, KINDS };
+
+static const uint8_t grammar[][KINDS] = {
+    [SIZE_SPACE] = {[SPACE] = SIZE_SPACE, [SEMICOLON] = NAME_START},
+    [NAME_START] = {[SPACE] = NAME_START, [TCHAR] = NAME},
+    [NAME] = {[TCHAR] = NAME,
+              [SPACE] = NAME_SPACE,
+              [EQUALS] = VALUE_START,
+              [SEMICOLON] = NAME_START,
+              [CR] = SIZE_LF},
+    [NAME_SPACE] = {[SPACE] = NAME_SPACE, [EQUALS] = VALUE_START, [SEMICOLON] = NAME_START},
+    [VALUE_START] = {[SPACE] = VALUE_START, [TCHAR] = VALUE, [QUOTE] = QUOTED},
+    [VALUE] = {[TCHAR] = VALUE, [SPACE] = SIZE_SPACE, [SEMICOLON] = NAME_START, [CR] = SIZE_LF},
+    [QUOTED] = {[SPACE] = QUOTED,
+                [SEMICOLON] = QUOTED,
+                [EQUALS] = QUOTED,
+                [TCHAR] = QUOTED,
+                [TEXT] = QUOTED,
+                [QUOTE] = QUOTED_END,
+                [BACKSLASH] = QUOTED_PAIR},
+    [QUOTED_PAIR] = {[SPACE] = QUOTED,
+                     [SEMICOLON] = QUOTED,
+                     [EQUALS] = QUOTED,
+                     [TCHAR] = QUOTED,
+                     [TEXT] = QUOTED,
+                     [QUOTE] = QUOTED,
+                     [BACKSLASH] = QUOTED},
+    [QUOTED_END] = {[SPACE] = SIZE_SPACE, [SEMICOLON] = NAME_START, [CR] = SIZE_LF},
+};
+
 static int hex_value(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -57,7 +96,7 @@ static int hex_value(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* What may stand in an extension or a field value (RFC 9110 section 5.5). */
+/* What may stand in a quoted string or a field value (RFC 9110 sections 5.6.4 and 5.5). */
 static bool is_text(char c) {
     return c == '\t' || ((unsigned char)c >= 0x20 && c != 0x7f);
 }
@@ -75,7 +114,7 @@ static int step_size(struct chunk_decoder *d, char c) {
     if (c == '\r')
         d->state = SIZE_LF;
     else if (c == ';')
-        d->state = EXTENSION;
+        d->state = NAME_START;
     else if (c == ' ' || c == '\t')
         d->state = SIZE_SPACE;
     else
@@ -83,10 +122,40 @@ static int step_size(struct chunk_decoder *d, char c) {
     return 0;
 }
 
-/* A dropped byte: text until CR, which leads to `then`. */
-static int step_text(struct chunk_decoder *d, char c, uint8_t then) {
+static int kind_of(char c) {
+    switch (c) {
+    case ' ':
+    case '\t':
+        return SPACE;
+    case ';':
+        return SEMICOLON;
+    case '=':
+        return EQUALS;
+    case '"':
+        return QUOTE;
+    case '\\':
+        return BACKSLASH;
+    case '\r':
+        return CR;
+    default:
+        if (header_is_token((struct str){&c, 1}))
+            return TCHAR;
+        return is_text(c) ? TEXT : OTHER;
+    }
+}
+
+/* A dropped byte of an extension. */
+static int step_extension(struct chunk_decoder *d, char c) {
+    d->state = grammar[d->state][kind_of(c)];
+    if (d->state == SIZE)
+        return CHUNK_EBAD;
+    return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
+}
+
+/* A dropped byte of a trailer field's value. */
+static int step_text(struct chunk_decoder *d, char c) {
     if (c == '\r')
-        d->state = then;
+        d->state = TRAILER_LF;
     else if (!is_text(c))
         return CHUNK_EBAD;
     return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
@@ -121,12 +190,6 @@ static int step(struct chunk_decoder *d, char c) {
     switch (d->state) {
     case SIZE:
         return step_size(d, c);
-    case SIZE_SPACE:
-        if (c == ' ' || c == '\t')
-            return ++d->dropped > d->limit ? CHUNK_ELIMIT : 0;
-        return step_exact(d, c, ';', EXTENSION);
-    case EXTENSION:
-        return step_text(d, c, SIZE_LF);
     case SIZE_LF:
         rc = step_exact(d, c, '\n', DATA);
         if (rc == 0)
@@ -141,11 +204,13 @@ static int step(struct chunk_decoder *d, char c) {
     case TRAILER_NAME:
         return step_name(d, c);
     case TRAILER_VALUE:
-        return step_text(d, c, TRAILER_LF);
+        return step_text(d, c);
     case TRAILER_LF:
         return step_exact(d, c, '\n', TRAILER_START);
-    default: /* END_LF */
+    case END_LF:
         return step_exact(d, c, '\n', END);
+    default:
+        return step_extension(d, c);
     }
 }
 

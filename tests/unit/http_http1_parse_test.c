@@ -85,6 +85,7 @@ static struct request *request_of(const char *text) {
 }
 
 #define H "host: a\n"
+#define POST "POST /\n" H
 
 static const struct {
     const char *request;
@@ -124,10 +125,28 @@ static const struct {
     {"POST /\n" H "content-length: 1\ncontent-length: 1\n", 1, 1, 400},
     {"POST /\n" H "content-length: 9223372036854775808\n", 1, 1, 400},
     {"POST /\n" H "content-length: 9223372036854775807\n", 1, 1, 0},
-    {"POST /\n" H "transfer-encoding: gzip\n", 1, 1, 501},
-    {"POST /\n" H "transfer-encoding: \n", 1, 1, 501},
-    {"POST /\n" H "transfer-encoding: gzip, chunked\n", 1, 1, 501},
-    {"POST /\n" H "transfer-encoding: chunked\ntransfer-encoding: chunked\n", 1, 1, 501},
+    {POST "transfer-encoding: gzip\n", 1, 1, 400},
+    {POST "transfer-encoding: \n", 1, 1, 400},
+    {POST "transfer-encoding: ,\n", 1, 1, 400},
+    {POST "transfer-encoding: identity\n", 1, 1, 400},
+    {POST "transfer-encoding: xchunked\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked, gzip\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked\ntransfer-encoding: identity\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked\ntransfer-encoding: chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked, chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked, gzip, Chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked;a=b\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked;\n", 1, 1, 400},
+    {POST "transfer-encoding: chunked chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: a b, chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: (, chunked\n", 1, 1, 400},
+    {POST "transfer-encoding: gzip;a=\", chunked\"\n", 1, 1, 400},
+    {POST "transfer-encoding: \"chunked\"\n", 1, 1, 400},
+    {POST "transfer-encoding: gzip, chunked\n", 1, 1, 501},
+    {POST "transfer-encoding: gzip;a=b, chunked\n", 1, 1, 501},
+    {POST "transfer-encoding: gzip\ntransfer-encoding: chunked\n", 1, 1, 501},
+    {POST "transfer-encoding: identity, chunked\n", 1, 1, 501},
+    {POST "transfer-encoding: gzip, chunked\ncontent-length: 3\n", 1, 1, 400},
     {"POST /\ntransfer-encoding: chunked\n", 1, 0, 400},
     {"POST /\ntransfer-encoding: gzip\n", 1, 0, 400},
     /* RFC 9110 section 10.1.1 */
@@ -175,6 +194,9 @@ static const struct {
     {"POST /\n" H "content-length: 12 \n", 1, "a", 12, false, true, false},
     {"POST /\n" H "transfer-encoding: chunked\n", 1, "a", -1, true, true, false},
     {"POST /\n" H "transfer-encoding: CHUNKED\t\n", 1, "a", -1, true, true, false},
+    {POST "transfer-encoding: , ,chunked\t,,\n", 1, "a", -1, true, true, false},
+    {POST "transfer-encoding: \ntransfer-encoding: chunked\ntransfer-encoding: ,\n", 1, "a", -1,
+     true, true, false},
     /* expectations */
     {"POST /\n" H "content-length: 1\nexpect: 100-continue\n", 1, "a", 1, false, true, true},
     {"POST /\n" H "transfer-encoding: chunked\nexpect: 100-Continue\n", 1, "a", -1, true, true,
