@@ -98,7 +98,7 @@ describe("routes", function()
     end)
   end
 
-  for _, method in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
+  for _, method in ipairs { "get", "post", "put", "patch", "delete", "head", "options", "query" } do
     it("app:" .. method .. " answers that method", function()
       local app = weir.app()
       app[method](app, "/x", function(stream) stream:header("X-Seen", stream.method) end)
@@ -107,6 +107,21 @@ describe("routes", function()
       assert.equal(method:upper(), response.headers["x-seen"])
     end)
   end
+
+  it("a query's body is the handler's", function()
+    local server = support.serve(function(app)
+      app:query("/x", function(stream) return stream.method .. " " .. stream:body() end)
+    end)
+    assert.equal("QUERY what", server:query("/x", { body = "what" }).body)
+  end)
+
+  it("app:route refuses what no request can have", function()
+    for _, method in ipairs { "A B", "", ("A"):rep(65) } do
+      local app = weir.app()
+      app:route(method, "/", print)
+      assert.has_error.matches(function() test.start(app) end, "the method is not a token")
+    end
+  end)
 
   it("app:route takes any method", function()
     local app = weir.app()
@@ -176,6 +191,7 @@ describe("without a handler", function()
     app:get("/both", function() return "got" end)
     app:post("/both", function() return "posted" end)
     app:post("/post", function() return "posted" end)
+    app:route("REFILL", "/cup", function() return "full" end)
   end
 
   local cases = {
@@ -184,6 +200,13 @@ describe("without a handler", function()
     { "DELETE", "/both", 405, "GET HEAD OPTIONS POST" },
     { "GET", "/post", 405, "OPTIONS POST" },
     { "HEAD", "/post", 405, "OPTIONS POST" },
+    { "QUERY", "/post", 405, "OPTIONS POST" },
+    { "TRACE", "/post", 405, "OPTIONS POST" },
+    { "BREW", "/post", 501 },
+    { "BREW", "/nowhere", 501 },
+    { "get", "/both", 501 },
+    { "REFILL", "/both", 405, "GET HEAD OPTIONS POST" },
+    { "REFILL", "/nowhere", 404 },
   }
   for _, middleware in ipairs { false, true } do
     local where = middleware and " behind middleware" or ""

@@ -1,17 +1,19 @@
 /* http1_in: the bytes that arrive on an HTTP/1 connection.
  *
- * llhttp turns the bytes of a head into spans; it is paused at the head's end, so that nothing
- * above ever runs below it. Bodies are counted or go through the chunk decoder. The stream is
- * dispatched when its head is complete, and may answer before its body has come. What arrives
- * behind the current request (pipelining) is kept in `pending`, and reading goes on so that the
- * peer's leaving is seen: behind an endless answer at most 4 KiB are kept, behind others reading
- * rests. It must not know how an answer is framed. */
+ * The method is taken first, since it may be any token; the parser is told of POST, or of CONNECT
+ * for its target. llhttp turns the other bytes of a head into spans; it is paused at the head's
+ * end, so that nothing above ever runs below it. Bodies are counted or go through the chunk
+ * decoder. The stream is dispatched when its head is complete, and may answer before its body has
+ * come. What arrives behind the current request (pipelining) is kept in `pending`, and reading goes
+ * on so that the peer's leaving is seen: behind an endless answer at most 4 KiB are kept, behind
+ * others reading rests. It must not know how an answer is framed. */
 #include "base/log.h"
 #include "http/http1_own.h"
 #include "http/http1_parse.h"
 #include "proto/header.h"
 
 #include <llhttp.h>
+#include <pthread.h>
 
 #define PENDING_BEHIND_ENDLESS 4096
 #define BULK_PROGRESS 1024 /* bytes of a whole-body read that count as progress */
@@ -23,6 +25,7 @@ struct incoming { /* a request's head while it arrives */
     struct head_scan scan;
     const char *why;  /* of a refusal from within the parser, */
     uint16_t refusal; /* and its status */
+    bool has_method;  /* the parser has begun */
     bool value_open;  /* the last field has its name */
 };
 
@@ -42,13 +45,6 @@ static int refuse_later(struct http1 *c, int status, const char *why) {
     c->incoming->refusal = (uint16_t)status;
     c->incoming->why = why;
     return HPE_USER;
-}
-
-static int on_method(llhttp_t *parser, const char *at, size_t n) {
-    struct http1 *c = of_parser(parser);
-    buf_append(&c->incoming->request->bytes, at, n);
-    c->incoming->request->method_len += (uint16_t)n;
-    return 0;
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t n) {
@@ -112,7 +108,6 @@ static int on_headers_complete(llhttp_t *parser) {
 }
 
 static const llhttp_settings_t settings = {
-    .on_method = on_method,
     .on_url = on_url,
     .on_header_field = on_field,
     .on_header_field_complete = on_field_complete,
@@ -122,24 +117,8 @@ static const llhttp_settings_t settings = {
 
 /* --- bytes in --- */
 
-static int status_of(const struct http1 *c, llhttp_errno_t error) {
-    switch (error) {
-    case HPE_USER:
-        return c->incoming->refusal;
-    case HPE_INVALID_VERSION:
-    case HPE_PAUSED_H2_UPGRADE: /* "PRI * HTTP/2.0" without TLS: not offered */
-        return 505;
-    default:
-        return 400;
-    }
-}
-
 static void begin(struct http1 *c) {
     c->incoming = pool_zalloc(&c->server->loop->pool, sizeof *c->incoming);
-    llhttp_init(&c->incoming->parser, HTTP_REQUEST, &settings);
-    /* request_complete is the one judge of framing */
-    llhttp_set_lenient_transfer_encoding(&c->incoming->parser, 1);
-    c->incoming->parser.data = c;
     c->incoming->request = http_server_take_request(c->server);
     c->answered = c->continue_due = false;
     c->state = HEAD;
@@ -192,10 +171,54 @@ static void request_ended(struct http1 *c) {
     stream_body_end(c->stream);
 }
 
-/* How many of `n` bytes the parser took before it paused. */
-static size_t taken(const struct http1 *c, const char *bytes, size_t n) {
-    const char *pos = llhttp_get_error_pos(&c->incoming->parser);
-    return pos ? (size_t)(pos - bytes) : n;
+/* Parsers that stand behind a method, to be copied. Only of CONNECT the target is different.
+ * Framing and versions are request_complete's to judge. */
+static llhttp_t behind_post, behind_connect;
+
+static void prepare(llhttp_t *parser, struct str method) {
+    llhttp_init(parser, HTTP_REQUEST, &settings);
+    parser->lenient_flags = LENIENT_TRANSFER_ENCODING | LENIENT_VERSION;
+    llhttp_execute(parser, method.ptr, method.len);
+}
+
+static void prepare_both(void) {
+    prepare(&behind_post, STR("POST "));
+    prepare(&behind_connect, STR("CONNECT "));
+}
+
+static void begin_parser(struct http1 *c) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_both);
+    bool connect = str_eq(request_method(c->incoming->request), STR("CONNECT"));
+    c->incoming->parser = connect ? behind_connect : behind_post;
+    c->incoming->parser.data = c;
+    c->incoming->has_method = true;
+}
+
+/* Bytes of a head: 1 when it is complete and `in` begins behind it, 0, or the status to refuse it
+ * with. */
+static int parse_head(struct http1 *c, struct str *in, const char **why) {
+    struct incoming *incoming = c->incoming;
+    *why = "malformed request";
+    if (!incoming->has_method) {
+        int rc = head_take_method(incoming->request, in);
+        if (rc != 1)
+            return rc;
+        begin_parser(c);
+    }
+    if (head_scan(&incoming->scan, in->ptr, in->len) != 0) {
+        *why = "a folded header field or a protocol other than HTTP";
+        return 400;
+    }
+    llhttp_errno_t error = llhttp_execute(&incoming->parser, in->ptr, in->len);
+    const char *end = in->ptr + in->len;
+    const char *at = error == HPE_PAUSED ? llhttp_get_error_pos(&incoming->parser) : end;
+    *in = (struct str){at, (size_t)(end - at)};
+    if (error == HPE_USER)
+        *why = incoming->why;
+    if (error == HPE_OK || error == HPE_PAUSED)
+        return error == HPE_PAUSED;
+    return error == HPE_USER ? incoming->refusal : 400;
 }
 
 static size_t refused(struct http1 *c, int status, const char *why, size_t n) {
@@ -205,19 +228,18 @@ static size_t refused(struct http1 *c, int status, const char *why, size_t n) {
 
 /* Bytes of a head. Returns how many were used; the stream is dispatched when it is complete. */
 static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
-    uint64_t limit = c->server->limits.head_bytes;
-    if (head_scan(&c->incoming->scan, bytes, n) != 0)
-        return refused(c, 400, "a folded header field or a protocol other than HTTP", n);
-    llhttp_errno_t error = llhttp_execute(&c->incoming->parser, bytes, n);
-    size_t used = error == HPE_PAUSED ? taken(c, bytes, n) : n;
-    if (error != HPE_OK && error != HPE_PAUSED)
-        return refused(c, status_of(c, error),
-                       error == HPE_USER ? c->incoming->why : "malformed request", n);
-    if (c->incoming->scan.bytes + used > limit)
+    struct head_scan *scan = &c->incoming->scan;
+    struct str in = {bytes, n};
+    const char *why;
+    int rc = parse_head(c, &in, &why);
+    size_t used = n - in.len;
+    if (rc > 1)
+        return refused(c, rc, why, n);
+    if (scan->bytes + used > c->server->limits.head_bytes)
         return refused(c, 431, HEAD_TOO_LARGE, n);
-    bool first = c->incoming->scan.bytes == 0;
-    c->incoming->scan.bytes += (uint32_t)used;
-    if (error == HPE_OK) {
+    bool first = scan->bytes == 0;
+    scan->bytes += (uint32_t)used;
+    if (rc == 0) {
         if (first) /* one that comes whole, as nearly all do, needs no deadline */
             http1_set_deadline(c);
         return n;

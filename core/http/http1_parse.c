@@ -5,15 +5,37 @@
  * 9112 section 11.2). Pure: heads in, a verdict out. It must not know of connections. */
 #include "http/http1_parse.h"
 
+#include "http/methods.h"
 #include "proto/header.h"
 
 #include <string.h>
 
-enum { SCAN_BEFORE, SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
+enum { SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
 
 #define PROTOCOL_LEN 8 /* of "HTTP/1.1" */
 #define MISMATCH 254
 #define REFUSED 255
+
+int head_take_method(struct request *request, struct str *in) {
+    const char *at = in->ptr, *end = in->ptr + in->len;
+    while (request->method_len == 0 && at < end && (*at == '\r' || *at == '\n'))
+        at++;
+    const char *space = at;
+    while (space < end && *space != ' ')
+        space++;
+    size_t n = (size_t)(space - at);
+    bool begins = at < end && request->method_len == 0;
+    if ((begins || n > 0) && !method_is_valid((struct str){at, n}))
+        return 400;
+    if (request->method_len + n > METHOD_MAX)
+        return 400;
+    buf_append(&request->bytes, at, n);
+    request->method_len += (uint16_t)n;
+    bool whole = space < end;
+    at = space + whole;
+    *in = (struct str){at, (size_t)(end - at)};
+    return whole;
+}
 
 /* Whether `c` may stand at `index` of HTTP-version (RFC 9112 section 2.3), or behind it. */
 static bool fits_version(char c, unsigned index) {
@@ -23,7 +45,7 @@ static bool fits_version(char c, unsigned index) {
 
 /* One byte of the request line, whose last word must be an HTTP-version, of whatever number. Takes
  * and returns how much of one the present word is: up to PROTOCOL_LEN bytes, or a MISMATCH, as the
- * method and the target are; REFUSED: the line can never be right any more. */
+ * target is; REFUSED: the line can never be right any more. */
 static unsigned match_version(unsigned matched, char c) {
     if (c == ' ')
         return matched == PROTOCOL_LEN ? REFUSED : 0;
@@ -46,11 +68,6 @@ static const char *scan_request_line(struct head_scan *scan, const char *at, con
 int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
     for (const char *at = bytes, *end = bytes + n; at < end; at++) {
         switch (scan->state) {
-        case SCAN_BEFORE: /* empty lines before a request are skipped (RFC 9112 section 2.2) */
-            if (*at == '\r' || *at == '\n')
-                break;
-            scan->state = SCAN_REQUEST_LINE;
-            /* fall through */
         case SCAN_REQUEST_LINE:
             at = scan_request_line(scan, at, end);
             if (at == NULL)
@@ -207,9 +224,9 @@ static void trim_values(struct request *request) {
 }
 
 int request_complete(struct request *request, unsigned major, unsigned minor, const char **why) {
-    if (major != 1 || minor > 1)
+    if (major != 1)
         return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
-    request->minor = (uint8_t)minor;
+    request->minor = minor > 1 ? 1 : (uint8_t)minor; /* the highest known (RFC 9110 section 2.5) */
     trim_values(request);
     if (request_split_target(request, why) != 0)
         return 400;

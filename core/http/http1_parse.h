@@ -5,8 +5,14 @@
 #include "http/limits.h"
 #include "http/request.h"
 
-/* Looks at the raw bytes of a head, in whatever pieces they come, for what llhttp accepts and we do
- * not: folded fields (RFC 9112 section 5.2) and protocols other than HTTP (RTSP/1.0). */
+/* Takes empty lines (RFC 9112 section 2.2), the method, and the space behind it, from the front of
+ * `in`, in whatever pieces they come; the method goes into `request`. 1 when it is whole, 0, or the
+ * status to refuse with (400). */
+int head_take_method(struct request *request, struct str *in);
+
+/* Looks at the raw bytes of a head behind its method, in whatever pieces they come, for what llhttp
+ * accepts and we do not: folded fields (RFC 9112 section 5.2) and protocols other than HTTP
+ * (RTSP/1.0). */
 struct head_scan {
     uint8_t state;
     uint8_t matched; /* bytes of "HTTP/1.1" seen after the last space of the request line */

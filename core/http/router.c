@@ -19,7 +19,7 @@
 #include "http/router.h"
 
 #include "base/mem.h"
-#include "proto/header.h"
+#include "http/methods.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +146,7 @@ const char *router_error(int error) {
     case ROUTER_EPREFIX:
         return "a prefix cannot have params";
     case ROUTER_EMETHOD:
-        return "the method is not a token";
+        return "the method is not a token, or has more than 64 letters";
     case ROUTER_ETAKEN:
         return "a route with this method already matches the same paths";
     case ROUTER_ELIMIT:
@@ -295,7 +295,7 @@ int router_add(struct router *router, struct str method, struct str pattern, int
         rc = find_params(&parts);
     if (rc < 0)
         return rc;
-    if (!header_is_token(method))
+    if (!method_is_valid(method))
         return ROUTER_EMETHOD;
     const struct node *same = look(&router->root, &parts);
     if (same && route_with(same, method))
@@ -481,6 +481,13 @@ bool router_use_next(const struct router *router, struct path path, size_t *curs
 }
 
 /* --- listing --- */
+
+bool router_has_method(const struct router *router, struct str method) {
+    for (size_t i = 0; i < router->nroutes; i++)
+        if (str_eq(router->routes[i]->method, method))
+            return true;
+    return false;
+}
 
 size_t router_count(const struct router *router) {
     return router->nroutes;

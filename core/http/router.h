@@ -22,7 +22,7 @@
     (-10205) /* what no path ever has: a segment "." or "..", an empty one that is                 \
               * not the last, NUL */
 #define ROUTER_EPREFIX (-10206) /* a param or *rest in a prefix */
-#define ROUTER_EMETHOD (-10207) /* the method is not a token */
+#define ROUTER_EMETHOD (-10207) /* the method is none, see methods.h */
 #define ROUTER_ETAKEN (-10208)  /* a route for this method matches exactly the same paths */
 #define ROUTER_ELIMIT (-10209)  /* more segments or params than these: */
 
@@ -88,6 +88,8 @@ void router_match(const struct router *router, struct str method, struct path pa
  * 0. False at the end. */
 bool router_use_next(const struct router *router, struct path path, size_t *cursor, int *id);
 
+/* Whether any route has that method. */
+bool router_has_method(const struct router *router, struct str method);
 /* How many routes there are, and the one at `index` in the order of adding; borrowed. */
 size_t router_count(const struct router *router);
 void router_route(const struct router *router, size_t index, struct str *method,

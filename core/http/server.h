@@ -37,6 +37,9 @@ struct http_server {
     struct access_log *access_log; /* NULL: none */
     /* A request's head is complete: answer it, now or later. Set by the application. */
     void (*on_request)(struct http_server *server, struct stream *stream);
+    /* Whether the application has a use for that method, wherever; asked of one that is not known
+     * otherwise. NULL: for none. */
+    bool (*has_method)(struct http_server *server, struct str method);
     /* A connection is gone, or the last stream is freed: there may be room for others. NULL: nobody
      * asks. */
     void (*on_left)(struct http_server *server);

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "http/http1_parse.h"
+#include "http/methods.h"
 #include "proto/header.h"
 
 #include <stdio.h>
@@ -71,7 +72,7 @@ static void add_missing_fields(struct simulated *simulated, struct str body) {
 static int check_request_line(const struct simulated *simulated, const char **why) {
     struct str target = request_target(simulated->request);
     *why = "malformed request line";
-    if (!header_is_token(request_method(simulated->request)))
+    if (!method_is_valid(request_method(simulated->request)))
         return 400;
     for (size_t i = 0; i < target.len; i++)
         if ((unsigned char)target.ptr[i] <= ' ' || target.ptr[i] == 0x7f)

@@ -5,11 +5,12 @@
  * table, so the collector sees them: handlers under their route's id, middleware under minus its
  * own, the app value under "app", the userdata itself under "router".
  *
- * A request that needs no function of the script (a file, 404, 405, OPTIONS, and no middleware on
+ * A request that needs no function of the script (a file, 404, 405, 501, OPTIONS, no middleware on
  * its way) is answered without entering Lua. */
 #include "script/app.h"
 
 #include "base/mem.h"
+#include "http/methods.h"
 #include "http/proxies.h"
 #include "script/exchange.h"
 #include "script/files.h"
@@ -35,7 +36,18 @@ static void match(struct app *app, struct stream *stream, size_t skip, struct bu
                  out);
 }
 
+/* Nobody here knows what it means (RFC 9110 section 9.1). */
+static bool is_unknown_method(const struct stream *stream) {
+    struct http_server *server = stream->server;
+    struct str method = request_method(stream->request);
+    return !method_is_known(method) && !(server->has_method && server->has_method(server, method));
+}
+
 static void answer(struct app *app, struct stream *stream, const struct route_match *found) {
+    if (found->verdict != ROUTE_FOUND && is_unknown_method(stream)) {
+        stream_fail(stream, 501, NULL);
+        return;
+    }
     switch (found->verdict) {
     case ROUTE_NONE:
         stream_fail(stream, 404, NULL);

@@ -34,7 +34,7 @@ void app_serve(struct app *app, struct stream *stream, size_t skip, const char *
  * middleware before it. stack of L: + 1 and as many as these are */
 void app_push_functions(struct app *app, lua_State *L, struct path path,
                         const struct route_match *match);
-/* Answers what needs no handler: 404, 405, OPTIONS, files. */
+/* Answers what needs no handler: 404, 405, 501, OPTIONS, files. */
 void app_answer_plain(struct app *app, struct stream *stream, size_t skip);
 /* Pushes the value that the app file returned. stack of L: +1 */
 void app_push(struct app *app, lua_State *L);

@@ -153,13 +153,22 @@ static void on_request(struct http_server *server, struct stream *stream) {
     } else if (stream->request->form ==
                TARGET_ASTERISK) { /* OPTIONS *: the server as a whole (RFC 9110 section 9.3.7) */
         stream_set_header(stream, STR("Allow"),
-                          STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+                          STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY"));
         stream_finish(stream);
     } else if (is_alone(host)) {
         serve(&host->apps[0], stream, 0);
     } else {
         serve_one_of(host, stream);
     }
+}
+
+/* Whether some app here has a route with it. */
+static bool has_method(struct http_server *server, struct str method) {
+    const struct host *host = server->owner;
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].app && router_has_method(host->apps[i].app->router, method))
+            return true;
+    return false;
 }
 
 /* --- apps --- */
@@ -180,6 +189,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     timer_init(&host->over, on_over);
     chore_init(&host->reaper, on_reap);
     host->http.on_request = on_request;
+    host->http.has_method = has_method;
     host->http.owner = host;
     host->http.tasks = &scheduler->tasks;
     return host;

@@ -87,7 +87,7 @@ local function nothing_more(name, expected, count, value)
   end
 end
 
-for _, verb in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
+for _, verb in ipairs { "get", "post", "put", "patch", "delete", "head", "options", "query" } do
   local method = verb:upper()
   --- Answers that method on the paths that match `pattern` with what the last function, the handler, returns; those
   --- before it are middleware of this route.

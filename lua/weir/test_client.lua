@@ -262,7 +262,7 @@ function server:request(method, path, options)
   return response, problem, partial
 end
 
-for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options", "query" } do
   server[method] = function(self, path, options)
     return self:request(method:upper(), path, options)
   end

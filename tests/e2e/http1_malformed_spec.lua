@@ -44,6 +44,8 @@ local cases = {
   { "no target", "GET\r\nHost: a\r\n\r\n", 400 },
   { "no version", "GET /\r\nHost: a\r\n\r\n", 400 },
   { "a method that is no token", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+  { "no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+  { "a method of 65 letters", ("A"):rep(65) .. " / HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
   { "a space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
   { "a control character in the target", "GET /a\1b HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
   { "a target without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
@@ -122,6 +124,21 @@ local cases = {
   { "a field's name too long", get("Host: a", ("x"):rep(17000) .. ": a"), 431 },
   { "too many fields", get("Host: a", (("X-A: b\r\n"):rep(100):sub(1, -3))), 431 },
 }
+
+-- However unheard of the method is, a body's end is never in doubt.
+for _, method in ipairs { "QUERY", "BREW" } do
+  for _, case in ipairs {
+    { "length and chunked", { "Content-Length: 3", "Transfer-Encoding: chunked" }, 400 },
+    { "two lengths", { "Content-Length: 3", "Content-Length: 4" }, 400 },
+    { "chunked before gzip", { "Transfer-Encoding: chunked, gzip" }, 400 },
+    { "gzip before chunked", { "Transfer-Encoding: gzip, chunked" }, 501 },
+    { "a folded coding", { "Transfer-Encoding:", " chunked" }, 400 },
+  } do
+    local name, fields, status = unpack(case)
+    cases[#cases + 1] = { method .. " with " .. name,
+      wire.request({ method .. " / HTTP/1.1", "Host: a", unpack(fields) }, "0\r\n\r\n"), status }
+  end
+end
 
 describe("bad input:", function()
   for _, case in ipairs(cases) do

@@ -195,6 +195,38 @@ describe("methods:", function()
     assert.equal("GET HEAD OPTIONS", support.allowed(response))
   end)
 
+  for _, method in ipairs { "QUERY", "TRACE", "PROPFIND" } do
+    wire.both(method .. " is known, so 405", serve, request { method .. " / HTTP/1.1", "Host: a" } .. get "/",
+      function(client)
+        assert.equal(405, client:receive_response().status)
+        assert.equal("well", client:receive_response().body)
+      end)
+  end
+
+  -- Bodies end where they end, whatever the method: what follows is the next request, and nothing else is.
+  for _, method in ipairs { "QUERY", "BREW", "get" } do
+    local status = method == "QUERY" and 405 or 501
+    for framing, body in pairs {
+      ["Content-Length: 3"] = "abc",
+      ["Transfer-Encoding: chunked"] = "3\r\nabc\r\n0\r\n\r\n",
+      ["X-None: 1"] = "",
+    } do
+      wire.both(method .. " with " .. framing .. " is " .. status, serve,
+        request({ method .. " /echo HTTP/1.1", "Host: a", framing }, body) .. get "/", function(client)
+          local response = client:receive_response()
+          assert.equal(status, response.status)
+          assert.equal(status == 405 and "OPTIONS POST" or "", support.allowed(response))
+          if response.headers.connection == "close" then return wire.assert_closed(client) end
+          assert.equal("well", client:receive_response().body)
+        end)
+    end
+  end
+
+  wire.both("a later minor version is 1.1", serve, request { "GET / HTTP/1.2", "Host: a" } .. get "/", function(client)
+    assert.equal("well", client:receive_response().body)
+    assert.equal("well", client:receive_response().body)
+  end)
+
   wire.both("no route is 404", serve, get "/nowhere", function(client)
     assert.equal(404, client:receive_response().status)
   end)

@@ -3,38 +3,102 @@
 
 #include "table.h"
 
+/* --- head_take_method --- */
+
+static const struct {
+    struct str head;
+    int want;
+    const char *method, *rest;
+} methods[] = {
+    {{"GET / HTTP/1.1\r\n", 16}, 1, "GET", "/ HTTP/1.1\r\n"},
+    {{"\r\n\n\r\nGET /", 10}, 1, "GET", "/"},
+    {{"QUERY /", 7}, 1, "QUERY", "/"},
+    {{"a!#$%&'*+-.^_`|~9 x", 19}, 1, "a!#$%&'*+-.^_`|~9", "x"},
+    {{"GET  /", 6}, 1, "GET", " /"}, /* what follows is the parser's to judge */
+    {{"GET ", 4}, 1, "GET", ""},
+    {{"GET", 3}, 0, "GET", ""},
+    {{"\r\n", 2}, 0, "", ""},
+    {{"", 0}, 0, "", ""},
+    {{" /", 2}, 400, NULL, NULL},
+    {{"\r\n /", 4}, 400, NULL, NULL},
+    {{"GET\r\n", 5}, 400, NULL, NULL},
+    {{"GET\t/", 5}, 400, NULL, NULL},
+    {{"G@T /", 5}, 400, NULL, NULL},
+    {{"GET\0 /", 6}, 400, NULL, NULL},
+    {{"\0\0\0\0", 4}, 400, NULL, NULL},
+    {{"G\x80T /", 5}, 400, NULL, NULL},
+    {{"SSH-2.0-OpenSSH_9.2\r\n", 21}, 400, NULL, NULL},
+#define FIFTY "AAAAAAAAAABBBBBBBBBBCCCCCCCCCCDDDDDDDDDDEEEEEEEEEE"
+    {{FIFTY "12345678901234 /", 66}, 1, FIFTY "12345678901234", "/"},
+    {{FIFTY "123456789012345 /", 67}, 400, NULL, NULL},
+    {{FIFTY FIFTY, 100}, 400, NULL, NULL},
+};
+
+/* Takes the method of `head` in pieces of `step` bytes, of which the first may be shorter. */
+static int take_method(struct request *request, struct str head, size_t first, size_t step,
+                       size_t *used) {
+    int rc = 0;
+    for (size_t at = 0, n = first; rc == 0 && at < head.len; at += n, n = step) {
+        n = n < head.len - at ? n : head.len - at;
+        struct str piece = exact((struct str){head.ptr + at, n}), in = piece;
+        rc = head_take_method(request, &in);
+        assert_true(rc != 0 || in.len == 0);
+        *used = at + n - in.len;
+        exact_free(piece);
+    }
+    return rc;
+}
+
+static void methods_are_taken_in_any_pieces(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        struct str head = methods[i].head;
+        for (size_t split = 0; split <= head.len + 1; split++) { /* at last byte by byte */
+            struct request *request = request_new();
+            size_t used = 0;
+            int rc = split > head.len ? take_method(request, head, 1, 1, &used)
+                                      : take_method(request, head, split, head.len, &used);
+            SAME_INT(head, rc, methods[i].want);
+            if (rc != 400) {
+                SAME_STR(head, request_method(request), str_of(methods[i].method));
+                SAME_STR(head, ((struct str){head.ptr + used, head.len - used}),
+                         str_of(methods[i].rest));
+            }
+            request_free(request);
+        }
+    }
+}
+
 /* --- head_scan --- */
 
 static const struct {
     const char *head;
     int want;
 } heads[] = {
-    {"GET / HTTP/1.1\r\n\r\n", 0},
-    {"GET / HTTP/1.1\r\nHost: a\r\nX: b c\r\nY:\r\n\r\n", 0},
-    {"GET / HTTP/1.1\nHost: a\n\n", 0}, /* bare LF is the parser's to judge */
-    {"\r\n\n\r\nGET / HTTP/1.1\r\n\r\n", 0},
-    {"PRI * HTTP/2.0\r\n\r\n", 0}, /* so is the version's number */
-    {"GET / HTTP/9.9\r\n\r\n", 0},
-    {"GET /HTTP/ HTTP/1.1\r\n\r\n", 0},
+    {"/ HTTP/1.1\r\n\r\n", 0},
+    {"/ HTTP/1.1\r\nHost: a\r\nX: b c\r\nY:\r\n\r\n", 0},
+    {"/ HTTP/1.1\nHost: a\n\n", 0}, /* bare LF is the parser's to judge */
+    {"* HTTP/2.0\r\n\r\n", 0},      /* so is the version's number */
+    {"/ HTTP/9.9\r\n\r\n", 0},
+    {"/HTTP/ HTTP/1.1\r\n\r\n", 0},
     {"", 0},
-    {"\r\n", 0},
-    {"GET / HTTP/1.1\r\nHo", 0}, /* not here yet */
-    {"GET / HT", 0},
-    {"GET / HTTP/1.1\r\nA: b\r\n\r\n c\r\nnonsense\r\n", 0}, /* behind the head */
-    {"GET / HTTP/1.1\r\n\r\n\tbody", 0},
-    {"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400},
-    {"GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", 400},
-    {"GET / HTTP/1.1\r\n A: b\r\n\r\n", 400},
-    {"GET / HTTP/1.1\r\nA: b\r\n \r\n\r\n", 400},
-    {"GET / HTTP/1.1\nA: b\n c\n\n", 400},
-    {"GET / RTSP/1.0\r\n\r\n", 400},
-    {"GET / http/1.1\r\n\r\n", 400},
-    {"GET / HTTPS/1.1\r\n\r\n", 400},
-    {"GET / HTT\r\n", 400},
-    {"GET /HTTP/1.1\r\n", 400},
-    {"GET /\r\n", 400},
-    {"GET\r\n", 400},
-    {"GET / HTTP/1.1 x\r\n", 400},
+    {"/ HTTP/1.1\r\nHo", 0}, /* not here yet */
+    {"/ HT", 0},
+    {"/ HTTP/1.1\r\nA: b\r\n\r\n c\r\nnonsense\r\n", 0}, /* behind the head */
+    {"/ HTTP/1.1\r\n\r\n\tbody", 0},
+    {"/ HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400},
+    {"/ HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", 400},
+    {"/ HTTP/1.1\r\n A: b\r\n\r\n", 400},
+    {"/ HTTP/1.1\r\nA: b\r\n \r\n\r\n", 400},
+    {"/ HTTP/1.1\nA: b\n c\n\n", 400},
+    {"/ RTSP/1.0\r\n\r\n", 400},
+    {"/ http/1.1\r\n\r\n", 400},
+    {"/ HTTPS/1.1\r\n\r\n", 400},
+    {"/ HTT\r\n", 400},
+    {"/HTTP/1.1\r\n", 400},
+    {"/\r\n", 400},
+    {"\r\n", 400},
+    {"/ HTTP/1.1 x\r\n", 400},
 };
 
 static void heads_are_scanned_in_any_pieces(void **state) {
@@ -95,7 +159,8 @@ static const struct {
     {"GET /\n" H, 1, 1, 0},
     {"GET /\n" H, 1, 0, 0},
     {"GET /\n", 1, 0, 0},
-    {"GET /\n" H, 1, 2, 505},
+    {"GET /\n" H, 1, 2, 0},
+    {"GET /\n", 1, 2, 400},
     {"GET /\n" H, 2, 0, 505},
     {"GET /\n" H, 0, 9, 505},
     {"GET a\n" H, 1, 1, 400},
@@ -181,6 +246,9 @@ static const struct {
     {"GET /\nhost: a:80\n", 1, "a:80", -1, false, true, false},
     {"GET http://b:1/c\n" H, 1, "b:1", -1, false, true, false}, /* RFC 9112 section 3.2.2 */
     /* RFC 9112 section 9.3 */
+    {"GET /\n" H, 2, "a", -1, false, true, false}, /* RFC 9110 section 2.5 */
+    {"GET /\n" H "connection: close\n", 9, "a", -1, false, false, false},
+    {POST "transfer-encoding: chunked\n", 2, "a", -1, true, true, false},
     {"GET /\n" H "connection: close\n", 1, "a", -1, false, false, false},
     {"GET /\n" H "connection: CLOSE\n", 1, "a", -1, false, false, false},
     {"GET /\n" H "connection: x, close ,y\n", 1, "a", -1, false, false, false},
@@ -215,7 +283,7 @@ static void heads_are_completed(void **state) {
         SAME_INT(row, request_complete(request, 1, complete[i].minor, &why), 0);
         SAME_STR(row, request_host(request), str_of(complete[i].host));
         SAME_INT(row, request->content_length, complete[i].length);
-        SAME_INT(row, request->minor, complete[i].minor);
+        SAME_INT(row, request->minor, complete[i].minor > 0);
         SAME_INT(row, request->chunked, complete[i].chunked);
         SAME_INT(row, request->keep_alive, complete[i].keep);
         SAME_INT(row, request->expect_continue, complete[i].expect);
@@ -236,6 +304,7 @@ static void values_are_trimmed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_are_taken_in_any_pieces),
         cmocka_unit_test(heads_are_scanned_in_any_pieces),
         cmocka_unit_test(heads_are_refused),
         cmocka_unit_test(heads_are_completed),

@@ -16,6 +16,7 @@ struct row {
 #define HOST "Host: a\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
+#define ANY(method, fields, body) method " /echo HTTP/1.1\r\n" HOST fields "\r\n" body
 #define CHUNKED(path, body) POST(path, "Transfer-Encoding: chunked\r\n", body)
 #define OLD(path, fields) "GET " path " HTTP/1.0\r\n" fields "\r\n"
 
@@ -31,6 +32,11 @@ static const struct row answers[] = {
     {"GET /say?hi HTTP/1.1\r\n" HOST "Connection: keep-alive\r\n\r\n", "200 length:2 hi; open",
      WHOLE},
     {OLD("/say?hi", ""), "200 length:2 close hi; eof", WHOLE},
+    /* a minor version that is not known is the highest that is: RFC 9110 section 2.5 */
+    {"GET /say?hi HTTP/1.2\r\n" HOST "\r\n", "200 length:2 hi; open", WHOLE},
+    {"GET /stream?hi HTTP/1.9\r\n" HOST "\r\n", "200 chunked hi; open", WHOLE},
+    {"POST /echo HTTP/1.2\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+     "200 length:1 a; open", WHOLE},
     {OLD("/say?hi", "Connection: keep-alive\r\n"), "200 length:2 keep-alive hi; open", WHOLE},
     {OLD("/say?hi", "Connection: Keep-Alive, close\r\n"), "200 length:2 close hi; eof", WHOLE},
     /* the body's end: RFC 9112 section 6.3 */
@@ -89,6 +95,20 @@ static const struct row bodies[] = {
     {GET("/echo"), "200 length:0; open", WHOLE},
     {"POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "200 length:3 close abc; eof", WHOLE},
     {POST("/answer-body", "Content-Length: 3\r\n", "abc"), "200 chunked abc; open", WHOLE},
+    /* whatever the method: RFC 9112 section 6 */
+    {ANY("QUERY", "Content-Length: 3\r\n", "abc") GET("/say?b"),
+     "200 length:3 abc; 200 length:1 b; open", WHOLE},
+    {ANY("QUERY", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n") GET("/say?b"),
+     "200 length:3 abc; 200 length:1 b; open", WHOLE},
+    {ANY("QUERY", "", "") GET("/say?b"), "200 length:0; 200 length:1 b; open", WHOLE},
+    {ANY("BREW", "Content-Length: 3\r\n", "abc") GET("/say?b"),
+     "200 length:3 abc; 200 length:1 b; open", WHOLE},
+    {ANY("BREW", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n") ANY("BREW", "", ""),
+     "200 length:3 abc; 200 length:0; open", WHOLE},
+    {ANY("DELETE", "Content-Length: 3\r\n", "abc"), "200 length:3 abc; open", WHOLE},
+    {ANY("get", "Content-Length: 3\r\n", "abc"), "200 length:3 abc; open", WHOLE},
+    {ANY("POSTS", "Content-Length: 3\r\n", "abc"), "200 length:3 abc; open", WHOLE},
+    {ANY("DESCRIBE", "Content-Length: 3\r\n", "abc"), "200 length:3 abc; open", WHOLE},
     /* chunked: RFC 9112 section 7.1 */
     {CHUNKED("/echo", "0\r\n\r\n"), "200 length:0; open", WHOLE},
     {CHUNKED("/echo", "3\r\nabc\r\n0\r\n\r\n"), "200 length:3 abc; open", WHOLE},
@@ -189,6 +209,13 @@ static const struct refused refusals[] = {
     {BYTES("GET\r\n" HOST "\r\n"), 400},
     {BYTES("GET /\r\n" HOST "\r\n"), 400},
     {BYTES("G@T / HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES(" / HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("GET\t/ HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("QUERY\r\n" HOST "\r\n"), 400},
+    {BYTES("BREW * HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("BREW a:80 HTTP/1.1\r\n" HOST "\r\n"), 400},
+    {BYTES("BREW / RTSP/1.0\r\n" HOST "\r\n"), 400},
+    {BYTES("BREW / HTTP/2.0\r\n" HOST "\r\n"), 505},
     {BYTES("GET /a b HTTP/1.1\r\n" HOST "\r\n"), 400},
     {BYTES("GET /a\x01 HTTP/1.1\r\n" HOST "\r\n"), 400},
     {BYTES("GET /\x80 HTTP/1.1\r\n" HOST "\r\n"), 400},
@@ -203,7 +230,8 @@ static const struct refused refusals[] = {
     /* versions */
     {BYTES("GET / HTTP/2.0\r\n" HOST "\r\n"), 505},
     {BYTES("GET / HTTP/0.9\r\n" HOST "\r\n"), 505},
-    {BYTES("GET / HTTP/1.2\r\n" HOST "\r\n"), 505},
+    {BYTES("GET / HTTP/1.2\r\n\r\n"), 400}, /* without Host, as in 1.1 */
+    {BYTES("GET / HTTP/1.10\r\n" HOST "\r\n"), 400},
     {BYTES("GET / HTTP/9.9\r\n" HOST "\r\n"), 505},
     {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
     /* fields */
@@ -259,6 +287,17 @@ static const struct refused refusals[] = {
     {CODING("chunked\0"), 400},
     {BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400},
     {BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: gzip\r\n\r\n"), 400},
+    /* whatever the method */
+    {BYTES(ANY("QUERY", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")), 400},
+    {BYTES(ANY("QUERY", "Content-Length: 3\r\nContent-Length: 4\r\n", "abcd")), 400},
+    {BYTES(ANY("QUERY", "Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n")), 400},
+    {BYTES(ANY("QUERY", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")), 501},
+    {BYTES(ANY("QUERY", "Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n")), 400},
+    {BYTES(ANY("BREW", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n")), 400},
+    {BYTES(ANY("BREW", "Content-Length: +3\r\n", "abc")), 400},
+    {BYTES(
+         ANY("BREW", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")),
+     400},
     /* expectations: RFC 9110 section 10.1.1 */
     {BYTES(POST("/echo", "Content-Length: 1\r\nExpect: rain\r\n", "a")), 417},
     {BYTES(POST("/echo", "Content-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n",

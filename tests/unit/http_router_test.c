@@ -252,6 +252,11 @@ static void methods_are_tokens(void **state) {
     assert_str(f->match.allow, "PROPFIND, get, OPTIONS");
     assert_int_equal(router_add(f->router, STR("A B"), STR("/"), 3), ROUTER_EMETHOD);
     assert_int_equal(router_add(f->router, STR(""), STR("/"), 3), ROUTER_EMETHOD);
+    char method[65];
+    memset(method, 'A', sizeof(method));
+    assert_int_equal(router_add(f->router, (struct str){method, 65}, STR("/"), 3), ROUTER_EMETHOD);
+    assert_true(router_has_method(f->router, STR("PROPFIND")));
+    assert_false(router_has_method(f->router, STR("QUERY")));
 }
 
 static void head_follows_get(void **state) {

@@ -34,6 +34,11 @@ function App:head(pattern, ...) end
 ---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
 function App:options(pattern, ...) end
 
+---HTTP QUERY (RFC 10008): a question in the request's body, safe to ask again.
+---@param pattern string
+---@param ... weir.Middleware|weir.Handler the handler, and before it what is its middleware alone
+function App:query(pattern, ...) end
+
 ---A route for any method, written as in a request.
 ---@param method string
 ---@param pattern string

@@ -63,7 +63,7 @@ function test.cleanup() end
 ---@field address string
 local Server = {}
 
----One request on a connection of its own. (get, head, post, put, patch, delete and options are short for it.)
+---One request on a connection of its own. (get, head, post, put, patch, delete, options and query are short for it.)
 ---@param method string
 ---@param path string
 ---@param options? weir.test.RequestOptions
