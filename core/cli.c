@@ -7,6 +7,7 @@
 
 #include "base/console.h"
 #include "base/version.h"
+#include "hub/hub.h"
 #include "hub/store.h"
 
 #include <stdarg.h>
@@ -121,6 +122,7 @@ int cli_main(int argc, char **argv) {
         return EXIT_DONE;
     }
     int rc = command->run(argc - 2, argv + 2);
+    hub_use_store(NULL);
     store_close_default();
     console_finish();
     return rc;

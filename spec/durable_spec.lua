@@ -267,6 +267,31 @@ describe("a durable topic #workers", function()
     assert.equal("2", hub.data(server:sse("/events?topics=d/a", { last_event_id = first }), 1))
   end)
 
+  it("tells what it lost before it was born anew, and after a rule has shrunk it", function()
+    local server = serve()
+    local seen = publish(server, "d/a", "seen")
+    publish_numbers(server, "d/a", 1, 9)
+    local other = publish(server, "d/b", "other")
+    server:stop "TERM"
+    support.write_file(app_path, (app_text:gsub("count = 100000", "count = 3")))
+    server = serve()
+    test.eventually(function() return read_history(server, "d/a") == "7 8 9" end)
+    assert.equal("gap:trimmed 7 8 9", hub.data(server:sse("/events?topics=d/a", { last_event_id = seen }), 4))
+    server:stop "TERM"
+    support.write_file(app_path, (app_text:gsub("24h", "1s")))
+    server = serve()
+    test.eventually(function() return read_history(server, "d/a") == "" end, 10)
+    publish(server, "d/a", "kept")
+    server = again(server)
+    for _, choice in ipairs { "topics=d/a", "prefix=d/", "topics=d/c,d/a" } do
+      local events = server:sse("/events?hello=1&" .. choice, { last_event_id = seen })
+      assert.is_false(weir.json.decode(events:next(5).data).resumed)
+      assert.equal("gap:", hub.data(events, 1):sub(1, 4))
+    end
+    local events = server:sse("/events?hello=1&topics=d/c", { last_event_id = other })
+    assert.is_true(weir.json.decode(events:next(5).data).resumed)
+  end)
+
   -- A limit on the size of files is a full disk that needs no disk: the log cannot grow.
   it("says io while nothing can be written, and goes on by itself when there is room", function()
     local server = serve()

@@ -1,7 +1,16 @@
 /* hub: all topics of the process, and the order of their events.
  *
  *     hub_topic --> made, with the rules that hold for it --> kept while it has events, readers, or
- *     events in the store --> gone: its largest id is the floor of topics made anew
+ *     events in the store --> gone: its largest id is remembered by its name
+ *
+ * A topic's *floor* is the id up to which events of it may be nowhere any more; who has read no
+ * further has missed something. It is said here, in hub_floor, and nowhere else:
+ *
+ *     in memory     what was trimmed; or what went with the topic before it was made anew; or the
+ *                   server's start
+ *     durable       the same of what was lost before the store had it: what went with the topic, or
+ *                   since when its rule says so; or what the store has trimmed. What it trims
+ *                   while it is read is told with the page that lacks it (replay.c)
  *
  * One lock covers giving an id and appending (publication.c), so that whoever sees an id has
  * everything before it within reach. Here are the topics by name, the rules that say what they
@@ -15,8 +24,10 @@
 #include "hub/hub.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
+#include "hub/gone.h"
 #include "hub/reader.h"
+#include "hub/rule.h"
+#include "hub/run.h"
 #include "hub/store.h"
 
 #include <malloc.h>
@@ -82,124 +93,29 @@ bool hub_name_is_valid(struct str name) {
 
 /* --- rules --- */
 
-struct rule {
-    char *owner;
-    char *pattern;
-    size_t len; /* without the "*" */
-    bool prefix;
-    struct topic_keep keep;
-    bool durable;
-};
-
-static struct rule *rules;
-static size_t nrules;
-
-static const struct topic_keep keep_default = {TOPIC_COUNT, TOPIC_AGE_MS, TOPIC_BYTES};
-
-static bool matches(const struct rule *rule, struct str name) {
-    struct str pattern = {rule->pattern, rule->len};
-    return rule->prefix ? str_starts(name, pattern) : str_eq(name, pattern);
-}
-
-static const struct rule *find_rule(struct str name) {
-    const struct rule *best = NULL;
-    for (size_t i = 0; i < nrules; i++) {
-        bool longer = best == NULL || rules[i].len > best->len ||
-                      (rules[i].len == best->len && !rules[i].prefix);
-        if (longer && matches(&rules[i], name))
-            best = &rules[i];
-    }
-    return best;
-}
-
-/* The rule of all names that begin so, if they are all durable. */
-static const struct rule *find_durable(struct str prefix) {
-    const struct rule *best = hub.store ? find_rule(prefix) : NULL;
-    if (best == NULL || !best->prefix || !best->durable)
-        return NULL;
-    for (size_t i = 0; i < nrules; i++)
-        if (!rules[i].durable && str_starts((struct str){rules[i].pattern, rules[i].len}, prefix))
-            return NULL;
-    return best;
-}
-
-event_id hub_floor(struct str prefix, enum gap_reason *reason) {
-    const struct rule *durable = find_durable(prefix);
-    event_id floor = hub.start;
-    if (durable) { /* what has gone since was too old */
-        uint64_t now = wall_ms(), age = durable->keep.age_ms;
-        floor = now > age ? event_id_at(now - age) : 0;
-    }
-    bool expired = durable || hub.expired > floor;
-    *reason = expired ? GAP_EXPIRED : GAP_RESTART;
-    return hub.expired > floor ? hub.expired : floor;
-}
-
-static void apply_rules(struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    const struct rule *best = find_rule((struct str){text, name_text(topic->name, text)});
-    topic->keep = best ? best->keep : keep_default;
-    topic->durable = best && best->durable && hub.store;
-    topic->rules = hub.rules_version;
-}
-
-static void refresh(struct topic *topic) {
-    if (topic->rules != hub.rules_version)
-        apply_rules(topic);
-}
-
 static atomic_bool any_durable;
 
 static void watch_stored(void);
 
-/* NULL: everybody's. */
-static void remove_rules(const char *owner) {
-    size_t kept = 0;
-    for (size_t i = 0; i < nrules; i++) {
-        if (owner && strcmp(rules[i].owner, owner) != 0) {
-            rules[kept++] = rules[i];
-            continue;
-        }
-        free(rules[i].owner);
-        free(rules[i].pattern);
-    }
-    nrules = kept;
-}
-
-static void note_rules(void) {
-    bool durable = false;
-    for (size_t i = 0; i < nrules; i++)
-        durable = durable || rules[i].durable;
+static void note_rules(bool durable) {
     any_durable = durable;
     hub.rules_version++;
+    rules_changed();
 }
 
 void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) {
     hub_lock();
-    remove_rules(owner);
-    rules = mem_resize(rules, (nrules + n) * sizeof *rules);
-    for (size_t i = 0; i < n; i++) {
-        struct str pattern = given[i].pattern;
-        bool prefix = pattern.len > 0 && pattern.ptr[pattern.len - 1] == '*';
-        rules[nrules++] = (struct rule){.owner = mem_strdup(owner),
-                                        .pattern = mem_copy(pattern.ptr, pattern.len),
-                                        .len = pattern.len - prefix,
-                                        .prefix = prefix,
-                                        .keep = given[i].keep,
-                                        .durable = given[i].durable};
-    }
-    note_rules();
+    rules_remove(owner);
+    for (size_t i = 0; i < n; i++)
+        rules_add(owner, &given[i]);
+    note_rules(rules_any_durable());
     watch_stored();
     hub_unlock();
 }
 
-bool hub_has_rules(const char *owner) {
-    bool found = false;
-    hub_lock();
-    for (size_t i = 0; i < nrules; i++)
-        found = found || strcmp(rules[i].owner, owner) == 0;
-    hub_unlock();
-    return found;
+static void refresh(struct topic *topic) {
+    if (topic->rules != hub.rules_version)
+        rule_apply(topic);
 }
 
 bool hub_is_durable(struct str name) {
@@ -213,17 +129,78 @@ bool hub_is_durable(struct str name) {
     return durable;
 }
 
+/* --- floors --- */
+
+/* What topics of that name may have lost before they are made: in earlier servers, before they were
+ * durable, and with those that are not remembered. `after` is whose position it is for: what came
+ * to a server without this store is nowhere. */
+static event_id common_floor(struct str name, bool prefix, event_id after, uint8_t *reason) {
+    event_id since = rule_durable_since(name, prefix);
+    event_id floor = since == EVENT_ID_NONE ? hub.start : since;
+    event_id behind = run_behind(after);
+    *reason = GAP_RESTART;
+    return behind > floor ? behind : floor;
+}
+
+static event_id raised(event_id floor, event_id other, uint8_t *reason) {
+    if (other <= floor)
+        return floor;
+    *reason = GAP_EXPIRED;
+    return other;
+}
+
+event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
+    char text[NAME_MAX_BYTES];
+    *reason = topic->floor_reason;
+    if (!topic->durable && !topic->stored)
+        return topic->floor;
+    uint8_t why;
+    struct str name = {text, name_text(topic->name, text)};
+    event_id floor = raised(common_floor(name, false, after, &why), topic->gone, &why);
+    struct stored_topic kept;
+    if (topic->stored && store_topic(hub.store, name, &kept) && kept.floor > floor) {
+        floor = kept.floor;
+        why = GAP_TRIMMED;
+    }
+    if (floor >= topic->floor) /* from there on memory has all */
+        return topic->floor;
+    *reason = why;
+    return floor;
+}
+
+event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason) {
+    struct name *name = name_get(hub.names, prefix);
+    event_id floor = common_floor(prefix, true, after, reason);
+    floor = raised(floor, hub.expired, reason);
+    return raised(floor, gone_below(name), reason);
+}
+
+/* Nothing of the topic is left: what it had is remembered by its name. */
+static void remember(const struct topic *topic) {
+    event_id floor = topic->gone;
+    if (topic->floor_reason == GAP_TRIMMED && topic->floor > floor)
+        floor = topic->floor;
+    if (floor > hub.expired)
+        gone_add(topic->name, floor);
+}
+
 /* --- topics --- */
 
 static void on_age(struct timer *timer);
 
 static struct topic *make_topic(struct name *name) {
-    bool expired = hub.expired > hub.start;
-    struct topic *topic = topic_new(name, expired ? hub.expired : hub.start,
+    event_id gone = gone_take(name);
+    if (gone == 0)
+        gone = hub.expired;
+    bool expired = gone > hub.start;
+    struct topic *topic = topic_new(name, expired ? gone : hub.start,
                                     expired ? GAP_EXPIRED : GAP_RESTART, &hub.memory);
+    topic->gone = gone;
     timer_init(&topic->age, on_age);
     list_push(&hub.empty, &topic->unread);
-    apply_rules(topic);
+    rule_apply(topic);
+    if (topic->durable) /* what comes before now is not in memory */
+        topic->floor = hub.last;
     hub.topics++;
     return topic;
 }
@@ -248,8 +225,7 @@ void hub_release_topic(struct topic *topic) {
         return;
     while (!list_empty(&topic->feeds))
         feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
-    if (topic->floor > hub.expired)
-        hub.expired = topic->floor;
+    remember(topic);
     hub.topics--;
     topic_free(topic);
 }
@@ -265,70 +241,101 @@ void hub_topic_read(struct topic *topic) {
     file(topic);
 }
 
-/* When the oldest that is kept becomes too old, monotonic ms. What only the store has is as old as
- * its id says. */
-static uint64_t end_of_age(const struct topic *topic) {
-    if (!topic_is_empty(topic))
-        return topic_entry(topic, topic->first)->born + topic->keep.age_ms + 1;
-    if (!topic->stored)
-        return topic->ended_at + topic->keep.age_ms + 1;
-    uint64_t end = event_id_ms(topic->stored_last) + topic->keep.age_ms + 1, now = wall_ms();
-    return clock_mono_ms() + (end > now ? end - now : 0);
+/* --- age, and what the store keeps --- */
+
+#define LOOK_MS 1000       /* until the store has done what it was asked for */
+#define STOPPED_MS 3600000 /* until it is asked again that has stopped */
+
+static event_id too_old(const struct topic *topic) {
+    uint64_t now = wall_ms(), age = topic->keep.age_ms;
+    return now > age ? event_id_at(now - age) : 0;
 }
 
-/* What no rule calls durable now is not forgotten: the rules may be still to come, their app may be
- * broken. */
-static bool may_forget(const struct topic *topic) {
-    return topic->stored && topic->durable && topic_is_empty(topic);
+static void name_of(const struct topic *topic, char text[NAME_MAX_BYTES], struct str *name) {
+    *name = (struct str){text, name_text(topic->name, text)};
+}
+
+/* The store keeps of the topic what its rule says now. What no rule speaks of is left as it is: the
+ * rules may be still to come, their app may be broken. */
+static void trim_stored(const struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    struct str name;
+    name_of(topic, text, &name);
+    const struct topic_keep *keep = &topic->keep;
+    store_trim(hub.store, name, (struct retention){keep->count, keep->bytes, too_old(topic)});
+}
+
+/* Looks at what the store has of the topic. The monotonic time when that is to be done again. */
+static uint64_t look_at_stored(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    struct str name;
+    struct stored_topic stored = {.oldest = 0};
+    name_of(topic, text, &name);
+    bool known = store_topic(hub.store, name, &stored);
+    event_id first = stored.oldest > 0 ? stored.oldest : stored.end;
+    if (topic->committing == 0 && first == 0) { /* nothing is left */
+        event_id gone = known ? stored.floor : topic->stored_last;
+        topic->stored = false;
+        if (topic->gone < gone)
+            topic->gone = gone;
+        return UINT64_MAX;
+    }
+    if (store_has_stopped(hub.store))
+        return hub.ages.now + STOPPED_MS;
+    uint64_t end = event_id_ms(first) + topic->keep.age_ms + 1, now = wall_ms();
+    if (first > 0 && end > now)
+        return hub.ages.now + (end - now);
+    trim_stored(topic);
+    return hub.ages.now + LOOK_MS;
+}
+
+/* When the oldest that is kept becomes too old, monotonic ms. */
+static uint64_t end_of_age(struct topic *topic) {
+    uint64_t end = UINT64_MAX;
+    if (!topic_is_empty(topic))
+        end = topic_entry(topic, topic->first)->born + topic->keep.age_ms + 1;
+    else if (!topic->stored && remembers_end(topic))
+        end = topic->ended_at + topic->keep.age_ms + 1;
+    if (topic->stored && topic->ruled) {
+        uint64_t stored = look_at_stored(topic);
+        end = stored < end ? stored : end;
+    }
+    return end;
 }
 
 static void watch_age(struct topic *topic) {
-    bool keeps = !topic_is_empty(topic) || may_forget(topic) || remembers_end(topic);
-    if (keeps && !timer_is_set(&topic->age))
-        wheel_set(&hub.ages, &topic->age, end_of_age(topic));
+    if (timer_is_set(&topic->age))
+        return;
+    uint64_t end = end_of_age(topic);
+    if (end < UINT64_MAX)
+        wheel_set(&hub.ages, &topic->age, end);
 }
 
 static void watch_all(const struct list *topics) {
     for (struct list *at = topics->next; at != topics; at = at->next) {
         struct topic *topic = CONTAINER_OF(at, struct topic, unread);
-        if (!topic->stored)
-            continue;
+        struct topic_keep before = topic->keep;
+        bool was_ruled = topic->ruled;
         refresh(topic);
+        if (!topic->stored || !topic->ruled)
+            continue;
+        const struct topic_keep *keep = &topic->keep;
+        if (!was_ruled || keep->count < before.count || keep->bytes < before.bytes)
+            trim_stored(topic);
         timer_clear(&topic->age);
         watch_age(topic);
     }
 }
 
-/* The rules have changed: how long the store keeps what nobody publishes to. */
+/* The rules have changed, or are given for the first time: the store keeps what they say, also of
+ * what nobody publishes to. */
 static void watch_stored(void) {
     watch_all(&hub.unread);
     watch_all(&hub.empty);
 }
 
-/* All that the store has of the topic is too old. */
-static void forget_stored(struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    store_forget(hub.store, (struct str){text, name_text(topic->name, text)});
-    topic->stored = false;
-    topic->forgotten = topic->stored_last;
-    if (topic->stored_last <= topic->floor)
-        return;
-    topic->floor = topic->stored_last;
-    topic->floor_reason = GAP_EXPIRED;
-}
-
-/* Its history goes on in the store from here. Of events that are nowhere any more those of a
- * durable topic were too old. */
+/* Its history goes on in the store from here. */
 void hub_stored(struct topic *topic, event_id id) {
-    if (!topic->stored) {
-        uint64_t now = wall_ms(), age = topic->keep.age_ms;
-        event_id old = now > age ? event_id_at(now - age) : 0;
-        bool in_memory = !topic_is_empty(topic) || topic->floor_reason == GAP_TRIMMED;
-        topic->stored_reason = in_memory ? GAP_TRIMMED : GAP_EXPIRED;
-        topic->stored_from = topic_last_id(topic);
-        if (!in_memory && old < topic->stored_from)
-            topic->stored_from = old;
-    }
     topic->stored = true;
     topic->stored_last = id;
 }
@@ -338,14 +345,26 @@ void hub_ended(struct topic *topic, event_id id) {
     topic->ended_at = clock_mono_ms();
 }
 
+void hub_kept_in_memory(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    struct str name;
+    name_of(topic, text, &name);
+    rule_note_memory(name);
+    if (!topic->stored)
+        return;
+    store_trim(hub.store, name, (struct retention){UINT64_MAX, UINT64_MAX, hub.last});
+    topic->stored = false;
+    if (topic_is_empty(topic))
+        topic->floor = topic->stored_last;
+    topic->floor_reason = GAP_TRIMMED;
+}
+
 static void on_age(struct timer *timer) {
     struct topic *topic = CONTAINER_OF(timer, struct topic, age);
     refresh(topic);
     topic_trim_age(topic, hub.ages.now);
     if (topic_is_empty(topic))
         file(topic);
-    if (may_forget(topic) && topic->committing == 0 && end_of_age(topic) <= hub.ages.now)
-        forget_stored(topic);
     watch_age(topic);
     hub_release_topic(topic);
 }
@@ -371,24 +390,42 @@ bool hub_tick(void) {
 
 static void add_stored(void *arg, const struct stored_topic *stored) {
     (void)arg;
-    if (stored->last_id <= stored->floor)
+    if (stored->oldest == 0 && stored->end == 0) {
+        if (stored->floor > 0)
+            gone_add(name_get(hub.names, stored->name), stored->floor);
         return;
+    }
     struct topic *topic = hub_topic(stored->name);
     topic->stored = true;
     topic->stored_last = stored->last_id;
     topic->ended = stored->end;
+    topic->gone = 0;          /* what it has trimmed it tells itself */
+    topic->floor = hub.start; /* before it, only the store has any */
     watch_age(topic);
+}
+
+/* The ids of this server begin behind all that the file knows of. */
+static void take_over(struct store *store) {
+    if (store_last_id(store) >= hub.last)
+        hub.last = store_last_id(store);
+    hub.start = hub_next_id();
+    run_begin(store, hub.start);
+    if (store_gone(store) > hub.expired)
+        hub.expired = store_gone(store);
+    rules_load(store_rules(store));
+    store_topics(store, add_stored, NULL);
 }
 
 void hub_use_store(struct store *store) {
     hub_lock();
+    struct store *before = hub.store;
     hub.store = store;
-    event_id last = store ? store_last_id(store) : 0;
-    if (last >= hub.last)
-        hub.last = last;
-    hub.start = hub_next_id();
     if (store)
-        store_topics(store, add_stored, NULL);
+        take_over(store);
+    else if (before)
+        run_end(before, hub.last);
+    if (store == NULL)
+        rules_load(STR(""));
     hub_unlock();
 }
 
@@ -418,8 +455,8 @@ void hub_set_memory(uint64_t bytes) {
 
 void hub_clear(void) {
     hub_lock();
-    remove_rules(NULL);
-    note_rules();
+    rules_remove(NULL);
+    note_rules(false);
     struct list all;
     list_init(&all);
     list_splice(&all, &hub.unread);
@@ -429,10 +466,12 @@ void hub_clear(void) {
         struct topic *topic = CONTAINER_OF(node, struct topic, unread);
         topic->stored = topic->stored && hub.store;
         topic->ended = 0;
+        topic->gone = 0;
         topic_trim(topic, topic->next);
         file(topic);
         hub_release_topic(topic);
     }
+    gone_clear();
     hub.expired = 0;
     if (hub.topics == 0 && hub.store == NULL)
         hub.last = 0; /* a clock that was moved on may have been set back */

@@ -70,7 +70,7 @@ struct hub {
     pthread_mutex_t lock;
     event_id last;    /* the newest id made */
     event_id start;   /* before all events of this process */
-    event_id expired; /* the largest id in topics that are gone */
+    event_id expired; /* the largest id in topics that are gone, and not remembered either */
     struct name *names;
     struct list readers;
     struct list unread;   /* topics that keep events, the longest unread first */
@@ -104,12 +104,17 @@ event_id hub_next_id(void);
 void hub_appended(struct topic *topic);
 /* Keeps what a reader has counted that goes. */
 void hub_retire(const struct hub_counters *counters);
-/* Of the topics that begin so, some that are not there any more may have had events up to here. */
-event_id hub_floor(struct str prefix, enum gap_reason *reason);
+/* Up to here events of the topic may be nowhere, neither in memory nor in the store: who has read
+ * up to `after` only has missed something, for that reason. */
+event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason);
+/* The same of all topics that begin so and are not there now. */
+event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason);
 /* Nothing comes any more: it is closed, from this id on. */
 void hub_ended(struct topic *topic, event_id id);
 /* The store has committed an event of it. */
 void hub_stored(struct topic *topic, event_id id);
+/* An event of it is about to be appended that the store will not have: what it has ends here. */
+void hub_kept_in_memory(struct topic *topic);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);
 /* Streams subscribed to exactly this name, or to a prefix of it. */

@@ -50,18 +50,19 @@ static void place_stored(struct interest *interest, bool tell) {
     bool covered = prefix_covers(position, topic) && replay_has(position, name, after);
     if (topic->stored_last > after && !covered)
         replay_add(position, topic, after, tell);
-    if (tell && after < topic->stored_from)
-        position_note_gap(position, topic->stored_reason, topic->stored_from);
 }
 
-/* What is missing of a topic that is in memory only. */
-static void place_gap(struct interest *interest) {
-    const struct topic *topic = interest->topic;
-    interest->gap = topic->floor_reason == GAP_TRIMMED;
+/* What is missing of the topic beyond `after`, which nobody has. */
+static void place_gap(struct interest *interest, event_id after) {
+    uint8_t reason;
+    event_id floor = hub_floor(interest->topic, after, &reason);
+    if (after >= floor)
+        return;
+    interest->gap = floor == interest->topic->floor && reason == GAP_TRIMMED;
     if (interest->gap)
         interest->position->resumed = false;
-    else /* it concerns the whole server: told once, whatever the number of topics */
-        position_note_gap(interest->position, topic->floor_reason, topic->floor);
+    else /* it may concern the whole server: told once, whatever the number of topics */
+        position_note_gap(interest->position, reason, floor);
 }
 
 void interest_place(struct interest *interest, event_id after, bool tell) {
@@ -73,8 +74,8 @@ void interest_place(struct interest *interest, event_id after, bool tell) {
         return;
     if (topic->stored)
         place_stored(interest, tell);
-    else if (tell)
-        place_gap(interest);
+    if (tell)
+        place_gap(interest, after);
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

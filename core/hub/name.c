@@ -120,7 +120,8 @@ static void remove_child(struct name *parent, struct name *name) {
 }
 
 void name_release(struct name *name) {
-    while (name->parent && name->topic == NULL && name->crowd == NULL && name->nchildren == 0) {
+    while (name->parent && name->topic == NULL && name->crowd == NULL && name->gone == NULL &&
+           name->nchildren == 0) {
         struct name *parent = name->parent;
         remove_child(parent, name);
         free(name);

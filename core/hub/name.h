@@ -8,6 +8,7 @@
 
 struct topic;
 struct crowd;
+struct gone;
 
 struct name {
     struct name *parent; /* NULL: the root, which stands for "" */
@@ -16,6 +17,7 @@ struct name {
     uint16_t len;        /* of the label: what this name has beyond its parent's */
     struct topic *topic; /* of exactly this name; NULL: none */
     struct crowd *crowd; /* subscribers of all names that begin so; NULL: none */
+    struct gone *gone;   /* a topic of exactly this name that is not there any more; NULL: none */
     char label[];
 };
 
@@ -25,7 +27,7 @@ struct name *name_new(void);
 struct name *name_get(struct name *root, struct str text);
 /* The name if the tree has it, else NULL. */
 struct name *name_find(struct name *root, struct str text);
-/* Gives back a name that has neither topic nor crowd now, unless others pass through it. */
+/* Gives back a name that has nothing now, unless others pass through it. */
 void name_release(struct name *name);
 /* The whole text, into `out`; returns its length. */
 size_t name_text(const struct name *name, char out[NAME_MAX_BYTES]);

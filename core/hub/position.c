@@ -34,7 +34,7 @@ static struct interest *of_interests(struct list *node) {
 
 void position_note_gap(struct position *position, enum gap_reason reason, event_id id) {
     position->resumed = false;
-    if (id < position->gap_id)
+    if (id <= position->gap_id)
         return;
     position->gap_id = id;
     position->gap_reason = (uint8_t)reason;

@@ -194,9 +194,11 @@ static void find_below(struct position *position, const struct position_choice *
 
 /* What was below it and is there no more. */
 static void note_gone(struct position *position, const struct position_choice *choice) {
-    enum gap_reason reason;
-    event_id floor = hub_floor(choice->name, &reason);
-    if (choice->tell && choice->after < floor)
+    if (!choice->tell)
+        return;
+    uint8_t reason;
+    event_id floor = hub_floor_below(choice->name, choice->after, &reason);
+    if (choice->after < floor)
         position_note_gap(position, reason, floor);
 }
 

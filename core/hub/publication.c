@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "hub/position.h"
 #include "hub/reader.h"
+#include "hub/rule.h"
 
 event_id publications_visible(void) {
     if (list_empty(&hub.pending))
@@ -59,7 +60,8 @@ static void take_ids(struct publication *publication) {
 }
 
 static void append_now(struct publication *publication, struct reader *self) {
-    publication->at->stored = false; /* it was durable: what the store has ends here */
+    if (rule_watches_memory || publication->at->stored)
+        hub_kept_in_memory(publication->at);
     take_ids(publication);
     append(publication, self);
 }

@@ -302,7 +302,10 @@ void reader_init(struct reader *reader, struct loop *loop) {
     list_init(&reader->held);
     hub_lock();
     list_push(&hub.readers, &reader->all);
+    bool any = hub.topics > 0; /* from the store */
     hub_unlock();
+    if (any)
+        reader_keep_time(reader);
 }
 
 void reader_fini(struct reader *reader) {

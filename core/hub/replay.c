@@ -87,16 +87,12 @@ static void note_gap(struct replay *replay, enum gap_reason reason, event_id id)
     }
 }
 
-/* What has become too old while page after page was read is not in this one. */
-static void tell_forgotten(struct replay *replay) {
+/* What the store has trimmed by now, of what was to come from it. */
+static void tell_trimmed(struct replay *replay) {
     for (size_t i = 0; i < replay->ntopics; i++) {
-        const struct replay_topic *of = &replay->topics[i];
-        if (of->upto <= replay->page.after)
-            continue;
-        const struct name *name = name_find(hub.names, of->name);
-        event_id gone = name && name->topic ? name->topic->forgotten : of->upto;
-        if (gone > replay->page.after)
-            note_gap(replay, GAP_EXPIRED, gone < of->upto ? gone : of->upto);
+        event_id upto = replay->topics[i].upto, floor = replay->page.floors[i];
+        if (floor > 0 && upto > replay->page.after)
+            note_gap(replay, GAP_TRIMMED, floor < upto ? floor : upto);
     }
 }
 
@@ -111,9 +107,7 @@ static void take_page(struct replay *replay) {
         mark_superseded(replay);
     replay->over = !page->more;
     replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
-    tell_forgotten(replay);
-    if (page->floor > 0)
-        note_gap(replay, GAP_TRIMMED, page->floor);
+    tell_trimmed(replay);
     replay->begun = true;
 }
 

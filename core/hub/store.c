@@ -36,9 +36,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct topic_op { /* a trim or a forget */
+struct topic_op { /* a trim or a forget; or the rules; or a run */
     struct store_op op;
     struct retention keep;
+    struct buf rules;
+    struct stored_run run;
     size_t name_len;
     char name[];
 };
@@ -86,7 +88,7 @@ void store_append(struct store *store, struct list *events) {
 }
 
 static void queue_topic_op(struct store *store, struct str name, struct retention keep, int kind) {
-    struct topic_op *op = mem_alloc(sizeof *op + name.len);
+    struct topic_op *op = mem_zalloc(sizeof *op + name.len);
     op->keep = keep;
     op->name_len = name.len;
     memcpy(op->name, name.ptr, name.len);
@@ -99,6 +101,19 @@ void store_trim(struct store *store, struct str topic, struct retention keep) {
 
 void store_forget(struct store *store, struct str topic) {
     queue_topic_op(store, topic, RETENTION_ALL, OP_FORGET);
+}
+
+void store_note_run(struct store *store, struct stored_run run) {
+    struct topic_op *op = mem_zalloc(sizeof *op);
+    op->run = run;
+    store_queue_op(store, &store->writer, &op->op, OP_RUN);
+}
+
+void store_set_rules(struct store *store, struct buf *rules) {
+    struct topic_op *op = mem_zalloc(sizeof *op);
+    op->rules = *rules;
+    *rules = (struct buf){0};
+    store_queue_op(store, &store->writer, &op->op, OP_RULES);
 }
 
 void store_read(struct store *store, struct page *page) {
@@ -130,6 +145,10 @@ static int write_op(struct store *store, struct store_op *op) {
         return events_trim(store, (struct str){about->name, about->name_len}, about->keep);
     case OP_FORGET:
         return events_forget(store, (struct str){about->name, about->name_len});
+    case OP_RULES:
+        return rules_write(store, &about->rules);
+    case OP_RUN:
+        return run_write(store, about->run);
     default:
         return kv_write(store, call_of(op));
     }
@@ -140,6 +159,8 @@ static int write_all(struct store *store, struct list *group) {
     int rc = db_run(db_use(db, DB_BEGIN_WRITE));
     for (struct list *node = group->next; rc == 0 && node != group; node = node->next)
         rc = write_op(store, CONTAINER_OF(node, struct store_op, link));
+    if (rc == 0)
+        rc = events_cull(store);
     if (rc == 0)
         rc = kv_purge(store);
     if (rc == 0)
@@ -201,6 +222,7 @@ static void end_op(struct store *store, struct store_op *op, int error) {
             call_of(op)->error = error;
         kv_finish(store, call_of(op));
     } else {
+        buf_fini(&CONTAINER_OF(op, struct topic_op, op)->rules);
         free(CONTAINER_OF(op, struct topic_op, op));
     }
 }
@@ -339,25 +361,64 @@ static int open_files(struct store *store, char *why, size_t why_size) {
     return sync_folder(store, why, why_size);
 }
 
-static int load_topics(struct store *store, char *why, size_t why_size) {
-    struct topics *topics = &store->topics;
+/* A number of `meta`; 0 if it is not there. */
+static int get_meta(struct store *store, struct str name, uint64_t *value) {
     sqlite3_stmt *stmt = db_use(&store->write_db, META_GET);
-    db_bind_bytes(stmt, 1, STR("last_id"));
+    db_bind_bytes(stmt, 1, name);
     int rc = db_step(stmt);
+    *value = rc == 1 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     if (rc == 1)
-        topics->last_id = topics->forgotten = (uint64_t)sqlite3_column_int64(stmt, 0);
-    if (rc >= 0)
-        stmt = db_use(&store->write_db, TOPICS_ALL);
-    while (rc >= 0 && (rc = db_step(stmt)) == 1)
+        sqlite3_reset(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+static int load_runs(struct store *store) {
+    int rc;
+    sqlite3_stmt *stmt = db_use(&store->write_db, RUNS_ALL);
+    while ((rc = db_step(stmt)) == 1) {
+        struct stored_run run = {(uint64_t)sqlite3_column_int64(stmt, 0),
+                                 (uint64_t)sqlite3_column_int64(stmt, 1)};
+        buf_append(&store->runs, &run, sizeof run);
+    }
+    return rc;
+}
+
+static int load_rules(struct store *store) {
+    int rc;
+    sqlite3_stmt *stmt = db_use(&store->write_db, RULES_ALL);
+    while ((rc = db_step(stmt)) == 1)
+        stored_rule_add(&store->rules, db_column(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
+    return rc;
+}
+
+static int load_rows(struct store *store) {
+    struct topics *topics = &store->topics;
+    int rc;
+    sqlite3_stmt *stmt = db_use(&store->write_db, TOPICS_ALL);
+    while ((rc = db_step(stmt)) == 1)
         topics_load(topics, sqlite3_column_int64(stmt, 0), db_column(stmt, 1),
                     (uint64_t)sqlite3_column_int64(stmt, 2),
-                    (uint64_t)sqlite3_column_int64(stmt, 3));
+                    (uint64_t)sqlite3_column_int64(stmt, 3),
+                    (uint64_t)sqlite3_column_int64(stmt, 4));
     stmt = db_use(&store->write_db, META_ENDS);
     while (rc >= 0 && (rc = db_step(stmt)) == 1)
         topics_load_end(topics, db_column(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
+    if (rc == 0)
+        rc = load_rules(store);
+    return rc == 0 ? load_runs(store) : rc;
+}
+
+static int load_topics(struct store *store, char *why, size_t why_size) {
+    struct topics *topics = &store->topics;
+    int rc = get_meta(store, STR("last_id"), &topics->spent);
+    if (rc == 0)
+        rc = get_meta(store, STR("gone"), &topics->gone);
+    topics->last_id = topics->spent;
+    topics->now_gone = topics->gone;
+    if (rc == 0)
+        rc = load_rows(store);
     if (rc < 0)
         return db_refuse(&store->write_db, why, why_size);
-    db_use(&store->write_db, META_GET); /* resets it */
     return 0;
 }
 
@@ -384,6 +445,8 @@ static void free_store(struct store *store) {
     if (store->folder_fd >= 0)
         close(store->folder_fd);
     topics_fini(&store->topics);
+    buf_fini(&store->rules);
+    buf_fini(&store->runs);
     pthread_cond_destroy(&store->writer.wake);
     pthread_cond_destroy(&store->reader.wake);
     pthread_mutex_destroy(&store->lock);
@@ -444,8 +507,9 @@ const char *store_folder(const struct store *store) {
 }
 
 static struct stored_topic describe(const struct kept_topic *topic) {
-    return (struct stored_topic){topic->node.key, topic->committed.floor, topic->committed.last,
-                                 topic->committed.end};
+    const struct topic_state *state = &topic->committed;
+    return (struct stored_topic){topic->node.key, state->floor, state->oldest, state->last,
+                                 state->end};
 }
 
 void store_topics(struct store *store, void (*each)(void *arg, const struct stored_topic *topic),
@@ -476,6 +540,40 @@ uint64_t store_last_id(struct store *store) {
     uint64_t last = store->topics.last_id;
     pthread_mutex_unlock(&store->topics.lock);
     return last;
+}
+
+uint64_t store_gone(struct store *store) {
+    pthread_mutex_lock(&store->topics.lock);
+    uint64_t gone = store->topics.gone;
+    pthread_mutex_unlock(&store->topics.lock);
+    return gone;
+}
+
+/* --- the list of rules: an id, a length, a pattern, the next --- */
+
+void stored_rule_add(struct buf *rules, struct str pattern, uint64_t since) {
+    buf_append(rules, &since, sizeof since);
+    buf_append(rules, &pattern.len, sizeof pattern.len);
+    buf_add(rules, pattern);
+}
+
+bool stored_rule_next(struct str *rules, struct str *pattern, uint64_t *since) {
+    if (rules->len == 0)
+        return false;
+    memcpy(since, rules->ptr, sizeof *since);
+    memcpy(&pattern->len, rules->ptr + sizeof *since, sizeof pattern->len);
+    size_t head = sizeof *since + sizeof pattern->len;
+    pattern->ptr = rules->ptr + head;
+    *rules = (struct str){pattern->ptr + pattern->len, rules->len - head - pattern->len};
+    return true;
+}
+
+struct str store_runs(const struct store *store) {
+    return buf_str(&store->runs);
+}
+
+struct str store_rules(const struct store *store) {
+    return buf_str(&store->rules);
 }
 
 /* --- the process's store --- */

@@ -15,7 +15,9 @@
  * exactly once, store_close included. Errors are libuv's codes: UV_ENOSPC, UV_EIO, UV_ECANCELED.
  *
  * Of a topic the store keeps its events and its *floor*: the largest id that was trimmed from it, 0
- * when none was. A position below the floor has lost something. */
+ * when none was. A position below the floor has lost something. The floor stays when all events
+ * have gone, so that a topic that begins again tells of it. Of the many that have gone only so many
+ * are remembered: what the others lost is no later than store_gone. */
 #ifndef HUB_STORE_H
 #define HUB_STORE_H
 
@@ -92,17 +94,28 @@ struct stored_event {
 /* Queues events, by their `op.link`, which are committed together; the list is empty afterwards.
  * From any thread, but in order of ids: the caller's lock sees to it. */
 void store_append(struct store *store, struct list *events);
-/* Queues a new retention for a topic that nobody publishes to; `topic` is copied. For one the store
- * does not know it does nothing. A retention is not in the file: after a restart it is to be given
- * again, with the next event or with this. */
+/* Queues a new retention for a topic: its rule has changed, or time has passed; `topic` is copied.
+ * For one the store does not know it does nothing. A retention is not in the file: after a restart
+ * it is to be given again, with the next event or with this. */
 void store_trim(struct store *store, struct str topic, struct retention keep);
 /* Queues the end of a topic: its events, its floor and its name go; `topic` is copied. Its ids stay
- * spent (store_last_id). */
+ * spent (store_last_id), and what it had counts in store_gone. */
 void store_forget(struct store *store, struct str topic);
+/* A server that has had the file: its ids lie between. */
+struct stored_run {
+    uint64_t start, last;
+};
+/* Queues what is known of one, by its start. Its ids count as spent (store_last_id). */
+void store_note_run(struct store *store, struct stored_run run);
+/* Those that were noted when the store was opened, in order: an array. The file keeps the newest
+ * RUNS_KEPT. */
+#define RUNS_KEPT 1000
+struct str store_runs(const struct store *store);
 
 struct stored_topic {
     struct str name;
     uint64_t floor;
+    uint64_t oldest;  /* of its oldest event that is kept; 0: none is left */
     uint64_t last_id; /* of its newest event that is on the disk, or its end; the floor when none is
                          left */
     uint64_t end;     /* it is closed, with this id; 0: it is not */
@@ -113,9 +126,21 @@ void store_topics(struct store *store, void (*each)(void *arg, const struct stor
                   void *arg);
 /* One topic; false when it is not known. `out->name` is `topic` itself. */
 bool store_topic(struct store *store, struct str topic, struct stored_topic *out);
-/* The largest id that is or ever was in the file, trimmed or forgotten since or not. Ids given out
- * after a restart must be larger. */
+/* The largest id that is or ever was in the file, trimmed or forgotten since or not, or was spent.
+ * Ids given out after a restart must be larger. */
 uint64_t store_last_id(struct store *store);
+/* What topics that the store does not know may have lost: events up to this id. */
+uint64_t store_gone(struct store *store);
+
+/* Which names are durable is the caller's business, and so what these say; the store keeps a list
+ * of patterns for it, each with an id. */
+void stored_rule_add(struct buf *rules, struct str pattern, uint64_t since);
+/* Cuts one off `*rules`; false: no more. */
+bool stored_rule_next(struct str *rules, struct str *pattern, uint64_t *since);
+/* Queues a new list in place of the old one; takes `rules`, which is empty afterwards. */
+void store_set_rules(struct store *store, struct buf *rules);
+/* The list when the store was opened. */
+struct str store_rules(const struct store *store);
 
 /* ---- history ----------------------------------------------------------------------------------*/
 
@@ -148,8 +173,9 @@ struct page {
     struct page_entry *entries;
     struct buf bytes;
     /* The largest id above `after` that was trimmed from any of the topics; 0: none was, nothing is
-     * missing between `after` and the last entry. */
+     * missing between `after` and the last entry. And of each topic, `ntopics` of them. */
     uint64_t floor;
+    uint64_t *floors;
 
     /* The store's own. */
     struct store_op op;

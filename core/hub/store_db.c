@@ -1,13 +1,19 @@
 /* store_db: one connection to the store's file: opening it with care, and the statements.
  *
- *     weir.db   topics(number, name, floor)       a name once, its events refer to the number
+ *     weir.db   topics(number, name, floor)       a name once, its events refer to the number; it
+ *                                                 stays when its events are gone
  *               events(topic, id, key, text)      one b-tree in the order in which they are read
  *               kv(name, key, value, expires)     the pairs of weir.store
- *               meta(name, value)                 last_id: the largest id of forgotten topics;
- *                                                 "end/" and a topic's name: the id of its end
+ *               rules(pattern, since)             which names are durable, from which id on
+ *               runs(start, last)                 the servers that have had the file, by their ids
+ *               meta(name, value)                 last_id: the largest id known to be given;
+ *                                                 gone: the largest of topics not in `topics` any
+ *                                                 more; "end/" and a topic's name: the id of its
+ * end
  *
- * The file says what it is: application_id is Weir's, user_version the number of this schema. A
- * file that says something else is refused, not touched: it may be somebody's only copy. WAL with
+ * The file says what it is: application_id is Weir's, user_version the number of this schema. One
+ * of an older schema is brought up to this one, step by step, in one transaction. A file that says
+ * something else is refused, not touched: it may be somebody's only copy. WAL with
  * synchronous=FULL syncs at each commit; NORMAL would lose the last ones when the power goes.
  *
  * A connection belongs to one thread at a time, and each has statements of its own, prepared when
@@ -26,7 +32,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x57656972 /* "Weir" */
-#define SCHEMA 1
+#define SCHEMA 2
 #define BUSY_MS 10000        /* somebody looks at the file with another program */
 #define LOG_PAGES 1000       /* in the log, before a checkpoint */
 #define MEMORY_PAGES "65536" /* of 4 KiB: 256 MiB, for a store in memory */
@@ -36,9 +42,9 @@ static const char *const texts[STATEMENTS] = {
     [DB_BEGIN_READ] = "BEGIN",
     [DB_COMMIT] = "COMMIT",
     [DB_ROLLBACK] = "ROLLBACK",
-    [TOPICS_ALL] = "SELECT number, name, floor, (SELECT max(id) FROM events WHERE topic = number) "
-                   "FROM topics",
-    [TOPICS_INSERT] = "INSERT INTO topics(number, name, floor) VALUES(?1, ?2, 0)",
+    [TOPICS_ALL] = "SELECT number, name, floor, (SELECT min(id) FROM events WHERE topic = number "
+                   "AND id > floor), (SELECT max(id) FROM events WHERE topic = number) FROM topics",
+    [TOPICS_INSERT] = "INSERT INTO topics(number, name, floor) VALUES(?1, ?2, ?3)",
     [TOPICS_DELETE] = "DELETE FROM topics WHERE number = ?1",
     [TOPICS_SET_FLOOR] = "UPDATE topics SET floor = ?2 WHERE number = ?1",
     [TOPICS_FLOOR] = "SELECT floor FROM topics WHERE number = ?1",
@@ -59,6 +65,13 @@ static const char *const texts[STATEMENTS] = {
     [META_SET_END] = "INSERT OR REPLACE INTO meta(name, value) "
                      "VALUES(CAST('end/' || ?1 AS BLOB), ?2)",
     [META_DELETE_END] = "DELETE FROM meta WHERE name = CAST('end/' || ?1 AS BLOB)",
+    [RUNS_ALL] = "SELECT start, last FROM runs ORDER BY start",
+    [RUNS_SET] = "INSERT OR REPLACE INTO runs(start, last) VALUES(?1, ?2)",
+    [RUNS_TRIM] = "DELETE FROM runs WHERE start <= "
+                  "(SELECT start FROM runs ORDER BY start DESC LIMIT 1 OFFSET ?1)",
+    [RULES_ALL] = "SELECT pattern, since FROM rules",
+    [RULES_CLEAR] = "DELETE FROM rules",
+    [RULES_INSERT] = "INSERT OR REPLACE INTO rules(pattern, since) VALUES(?1, ?2)",
     [KV_STMT_GET] = "SELECT value FROM kv WHERE name = ?1 AND key = ?2 AND "
                     "(expires IS NULL OR expires > ?3)",
     [KV_STMT_SET] = "INSERT OR REPLACE INTO kv(name, key, value, expires) VALUES(?1, ?2, ?3, ?4)",
@@ -80,11 +93,24 @@ static const char schema[] =
     " PRIMARY KEY(name, key)) WITHOUT ROWID;"
     "CREATE INDEX kv_expires ON kv(expires) WHERE expires IS NOT NULL;"
     "CREATE TABLE meta(name BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;"
+    "CREATE TABLE rules(pattern BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE runs(start INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
+    "PRAGMA user_version = 2;"
     "PRAGMA application_id = 1466263922;"
     "COMMIT";
 
-_Static_assert(SCHEMA == 1 && APPLICATION_ID == 1466263922, "the numbers in the schema's text");
+/* What makes a file of schema i + 1 one of schema i + 2. */
+static const char *const steps[SCHEMA - 1] = {
+    /* Which rules were in force was not noted: whatever is durable now is taken to have been so. */
+    "CREATE TABLE rules(pattern BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO rules VALUES(CAST('*' AS BLOB), 1);"
+    "CREATE TABLE runs(start INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
+    "INSERT INTO meta SELECT CAST('gone' AS BLOB), value FROM meta"
+    " WHERE name = CAST('last_id' AS BLOB);"
+    "PRAGMA user_version = 2;",
+};
+
+_Static_assert(SCHEMA == 2 && APPLICATION_ID == 1466263922, "the numbers in the schema's text");
 
 /* --- errors --- */
 
@@ -151,6 +177,20 @@ static bool ask(struct store_db *db, const char *text, int64_t *answer) {
     return got;
 }
 
+/* Brings a file of an older version up to this schema: all of the way, or not at all. */
+static int migrate(struct store_db *db, int64_t version, char *why, size_t why_size) {
+    int rc = sqlite3_exec(db->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    for (; rc == SQLITE_OK && version < SCHEMA; version++)
+        rc = sqlite3_exec(db->sql, steps[version - 1], NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return 0;
+    db_refuse(db, why, why_size);
+    sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
+}
+
 static int check_schema(struct store_db *db, char *why, size_t why_size) {
     int64_t version, owner, tables;
     if (!ask(db, "PRAGMA user_version", &version) || !ask(db, "PRAGMA application_id", &owner) ||
@@ -158,9 +198,11 @@ static int check_schema(struct store_db *db, char *why, size_t why_size) {
         return db_refuse(db, why, why_size);
     if (owner == APPLICATION_ID && version == SCHEMA)
         return 0;
+    if (owner == APPLICATION_ID && version > 0 && version < SCHEMA)
+        return migrate(db, version, why, why_size);
     if (owner == APPLICATION_ID) {
         snprintf(why, why_size,
-                 "%s was made by another version of weir (its schema is %lld, this one reads %d); "
+                 "%s was made by a newer version of weir (its schema is %lld, this one reads %d); "
                  "use that version, or another folder",
                  shown(db), (long long)version, SCHEMA);
         return -1;

@@ -8,7 +8,10 @@
  *     -------------+------------+-----------------------------+----------> id
  *         floor of the file   floor                         last
  *
- * After a crash the hidden ones are back until the topic's retention is given again. Ids and
+ * After a crash the hidden ones are back until the topic's retention is given again. A topic of
+ * which nothing is left stays, as its floor: that is how it tells, born anew, what went. Only when
+ * there are very many of those are the oldest forgotten; the largest of their ids is from then on
+ * the floor of every topic that is made. Ids and
  * lengths of the oldest kept events are read ahead, some at a time, so that moving the floor is
  * mostly arithmetic. How much a topic holds is counted when it is first written to, from the
  * records' heads alone.
@@ -22,6 +25,7 @@
 
 #define HIDDEN_LEAST 16 /* events, before they are deleted: an eighth of what is kept, */
 #define HIDDEN_MOST 1024
+#define EMPTY_TOPICS 4096        /* are remembered; up to twice as many before some are forgotten */
 #define HIDDEN_BYTES (64u << 10) /* or an eighth of the bytes, at least this */
 
 static sqlite3_stmt *use_for(struct store *store, enum statement which,
@@ -80,6 +84,19 @@ static int exceeds(struct store *store, struct kept_topic *topic, const struct r
     return many || topic->ahead->id[topic->ahead->at] <= keep->after;
 }
 
+static int find_oldest(struct store *store, struct kept_topic *topic) {
+    struct topic_state *now = &topic->now;
+    if (now->oldest > 0 || now->count == 0)
+        return 0;
+    if (topic->ahead == NULL || topic->ahead->at == topic->ahead->count) {
+        int rc = read_ahead(store, topic);
+        if (rc < 0 || topic->ahead->count == 0)
+            return rc;
+    }
+    now->oldest = topic->ahead->id[topic->ahead->at];
+    return 0;
+}
+
 static int raise_floor(struct store *store, struct kept_topic *topic,
                        const struct retention *keep) {
     int rc;
@@ -91,8 +108,9 @@ static int raise_floor(struct store *store, struct kept_topic *topic,
         now->bytes -= len;
         now->hidden++;
         now->hidden_bytes += len;
+        now->oldest = 0;
     }
-    return rc;
+    return rc < 0 ? rc : find_oldest(store, topic);
 }
 
 static bool is_worth_deleting(const struct topic_state *now, const struct retention *keep) {
@@ -123,8 +141,10 @@ static int delete_hidden(struct store *store, struct kept_topic *topic) {
 static int add_topic(struct store *store, struct str name, struct kept_topic **out) {
     struct kept_topic *topic = *out = topics_add(&store->topics, name);
     topic->now.counted = true; /* as empty */
+    topic->now.floor = store->topics.now_gone;
     sqlite3_stmt *stmt = use_for(store, TOPICS_INSERT, topic);
     db_bind_bytes(stmt, 2, name);
+    sqlite3_bind_int64(stmt, 3, (int64_t)topic->now.floor);
     return db_run(stmt);
 }
 
@@ -140,7 +160,8 @@ static int insert(struct store *store, struct kept_topic *topic, const struct st
     if (rc < 0)
         return rc;
     topic->now.last = event->id;
-    topic->now.count++;
+    if (topic->now.count++ == 0)
+        topic->now.oldest = event->id;
     topic->now.bytes += event->text.len;
     return 0;
 }
@@ -176,6 +197,30 @@ int events_append(struct store *store, struct stored_event *event) {
 
 /* --- what comes without an event --- */
 
+static int set_meta(struct store *store, struct str name, uint64_t value) {
+    sqlite3_stmt *stmt = db_use(&store->write_db, META_SET);
+    db_bind_bytes(stmt, 1, name);
+    sqlite3_bind_int64(stmt, 2, (int64_t)value);
+    return db_run(stmt);
+}
+
+static int spend(struct store *store, uint64_t id) {
+    if (store->topics.spent < id)
+        store->topics.spent = id;
+    return set_meta(store, STR("last_id"), store->topics.spent);
+}
+
+/* That the topic is closed is forgotten: the end is as old as an event may be. */
+static int delete_end(struct store *store, struct kept_topic *topic) {
+    uint64_t end = topic->now.end;
+    sqlite3_stmt *stmt = db_use(&store->write_db, META_DELETE_END);
+    db_bind_bytes(stmt, 1, topic->node.key);
+    topic->now.end = 0;
+    topic->now.last = topic->now.floor;
+    int rc = db_run(stmt);
+    return rc < 0 ? rc : spend(store, end);
+}
+
 int events_trim(struct store *store, struct str name, struct retention keep) {
     struct kept_topic *topic = topics_find(&store->topics, name);
     if (topic == NULL)
@@ -188,33 +233,70 @@ int events_trim(struct store *store, struct str name, struct retention keep) {
         rc = raise_floor(store, topic, &keep);
     if (rc == 0 && topic->now.hidden > 0)
         rc = delete_hidden(store, topic);
+    if (rc == 0 && topic->now.end > 0 && topic->now.end <= keep.after)
+        rc = delete_end(store, topic);
     return rc;
 }
 
-int events_forget(struct store *store, struct str name) {
-    struct kept_topic *topic = topics_find(&store->topics, name);
-    if (topic == NULL)
-        return 0;
+static int forget(struct store *store, struct kept_topic *topic) {
     int rc = fault("store_write");
     topics_touch(&store->topics, topic);
     topic->gone = true;
-    if (store->topics.forgotten < topic->now.last)
-        store->topics.forgotten = topic->now.last;
+    if (store->topics.now_gone < topic->now.last)
+        store->topics.now_gone = topic->now.last;
     sqlite3_stmt *stmt = use_for(store, EVENTS_DELETE, topic);
     sqlite3_bind_int64(stmt, 2, INT64_MAX);
     if (rc == 0)
         rc = db_run(stmt);
     if (rc == 0)
         rc = db_run(use_for(store, TOPICS_DELETE, topic));
-    if (rc == 0 && topic->now.end > 0) {
-        stmt = db_use(&store->write_db, META_DELETE_END);
-        db_bind_bytes(stmt, 1, name);
+    uint64_t last = topic->now.last;
+    if (rc == 0 && topic->now.end > 0)
+        rc = delete_end(store, topic);
+    if (rc == 0)
+        rc = set_meta(store, STR("gone"), store->topics.now_gone);
+    return rc < 0 ? rc : spend(store, last);
+}
+
+int events_forget(struct store *store, struct str name) {
+    struct kept_topic *topic = topics_find(&store->topics, name);
+    return topic ? forget(store, topic) : 0;
+}
+
+int events_cull(struct store *store) {
+    struct topics *topics = &store->topics;
+    if (topics->empty <= 2 * EMPTY_TOPICS)
+        return 0;
+    uint64_t limit = topics_oldest_empty(topics, EMPTY_TOPICS);
+    int rc = 0;
+    const struct kept_topic *at = NULL;
+    while (rc == 0 && (at = topics_next(topics, at)) != NULL)
+        if (!at->gone && topic_is_spent(&at->now) && at->now.last <= limit)
+            rc = events_forget(store, at->node.key);
+    return rc;
+}
+
+int run_write(struct store *store, struct stored_run run) {
+    sqlite3_stmt *stmt = db_use(&store->write_db, RUNS_SET);
+    sqlite3_bind_int64(stmt, 1, (int64_t)run.start);
+    sqlite3_bind_int64(stmt, 2, (int64_t)run.last);
+    int rc = db_run(stmt);
+    stmt = db_use(&store->write_db, RUNS_TRIM);
+    sqlite3_bind_int64(stmt, 1, RUNS_KEPT);
+    if (rc == 0)
+        rc = db_run(stmt);
+    return rc < 0 ? rc : spend(store, run.last);
+}
+
+int rules_write(struct store *store, const struct buf *rules) {
+    struct str rest = buf_str(rules), pattern;
+    uint64_t since;
+    int rc = db_run(db_use(&store->write_db, RULES_CLEAR));
+    while (rc == 0 && stored_rule_next(&rest, &pattern, &since)) {
+        sqlite3_stmt *stmt = db_use(&store->write_db, RULES_INSERT);
+        db_bind_bytes(stmt, 1, pattern);
+        sqlite3_bind_int64(stmt, 2, (int64_t)since);
         rc = db_run(stmt);
     }
-    if (rc < 0)
-        return rc;
-    stmt = db_use(&store->write_db, META_SET);
-    db_bind_bytes(stmt, 1, STR("last_id"));
-    sqlite3_bind_int64(stmt, 2, (int64_t)store->topics.forgotten);
-    return db_run(stmt);
+    return rc;
 }

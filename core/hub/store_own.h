@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-enum op_kind { OP_APPEND, OP_TRIM, OP_FORGET, OP_PAGE, OP_KV };
+enum op_kind { OP_APPEND, OP_TRIM, OP_FORGET, OP_RULES, OP_RUN, OP_PAGE, OP_KV };
 
 struct store_queue { /* a thread and what it is to do */
     pthread_t thread;
@@ -34,6 +34,8 @@ struct store {
     pthread_mutex_t shared;
 
     struct topics topics;
+    struct buf rules;   /* those of the file when it was opened, see stored_rule_next, */
+    struct buf runs;    /* and its runs: struct stored_run */
     bool failing;       /* the writer's last group failed: it was said */
     bool stopped;       /* a sync has failed; set by the writer, read by anybody */
     int64_t purge_next; /* when the writer looks for expired pairs again, wall clock, ms */
@@ -47,6 +49,10 @@ static inline bool store_shares(const struct store *store) {
 int events_append(struct store *store, struct stored_event *event);
 int events_trim(struct store *store, struct str topic, struct retention keep);
 int events_forget(struct store *store, struct str topic);
+/* Forgets empty topics if there are too many of them. */
+int events_cull(struct store *store);
+int run_write(struct store *store, struct stored_run run);
+int rules_write(struct store *store, const struct buf *rules);
 int kv_write(struct store *store, struct kv_call *call);
 /* Now and then deletes pairs whose time has come. */
 int kv_purge(struct store *store);

@@ -28,6 +28,7 @@
 struct source { /* a topic with news */
     uint64_t after;
     uint64_t next; /* the id of its next event, or less */
+    uint64_t last; /* of its newest one */
     int64_t number;
     uint32_t index; /* in page->topics */
 };
@@ -73,9 +74,17 @@ static uint64_t second_least(const struct merge *merge) {
 
 /* --- which topics --- */
 
-static void see_floor(struct page *page, struct source *source, uint64_t floor) {
-    if (floor > page->after && floor > page->floor)
+static void note_floor(struct page *page, size_t index, uint64_t floor) {
+    if (floor <= page->after)
+        return;
+    if (floor > page->floor)
         page->floor = floor;
+    if (floor > page->floors[index])
+        page->floors[index] = floor;
+}
+
+static void see_floor(struct page *page, struct source *source, uint64_t floor) {
+    note_floor(page, source->index, floor);
     if (floor > source->after)
         source->after = floor;
 }
@@ -87,11 +96,15 @@ static void find_sources(struct store *store, struct merge *merge) {
     pthread_mutex_lock(&store->topics.lock);
     for (size_t i = 0; i < page->ntopics; i++) {
         const struct kept_topic *topic = topics_committed(&store->topics, page->topics[i]);
+        if (topic == NULL) /* if it was there, it is forgotten */
+            note_floor(page, i, store->topics.gone);
         if (topic == NULL || topic->committed.last <= page->after)
             continue;
         struct source *source = &merge->sources[merge->count++];
-        *source =
-            (struct source){.after = page->after, .number = topic->number, .index = (uint32_t)i};
+        *source = (struct source){.after = page->after,
+                                  .last = topic->committed.last,
+                                  .number = topic->number,
+                                  .index = (uint32_t)i};
         see_floor(page, source, topic->committed.floor);
     }
     pthread_mutex_unlock(&store->topics.lock);
@@ -118,8 +131,8 @@ static int peek(struct merge *merge, struct source *source) {
     int rc = db_step(stmt);
     if (rc < 0)
         return rc;
-    if (rc == 1)
-        see_floor(merge->page, source, (uint64_t)sqlite3_column_int64(stmt, 0));
+    /* if it is not there, it is forgotten, with all it had */
+    see_floor(merge->page, source, rc ? (uint64_t)sqlite3_column_int64(stmt, 0) : source->last);
     sqlite3_reset(stmt);
     if (source->after >= merge->upto)
         return 0;
@@ -234,6 +247,8 @@ void page_fill(struct store *store, struct page *page) {
     page->bytes.len = 0;
     page->more = false;
     page->floor = 0;
+    page->floors = mem_resize(page->floors, (page->ntopics + 1) * sizeof *page->floors);
+    memset(page->floors, 0, page->ntopics * sizeof *page->floors);
     page->error = is_cancelled(page) ? UV_ECANCELED : 0;
     if (page->error == 0 && page->after < merge.upto)
         page->error = fill(store, &merge);
@@ -249,6 +264,8 @@ void page_fill(struct store *store, struct page *page) {
 void page_fini(struct page *page) {
     buf_fini(&page->bytes);
     free(page->entries);
+    free(page->floors);
     page->entries = NULL;
+    page->floors = NULL;
     page->count = page->entries_cap = 0;
 }

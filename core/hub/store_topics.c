@@ -78,11 +78,13 @@ static void discard(struct topics *topics, struct kept_topic *topic) {
 }
 
 void topics_load(struct topics *topics, int64_t number, struct str name, uint64_t floor,
-                 uint64_t last) {
+                 uint64_t oldest, uint64_t last) {
     struct kept_topic *topic = make(name, number);
     topic->now.floor = floor;
+    topic->now.oldest = oldest;
     topic->now.last = last > floor ? last : floor;
     topic->committed = topic->now;
+    topics->empty += topic_is_spent(&topic->now);
     enlist(topics, topic);
     if (number >= topics->next_number)
         topics->next_number = number + 1;
@@ -94,6 +96,7 @@ void topics_load_end(struct topics *topics, struct str name, uint64_t end) {
     struct kept_topic *topic = of_node(map_find(&topics->map, name));
     if (topic == NULL)
         return;
+    topics->empty -= topic_is_spent(&topic->now);
     topic->now.end = end;
     if (end > topic->now.last)
         topic->now.last = end;
@@ -133,6 +136,24 @@ struct kept_topic *topics_add(struct topics *topics, struct str name) {
     return topic;
 }
 
+static int by_id(const void *a, const void *b) {
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return one < other ? -1 : one > other;
+}
+
+uint64_t topics_oldest_empty(struct topics *topics, size_t left) {
+    uint64_t *ids = mem_alloc((topics->empty + 1) * sizeof *ids), limit = 0;
+    size_t n = 0;
+    for (struct map_node *at = NULL; (at = map_next(&topics->map, at)) != NULL;)
+        if (n < topics->empty && topic_is_spent(&of_node(at)->now))
+            ids[n++] = of_node(at)->now.last;
+    qsort(ids, n, sizeof *ids, by_id);
+    if (n > left)
+        limit = ids[n - left - 1];
+    free(ids);
+    return limit;
+}
+
 static void raise(uint64_t *value, uint64_t least) {
     if (*value < least)
         *value = least;
@@ -141,10 +162,13 @@ static void raise(uint64_t *value, uint64_t least) {
 void topics_commit(struct topics *topics) {
     struct list *node;
     pthread_mutex_lock(&topics->lock);
-    raise(&topics->last_id, topics->forgotten);
+    raise(&topics->last_id, topics->spent);
+    topics->gone = topics->now_gone;
     while ((node = list_pop(&topics->touched)) != NULL) {
         struct kept_topic *topic = CONTAINER_OF(node, struct kept_topic, touched);
         raise(&topics->last_id, topic->now.last);
+        topics->empty -= !topic->fresh && topic_is_spent(&topic->committed);
+        topics->empty += !topic->gone && topic_is_spent(&topic->now);
         topic->committed = topic->now;
         topic->fresh = false;
         if (topic->gone)
@@ -158,6 +182,7 @@ void topics_commit(struct topics *topics) {
 void topics_rollback(struct topics *topics) {
     struct list *node;
     pthread_mutex_lock(&topics->lock);
+    topics->now_gone = topics->gone;
     while ((node = list_pop(&topics->touched)) != NULL) {
         struct kept_topic *topic = CONTAINER_OF(node, struct kept_topic, touched);
         topic->now = topic->committed;

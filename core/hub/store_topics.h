@@ -16,6 +16,7 @@ struct topic_state {
     uint64_t floor;                /* what is up to here is trimmed, be it in the file still */
     uint64_t last;                 /* the largest id; at least the floor */
     uint64_t end;                  /* it is closed, with this id; 0: it is not */
+    uint64_t oldest;               /* the smallest above the floor; 0: there is none */
     uint64_t count, bytes;         /* of the events above the floor; only when `counted` */
     uint64_t hidden, hidden_bytes; /* of those below it that are in the file still */
     bool counted;
@@ -46,18 +47,28 @@ struct topics {
     pthread_mutex_t lock; /* over the map, `committed`, and `last_id` */
     struct map map;
     uint64_t last_id; /* the largest that was ever committed */
+    uint64_t gone;    /* the largest id of topics that are not even remembered */
+    size_t empty;     /* topics that have no events left */
     /* The writer's own: */
     struct list touched;
     int64_t next_number;
-    uint64_t forgotten; /* what last_id is at least after this transaction, though the file's topics
-                           do not tell */
+    uint64_t spent;    /* what last_id is at least after this transaction, though the file's topics
+                          do not tell; */
+    uint64_t now_gone; /* what `gone` is after it */
 };
 
 void topics_init(struct topics *topics);
 void topics_fini(struct topics *topics);
 /* At opening: a topic of the file. */
 void topics_load(struct topics *topics, int64_t number, struct str name, uint64_t floor,
-                 uint64_t last);
+                 uint64_t oldest, uint64_t last);
+
+/* The id up to which empty topics are to be forgotten, so that `left` of them stay, by the writer's
+ * view. */
+uint64_t topics_oldest_empty(struct topics *topics, size_t left);
+static inline bool topic_is_spent(const struct topic_state *state) {
+    return state->oldest == 0 && state->end == 0;
+}
 
 /* ... and that one is closed. */
 void topics_load_end(struct topics *topics, struct str name, uint64_t end);

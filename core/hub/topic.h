@@ -39,7 +39,7 @@ struct topic {
     uint64_t first, next; /* ordinals of the oldest entry kept, and of the next one to come */
     uint64_t end;         /* bytes ever appended */
     struct slab *tail;    /* of the newest entry */
-    event_id floor;       /* whoever has read no further has missed something, */
+    event_id floor;       /* up to here memory lacks something, */
     uint8_t floor_reason; /* and why; enum gap_reason */
     /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
      */
@@ -47,17 +47,15 @@ struct topic {
     bool is_filed; /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
-    event_id stored_last; /* the newest of them; */
-    event_id stored_from; /* up to here it has no more than others left: who has read no further has
-                             missed something, */
-    uint8_t stored_reason; /* and why */
-    event_id forgotten;    /* what the store had up to here was too old */
-    event_id ended;        /* it is closed: no event comes any more, and this is its end; 0: open */
-    uint64_t ended_at;     /* ... since, monotonic ms, 0: before the start; */
-    bool closing;          /* its end is being committed */
-    uint32_t committing;   /* events of it that the store has yet to commit */
-    unsigned rules;        /* the hub's, when `keep` and `durable` were last looked up */
-    uint32_t holds;        /* positions and waiting publishers that refer to it */
+    event_id stored_last; /* the newest of them */
+    event_id gone;        /* what went with the topic before it was made anew, or left the store */
+    event_id ended;       /* it is closed: no event comes any more, and this is its end; 0: open */
+    uint64_t ended_at;    /* ... since, monotonic ms, 0: before the start; */
+    bool closing;         /* its end is being committed */
+    bool ruled;           /* a rule says what it keeps */
+    uint32_t committing;  /* events of it that the store has yet to commit */
+    unsigned rules;       /* the hub's, when `keep` and `durable` were last looked up */
+    uint32_t holds;       /* positions and waiting publishers that refer to it */
     struct topic_keep keep;
     struct map keys;    /* struct key, of the entries kept */
     struct crowd crowd; /* subscribers by exactly this name */

@@ -107,15 +107,20 @@ static void note(struct image *image, sqlite3_int64 at, int len) {
     image->notes[image->count++] = (struct note){at, len};
 }
 
+/* With nothing but zeroes behind its end. */
+static void lengthen(struct buf *to, size_t end) {
+    static const char zeroes[4096];
+    while (to->len < end)
+        buf_append(to, zeroes, end - to->len < sizeof zeroes ? end - to->len : sizeof zeroes);
+}
+
 /* Puts what the file has there now into `to`. */
 static void copy_range(sqlite3_file *real, struct buf *to, sqlite3_int64 at, int len) {
     sqlite3_int64 size = 0;
     real->pMethods->xFileSize(real, &size);
     if (at + len > size)
         len = size > at ? (int)(size - at) : 0;
-    size_t end = (size_t)at + (size_t)len;
-    while (to->len < end)
-        buf_append(to, "", 1);
+    lengthen(to, (size_t)at + (size_t)len);
     if (len > 0)
         real->pMethods->xRead(real, to->data + at, len, at);
 }
@@ -332,8 +337,7 @@ static void add_unsynced(const struct image *image, struct buf *to, FILE *real, 
         char *bytes = mem_alloc(len + 1);
         if (fseek(real, (long)at, SEEK_SET) == 0)
             len = fread(bytes, 1, len, real);
-        while (to->len < at + len)
-            buf_append(to, "", 1);
+        lengthen(to, at + len);
         memcpy(to->data + at, bytes, len);
         free(bytes);
     }

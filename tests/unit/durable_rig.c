@@ -5,10 +5,12 @@
 #include "append_one.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "hub/store_own.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,16 @@ static void on_log(enum log_level level, struct str line, void *arg) {
     (void)level, (void)line, (void)arg;
 }
 
+void durable_settle(void) {
+    bool idle = false;
+    while (!idle) {
+        pthread_mutex_lock(&store->lock);
+        idle = store->writer.idle && list_empty(&store->writer.ops);
+        pthread_mutex_unlock(&store->lock);
+        sched_yield();
+    }
+}
+
 static void open_store(void) {
     char why[STORE_WHY_BYTES];
     if (store_open(folder, &store, why, sizeof why) < 0)
@@ -33,6 +45,7 @@ static void close_store(void) {
     hub_use_store(NULL);
     hub_clear();
     store_close(store);
+    store = NULL;
 }
 
 void durable_rig_init(struct hub_rig *rig) {
@@ -51,7 +64,8 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 void durable_rig_fini(struct hub_rig *rig) {
     fault_reset();
-    close_store();
+    if (store)
+        close_store();
     hub_rig_fini(rig);
     log_set_sink(NULL, NULL);
     nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -61,9 +75,23 @@ struct store *durable_rig_store(void) {
     return store;
 }
 
+void durable_rig_stop(void) {
+    close_store();
+}
+
+void durable_rig_start(void) {
+    open_store();
+}
+
 void durable_rig_restart(void) {
     close_store();
     open_store();
+}
+
+void durable_pass(struct hub_rig *rig, uint64_t ms) {
+    hub_rig_pass(rig, ms);
+    durable_settle();
+    hub_rig_pass(rig, 1000);
 }
 
 void durable_rig_keep(uint64_t count, uint64_t age_ms, uint64_t bytes) {

@@ -24,6 +24,14 @@ void durable_rig_rule(const char *pattern, bool durable, uint64_t age_ms);
 /* As a server that ends and starts again on the same folder; the rules are not given yet. */
 void durable_rig_restart(void);
 
+/* The same in two steps; in between a server without the folder may run. */
+void durable_rig_stop(void);
+void durable_rig_start(void);
+/* Waits until the store's writer has nothing to do. */
+void durable_settle(void);
+/* Lets time pass, and the store do what it is asked for then. */
+void durable_pass(struct hub_rig *rig, uint64_t ms);
+
 /* Publishes on behalf of the first reader, whose data is the next serial number; `pad` bytes of a
  * comment make it longer. Does not wait. */
 void durable_send(struct hub_rig *rig, struct sent *sent, const char *topic, const char *key,

@@ -300,6 +300,8 @@ int main(void) {
         TEST(a_checkpoint_without_room_is_made_later),
         cmocka_unit_test(whatever_fails_and_whenever),
     };
+    if (access("/dev/shm", W_OK) == 0) /* the disk is the test's: a real one need not sync */
+        srig_place = "/dev/shm";
     disk_init();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     disk_fini();

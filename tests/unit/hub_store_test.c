@@ -5,6 +5,8 @@
 #include "base/fault.h"
 #include "net/loop.h"
 #include "store_rig.h"
+
+#include "append_one.h"
 #include "table.h"
 
 #include <fcntl.h>
@@ -60,8 +62,9 @@ static void closing_commits_what_is_queued(void **state) {
 
 static void collect_topic(void *arg, const struct stored_topic *topic) {
     char *text = arg;
-    sprintf(text + strlen(text), "%.*s:%llu-%llu ", STR_ARG(topic->name),
-            (unsigned long long)topic->floor, (unsigned long long)topic->last_id);
+    sprintf(text + strlen(text), "%.*s:%llu-%llu-%llu ", STR_ARG(topic->name),
+            (unsigned long long)topic->floor, (unsigned long long)topic->oldest,
+            (unsigned long long)topic->last_id);
 }
 
 static void a_restart_knows_topics_floors_and_ids(void **state) {
@@ -72,7 +75,7 @@ static void a_restart_knows_topics_floors_and_ids(void **state) {
     srig_reopen(rig);
     char text[256] = "";
     store_topics(rig->store, collect_topic, text);
-    assert_string_equal(text, "a:95-100 ");
+    assert_string_equal(text, "a:95-96-100 ");
     struct stored_topic topic;
     assert_true(store_topic(rig->store, STR("a"), &topic));
     assert_int_equal(topic.floor, 95);
@@ -176,7 +179,160 @@ static void age_ends_with_its_id(void **state) {
     struct stored_topic topic;
     store_topic(rig->store, STR("a"), &topic);
     assert_int_equal(topic.floor, 60);
+    assert_int_equal(topic.oldest, 0);
     assert_int_equal(topic.last_id, 60);
+}
+
+/* However it came to be: by events that pushed others out, by a trim, by the file. */
+static void the_oldest_is_known(void **state) {
+    struct store_rig *rig = *state;
+    struct stored_topic topic;
+    const struct retention keep = {40, UINT64_MAX, 0};
+    for (uint64_t id = 1; id <= 100; id++) {
+        srig_put(rig, id, "a", "", "x", keep);
+        srig_wait(rig);
+        assert_true(store_topic(rig->store, STR("a"), &topic));
+        assert_int_equal(topic.oldest, id > 40 ? id - 39 : 1);
+    }
+    for (uint64_t after = 65; after < 100; after += 7) {
+        store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, after});
+        if (after % 2)
+            srig_reopen(rig);
+        srig_add(rig, 100 + after, "b");
+        srig_wait(rig);
+        assert_true(store_topic(rig->store, STR("a"), &topic));
+        assert_int_equal(topic.oldest, after + 1);
+    }
+}
+
+/* What has nothing left is remembered, with its floor; born again, it tells of it. */
+static void an_empty_topic_keeps_its_floor(void **state) {
+    struct store_rig *rig = *state;
+    struct stored_topic topic;
+    struct str name = STR("a");
+    srig_add(rig, 5, "a");
+    store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, 5});
+    srig_reopen(rig);
+    assert_true(store_topic(rig->store, STR("a"), &topic));
+    assert_int_equal(topic.floor, 5);
+    srig_add(rig, 9, "a");
+    srig_add(rig, 10, "b");
+    srig_reopen(rig);
+    struct page page = {.topics = &name, .ntopics = 1, .after = 4, .upto = 99, .bytes_max = 9};
+    srig_read(rig, &page);
+    assert_int_equal(page.floor, 5);
+    assert_int_equal(page.count, 1);
+    page_fini(&page);
+    assert_true(store_topic(rig->store, STR("b"), &topic));
+    assert_int_equal(topic.floor, 0); /* it is none of its business */
+    assert_int_equal(store_gone(rig->store), 0);
+}
+
+static bool end_is_done;
+
+static void end_done(struct stored_event *event, int error) {
+    (void)event;
+    assert_int_equal(error, 0);
+    __atomic_store_n(&end_is_done, true, __ATOMIC_RELEASE);
+}
+
+/* The end is no event that is lost with it. */
+static void an_end_goes_when_it_is_too_old(void **state) {
+    struct store_rig *rig = *state;
+    struct stored_event end = {
+        .id = 9, .end = 9, .topic = STR("a"), .keep = RETENTION_ALL, .done = end_done};
+    struct stored_topic topic;
+    srig_add(rig, 5, "a");
+    srig_wait(rig);
+    end_is_done = false;
+    append_one(rig->store, &end);
+    while (!__atomic_load_n(&end_is_done, __ATOMIC_ACQUIRE))
+        sched_yield();
+    for (uint64_t after = 4; after < 10; after++) {
+        store_trim(rig->store, STR("a"), (struct retention){UINT64_MAX, UINT64_MAX, after});
+        srig_reopen(rig);
+        assert_true(store_topic(rig->store, STR("a"), &topic));
+        assert_int_equal(topic.oldest, after < 5 ? 5 : 0);
+        assert_int_equal(topic.end, after < 9 ? 9 : 0);
+        assert_int_equal(topic.floor, after < 5 ? 0 : 5);
+        assert_int_equal(store_last_id(rig->store), 9);
+    }
+}
+
+static void count_topic(void *arg, const struct stored_topic *topic) {
+    size_t *counts = arg;
+    counts[topic->oldest > 0]++;
+}
+
+enum { GONE = 9000 };
+
+/* Of very many the oldest are forgotten; what is made from then on may have been one of them. */
+static void not_every_empty_topic_is_remembered(void **state) {
+    struct store_rig *rig = *state;
+    srig_hold(rig);
+    for (uint64_t id = 1; id <= GONE; id++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%llu", (unsigned long long)id);
+        srig_put(rig, id, name, "", "x", RETENTION_ALL);
+        store_trim(rig->store, str_of(name), (struct retention){UINT64_MAX, UINT64_MAX, id});
+    }
+    srig_add(rig, GONE + 1, "lives");
+    srig_release(rig);
+    srig_wait(rig);
+    srig_add(rig, GONE + 2, "lives");
+    srig_wait(rig);
+    for (int again = 0; again < 2; again++) {
+        size_t counts[2] = {0, 0};
+        store_topics(rig->store, count_topic, counts);
+        assert_in_range(counts[0], 4096, 8192);
+        assert_int_equal(store_gone(rig->store), GONE - counts[0]);
+        srig_reopen(rig);
+    }
+    uint64_t gone = store_gone(rig->store);
+    srig_add(rig, GONE + 3, "new");
+    srig_wait(rig);
+    struct stored_topic topic;
+    assert_true(store_topic(rig->store, STR("new"), &topic));
+    assert_int_equal(topic.floor, gone);
+    assert_true(store_topic(rig->store, STR("lives"), &topic));
+    assert_int_equal(topic.floor, 0);
+}
+
+static void runs_are_kept(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 3, "a");
+    for (uint64_t i = 1; i <= RUNS_KEPT + 5; i++) {
+        store_note_run(rig->store, (struct stored_run){i * 10, i * 10});
+        store_note_run(rig->store, (struct stored_run){i * 10, i * 10 + 4});
+    }
+    srig_reopen(rig);
+    assert_int_equal(store_last_id(rig->store), RUNS_KEPT * 10 + 54);
+    struct str runs = store_runs(rig->store);
+    struct stored_run run;
+    assert_int_equal(runs.len, RUNS_KEPT * sizeof run);
+    memcpy(&run, runs.ptr, sizeof run);
+    assert_int_equal(run.start, 60);
+    assert_int_equal(run.last, 64);
+}
+
+static void rules_are_kept(void **state) {
+    struct store_rig *rig = *state;
+    static const char *const lists[] = {"a*=5 b=0 ", "", "\xff*=9 "};
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        struct buf rules = {0};
+        const char *at = lists[i];
+        char pattern[8];
+        unsigned since;
+        for (int used; sscanf(at, "%7[^=]=%u %n", pattern, &since, &used) == 2; at += used)
+            stored_rule_add(&rules, str_of(pattern), since);
+        store_set_rules(rig->store, &rules);
+        srig_reopen(rig);
+        char text[64] = "";
+        struct str rest = store_rules(rig->store), name;
+        for (uint64_t id; stored_rule_next(&rest, &name, &id);)
+            sprintf(text + strlen(text), "%.*s=%u ", STR_ARG(name), (unsigned)id);
+        assert_string_equal(text, lists[i]);
+    }
 }
 
 static void the_file_does_not_grow_with_what_is_trimmed(void **state) {
@@ -429,12 +585,41 @@ static void change(struct store_rig *rig, const char *sql) {
 static void another_schema_or_program_is_refused(void **state) {
     struct store_rig *rig = *state;
     srig_close(rig);
-    change(rig, "PRAGMA user_version = 2");
-    refuses(rig->folder, "another version");
+    change(rig, "PRAGMA user_version = 3");
+    refuses(rig->folder, "a newer version");
     change(rig, "PRAGMA application_id = 1");
     refuses(rig->folder, "another program");
     change(rig, "PRAGMA application_id = 0; PRAGMA user_version = 0");
     refuses(rig->folder, "another program"); /* it has tables */
+}
+
+/* As the first version made it: one topic with events, one forgotten. */
+static void a_file_of_the_first_schema_is_brought_up(void **state) {
+    struct store_rig *rig = *state;
+    srig_add(rig, 3, "a");
+    srig_add(rig, 4, "a");
+    srig_close(rig);
+    change(rig, "DROP TABLE rules; DROP TABLE runs; DELETE FROM meta; INSERT INTO meta "
+                "VALUES(CAST('last_id' AS "
+                "BLOB), 9); PRAGMA user_version = 1");
+    srig_open(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "3 4");
+    assert_int_equal(store_last_id(rig->store), 9);
+    assert_int_equal(store_gone(rig->store), 9);
+    struct str rules = store_rules(rig->store), pattern;
+    uint64_t since;
+    assert_true(stored_rule_next(&rules, &pattern, &since));
+    assert_true(str_eq(pattern, STR("*")) && since == 1 && rules.len == 0);
+    srig_add(rig, 10, "a");
+    srig_reopen(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "3 4 10");
+    srig_close(rig);
+    change(rig, "DROP TABLE meta; PRAGMA user_version = 1"); /* it is not what it says */
+    refuses(rig->folder, "damaged");
+    change(rig, "CREATE TABLE meta(name BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+                "PRAGMA user_version = 2");
+    srig_open(rig);
+    assert_string_equal(srig_ids(rig, "a", 0), "3 4 10");
 }
 
 static void a_folder_that_cannot_be_is_refused(void **state) {
@@ -488,6 +673,13 @@ int main(void) {
         TEST(count_is_exact_after_every_event),
         TEST(bytes_keep_the_newest_whatever_its_length),
         TEST(age_ends_with_its_id),
+        TEST(the_oldest_is_known),
+        TEST(an_empty_topic_keeps_its_floor),
+        TEST(an_end_goes_when_it_is_too_old),
+        TEST(not_every_empty_topic_is_remembered),
+        TEST(runs_are_kept),
+        TEST(rules_are_kept),
+        TEST(a_file_of_the_first_schema_is_brought_up),
         TEST(the_file_does_not_grow_with_what_is_trimmed),
         TEST(a_forgotten_topic_leaves_only_its_ids),
         TEST(topics_forgotten_and_made_anew_in_one_group),

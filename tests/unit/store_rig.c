@@ -25,6 +25,8 @@ struct srig_event {
     char *bytes;
 };
 
+const char *srig_place = "/tmp";
+
 static void on_log(enum log_level level, struct str line, void *arg) {
     struct store_rig *rig = arg;
     (void)line;
@@ -35,7 +37,7 @@ int store_rig_setup(void **state) {
     struct store_rig *rig = mem_zalloc(sizeof *rig);
     pthread_mutex_init(&rig->lock, NULL);
     pthread_cond_init(&rig->changed, NULL);
-    strcpy(rig->folder, "/tmp/weir-store-XXXXXX");
+    snprintf(rig->folder, sizeof rig->folder, "%s/weir-store-XXXXXX", srig_place);
     if (mkdtemp(rig->folder) == NULL)
         return -1;
     log_set_sink(on_log, rig);
@@ -153,18 +155,21 @@ static void wait_for_release(struct stored_event *event, int error) {
     rig->reached = false;
     pthread_cond_broadcast(&rig->changed);
     pthread_mutex_unlock(&rig->lock);
+    free(mine->bytes);
     free(mine);
 }
 
 void srig_hold(struct store_rig *rig) {
     struct srig_event *mine = mem_zalloc(sizeof *mine);
+    char name[32];
+    int n = snprintf(name, sizeof name, "held %d", ++rig->holds);
     mine->rig = rig;
+    mine->bytes = mem_copy(name, (size_t)n);
     mine->event = (struct stored_event){.id = store_last_id(rig->store),
-                                        .topic = STR("held"),
+                                        .topic = {mine->bytes, (size_t)n},
                                         .keep = {0},
                                         .done = wait_for_release};
     rig->held = true;
-    store_forget(rig->store, STR("held")); /* the last one, which had the same id maybe */
     append_one(rig->store, &mine->event);
     pthread_mutex_lock(&rig->lock);
     while (!rig->reached)

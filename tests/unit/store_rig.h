@@ -18,9 +18,12 @@ struct store_rig {
     uint64_t ids[RIG_DONE_MAX]; /* in the order in which done was called, */
     int errors[RIG_DONE_MAX];   /* and with what */
     bool held, reached;         /* the writer is to wait, and does */
+    int holds;                  /* each is an event of a topic of its own */
     int logged[4];              /* lines by level */
 };
 
+/* Where the folders are made. */
+extern const char *srig_place;
 int store_rig_setup(void **state);
 int store_rig_teardown(void **state);
 void srig_open(struct store_rig *rig);

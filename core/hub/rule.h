@@ -1,0 +1,40 @@
+/* rule: what topics keep, by their names. For core/hub; apps set them with hub_set_rules. */
+#ifndef HUB_RULE_H
+#define HUB_RULE_H
+
+#include "hub/hub.h"
+
+/* All under the hub's lock. */
+
+struct rule {
+    char *owner;
+    char *pattern;
+    size_t len; /* without the "*" */
+    bool prefix;
+    struct topic_keep keep;
+    bool durable;
+};
+
+/* The one that holds for the name; NULL: none does. */
+const struct rule *rule_find(struct str name);
+/* Sets `keep`, `durable` and `ruled` of a topic, when rules have changed. */
+void rule_apply(struct topic *topic);
+bool rules_any_durable(void);
+/* Takes away the owner's, NULL: everybody's. */
+void rules_remove(const char *owner);
+void rules_add(const char *owner, const struct topic_rule *given);
+/* Behind the last change: since when what is durable is so. */
+void rules_changed(void);
+
+/* The id from which on all events of the name went to the store, whatever servers wrote to it;
+ * EVENT_ID_NONE: not so. Without its last byte being read for a `prefix`: of all names that begin
+ * so. */
+event_id rule_durable_since(struct str name, bool prefix);
+/* An event of that name is kept in memory only. */
+void rule_note_memory(struct str name);
+/* Whether that has to be noted at all. */
+extern bool rule_watches_memory;
+/* At the start: what the store's file says. */
+void rules_load(struct str stored);
+
+#endif
