@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/file_tag.h"
 #include "net/file.h"
 #include "net/work.h"
 #include "proto/header.h"
@@ -36,7 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 65536, ETAG_MAX = 48 };
+enum { BLOCK = 65536 };
 
 struct static_dir {
     char *root;
@@ -73,7 +74,7 @@ struct static_job {
     struct stat st;
     const struct coding *coding; /* NULL: the file itself */
     bool varies;
-    char etag[ETAG_MAX];
+    char etag[FILE_TAG_MAX];
     int64_t modified;
     int status;
     struct byte_range part;
@@ -95,14 +96,25 @@ static int open_named(const struct static_job *job, const char *suffix, struct s
                      : file_open(name, st);
 }
 
-/* Takes the sibling that the client likes best, if it likes one no less than the file as it is. */
+static bool is_older(const struct stat *st, const struct stat *than) {
+    const struct timespec *a = &st->st_mtim, *b = &than->st_mtim;
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Takes the sibling that the client likes best, if it likes one no less than the file as it is. One
+ * that is older is of what the file was before. */
 static void choose_coding(struct static_job *job) {
     int best = header_accepts_coding(job->accept, STR("identity")) - 1;
+    const struct stat plain = job->st;
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
         struct stat st;
         int fd = open_named(job, codings[i].suffix, &st);
         if (fd < 0)
             continue;
+        if (is_older(&st, &plain)) {
+            file_close(fd);
+            continue;
+        }
         job->varies = true;
         int weight = header_accepts_coding(job->accept, codings[i].name);
         if (weight > 0 && weight > best) {
@@ -117,14 +129,13 @@ static void choose_coding(struct static_job *job) {
     }
 }
 
-/* Last-Modified must not be later than Date (RFC 9110 section 8.8.2.1). */
+/* Last-Modified must not be later than Date (RFC 9110 section 8.8.2.1). Builds that set all times
+ * alike take 0 or 1, which say nothing. */
 static void make_validators(struct static_job *job) {
     int64_t now = clock_wall_ns() / 1000000000;
+    file_tag_make(job->fd, &job->st, job->coding ? job->coding->tag : "", job->etag);
     int64_t mtime = (int64_t)job->st.st_mtim.tv_sec;
-    uint64_t ns = (uint64_t)mtime * 1000000000 + (uint64_t)job->st.st_mtim.tv_nsec;
-    job->modified = mtime < now ? mtime : now;
-    snprintf(job->etag, sizeof(job->etag), "\"%" PRIx64 "-%" PRIx64 "%s\"",
-             (uint64_t)job->st.st_size, ns, job->coding ? job->coding->tag : "");
+    job->modified = mtime <= 1 ? MODIFIED_NONE : mtime < now ? mtime : now;
 }
 
 /* Sets the status and which bytes are to be sent. Range is defined for GET only (section 14.2). */
@@ -228,7 +239,6 @@ static void set_cache_control(struct static_job *job) {
 
 /* What a 304 has to repeat of the 200 that it stands for (RFC 9110 section 15.4.5). */
 static void set_validators(struct static_job *job) {
-    char date[HTTP_DATE_LEN + 1];
     if (job->end.len > 0) {
         stream_set_header(job->stream, STR("Cache-Control"), STR("no-store"));
         return;
@@ -238,9 +248,12 @@ static void set_validators(struct static_job *job) {
         stream_add_header(job->stream, STR("Vary"), STR("Accept-Encoding"));
     if (!job->plain)
         return;
-    http_date_format(job->modified, date);
     stream_set_header(job->stream, STR("ETag"), str_of(job->etag));
-    stream_set_header(job->stream, STR("Last-Modified"), str_of(date));
+    if (job->modified != MODIFIED_NONE) {
+        char date[HTTP_DATE_LEN + 1];
+        http_date_format(job->modified, date);
+        stream_set_header(job->stream, STR("Last-Modified"), str_of(date));
+    }
 }
 
 static void set_content(struct static_job *job) {

@@ -111,12 +111,12 @@ bool etag_list_has(struct str list, struct str etag, bool weak) {
 /* ---- preconditions ----------------------------------------------------------------------------
  */
 
-/* Whether `field` is a date and the representation has not changed since. A field that is no date
- * counts as absent (sections 13.1.3 and 13.1.4), as `absent` says. */
+/* Whether `field` is a date and the representation has not changed since. A field that is no date,
+ * or of what has none itself, counts as absent (sections 13.1.3 and 13.1.4), as `absent` says. */
 static bool unchanged_since(struct str field, int64_t modified, bool absent) {
     int64_t date;
 
-    if (!field.ptr || http_date_parse(field, &date) < 0)
+    if (!field.ptr || modified == MODIFIED_NONE || http_date_parse(field, &date) < 0)
         return absent;
     return modified <= date;
 }

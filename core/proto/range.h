@@ -23,9 +23,11 @@ enum range_verdict range_parse(struct str value, uint64_t length, struct byte_ra
  * (section 8.8.3.2: If-None-Match compares weakly, If-Match and If-Range strongly). */
 bool etag_list_has(struct str list, struct str etag, bool weak);
 
+#define MODIFIED_NONE INT64_MIN
+
 struct validators {
     struct str etag;  /* with its quotes */
-    int64_t modified; /* unix seconds */
+    int64_t modified; /* unix seconds, or MODIFIED_NONE: fields that hold dates are ignored */
 };
 
 struct preconditions { /* field values as sent; ptr NULL: absent */

@@ -115,6 +115,42 @@ describe("a static file", function()
     assert.equal(text .. "!", after.body)
     assert.are_not.equal(before, after.headers.etag)
   end)
+
+  local function run(command, ...)
+    assert.equal(0, os.execute(command:format(...)))
+  end
+
+  -- Each leaves size and time of modification as they are.
+  for name, change in pairs {
+    ["is renamed over"] = function(path)
+      run("printf ABCDEFGHIJ >%s.new && touch -r %s %s.new && mv %s.new %s", path, path, path, path, path)
+    end,
+    ["is written in place"] = function(path)
+      run("touch -r %s %s.ref && printf ABCDEFGHIJ >%s && touch -r %s.ref %s", path, path, path, path, path)
+    end,
+  } do
+    it("gets another ETag when it " .. name .. " with equal size and time", function()
+      local server, folder = serve()
+      local before = get(server, "digits.txt").headers
+      change(folder .. "/digits.txt")
+      local after = get(server, "digits.txt", { ["If-None-Match"] = before.etag })
+      assert.equal(200, after.status)
+      assert.equal("ABCDEFGHIJ", after.body)
+      assert.equal(before["last-modified"], after.headers["last-modified"])
+      assert.are_not.equal(before.etag, after.headers.etag)
+    end)
+  end
+
+  for seconds = 0, 1 do
+    it("whose time is " .. seconds .. ", as reproducible builds have it, has none to compare with", function()
+      local server, folder = serve()
+      run("touch -d @%d %s/digits.txt", seconds, folder)
+      local response = get(server, "digits.txt", { ["If-Modified-Since"] = "Fri, 31 Dec 2100 23:59:59 GMT" })
+      assert.equal(200, response.status)
+      assert.is_nil(response.headers["last-modified"])
+      assert.equal(304, get(server, "digits.txt", { ["If-None-Match"] = response.headers.etag }).status)
+    end)
+  end
 end)
 
 describe("conditions on a static file:", function()
@@ -253,6 +289,17 @@ describe("a precompressed sibling", function()
       end
     end)
   end
+
+  it("older than its file is not served", function()
+    local server, folder = serve()
+    assert.equal(0, os.execute(("touch -d @1577934245 %s/packed.js.br"):format(folder)))
+    local headers = { ["Accept-Encoding"] = "gzip, br" }
+    assert.equal("as gzip", get(server, "packed.js", headers).body)
+    assert.equal(0, os.execute(("touch -d @1577934245 %s/packed.js.gz"):format(folder)))
+    local response = get(server, "packed.js", headers)
+    assert.equal("plain()", response.body)
+    assert.is_nil(response.headers["content-encoding"])
+  end)
 
   it("has an ETag of its own", function()
     local server = serve()

@@ -232,6 +232,20 @@ static void preconditions(void **state) {
     }
 }
 
+/* What has no date ignores those of the request (RFC 9110 sections 13.1.3 and 13.1.4), and no date
+ * is its own (13.1.5). */
+static void no_date(void **state) {
+    static const struct validators now = {MINE, MODIFIED_NONE};
+    struct preconditions modified = {.if_modified_since = AFTER},
+                         unmodified = {.if_unmodified_since = BEFORE}, range = {.if_range = NOW};
+    bool holds;
+    (void)state;
+    assert_int_equal(conditional_status(&modified, &now, &holds), 200);
+    assert_int_equal(conditional_status(&unmodified, &now, &holds), 200);
+    assert_int_equal(conditional_status(&range, &now, &holds), 200);
+    assert_false(holds);
+}
+
 /* A weak tag of ours never holds strongly, and one that is missing matches only "*". */
 static void weak_or_no_tag(void **state) {
     static const struct validators weak = {WEAK, 784111777}, none = {NONE, 784111777};
@@ -255,9 +269,8 @@ static void weak_or_no_tag(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges),
-        cmocka_unit_test(etags),
-        cmocka_unit_test(preconditions),
+        cmocka_unit_test(ranges),         cmocka_unit_test(etags),
+        cmocka_unit_test(preconditions),  cmocka_unit_test(no_date),
         cmocka_unit_test(weak_or_no_tag),
     };
     return cmocka_run_group_tests_name("proto_range", tests, NULL, NULL);
