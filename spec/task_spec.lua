@@ -348,3 +348,37 @@ describe("weir.channel", function()
     assert.equal(true, sender:join())
   end)
 end)
+
+describe("weir.every at the top of an app", function()
+  teardown(support.remove_folders)
+
+  it("runs in each worker, with one_worker in one of the process #workers", function()
+    local path = support.app_file [[
+      local weir = require "weir"
+      local app, dict = weir.app(), weir.shared "ticks"
+      local function counter(name)
+        local first = true
+        return function()
+          if first then dict:incr(name .. " workers") end
+          first = false
+          dict:incr(name)
+        end
+      end
+      weir.every(0.002, counter "each")
+      weir.every(0.002, counter "one", { one_worker = true })
+      app:get("/", function()
+        local counts = {}
+        for _, name in ipairs { "each", "each workers", "one", "one workers" } do counts[name] = dict:get(name) or 0 end
+        return counts
+      end)
+      return app]]
+    local server = test.spawn { "serve", path, "--workers", 2 }
+    local counts
+    test.eventually(function()
+      counts = server:get("/").json()
+      return counts["each workers"] == 2 and counts.each >= 20 and counts.one >= 20
+    end, 20)
+    assert.equal(1, counts["one workers"])
+    assert.equal(0, (server:stop()))
+  end)
+end)

@@ -158,12 +158,26 @@ static int l_traceback(lua_State *L) {
     return 1;
 }
 
+/* Whether the app file runs now. */
+static int l_loading(lua_State *L) {
+    lua_pushboolean(L, task_generation(L)->loading);
+    return 1;
+}
+
+/* Whether this is the worker that does what is done in one of them. */
+static int l_first_worker(lua_State *L) {
+    lua_pushboolean(L, task_generation(L)->first_worker);
+    return 1;
+}
+
 void bind_task(lua_State *L) {
-    static const luaL_Reg functions[] = {{"spawn", l_spawn},         {"background", l_background},
-                                         {"sleep", l_sleep},         {"join", l_join},
-                                         {"cancel", l_cancel},       {"current", l_current},
-                                         {"defer", l_defer},         {"now", l_now},
-                                         {"traceback", l_traceback}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"spawn", l_spawn},         {"background", l_background},
+        {"loading", l_loading},     {"first_worker", l_first_worker},
+        {"sleep", l_sleep},         {"join", l_join},
+        {"cancel", l_cancel},       {"current", l_current},
+        {"defer", l_defer},         {"now", l_now},
+        {"traceback", l_traceback}, {NULL, NULL}};
     state_set(L, functions);
     luaL_newmetatable(L, META);
     lua_pushcfunction(L, l_gc);

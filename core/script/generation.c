@@ -330,6 +330,7 @@ void generation_start(struct generation *gen, bool first_worker, void (*done)(ch
     if (first && !hub_has_rules(gen->folder)) /* none of an older generation are in force */
         hub_set_rules(gen->folder, gen->rules, gen->nrules);
     gen->starting = (struct starting){.done = done, .arg = arg, .left = 1};
+    gen->first_worker = first_worker;
     state_require(L, "weir.app");
     lua_getfield(L, -1, "starts");
     app_push(gen->app, L);

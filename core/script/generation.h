@@ -62,6 +62,7 @@ struct generation {
     size_t nrules;
     bool loading;        /* the app file runs: limits may be set, nothing may wait */
     bool active;         /* has taken over: background tasks start at once */
+    bool first_worker;   /* it is the one of several that does what is done once */
     bool retired;        /* another has taken over: no background task starts any more */
     unsigned background; /* tasks that are such */
     void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */

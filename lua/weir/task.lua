@@ -128,13 +128,25 @@ local function keep_rhythm(period, fn)
   end
 end
 
---- Calls fn every so many seconds in a background task, the first time after that span. Calls never overlap; an error
---- is logged and the next call comes all the same. Returns the task.
-function task.every(seconds, fn)
+-- Background tasks of an app file start when it has taken over; by then the worker knows which it is.
+local function keep_rhythm_in_one(period, fn)
+  if core.first_worker() then keep_rhythm(period, fn) end
+end
+
+--- Calls fn every so many seconds in a background task, the first time after that span; at the top of an app file in
+--- each worker, or with `one_worker` in one. Calls never overlap; an error is logged and the next call comes all the
+--- same. Returns the task.
+function task.every(seconds, fn, options)
   check.seconds("weir.every", "argument 1 (seconds)", seconds)
-  if seconds == 0 then check.bad("weir.every", "argument 1 (seconds)", seconds, "more than 0") end
+  if seconds < 0.001 then check.bad("weir.every", "argument 1 (seconds)", seconds, "0.001 or more") end
   check.callable("weir.every", "argument 2 (fn)", fn)
-  return core.background(keep_rhythm, seconds, fn)
+  options = check.options("weir.every", options, { "one_worker" })
+  if not options.one_worker then return core.background(keep_rhythm, seconds, fn) end
+  check.boolean("weir.every", "one_worker", options.one_worker)
+  if not core.loading() then
+    error("weir.every: one_worker is for the top of an app file, which runs in each worker; a handler runs in one", 2)
+  end
+  return core.background(keep_rhythm_in_one, seconds, fn)
 end
 
 return task

@@ -145,7 +145,8 @@ function weir.timeout(seconds, fn, ...) end
 ---@param seconds number
 ---@param fn fun()
 ---@return weir.Task
-function weir.every(seconds, fn) end
+---@param options? {one_worker?: boolean} at the top of an app file: in one worker of the process, not in each
+function weir.every(seconds, fn, options) end
 
 ---A queue between tasks that holds up to `capacity` values; with 0, the default, send waits for recv.
 ---@param capacity? integer
