@@ -48,7 +48,7 @@ describe("an error under --watch", function()
   after_each(function()
     core.test_mode { watching = false }
     test.log.take("stack traceback", "error")
-    test.log.take("an error that is not a string", "error")
+    test.log.take("the error is no string but a value of type table", "error")
     support.remove_folders()
   end)
 

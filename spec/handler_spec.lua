@@ -300,3 +300,14 @@ describe("on_start", function()
     assert.same({ "each", "one" }, started)
   end)
 end)
+
+describe("an error that is no string", function()
+  for kind, value in pairs { ["nil"] = "nil", table = "{}", boolean = "false" } do
+    it("is a 500 and logged with its place: " .. kind, function()
+      local app = weir.app()
+      app:get("/", assert(loadstring("return function() error(" .. value .. ") end", "@app.lua"))())
+      assert.equal(500, test.start(app):get("/").status)
+      assert.equal(1, #test.log.take("app.lua:1: the error is no string but a value of type " .. kind, "error"))
+    end)
+  end
+end)

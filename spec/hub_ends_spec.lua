@@ -478,6 +478,7 @@ describe("a good end of a process #workers", function()
   local app_text = [[
 local weir = require "weir"
 local app = weir.app()
+weir.limits { drain_timeout = 60 } -- ten megabytes, to six clients one after the other
 weir.topics { ["d/*"] = { history = { count = 100000, age = "24h", bytes = "100MB" }, durable = true },
   ["m/*"] = { history = { count = 100000, bytes = "100MB" } } }
 app:post("/fill", function(stream)

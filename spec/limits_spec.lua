@@ -284,7 +284,7 @@ describe("the limit", function()
         stream.claims = { sub = "ann" }
         stream.claims = { sub = "bob" }
         stream.claims = nil
-        stream.claims = { sub = 7 }
+        stream.claims = {}
         stream.claims = { sub = "bob" }
         local sse = stream:sse()
         sse:send "open"

@@ -51,3 +51,20 @@ describe("simulate", function()
     assert.equal(1, #test.log.take("broken", "error"))
   end)
 end)
+
+describe("a simulated answer", function()
+  it("has the head's own fields, as a socket would bring them", function()
+    local app = weir.app()
+    app:get("/", function() return "x" end)
+    app:get("/own", function(stream)
+      stream:header("Server", "mine")
+      stream:html "<p>"
+    end)
+    for _, path in ipairs { "/", "/own", "/none" } do
+      local simulated = test.simulate(app, { path = path })
+      local real = test.start(app):get(path)
+      simulated.headers.date, real.headers.date = simulated.headers.date ~= nil, real.headers.date ~= nil
+      assert.same(real.headers, simulated.headers)
+    end
+  end)
+end)

@@ -346,3 +346,19 @@ describe("a client that does not read", function()
     assert.equal("timeout", (select(2, state())))
   end)
 end)
+
+describe("an event stream with nothing to say", function()
+  for name, close in pairs { ["that is closed"] = true, ["whose handler returns"] = false } do
+    it("is one all the same, with its hello: " .. name, function()
+      local app = weir.app()
+      app:get("/", function(stream)
+        local sse = stream:sse { hello = true }
+        if close then sse:close() end
+      end)
+      local response = test.start(app):get("/")
+      assert.equal(200, response.status)
+      assert.equal("text/event-stream", response.headers["content-type"])
+      assert.matches("^event: weir%.hello\n", response.body:gsub("^retry: %d+\n\n", ""))
+    end)
+  end
+end)

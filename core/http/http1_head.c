@@ -5,6 +5,7 @@
  * http1; here it is only written down. Pure: a stream in, bytes out. */
 #include "http/http1_head.h"
 
+#include "http/head.h"
 #include "proto/header.h"
 
 #include <string.h>
@@ -14,11 +15,6 @@ static char *put(char *at, struct str text) {
     if (text.len > 0)
         memcpy(at, text.ptr, text.len);
     return at + text.len;
-}
-
-static char *put_field(char *at, struct str name, struct str value) {
-    at = put(put(put(at, name), STR(": ")), value);
-    return put(at, STR("\r\n"));
 }
 
 static char *put_number(char *at, uint64_t n) {
@@ -34,10 +30,6 @@ static char *put_status(char *at, int status) {
     return put(at, STR("\r\n"));
 }
 
-static bool has_field(const struct stream *stream, struct str name) {
-    return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
-}
-
 static char *put_framing(char *at, const struct stream *stream, bool chunked, bool keep_alive) {
     if (stream->length >= 0 && !stream->bodiless) {
         at = put_number(put(at, STR("Content-Length: ")), (uint64_t)stream->length);
@@ -50,21 +42,9 @@ static char *put_framing(char *at, const struct stream *stream, bool chunked, bo
     return stream->request->minor == 0 ? put(at, STR("Connection: keep-alive\r\n")) : at;
 }
 
-size_t http1_head_max(const struct stream *stream) {
-    return HTTP1_HEAD_OWN_MAX + stream->fields.len + str_of(stream->type).len;
-}
-
 char *http1_head_put(char *at, const struct stream *stream, bool chunked, bool keep_alive) {
     at = put_status(at, stream->status);
-    if (!has_field(stream, STR("Date")))
-        at = put_field(at, STR("Date"), str_of(http_server_date(stream->server)));
-    if (!has_field(stream, STR("Server")))
-        at = put(at, STR("Server: weir\r\n"));
-    if (!has_field(stream, STR("X-Content-Type-Options"))) /* a type is what it says it is */
-        at = put(at, STR("X-Content-Type-Options: nosniff\r\n"));
-    if (stream->type && !has_field(stream, STR("Content-Type")))
-        at = put_field(at, STR("Content-Type"), str_of(stream->type));
-    at = put_framing(put(at, buf_str(&stream->fields)), stream, chunked, keep_alive);
+    at = put_framing(head_put(at, stream), stream, chunked, keep_alive);
     return put(at, STR("\r\n"));
 }
 

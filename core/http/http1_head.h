@@ -4,13 +4,7 @@
 
 #include "http/stream.h"
 
-/* More than all that a head has beside the fields that the application has set and the content
- * type. */
-#define HTTP1_HEAD_OWN_MAX 256
-
-/* No head of that stream is longer. */
-size_t http1_head_max(const struct stream *stream);
-/* Writes status line and fields, up to the empty line, where there is room for http1_head_max
+/* Writes status line and fields, up to the empty line, where there is room for head_max (http/head)
  * bytes; returns where they end. `chunked`: a body of unknown length is; without, the connection's
  * end delimits it. */
 char *http1_head_put(char *at, const struct stream *stream, bool chunked, bool keep_alive);

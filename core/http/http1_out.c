@@ -3,6 +3,7 @@
  * The framing of answers is decided here and nowhere else: Content-Length when the length is known,
  * chunked for HTTP/1.1 clients that keep the connection, the connection's end for the others. It
  * must not look at what arrives. */
+#include "http/head.h"
 #include "http/http1_head.h"
 #include "http/http1_own.h"
 
@@ -28,7 +29,7 @@ static void decide_framing(struct http1 *c, const struct stream *stream) {
 static void send_head(struct stream *stream, int64_t length) {
     (void)length; /* decided from stream->length, which is the same */
     struct http1 *c = of_stream(stream);
-    char *head = conn_reserve(&c->conn, http1_head_max(stream));
+    char *head = conn_reserve(&c->conn, head_max(stream));
     decide_framing(c, stream);
     char *end = http1_head_put(head, stream, c->chunked, c->keep_alive);
     conn_commit(&c->conn, (size_t)(end - head));
@@ -42,7 +43,7 @@ static void send_informational(struct stream *stream, int status, struct str fie
     struct http1 *c = of_stream(stream);
     if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
         return;
-    char *head = conn_reserve(&c->conn, HTTP1_HEAD_OWN_MAX + fields.len);
+    char *head = conn_reserve(&c->conn, head_max(stream) + fields.len);
     char *end = http1_informational_put(head, status, fields);
     conn_commit(&c->conn, (size_t)(end - head));
 }

@@ -12,6 +12,7 @@
 #include "http/simulated.h"
 
 #include "base/mem.h"
+#include "http/head.h"
 #include "http/http1_parse.h"
 #include "http/methods.h"
 #include "proto/header.h"
@@ -95,7 +96,8 @@ static void end(struct simulated *simulated) {
 static void send_head(struct stream *stream, int64_t length) {
     struct simulated *simulated = of_stream(stream);
     simulated->status = stream->status;
-    buf_add(&simulated->fields, buf_str(&stream->fields));
+    char *at = buf_reserve(&simulated->fields, head_max(stream));
+    simulated->fields.len += (size_t)(head_put(at, stream) - at);
     if (length >= 0 && !stream->bodiless)
         buf_printf(&simulated->fields, "Content-Length: %lld\r\n", (long long)length);
 }

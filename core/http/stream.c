@@ -435,7 +435,7 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
 
 void stream_finish(struct stream *stream) {
     if (stream->state == STREAM_OPEN) {
-        if (stream->status == 0)
+        if (stream->status == 0 && !stream->sse) /* at a 204 an EventSource gives up for ever */
             stream->status = 204;
         stream_start(stream, stream->sse ? -1 : 0);
     }

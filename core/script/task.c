@@ -291,8 +291,8 @@ bool task_was_stopped(const struct task *task) {
 bool task_hit_limit(struct task *task) {
     lua_State *L = task->gen->state.L;
     generation_push(task->gen, L, task->error);
-    generation_push(task->gen, L, task->gen->limit_error);
-    bool equal = lua_rawequal(L, -1, -2);
+    generation_push(task->gen, L, task->gen->limit_error); /* nil: none was hit yet */
+    bool equal = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return equal;
 }
@@ -308,6 +308,17 @@ bool task_was_cancelled(struct task *task) {
 
 /* --- the end --- */
 
+/* In place of a message, for an error that is none: what it is, and where it was raised. stack: +1
+ */
+static void push_raised(lua_State *L, lua_State *co, const char *type) {
+    lua_Debug at;
+    if (lua_getstack(co, 1, &at) && lua_getinfo(co, "Sl", &at) && at.currentline > 0)
+        lua_pushfstring(L, "%s:%d: the error is no string but a value of type %s", at.short_src,
+                        at.currentline, type);
+    else
+        lua_pushfstring(L, "the error is no string but a value of type %s", type);
+}
+
 void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     if (task_was_stopped(task)) {
         lua_pushstring(L, where);
@@ -317,8 +328,11 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     }
     generation_push(task->gen, L, task->error);
     generation_hint(task->gen, L);
-    const char *message = lua_tostring(L, -1);
-    lua_pushfstring(L, "%s%s", where, message ? message : "(an error that is not a string)");
+    if (!lua_tostring(L, -1)) {
+        push_raised(L, task->co, luaL_typename(L, -1));
+        lua_replace(L, -2);
+    }
+    lua_pushfstring(L, "%s%s", where, lua_tostring(L, -1));
     luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
     lua_replace(L, -3);
     lua_pop(L, 1);
