@@ -42,7 +42,8 @@ local function chosen(query)
 end
 
 app:get("/events", function(stream)
-  stream:sse { hello = stream.query.hello == "1" }:subscribe(chosen(stream.query), { after = stream.query.after })
+  stream:sse { hello = stream.query.hello == "1" }:subscribe(chosen(stream.query),
+    { after = stream.query.after, last = tonumber(stream.query.last) })
 end)
 
 app:get("/task", function(stream)
@@ -195,6 +196,25 @@ describe("a durable topic #workers", function()
     end
     assert.equal("2 3 4 5 6 7", table.concat(all, " "))
     assert.equal(ids[2], list[1].id)
+  end)
+
+  it("is begun with its newest events, of each topic, that lie on both sides of a restart", function()
+    local server = serve()
+    for i = 1, 9 do publish(server, i % 3 == 0 and "d/a" or "d/b", tostring(i)) end
+    server = again(server)
+    publish(server, "d/b", "10")
+    for n, expected in pairs { "9 10", "6 8 9 10", "3 6 7 8 9 10" } do
+      local count = select(2, expected:gsub("%d+", ""))
+      for _, choice in ipairs { "topics=d/a,d/b", "prefix=d/" } do
+        local events = server:sse(("/events?last=%d&%s"):format(n, choice))
+        assert.equal(expected, hub.data(events, count), choice)
+        events:close()
+      end
+    end
+    local events = server:sse "/events?last=1&prefix=d/"
+    assert.equal("9 10", hub.data(events, 2))
+    publish(server, "d/a", "live")
+    assert.equal("live", hub.data(events, 1))
   end)
 
   it("is in memory only without --data, and says so to who comes back", function()

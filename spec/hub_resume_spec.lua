@@ -191,6 +191,142 @@ describe("after", function()
   end)
 end)
 
+describe("last", function()
+  after_each(support.remove_folders)
+
+  it("gives so many of the newest, then what is new", function()
+    local topic = hub.topic()
+    hub.publish(topic, 5)
+    for n, expected in pairs { [1] = "5", [2] = "4 5", [5] = "1 2 3 4 5", [1e6] = "1 2 3 4 5" } do
+      local events = hub.serve(topic, nil, { last = n }):sse "/"
+      assert.equal(expected, hub.data(events, math.min(n, 5)))
+      ends_with(events, topic, "live")
+      events:close()
+      -- The next round has the same five.
+      topic = hub.topic()
+      hub.publish(topic, 5)
+    end
+  end)
+
+  it("gives so many of each topic, in the order of ids", function()
+    local prefix = hub.topic ""
+    for i = 1, 12 do weir.publish(prefix .. i % 3, tostring(i)) end
+    for i = 13, 16 do weir.publish(prefix .. "0", tostring(i)) end
+    local list = { prefix .. "0", prefix .. "1", prefix .. "2" }
+    for _, choice in ipairs { list, weir.prefix(prefix), { weir.prefix(prefix), prefix .. "1" } } do
+      assert.equal("10 11 16", hub.data(hub.serve(choice, nil, { last = 1 }):sse "/", 3))
+      assert.equal("7 8 10 11 15 16", hub.data(hub.serve(choice, nil, { last = 2 }):sse "/", 6))
+    end
+  end)
+
+  it("has topics that are made later from their beginning", function()
+    local prefix = hub.topic ""
+    hub.publish(prefix .. "a", 3)
+    local events = hub.serve(weir.prefix(prefix), nil, { last = 1 }):sse "/"
+    assert.equal("3", hub.data(events, 1))
+    hub.publish(prefix .. "b", 3, 4)
+    hub.publish(prefix .. "a", 2, 7)
+    assert.equal("4 5 6 7 8", hub.data(events, 5))
+  end)
+
+  it("of a topic without events is what comes", function()
+    local topic = hub.topic()
+    ends_with(hub.serve(topic, nil, { last = 3 }):sse "/", topic)
+  end)
+
+  it("is no gap, whatever was trimmed before", function()
+    local topic = hub.topic()
+    hub.configure { [topic] = { history = { count = 3 } } }
+    hub.publish(topic, 9)
+    for n, expected in pairs { [2] = "8 9", [3] = "7 8 9", [9] = "7 8 9" } do
+      assert.equal(expected, hub.data(hub.serve(topic, nil, { last = n }):sse "/", math.min(n, 3)))
+    end
+  end)
+
+  it("gives way to the client's last id, unless resume is false", function()
+    local topic = hub.topic()
+    local ids = hub.publish(topic, 5)
+    for way, connect in pairs(ways) do
+      assert.equal("3 4 5", hub.data(connect(hub.serve(topic, nil, { last = 1 }), ids[2]), 3), way)
+      local events = connect(hub.serve(topic, nil, { last = 1, resume = false }), ids[2])
+      assert.equal("5", hub.data(events, 1), way)
+      events:close()
+    end
+    local events = hub.serve(topic, nil, { last = 3 }):sse("/", { last_event_id = ids[5] })
+    ends_with(events, topic)
+  end)
+
+  it("does not reach back before not_before", function()
+    local topic = hub.topic()
+    local ids = hub.publish(topic, 5)
+    assert.equal("4 5", hub.data(hub.serve(topic, nil, { last = 4, not_before = ids[4] }):sse "/", 2))
+    assert.equal("5", hub.data(hub.serve(topic, nil, { last = 1, not_before = ids[3] }):sse "/", 1))
+  end)
+
+  it("is no lag under any policy", function()
+    for _, overflow in ipairs { "disconnect", "drop_oldest", "drop_newest", "block", "conflate" } do
+      local topic = hub.topic()
+      hub.publish(topic, 8)
+      local server = hub.serve(topic, { overflow = overflow, limit = { events = 1 } }, { last = 6 })
+      local events = server:sse "/"
+      assert.equal("3 4 5 6 7 8", hub.data(events, 6), overflow)
+      ends_with(events, topic)
+    end
+  end)
+
+  it("counts what a newer one of the same key supersedes, which conflation leaves out", function()
+    local topic = hub.topic()
+    for i, key in ipairs { "a", "b", "a", "b", "b" } do weir.publish(topic, { data = tostring(i), key = key }) end
+    local events = hub.serve(topic, { overflow = "conflate" }, { last = 4 }):sse "/"
+    assert.equal("3 5", hub.data(events, 2))
+    ends_with(events, topic)
+  end)
+
+  it("of a closed topic is its last events, then the end", function()
+    local topic = hub.topic()
+    hub.publish(topic, 4)
+    weir.close(topic, "5")
+    local events = hub.serve(topic, nil, { last = 2 }):sse "/"
+    assert.equal("4 5", hub.data(events, 2))
+    assert.equal("weir.end", events:next().event)
+    assert.is_nil(events:next())
+    local sub = weir.subscribe(topic, { last = 1 })
+    assert.equal("5", sub:next(1).data)
+    assert.same({ nil, "closed" }, { sub:next(1) })
+  end)
+
+  it("is there for tasks", function()
+    local prefix = hub.topic ""
+    for i = 1, 6 do weir.publish(prefix .. i % 2, tostring(i)) end
+    local sub = weir.subscribe(weir.prefix(prefix), { last = 1 })
+    assert.equal("5 6", hub.data(sub, 2))
+    weir.publish(prefix .. "0", "7")
+    assert.equal("7", hub.data(sub, 1))
+    sub:close()
+  end)
+
+  it("is a whole number from 1 on, and stands alone", function()
+    local function task(options) return function() weir.subscribe("t", options) end end
+    for _, wrong in ipairs { 0, -1, 1.5, "3", true, 0 / 0, 1 / 0 } do
+      assert.error_matches(task { last = wrong }, "weir.subscribe: last must be a whole number, 1 or more")
+    end
+    assert.error_matches(task { last = 1, after = "earliest" },
+      "weir.subscribe: last and after are two places to begin at")
+    local failure
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        local sse = stream:sse()
+        local _, first = pcall(sse.subscribe, sse, "t", { last = 0 })
+        local _, second = pcall(sse.subscribe, sse, "t", { last = 1, after = "earliest" })
+        failure = first .. "\n" .. second
+      end)
+    end)
+    server:get "/"
+    assert.matches("sse:subscribe: last must be a whole number, 1 or more, got 0\n" ..
+      ".*sse:subscribe: last and after are two places to begin at; leave one of them out", failure)
+  end)
+end)
+
 describe("a gap", function()
   after_each(support.remove_folders)
 

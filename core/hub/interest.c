@@ -9,7 +9,8 @@
  * It is the ordinal of the first entry not read, and what belongs to it: where reading began, what
  * was history then, and whether a gap is to be told before anything else. Where it begins is
  * settled in one step under the hub's lock: what the topic has in memory is read from there, what
- * only the store has becomes a replay of the position, and what nobody has is a gap.
+ * only the store has becomes a replay of the position, and what nobody has is a gap. Who wants the
+ * newest events only gets those that memory has, and what is missing of them from the store.
  *
  * One that was chosen by name lives as long as that choice and is told of news by a feed. One that
  * came by a prefix lives while it has something to read (see prefix). It holds its topic. It must
@@ -41,15 +42,14 @@ void interest_fini(struct interest *interest) {
 /* --- where it begins --- */
 
 /* What the store has of the topic, and memory has not. */
-static void place_stored(struct interest *interest, bool tell) {
+static void place_stored(struct interest *interest, const struct replay_start *start) {
     struct position *position = interest->position;
     struct topic *topic = interest->topic;
     char text[NAME_MAX_BYTES];
     struct str name = {text, name_text(topic->name, text)};
-    event_id after = interest->after;
-    bool covered = prefix_covers(position, topic) && replay_has(position, name, after);
-    if (topic->stored_last > after && !covered)
-        replay_add(position, topic, after, tell);
+    bool covered = prefix_covers(position, topic) && replay_has(position, name, start);
+    if (topic->stored_last > start->after && !covered)
+        replay_add(position, topic, start);
 }
 
 /* What is missing of the topic beyond `after`, which nobody has. */
@@ -65,17 +65,34 @@ static void place_gap(struct interest *interest, event_id after) {
         position_note_gap(interest->position, reason, floor);
 }
 
-void interest_place(struct interest *interest, event_id after, bool tell) {
+/* The newest ones only. What is older is none of its business: that it is gone is no gap. Returns
+ * how many of them memory has not. */
+static uint64_t keep_newest(struct interest *interest, uint64_t last) {
     const struct topic *topic = interest->topic;
-    interest->after = after;
-    interest->next = topic_after(topic, after);
+    uint64_t kept = topic->next - interest->next;
+    if (kept > last)
+        interest->next = topic->next - last;
+    event_id before =
+        interest->next > topic->first ? topic_entry(topic, interest->next - 1)->id : topic->floor;
+    if (before > interest->after)
+        interest->after = before;
+    return kept < last ? last - kept : 0;
+}
+
+void interest_place(struct interest *interest, const struct position_choice *choice) {
+    const struct topic *topic = interest->topic;
+    struct replay_start start = {.after = choice->after, .tell = choice->tell};
+    interest->after = start.after;
+    interest->next = topic_after(topic, start.after);
     interest->mark = topic->next;
-    if (after >= topic->floor)
+    if (choice->last > 0 && (start.newest = keep_newest(interest, choice->last)) == 0)
+        return;
+    if (start.after >= topic->floor)
         return;
     if (topic->stored)
-        place_stored(interest, tell);
-    if (tell)
-        place_gap(interest, after);
+        place_stored(interest, &start);
+    if (start.tell)
+        place_gap(interest, start.after);
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

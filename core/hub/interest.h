@@ -5,6 +5,7 @@
 #include "hub/topic.h"
 
 struct position;
+struct position_choice;
 
 struct interest {
     struct position *position;
@@ -25,8 +26,8 @@ struct interest {
 void interest_init(struct interest *interest, struct position *position, struct topic *topic);
 /* Unlinks it; the topic goes if nobody else wants it. */
 void interest_fini(struct interest *interest);
-/* It reads what comes beyond `after`; `tell`: a gap first if some of that is not there. */
-void interest_place(struct interest *interest, event_id after, bool tell);
+/* It reads what comes beyond choice->after, or the newest of that. */
+void interest_place(struct interest *interest, const struct position_choice *choice);
 /* It begins no later than there. */
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after);
 static inline bool interest_has_news(const struct interest *interest) {

@@ -69,7 +69,7 @@ static void add_topic(struct position *position, const struct position_choice *c
     struct interest *interest =
         position->only.topic ? mem_alloc(sizeof *interest) : &position->only;
     interest_init(interest, position, topic);
-    interest_place(interest, choice->after, choice->tell);
+    interest_place(interest, choice);
     bool covered = prefix_covers(position, topic);
     if (covered) /* by name from now on */
         prefix_bequeath(interest);

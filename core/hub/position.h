@@ -43,6 +43,7 @@ struct position_choice {
     bool from_id;        /* from `after` on instead of from now on, */
     event_id after;      /* 0: from the earliest kept; one not given yet: from now on, */
     bool tell;           /* and a gap is told if that is not all there was */
+    uint64_t last;       /* of each topic its newest ones, so many, of those; 0: all */
     event_id not_before; /* nothing below this id is delivered; 0: no such limit */
 };
 

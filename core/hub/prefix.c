@@ -185,7 +185,7 @@ static void find_below(struct position *position, const struct position_choice *
         if (topic == NULL || position_named(position, topic) || find(position, topic))
             continue;
         struct found *found = add_found(position, topic);
-        interest_place(&found->interest, choice->after, choice->tell);
+        interest_place(&found->interest, choice);
         begin_untold(&found->interest);
         if (!interest_has_news(&found->interest))
             prefix_read_up(&found->interest);

@@ -127,6 +127,7 @@ static void drop(struct replay *replay) {
     for (size_t i = 0; i < replay->ntopics; i++)
         free((char *)replay->names[i].ptr);
     free(replay->names);
+    free(replay->newest);
     free(replay->topics);
     free(replay);
 }
@@ -168,6 +169,7 @@ static void ask(struct replay *replay) {
     else
         page->after = replay->after;
     page->topics = replay->names;
+    page->newest = replay->newest;
     page->ntopics = replay->ntopics;
     page->bytes_max = PAGE_BYTES;
     page->done = on_page;
@@ -195,11 +197,11 @@ bool replay_advance(struct replay *replay) {
 
 /* --- life --- */
 
-static struct replay *make(struct position *position, event_id after, bool tell) {
+static struct replay *make(struct position *position, const struct replay_start *start) {
     struct replay *replay = mem_zalloc(sizeof *replay);
     replay->position = position;
-    replay->tell = tell;
-    replay->after = replay->covered = after;
+    replay->tell = start->tell;
+    replay->after = replay->covered = start->after;
     replay->mail.run = on_mail;
     list_push(&position->replays, &replay->link);
     return replay;
@@ -210,21 +212,33 @@ static bool has_begun(const struct replay *replay) {
 }
 
 /* One that begins there and has not begun: topics chosen together are read together. */
-static struct replay *find(struct position *position, event_id after, bool tell) {
+static struct replay *find(struct position *position, const struct replay_start *start) {
     if (list_empty(&position->replays))
         return NULL;
     struct replay *last = CONTAINER_OF(position->replays.prev, struct replay, link);
-    return !has_begun(last) && last->after == after && last->tell == tell ? last : NULL;
+    bool same = last->after == start->after && last->tell == start->tell &&
+                (last->newest != NULL) == (start->newest > 0);
+    return same && !has_begun(last) ? last : NULL;
 }
 
-bool replay_has(struct position *position, struct str name, event_id after) {
+/* Whether it has what is wanted of its i-th topic, or more. Who is content with the newest ones
+ * takes nothing from who wanted all. */
+static bool suffices(const struct replay *replay, size_t i, const struct replay_start *start) {
+    if (has_begun(replay))
+        return true;
+    if (replay->newest)
+        return start->newest > 0 && start->newest <= replay->newest[i].count;
+    return start->newest > 0 || replay->after <= start->after;
+}
+
+bool replay_has(struct position *position, struct str name, const struct replay_start *start) {
     for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
         struct replay *replay = CONTAINER_OF(at, struct replay, link);
         for (size_t i = 0; i < replay->ntopics; i++) {
             struct replay_topic *topic = &replay->topics[i];
             if (topic->upto == 0 || !str_eq(topic->name, name))
                 continue;
-            if (has_begun(replay) || replay->after <= after)
+            if (suffices(replay, i, start))
                 return true;
             topic->upto = 0; /* it is to begin earlier */
         }
@@ -232,16 +246,23 @@ bool replay_has(struct position *position, struct str name, event_id after) {
     return false;
 }
 
-void replay_add(struct position *position, struct topic *topic, event_id after, bool tell) {
-    struct replay *replay = find(position, after, tell);
+static void want_newest(struct replay *replay, size_t i, uint64_t count, event_id upto) {
+    replay->newest = mem_resize(replay->newest, (i + 1) * sizeof *replay->newest);
+    replay->newest[i] = (struct page_newest){.count = count, .upto = upto};
+}
+
+void replay_add(struct position *position, struct topic *topic, const struct replay_start *start) {
+    struct replay *replay = find(position, start);
     if (replay == NULL)
-        replay = make(position, after, tell);
+        replay = make(position, start);
     char text[NAME_MAX_BYTES];
     size_t n = replay->ntopics++, len = name_text(topic->name, text);
     replay->names = mem_resize(replay->names, replay->ntopics * sizeof *replay->names);
     replay->topics = mem_resize(replay->topics, replay->ntopics * sizeof *replay->topics);
     replay->names[n] = (struct str){mem_copy(text, len), len};
     replay->topics[n] = (struct replay_topic){replay->names[n], topic->floor};
+    if (start->newest > 0)
+        want_newest(replay, n, start->newest, topic->floor);
     if (topic->floor > replay->page.upto)
         replay->page.upto = topic->floor;
 }

@@ -21,13 +21,21 @@ struct replay_topic {
     event_id upto; /* beyond it the topic has its events itself; 0: its events are not wanted */
 };
 
+/* Where it begins. */
+struct replay_start {
+    event_id after;
+    bool tell;       /* a gap comes first, if some events beyond it are missing */
+    uint64_t newest; /* the topic's newest ones, so many, are enough; 0: all */
+};
+
 struct replay {
     struct list link; /* position->replays */
     struct position *position;
     event_id after;   /* read so far */
     event_id covered; /* everything up to here is in `entries`, or was read before */
     struct replay_topic *topics;
-    struct str *names; /* of the topics, for the page */
+    struct str *names;          /* of the topics, for the page, */
+    struct page_newest *newest; /* and what is wanted of each; NULL: all */
     size_t ntopics;
     struct page page;
     struct slab *slab; /* of the entries */
@@ -45,11 +53,10 @@ struct replay {
 
 /* All under the hub's lock. */
 
-/* The topic's events beyond `after` that are in the store only come first; `tell`: so does a gap,
- * if some are missing. */
-void replay_add(struct position *position, struct topic *topic, event_id after, bool tell);
+/* The topic's events from there on that are in the store only come first. */
+void replay_add(struct position *position, struct topic *topic, const struct replay_start *start);
 /* Whether the topic is in a replay of the position already, and is better left there. */
-bool replay_has(struct position *position, struct str name, event_id after);
+bool replay_has(struct position *position, struct str name, const struct replay_start *start);
 /* What the position has not chosen any more, of a name it has left, is not read from the store
  * either. */
 void replay_leave(struct position *position, struct str name, bool prefix);

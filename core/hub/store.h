@@ -152,6 +152,13 @@ struct page_entry {
     size_t at;
 };
 
+/* Of a topic only the newest events are wanted, `count` of those up to `upto`; what comes beyond is
+ * given as well. At least 1. */
+struct page_newest {
+    uint64_t count;
+    uint64_t upto;
+};
+
 /* A piece of history: the events of some topics with after < id <= upto, merged in order of ids, as
  * many as fit in `bytes_max` (keys and texts), at least one when there is any.
  *
@@ -160,6 +167,7 @@ struct page_entry {
 struct page {
     const struct str *topics;
     size_t ntopics; /* a topic twice gives its events twice; one that is not known has none */
+    const struct page_newest *newest; /* one for each topic; NULL: all are wanted */
     uint64_t after;
     uint64_t upto; /* UINT64_MAX is allowed */
     size_t bytes_max;
@@ -173,7 +181,8 @@ struct page {
     struct page_entry *entries;
     struct buf bytes;
     /* The largest id above `after` that was trimmed from any of the topics; 0: none was, nothing is
-     * missing between `after` and the last entry. And of each topic, `ntopics` of them. */
+     * missing between `after` and the last entry. And of each topic, `ntopics` of them. Who wants the
+     * newest of a topic misses nothing while so many are there. */
     uint64_t floor;
     uint64_t *floors;
 

@@ -56,6 +56,8 @@ static const char *const texts[STATEMENTS] = {
     [EVENTS_DELETE] = "DELETE FROM events WHERE topic = ?1 AND id <= ?2",
     [EVENTS_PEEK] = "SELECT id FROM events WHERE topic = ?1 AND id > ?2 AND id <= ?3 "
                     "ORDER BY id LIMIT 1",
+    [EVENTS_NEWEST] = "SELECT id FROM events WHERE topic = ?1 AND id > ?2 AND id <= ?3 "
+                      "ORDER BY id DESC LIMIT 1 OFFSET ?4",
     [EVENTS_SCAN] = "SELECT id, key, text FROM events WHERE topic = ?1 AND id > ?2 AND id <= ?3 "
                     "ORDER BY id",
     [META_GET] = "SELECT value FROM meta WHERE name = ?1",

@@ -22,6 +22,7 @@ enum statement {
     EVENTS_OLDEST,
     EVENTS_DELETE,
     EVENTS_PEEK,
+    EVENTS_NEWEST,
     EVENTS_SCAN,
     META_GET,
     META_SET,

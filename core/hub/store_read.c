@@ -9,7 +9,8 @@
  *     C: 8                             ...
  *
  * So a page costs one lookup for each topic that has news, and one for each change of topic; a page
- * of one topic is a single range. Nothing is sorted, nothing is skipped over.
+ * of one topic is a single range. Nothing is sorted, nothing is skipped over. Where only the newest
+ * ones of each topic are wanted one more lookup says where they begin, counting back.
  *
  * What is trimmed must not be lost without a word. The snapshot is taken first, then the floors are
  * read: those in memory, which may be newer (what is hidden is not given), and those in the file,
@@ -83,8 +84,7 @@ static void note_floor(struct page *page, size_t index, uint64_t floor) {
         page->floors[index] = floor;
 }
 
-static void see_floor(struct page *page, struct source *source, uint64_t floor) {
-    note_floor(page, source->index, floor);
+static void see_floor(struct source *source, uint64_t floor) {
     if (floor > source->after)
         source->after = floor;
 }
@@ -105,7 +105,7 @@ static void find_sources(struct store *store, struct merge *merge) {
                                   .last = topic->committed.last,
                                   .number = topic->number,
                                   .index = (uint32_t)i};
-        see_floor(page, source, topic->committed.floor);
+        see_floor(source, topic->committed.floor);
     }
     pthread_mutex_unlock(&store->topics.lock);
 }
@@ -125,6 +125,21 @@ static sqlite3_stmt *use_range(struct merge *merge, enum statement which,
     return stmt;
 }
 
+/* Moves it to the first of its newest ones. 1: so many are there; 0: not so many; or an error. */
+static int find_newest(struct merge *merge, struct source *source) {
+    const struct page_newest *newest = &merge->page->newest[source->index];
+    sqlite3_stmt *stmt = use_range(merge, EVENTS_NEWEST, source);
+    uint64_t upto = newest->upto < merge->upto ? newest->upto : merge->upto;
+    uint64_t before = newest->count - 1 < INT64_MAX ? newest->count - 1 : INT64_MAX;
+    sqlite3_bind_int64(stmt, 3, (int64_t)upto);
+    sqlite3_bind_int64(stmt, 4, (int64_t)before);
+    int rc = db_step(stmt);
+    if (rc == 1)
+        source->after = (uint64_t)sqlite3_column_int64(stmt, 0) - 1;
+    sqlite3_reset(stmt);
+    return rc;
+}
+
 /* 1: the source has an event; 0: none; or an error. */
 static int peek(struct merge *merge, struct source *source) {
     sqlite3_stmt *stmt = use_for(merge, TOPICS_FLOOR, source);
@@ -132,8 +147,13 @@ static int peek(struct merge *merge, struct source *source) {
     if (rc < 0)
         return rc;
     /* if it is not there, it is forgotten, with all it had */
-    see_floor(merge->page, source, rc ? (uint64_t)sqlite3_column_int64(stmt, 0) : source->last);
+    see_floor(source, rc ? (uint64_t)sqlite3_column_int64(stmt, 0) : source->last);
     sqlite3_reset(stmt);
+    rc = merge->page->newest ? find_newest(merge, source) : 0;
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        note_floor(merge->page, source->index, source->after); /* not all that is wanted is there */
     if (source->after >= merge->upto)
         return 0;
     stmt = use_range(merge, EVENTS_PEEK, source);

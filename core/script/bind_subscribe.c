@@ -51,11 +51,20 @@ static void check_names(lua_State *L, int index, const char *what) {
 
 static void start_after(struct position_choice *choice, struct str id) {
     choice->from_id = choice->tell = true;
+    choice->last = 0;
     if (event_id_parse(id, &choice->after) < 0)
         choice->after = EVENT_ID_NONE; /* lies in the future, as it were: a gap says so */
 }
 
-/* `after` at `index`, `not_before` behind it. */
+/* The newest ones of all that is kept, if `index` says how many. */
+static void check_last(lua_State *L, int index, struct position_choice *choice) {
+    if (lua_isnoneornil(L, index))
+        return;
+    choice->from_id = true;
+    choice->last = (uint64_t)luaL_checknumber(L, index);
+}
+
+/* `after` at `index`, `not_before` and `last` behind it. */
 static struct position_choice check_choice(lua_State *L, int index, const char *what) {
     struct position_choice choice = {.from_id = false};
     if (!lua_isnoneornil(L, index)) {
@@ -68,6 +77,7 @@ static struct position_choice check_choice(lua_State *L, int index, const char *
     if (!lua_isnoneornil(L, index + 1) &&
         event_id_parse(state_check_str(L, index + 1), &choice.not_before) < 0)
         state_error(L, "%s: not_before is no id; an id is what weir.publish returns", what);
+    check_last(L, index + 2, &choice);
     return choice;
 }
 
@@ -90,10 +100,10 @@ static uint32_t check_limit(lua_State *L, int index) {
 
 static struct subscription *subscribe(lua_State *L, struct exchange *exchange) {
     struct stream *stream = exchange->stream;
-    struct subscription_options options = {.overflow = check_overflow(L, 7),
-                                           .limit = {check_limit(L, 8), check_limit(L, 9)}};
-    if (!lua_isnoneornil(L, 10))
-        options.subject = state_check_str(L, 10);
+    struct subscription_options options = {.overflow = check_overflow(L, 8),
+                                           .limit = {check_limit(L, 9), check_limit(L, 10)}};
+    if (!lua_isnoneornil(L, 11))
+        options.subject = state_check_str(L, 11);
     return subscription_new(stream, &exchange->app->gen->scheduler->reader, &options);
 }
 
@@ -106,7 +116,7 @@ static void prefer_client(struct stream *stream, struct position_choice *choice)
     buf_fini(&scratch);
 }
 
-/* names, prefixes, resume, after, not_before, overflow, events, bytes, subject */
+/* names, prefixes, resume, after, not_before, last, overflow, events, bytes, subject */
 static int l_subscribe_stream(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     struct stream *stream = exchange->stream;
@@ -217,7 +227,7 @@ static void on_news(struct position *position) {
 
 static const struct position_ops ops = {.news = on_news};
 
-/* names, prefixes, after, not_before -> a subscription */
+/* names, prefixes, after, not_before, last -> a subscription */
 static int l_subscribe(lua_State *L) {
     struct generation *gen = task_generation(L);
     check_names(L, 1, "weir.subscribe");

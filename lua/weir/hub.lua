@@ -54,6 +54,19 @@ function hub.check_id(what, options, name, level)
   return id
 end
 
+--- Where a subscription begins, by its options: `after`, `not_before`, `last`. Blames the caller `level` above.
+function hub.check_start(what, options, level)
+  level = (level or 2) + 1
+  local last = options.last
+  if last ~= nil then
+    check.integer(what, "last", last, 1, level)
+    if options.after ~= nil then
+      error(what .. ": last and after are two places to begin at; leave one of them out", level)
+    end
+  end
+  return hub.check_id(what, options, "after", level), hub.check_id(what, options, "not_before", level), last
+end
+
 -- ---- publishing -----------------------------------------------------------------------------------------------------
 
 local FIELDS = { "data", "event", "key" }
@@ -241,10 +254,9 @@ end
 --- Subscribes this task to topics. The subscription ends with the task, if not before.
 function hub.subscribe(topics, options)
   local names, prefixes = hub.choose("weir.subscribe", topics)
-  options = check.options("weir.subscribe", options, { "after", "not_before" })
-  local after = hub.check_id("weir.subscribe", options, "after")
-  local not_before = hub.check_id("weir.subscribe", options, "not_before")
-  return setmetatable({ handle = core.subscribe(names, prefixes, after, not_before) }, Subscription)
+  options = check.options("weir.subscribe", options, { "after", "last", "not_before" })
+  local after, not_before, last = hub.check_start("weir.subscribe", options)
+  return setmetatable({ handle = core.subscribe(names, prefixes, after, not_before, last) }, Subscription)
 end
 
 return hub

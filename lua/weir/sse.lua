@@ -141,13 +141,13 @@ end
 function Sse:subscribe(topics, options)
   check_self(self, "subscribe")
   local names, prefixes = hub.choose("sse:subscribe", topics)
-  options = check.options("sse:subscribe", options, { "after", "resume", "not_before" })
+  options = check.options("sse:subscribe", options, { "after", "last", "resume", "not_before" })
   check_policy(self)
   local resume = options.resume
   if resume == nil then resume = true else check.boolean("sse:subscribe", "resume", resume) end
-  core.subscribe_stream(self.stream, names, prefixes, resume, hub.check_id("sse:subscribe", options, "after"),
-    hub.check_id("sse:subscribe", options, "not_before"), self.overflow, self.limit_events, self.limit_bytes,
-    subject_of(self.stream))
+  local after, not_before, last = hub.check_start("sse:subscribe", options)
+  core.subscribe_stream(self.stream, names, prefixes, resume, after, not_before, last, self.overflow,
+    self.limit_events, self.limit_bytes, subject_of(self.stream))
   return self
 end
 

@@ -180,6 +180,10 @@ void taker_add_from(struct taker *taker, const char *name, event_id after, bool 
     add(taker, name, (struct position_choice){.from_id = true, .after = after, .tell = tell});
 }
 
+void taker_add_last(struct taker *taker, const char *name, uint64_t last) {
+    add(taker, name, (struct position_choice){.from_id = true, .last = last});
+}
+
 void taker_remove(struct taker *taker, const char *name) {
     bool prefix;
     struct str text = chosen(name, &prefix);

@@ -56,6 +56,8 @@ void taker_fini(struct taker *taker);
 void taker_add(struct taker *taker, const char *name);
 /* From behind `after` on, 0: the earliest; `tell`: gaps before it, as a client that comes back. */
 void taker_add_from(struct taker *taker, const char *name, event_id after, bool tell);
+/* With the newest of each topic, so many. */
+void taker_add_last(struct taker *taker, const char *name, uint64_t last);
 void taker_remove(struct taker *taker, const char *name);
 /* Reads now, whatever the reader has told. */
 void taker_take(struct taker *taker);

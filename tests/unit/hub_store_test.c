@@ -444,6 +444,63 @@ static void a_page_tells_what_was_trimmed(void **state) {
     page_fini(&page);
 }
 
+/* Of each topic the newest, wherever they lie; page after page, as if it had been one. */
+static void a_page_of_the_newest(void **state) {
+    struct store_rig *rig = *state;
+    static const char *const names[] = {"a", "a", "b", "a", "b", "a", "c", "a"};
+    for (uint64_t id = 1; id <= 8; id++)
+        srig_add(rig, id, names[id - 1]);
+    srig_wait(rig);
+    struct str topics[] = {STR("a"), STR("b"), STR("c")};
+    static const struct {
+        struct page_newest newest[3];
+        uint64_t after;
+        const char *ids;
+    } rows[] = {{{{1, 9}, {1, 9}, {1, 9}}, 0, "5 7 8 "},
+                {{{2, 9}, {2, 9}, {2, 9}}, 0, "3 5 6 7 8 "},
+                {{{2, 5}, {9, 9}, {1, 9}}, 0, "2 3 4 5 6 7 8 "}, /* beyond `upto`: as well */
+                {{{2, 9}, {1, 4}, {UINT64_MAX, 9}}, 3, "5 6 7 8 "},
+                {{{5, 9}, {2, 9}, {1, 9}}, 4, "5 6 7 8 "}};
+    for (size_t i = 0; i < COUNT(rows); i++)
+        for (size_t max = 0; max <= 1000; max += 1000) {
+            struct page page = {.topics = topics,
+                                .ntopics = 3,
+                                .newest = rows[i].newest,
+                                .after = rows[i].after,
+                                .upto = 8,
+                                .bytes_max = max};
+            char text[64] = "";
+            do {
+                srig_read(rig, &page);
+                assert_int_equal(page.floor, 0);
+                for (size_t at = 0; at < page.count; at++)
+                    sprintf(text + strlen(text), "%d ", (int)page.entries[at].id);
+                page.after = page.entries[page.count - 1].id;
+            } while (page.more);
+            assert_string_equal(text, rows[i].ids);
+            page_fini(&page);
+        }
+}
+
+static void a_page_of_the_newest_misses_nothing_while_they_are_there(void **state) {
+    struct store_rig *rig = *state;
+    struct retention keep = {3, UINT64_MAX, 0};
+    for (uint64_t id = 1; id <= 6; id++)
+        srig_put(rig, id, "a", "", "text", keep);
+    srig_wait(rig);
+    struct str topic = STR("a");
+    static const uint64_t floors[] = {0, 0, 0, 0, 3, 3};
+    for (uint64_t count = 1; count <= 5; count++) {
+        struct page_newest newest = {count, 9};
+        struct page page = {
+            .topics = &topic, .ntopics = 1, .newest = &newest, .upto = 9, .bytes_max = 1000};
+        srig_read(rig, &page);
+        assert_int_equal(page.floor, floors[count]);
+        assert_int_equal(page.count, count < 3 ? count : 3);
+        page_fini(&page);
+    }
+}
+
 static void a_page_that_cannot_be_read_has_no_entries(void **state) {
     struct store_rig *rig = *state;
     srig_add(rig, 1, "a");
@@ -686,6 +743,8 @@ int main(void) {
         TEST(a_page_holds_so_many_bytes_and_at_least_one),
         TEST(a_page_ends_at_upto),
         TEST(a_page_tells_what_was_trimmed),
+        TEST(a_page_of_the_newest),
+        TEST(a_page_of_the_newest_misses_nothing_while_they_are_there),
         TEST(a_page_that_cannot_be_read_has_no_entries),
         TEST(a_cancelled_page_is_told_once),
         TEST(two_cannot_share_a_folder),

@@ -73,7 +73,8 @@ function weir.presence(topic) end
 
 ---Subscribes the current task, with whose end it ends.
 ---@param topics weir.Topics
----@param options? { after?: string, not_before?: string } an id, or for `after` "earliest"
+---@param options? { after?: string, last?: integer, not_before?: string } ids, or for `after` "earliest"; `last`: begin
+---with the newest events that each topic keeps, so many
 ---@return weir.Subscription
 function weir.subscribe(topics, options) end
 

@@ -194,7 +194,8 @@ function Sse:subscribe(topics, options) end
 
 ---@class weir.SubscribeOptions
 ---@field after? string the id from where to go on, or "earliest"
----@field resume? boolean the id that the client came with beats `after` (true)
+---@field last? integer begin with the newest events that each topic keeps, so many
+---@field resume? boolean the id that the client came with beats `after` and `last` (true)
 ---@field not_before? string nothing with a smaller id is sent
 
 ---@param topic string|weir.Prefix
