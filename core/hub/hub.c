@@ -24,6 +24,7 @@
 #include "hub/hub.h"
 
 #include "base/clock.h"
+#include "hub/attendance.h"
 #include "hub/gone.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
@@ -61,6 +62,8 @@ static void init(void) {
     list_init(&hub.staged);
     list_init(&hub.waiting);
     list_init(&hub.blocking);
+    map_init(&hub.attendances);
+    list_init(&hub.notices);
 }
 
 void hub_lock(void) {
@@ -381,7 +384,7 @@ static bool has_shrunk(void) {
 bool hub_tick(void) {
     hub_lock();
     wheel_advance(&hub.ages, clock_mono_ms());
-    bool any = hub.topics > 0, shrunk = has_shrunk();
+    bool any = hub.topics > 0 || hub.attendances.count > 0, shrunk = has_shrunk();
     hub_unlock();
     if (shrunk)
         malloc_trim(0);
@@ -457,6 +460,7 @@ void hub_clear(void) {
     hub_lock();
     rules_remove(NULL);
     note_rules(false);
+    attendance_clear();
     struct list all;
     list_init(&all);
     list_splice(&all, &hub.unread);

@@ -21,6 +21,9 @@ struct topic_rule {
     struct str pattern; /* a name, or a prefix and "*" */
     struct topic_keep keep;
     bool durable;
+    struct str presence; /* the topic where its subscribers' coming and going is told, "*" for what
+                            the pattern's own stood for; ptr NULL: nowhere */
+    uint64_t linger_ms;  /* how long somebody may be away */
 };
 
 #define TOPIC_COUNT 1000
@@ -85,6 +88,10 @@ struct hub {
     atomic_uint_fast64_t memory;
     uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;
+    struct map attendances;      /* see attendance.c, */
+    struct list notices;         /* what is to be told of them, */
+    atomic_bool has_notices;     /* whether there is any, */
+    bool telling;                /* and whether a worker does */
     unsigned rules_version;      /* changes with the rules */
     uint32_t crowds;             /* prefixes with subscribers */
     struct hub_counters retired; /* of readers that are gone */
@@ -102,6 +109,14 @@ void hub_release_topic(struct topic *topic);
 event_id hub_next_id(void);
 /* An entry was appended, or the topic closed: watches its age and the memory of all. */
 void hub_appended(struct topic *topic);
+/* Where the coming and going of a topic's subscribers is told. */
+struct presence_rule {
+    char target[NAME_MAX_BYTES];
+    size_t target_len;
+    uint64_t linger_ms;
+};
+/* False: nowhere. */
+bool hub_presence_rule(const struct topic *topic, struct presence_rule *out);
 /* Keeps what a reader has counted that goes. */
 void hub_retire(const struct hub_counters *counters);
 /* Up to here events of the topic may be nowhere, neither in memory nor in the store: who has read

@@ -4,6 +4,7 @@
 
 #include "hub/topic.h"
 
+struct attendance;
 struct position;
 struct position_choice;
 
@@ -15,10 +16,11 @@ struct interest {
     struct list in_news;     /* position->news: there are entries to read */
     uint64_t next;           /* ordinal of the first entry not read */
     uint64_t mark;           /* entries before it are history: they do not count as being behind */
-    event_id after;          /* entries up to it are none of its business */
-    bool gap;                /* what is before `next` was not delivered: to be told first */
-    bool extra;              /* the topic's crowd does not count it: a prefix of the same position
-                                has the topic too, or is why it is here */
+    struct attendance *attendance; /* of its position's subject; NULL: nobody is told of it */
+    event_id after;                /* entries up to it are none of its business */
+    bool gap;                      /* what is before `next` was not delivered: to be told first */
+    bool extra; /* the topic's crowd does not count it: a prefix of the same position
+                   has the topic too, or is why it is here */
 };
 
 /* --- within core/hub, under the lock --- */

@@ -17,6 +17,7 @@
 #include "hub/position.h"
 
 #include "base/mem.h"
+#include "hub/attendance.h"
 #include "hub/hub.h"
 #include "hub/merge.h"
 #include "hub/prefix.h"
@@ -74,6 +75,8 @@ static void add_topic(struct position *position, const struct position_choice *c
     if (covered) /* by name from now on */
         prefix_bequeath(interest);
     interest_set_extra(interest, covered);
+    if (position->is_stream)
+        interest->attendance = attendance_join(topic, str_of(position->subject));
     list_push(&position->interests, &interest->in_position);
     list_push(&reader_feed(position->reader, topic)->interests, &interest->in_feed);
 }
@@ -121,6 +124,7 @@ void position_add(struct position *position, const struct position_choice *choic
 static void remove_interest(struct interest *interest) {
     struct position *position = interest->position;
     interest_set_extra(interest, true);
+    attendance_leave(interest->attendance);
     list_remove(&interest->in_feed);
     feed_release(reader_feed(position->reader, interest->topic));
     interest_fini(interest);

@@ -17,6 +17,7 @@
 #include "hub/reader.h"
 
 #include "base/mem.h"
+#include "hub/attendance.h"
 #include "hub/prefix.h"
 #include "hub/publication.h"
 
@@ -268,6 +269,7 @@ static void run(struct chore *chore) {
     list_splice(&reader->ready, &reader->held);
     while (budget > 0 && (reader->told || next_feed(reader)))
         budget = tell(reader, budget);
+    attendance_tell(reader);
     serve(reader);
     span_release(&reader->span);
     if (budget == 0 || !list_empty(&reader->ready))
@@ -280,6 +282,7 @@ static void on_tick(struct timer *timer) {
     struct reader *reader = CONTAINER_OF(timer, struct reader, tick);
     if (hub_tick())
         loop_timer(reader->loop, timer, TICK_MS);
+    attendance_tell(reader);
 }
 
 void reader_keep_time(struct reader *reader) {

@@ -16,6 +16,7 @@
  * Under the hub's lock. It must not know what becomes of the events. */
 #include "hub/rule.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "hub/store.h"
 
@@ -61,6 +62,7 @@ void rules_remove(const char *owner) {
         }
         free(rules[i].owner);
         free(rules[i].pattern);
+        free(rules[i].presence);
     }
     nrules = kept;
 }
@@ -74,7 +76,30 @@ void rules_add(const char *owner, const struct topic_rule *given) {
                                     .len = pattern.len - prefix,
                                     .prefix = prefix,
                                     .keep = given->keep,
-                                    .durable = given->durable};
+                                    .durable = given->durable,
+                                    .linger_ms = given->linger_ms};
+    if (given->presence.ptr)
+        rules[nrules - 1].presence = mem_copy(given->presence.ptr, given->presence.len);
+}
+
+bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
+    char text[NAME_MAX_BYTES];
+    struct str name = {text, name_text(topic->name, text)};
+    const struct rule *rule = rule_find(name);
+    if (rule == NULL || rule->presence == NULL)
+        return false;
+    struct buf target = {0};
+    size_t before = strcspn(rule->presence, "*");
+    buf_append(&target, rule->presence, before);
+    if (rule->presence[before] == '*')
+        buf_append(&target, name.ptr + rule->len, name.len - rule->len);
+    bool valid = hub_name_is_valid(buf_str(&target)); /* it may be too long */
+    if (valid)
+        memcpy(out->target, target.data, target.len);
+    out->target_len = target.len;
+    out->linger_ms = rule->linger_ms;
+    buf_fini(&target);
+    return valid;
 }
 
 bool rules_any_durable(void) {

@@ -13,6 +13,8 @@ struct rule {
     bool prefix;
     struct topic_keep keep;
     bool durable;
+    char *presence; /* NULL: none */
+    uint64_t linger_ms;
 };
 
 /* The one that holds for the name; NULL: none does. */

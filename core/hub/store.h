@@ -181,8 +181,8 @@ struct page {
     struct page_entry *entries;
     struct buf bytes;
     /* The largest id above `after` that was trimmed from any of the topics; 0: none was, nothing is
-     * missing between `after` and the last entry. And of each topic, `ntopics` of them. Who wants the
-     * newest of a topic misses nothing while so many are there. */
+     * missing between `after` and the last entry. And of each topic, `ntopics` of them. Who wants
+     * the newest of a topic misses nothing while so many are there. */
     uint64_t floor;
     uint64_t *floors;
 

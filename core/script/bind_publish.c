@@ -176,7 +176,8 @@ static int l_close(lua_State *L) {
 
 /* --- what topics keep --- */
 
-/* The rule whose fields are in the table on top: pattern, count, age (s), bytes, durable. */
+/* The rule whose fields are in the table on top: pattern, count, age (s), bytes, durable, presence,
+ * linger (s). */
 static struct topic_rule rule_at_top(lua_State *L) {
     struct topic_rule rule = {.durable = false};
     lua_getfield(L, -1, "pattern");
@@ -189,7 +190,12 @@ static struct topic_rule rule_at_top(lua_State *L) {
     rule.keep.age_ms = task_ms(L, -3);
     rule.keep.bytes = (uint64_t)lua_tonumber(L, -2);
     rule.durable = lua_toboolean(L, -1);
-    lua_pop(L, 5); /* the pattern stays in its table */
+    lua_getfield(L, -6, "presence");
+    lua_getfield(L, -7, "linger");
+    if (!lua_isnil(L, -2))
+        rule.presence = state_check_str(L, -2);
+    rule.linger_ms = task_ms(L, -1);
+    lua_pop(L, 7); /* strings stay in their table */
     return rule;
 }
 

@@ -358,9 +358,14 @@ void generation_forget_start(struct generation *gen) {
 
 /* --- rules --- */
 
+static void free_rule(struct topic_rule *rule) {
+    free((char *)rule->pattern.ptr);
+    free((char *)rule->presence.ptr);
+}
+
 static void drop_rules(struct generation *gen) {
     for (size_t i = 0; i < gen->nrules; i++)
-        free((char *)gen->rules[i].pattern.ptr);
+        free_rule(&gen->rules[i]);
     free(gen->rules);
     gen->rules = NULL;
     gen->nrules = 0;
@@ -383,9 +388,11 @@ void generation_set_rules(struct generation *gen, const struct topic_rule *rules
     drop_rules(gen);
     gen->rules = mem_alloc(n * sizeof *rules);
     for (gen->nrules = 0; gen->nrules < n; gen->nrules++) {
-        struct str *pattern = &gen->rules[gen->nrules].pattern;
-        gen->rules[gen->nrules] = rules[gen->nrules];
-        pattern->ptr = mem_copy(pattern->ptr, pattern->len);
+        struct topic_rule *rule = &gen->rules[gen->nrules];
+        *rule = rules[gen->nrules];
+        rule->pattern.ptr = mem_copy(rule->pattern.ptr, rule->pattern.len);
+        if (rule->presence.ptr)
+            rule->presence.ptr = mem_copy(rule->presence.ptr, rule->presence.len);
     }
 }
 

@@ -134,14 +134,29 @@ local function age_of(what, value)
   return value
 end
 
+-- Where coming and going is told: what `*` stands for there, the pattern must have one for.
+local function check_presence(presence, star)
+  check.string("weir.topics", "presence", presence, 4)
+  local own = presence:find("*", 1, true)
+  if presence == "" or #presence > 255 or presence:find "%c" or own and (own ~= #presence or not star) then
+    check.bad("weir.topics", "presence", presence,
+      'a topic\'s name, or, for a pattern with "*", the beginning of one and "*"', 4)
+  end
+end
+
 local function rule_of(pattern, options)
   local star = type(pattern) == "string" and pattern:find("*", 1, true)
   if type(pattern) ~= "string" or pattern == "" or pattern:find "%c" or star and star ~= #pattern then
     check.bad("weir.topics", "a pattern", pattern, 'a topic\'s name, or its beginning and "*"', 3)
   end
-  check.options("weir.topics", options, { "history", "durable" }, 3)
+  check.options("weir.topics", options, { "history", "durable", "presence", "linger" }, 3)
   local history = check.options("weir.topics", options.history, { "count", "age", "bytes" }, 3)
   if options.durable ~= nil then check.boolean("weir.topics", "durable", options.durable, 3) end
+  if options.presence ~= nil then check_presence(options.presence, star) end
+  if options.linger ~= nil then
+    check.seconds("weir.topics", "linger", options.linger, 3)
+    if options.presence == nil then error("weir.topics: linger without presence; say where it is told", 3) end
+  end
   local count, bytes = history.count or 1000, history.bytes or "1MB"
   check.integer("weir.topics", "count", count, 1, 3)
   return {
@@ -150,6 +165,8 @@ local function rule_of(pattern, options)
     age = age_of("age", history.age or "1h"),
     bytes = check.size("weir.topics", "bytes", bytes, 3),
     durable = options.durable or false,
+    presence = options.presence,
+    linger = options.linger or 5,
   }
 end
 

@@ -43,6 +43,8 @@ function weir.topics(rules) end
 ---@class weir.TopicOptions
 ---@field history? weir.Retention
 ---@field durable? boolean events survive restarts, with --data (false)
+---@field presence? string the topic that is told who comes and goes; `*` is what that of the pattern stands for
+---@field linger? number seconds that somebody may be away before that is told (5)
 
 ---@class weir.Retention
 ---@field count? integer (1000)
