@@ -20,7 +20,6 @@
  */
 #include "base/scribe.h"
 
-#include "base/buf.h"
 #include "base/fault.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -367,6 +366,26 @@ void scribe_put(struct scribe *scribe, struct str lines) {
 
 void scribe_put_always(struct scribe *scribe, struct str lines) {
     put(scribe, lines, true);
+}
+
+/* When nothing waits, the buffers change places. */
+static bool swap(struct scribe *scribe, struct buf *lines) {
+    pthread_mutex_lock(&lock);
+    bool fits = scribe->waiting.len == 0 && scribe->taken + lines->len <= SCRIBE_BYTES;
+    if (fits) {
+        struct buf empty = scribe->waiting;
+        scribe->waiting = *lines;
+        *lines = empty;
+        pthread_cond_signal(&scribe->wake);
+    }
+    pthread_mutex_unlock(&lock);
+    return fits;
+}
+
+void scribe_take(struct scribe *scribe, struct buf *lines) {
+    if (!swap(scribe, lines))
+        scribe_put(scribe, buf_str(lines));
+    lines->len = 0;
 }
 
 void scribes_reopen(void) {

@@ -2,7 +2,7 @@
 #ifndef BASE_SCRIBE_H
 #define BASE_SCRIBE_H
 
-#include "base/str.h"
+#include "base/buf.h"
 
 #define SCRIBE_BYTES (1u << 20) /* that wait; lines beyond it are dropped */
 #define SCRIBE_RETRY_MS 1000    /* after a write that failed */
@@ -21,6 +21,8 @@ void scribe_close(struct scribe *scribe);
 
 /* Hands over lines, each with its newline, all or none; never waits. From any thread. */
 void scribe_put(struct scribe *scribe, struct str lines);
+/* The same of a buffer, which is empty afterwards; copies nothing where it can. */
+void scribe_take(struct scribe *scribe, struct buf *lines);
 /* The same for what must not be dropped, however much waits. */
 void scribe_put_always(struct scribe *scribe, struct str lines);
 

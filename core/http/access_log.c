@@ -220,8 +220,7 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
 
 static void hand_over(struct access_log *log) {
     timer_clear(&log->flush);
-    scribe_put(log->scribe, buf_str(&log->lines));
-    log->lines.len = 0;
+    scribe_take(log->scribe, &log->lines);
 }
 
 static void on_flush(struct timer *timer) {

@@ -20,29 +20,12 @@
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-/* Decodes one segment to `to`, which has room: its length, or an error. */
-static long long decode(struct str segment, char *to) {
-    char *start = to;
-    for (size_t i = 0; i < segment.len; i++) {
-        int c = (unsigned char)segment.ptr[i];
-        if (c == '%') {
-            c = url_escape(segment, i);
-            i += 2;
-        }
-        if (c <= 0)
-            return c < 0 ? PATH_EESCAPE : PATH_ENUL;
-        *to++ = (char)c;
-    }
-    return to - start;
-}
-
-static bool is_dots(const char *bytes, long long len) {
+static bool is_dots(const char *bytes, size_t len) {
     return (len == 1 || len == 2) && bytes[0] == '.' && bytes[len - 1] == '.';
 }
 
-static int check(const char *bytes, long long len, bool last) {
-    if (len < 0)
-        return (int)len;
+/* Of one segment, decoded: 0, or an error. */
+static int check(const char *bytes, size_t len, bool last) {
     if (len == 0 && !last)
         return PATH_EEMPTY;
     return is_dots(bytes, len) ? PATH_EDOT : 0;
@@ -51,20 +34,29 @@ static int check(const char *bytes, long long len, bool last) {
 int path_read(struct str raw, struct buf *out) {
     if (raw.len == 0 || raw.ptr[0] != '/')
         return PATH_ESLASH;
-    struct str rest = {raw.ptr + 1, raw.len - 1};
-    char *start = buf_reserve(out, raw.len), *to = start;
-    while (rest.ptr) {
-        struct str segment = str_cut(&rest, '/');
-        long long len = decode(segment, to);
-        int error = check(to, len, rest.ptr == NULL);
-        if (error)
-            return error;
-        to += len;
-        if (rest.ptr)
+    char *start = buf_reserve(out, raw.len), *to = start, *segment = start;
+    for (size_t i = 1; i < raw.len; i++) {
+        int c = (unsigned char)raw.ptr[i];
+        if (c == '/') {
+            int error = check(segment, (size_t)(to - segment), false);
+            if (error)
+                return error;
             *to++ = '\0';
+            segment = to;
+            continue;
+        }
+        if (c == '%') {
+            c = url_escape(raw, i);
+            i += 2;
+        }
+        if (c <= 0)
+            return c < 0 ? PATH_EESCAPE : PATH_ENUL;
+        *to++ = (char)c;
     }
-    out->len += (size_t)(to - start);
-    return 0;
+    int error = check(segment, (size_t)(to - segment), true);
+    if (error == 0)
+        out->len += (size_t)(to - start);
+    return error;
 }
 
 const char *path_error(int error) {
@@ -84,13 +76,6 @@ const char *path_error(int error) {
 
 /* ---- looking ----------------------------------------------------------------------------------
  */
-
-struct path path_after(struct path path, size_t n) {
-    struct str segment;
-    while (n-- > 0 && path_next(&path, &segment)) {
-    }
-    return path;
-}
 
 bool path_is(struct path path, struct str text) {
     struct str segment;
@@ -120,34 +105,39 @@ void path_text(struct path path, struct buf *out) {
 }
 
 /* pchar without its escapes (RFC 3986 section 3.3). */
-static bool is_pchar(char c) {
-    static const char others[] = "-._~!$&'()*+,;=:@";
-    char lower = c | 0x20;
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-           memchr(others, c, sizeof others - 1) != NULL;
+static const bool pchar[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true, ['.'] = true,
+    ['_'] = true,         ['~'] = true,         ['!'] = true,         ['$'] = true, ['&'] = true,
+    ['\''] = true,        ['('] = true,         [')'] = true,         ['*'] = true, ['+'] = true,
+    [','] = true,         [';'] = true,         ['='] = true,         [':'] = true, ['@'] = true,
+};
+
+/* Segments with a NUL between two. */
+static void encode(struct str bytes, struct buf *out) {
+    static const char hex[] = "0123456789ABCDEF";
+    char *start = buf_reserve(out, 3 * bytes.len), *to = start;
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.ptr[i];
+        if (pchar[c]) {
+            *to++ = (char)c;
+        } else if (c == '\0') {
+            *to++ = '/';
+        } else {
+            *to++ = '%';
+            *to++ = hex[c >> 4];
+            *to++ = hex[c & 15];
+        }
+    }
+    out->len += (size_t)(to - start);
 }
 
 void path_encode_segment(struct str segment, struct buf *out) {
-    static const char hex[] = "0123456789ABCDEF";
-    char *to = buf_reserve(out, 3 * segment.len);
-    size_t n = 0;
-    for (size_t i = 0; i < segment.len; i++) {
-        unsigned char c = (unsigned char)segment.ptr[i];
-        if (is_pchar(segment.ptr[i])) {
-            to[n++] = segment.ptr[i];
-            continue;
-        }
-        to[n++] = '%';
-        to[n++] = hex[c >> 4];
-        to[n++] = hex[c & 15];
-    }
-    out->len += n;
+    encode(segment, out);
 }
 
 void path_encode(struct path path, struct buf *out) {
-    struct str segment;
-    while (path_next(&path, &segment)) {
-        buf_add_char(out, '/');
-        path_encode_segment(segment, out);
-    }
+    if (path.bytes.ptr == NULL)
+        return;
+    buf_add_char(out, '/');
+    encode(path.bytes, out);
 }

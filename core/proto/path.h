@@ -31,7 +31,12 @@ static inline bool path_next(struct path *path, struct str *segment) {
 }
 
 /* What follows the first `n` segments. */
-struct path path_after(struct path path, size_t n);
+static inline struct path path_after(struct path path, size_t n) {
+    struct str segment;
+    while (n-- > 0 && path_next(&path, &segment)) {
+    }
+    return path;
+}
 /* Whether the segments are those of `text`, which has no '%': "/a/b". */
 bool path_is(struct path path, struct str text);
 

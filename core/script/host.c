@@ -32,6 +32,7 @@ struct host {
     struct listener listeners[LISTENERS_MAX];
     int nlisteners, open_listeners;
     struct list helped; /* listeners of workers that do not turn */
+    bool paused;        /* perhaps some of these: there are too many connections */
     int starting;
     struct chore reaper; /* frees generations that are over */
     struct timer start_limit;
@@ -419,6 +420,7 @@ static void pause_listener(struct listener *listener, bool pause) {
 }
 
 static void pause_listeners(struct host *host, bool pause) {
+    host->paused = pause;
     for (int i = 0; i < host->nlisteners; i++)
         pause_listener(&host->listeners[i], pause);
     for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
@@ -432,7 +434,9 @@ static void on_accept(struct listener *listener, int fd, const struct address *p
 }
 
 static void on_left(struct http_server *server) {
-    pause_listeners(server->owner, false);
+    struct host *host = server->owner;
+    if (host->paused)
+        pause_listeners(host, false);
 }
 
 /* Something ended: perhaps it was the last. */

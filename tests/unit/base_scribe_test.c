@@ -252,6 +252,29 @@ static void a_renamed_file_is_opened_anew(void **state) {
     wait_size(f->path, 0);
 }
 
+static void a_buffer_is_taken_and_comes_back_empty(void **state) {
+    struct fixture *f = *state;
+    struct buf lines = {0};
+    use_file(f);
+    for (int i = 0; i < 100; i++) {
+        buf_printf(&lines, "line %03d\n", 2 * i);
+        scribe_take(f->scribe, &lines);
+        assert_int_equal(lines.len, 0);
+        buf_printf(&lines, "line %03d\n", 2 * i + 1);
+        scribe_put(f->scribe, buf_str(&lines));
+        lines.len = 0;
+    }
+    scribes_finish();
+    wait_size(f->path, 200 * 9);
+    FILE *file = fopen(f->path, "r");
+    for (int i = 0, n; i < 200; i++) {
+        assert_int_equal(fscanf(file, "line %d\n", &n), 1);
+        assert_int_equal(n, i);
+    }
+    fclose(file);
+    buf_fini(&lines);
+}
+
 static void who_opens_a_path_again_shares_it(void **state) {
     struct fixture *f = *state;
     struct scribe *other, *none = NULL;
@@ -377,6 +400,7 @@ int main(void) {
         TEST(what_a_full_disk_has_cost_is_counted),
         TEST(a_file_that_cannot_be_made_is_tried_again),
         TEST(a_renamed_file_is_opened_anew),
+        TEST(a_buffer_is_taken_and_comes_back_empty),
         TEST(who_opens_a_path_again_shares_it),
         TEST(what_cannot_be_written_at_the_end_is_told),
         TEST(the_end_does_not_wait_for_ever),
