@@ -4,6 +4,7 @@
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
+local runaways = require "spec.runaways"
 
 -- What an app file begins with; a stretch of a task may take 0.1 s of CPU time. One that is about memory has much more,
 -- for the specs run with a slow collector, too.
@@ -40,59 +41,10 @@ local function expect_logged(count)
   assert.equal(count, #test.log.take(TIME, "error") + #test.log.take(MEMORY, "error"))
 end
 
--- Each the body of a handler, and the limit that ends it.
-local runaways = {
-  ["a compiled loop"] = { "local i = 0 while true do i = i + 1 end", TIME },
-  ["a loop that is not compiled"] = { "jit.off(true, true) local i = 0 while true do i = i + 1 end", TIME },
-  ["a loop inside pcall inside a loop"] = {
-    "local function f() local i = 0 while true do i = i + 1 end end while true do pcall(f) end", TIME },
-  ["a loop of failing pcalls"] = { "while true do pcall(error) end", TIME },
-  ["tail calls"] = { "local function f(n) return f(n + 1) end return f(0)", TIME },
-  ["calls into the core"] = { "while true do weir.now() end", TIME },
-  ["publishing for ever"] = { 'while true do weir.publish("t", "x") end', TIME },
-  ["a coroutine that loops"] = { "coroutine.wrap(function() while true do end end)()", TIME },
-  ["coroutines that resume each other"] = {
-    "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end", TIME },
-  ["an error handler that loops"] = { 'xpcall(function() error "x" end, function() while true do end end)', TIME },
-  ["a loop whose error handler loops"] = {
-    "local function f() while true do end end while true do xpcall(f, f) end", TIME },
-  ["a metamethod that loops"] = {
-    "return setmetatable({}, { __index = function() while true do end end }).field", TIME },
-  ["a comparator of table.sort that loops"] = {
-    "table.sort({ 3, 2, 1 }, function() while true do end end)", TIME },
-  ["a callback of gsub that loops"] = { 'return (("x"):gsub("x", function() while true do end end))', TIME },
-  ["the function of store:update"] = { 'weir.store("s"):update("k", function() while true do end end)', TIME },
-  ["a string that doubles"] = { 'local s = "x" while true do s = s .. s end', MEMORY },
-  ["a string.rep of a gigabyte"] = { 'local s = ("x"):rep(1e9) return s', MEMORY },
-  ["many strings"] = { 'local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end', MEMORY },
-  ["tables in a table"] = { "local t = {} while true do t[#t + 1] = {} end", MEMORY },
-  ["nested tables"] = { "local t = {} while true do t = { t } end", MEMORY },
-  ["tables that pcall tries to save"] = {
-    "local t = {} local function f() while true do t[#t + 1] = {} end end while true do pcall(f) end", MEMORY },
-  ["nested coroutines"] = { "local function f() coroutine.wrap(f)() end f()", MEMORY },
-  ["suspended coroutines"] = {
-    "local t = {} while true do t[#t + 1] = coroutine.wrap(coroutine.yield) t[#t]() end", MEMORY },
-  ["coroutines that resume each other deeper and deeper"] = {
-    "local function f() coroutine.resume(coroutine.create(f)) f() end f()", MEMORY, "128MB" },
-  ["iterators within iterators"] = {
-    "local function f() for _ in coroutine.wrap(f) do end end f()", MEMORY, "128MB" },
-  ["coroutines that resume each other, made before"] = {
-    [[local deepest = function() while true do end end
-      for _ = 1, 1000 do
-        local inner = deepest
-        deepest = coroutine.wrap(function() inner() end)
-      end
-      deepest()]], TIME, "64MB" },
-  ["kept strings, compiled"] = {
-    [[collectgarbage "stop" local i, t = 0, {} while true do i = i + 1 t[i] = "some " .. i end]], MEMORY },
-  ["numbers in a table, compiled"] = { "local i, t = 0, {} while true do i = i + 1 t[i] = i end", MEMORY },
-  ["tasks for ever"] = { "while true do weir.spawn(function() end) end", MEMORY },
-}
-
 describe("the guard", function()
   after_each(support.remove_folders)
 
-  for name, case in pairs(runaways) do
+  for name, case in pairs(runaways.loops) do
     it("ends " .. name, function()
       local server = serve(([[
         %s app:get("/run/:id", function()
@@ -148,33 +100,7 @@ describe("the guard", function()
     assert.is_true(#test.log.take(MEMORY, "error") >= rounds)
   end)
 
-  -- What a script does within itself, until the C stack would end; each returns its function.
-  local recursions = {
-    ["gsub"] = 'local function f() return (("x"):gsub("x", f)) end return f',
-    ["sort"] = "local function f() table.sort({ 1, 2 }, f) end return f",
-    ["load"] = "local function f() local ok, err = load(f) if not ok then error(err, 0) end end return f",
-    ["format"] = [[
-      local value = setmetatable({}, {})
-      getmetatable(value).__tostring = function() return ("%s"):format(value) end
-      return function() return tostring(value) end]],
-    ["gsub in a coroutine in gsub"] = [[
-      local n = 0
-      local function f()
-        n = n + 1
-        if n % 500 == 0 then coroutine.wrap(f)() else ("x"):gsub("x", f) end
-      end
-      return f]],
-    ["require"] = [[
-      local n = 0
-      table.insert(package.loaders, 1, function() n = n + 1 require("deeper" .. n) end)
-      return function() require "deep" end]],
-    ["a template that includes itself"] = [[
-      local templates = { a = "<$b>", b = "<$a>" }
-      local function render(name) return (templates[name]:gsub("%$(%w+)", render)) end
-      return function() return render "a" end]],
-  }
-
-  for name, text in pairs(recursions) do
+  for name, text in pairs(runaways.recursions) do
     it("makes recursion by " .. name .. " an error of that task", function()
       local server = serve(('weir.limits { cpu_time = 60, lua_memory = "256MB" } local run = (function() %s end)()\n'
         .. 'app:get("/run", function() run() end)'):format(text))
@@ -371,6 +297,36 @@ describe("the guard", function()
     ]])
     assert.equal("done", server:get("/small", { timeout = 60 }).body)
     assert.equal("done", server:get("/large", { timeout = 60 }).body)
+  end)
+
+  it("leaves nothing of what it ended, or of what failed, to be blamed on the next task", function()
+    local server = serve [[
+      local function fill()
+        local t = {}
+        while collectgarbage "count" < 5900 do t[#t + 1] = {} end
+      end
+      app:get("/ended", function()
+        fill()
+        while true do end
+      end)
+      app:get("/failed", function()
+        fill()
+        error "mine"
+      end)
+      app:get("/filled", function() fill() end)
+      app:get("/small", function()
+        local t = {}
+        for i = 1, 20000 do t[i] = ("x"):rep(8) .. i end
+        return "done"
+      end)
+    ]]
+    for path, status in pairs { ["/ended"] = 503, ["/failed"] = 500, ["/filled"] = 204 } do
+      assert.equal(status, server:get(path, { timeout = 60 }).status)
+      assert.equal("done", server:get("/small", { timeout = 60 }).body)
+    end
+    assert.equal(0, #test.log.take(MEMORY, "error"))
+    expect_logged(1)
+    assert.equal(1, #test.log.take("mine", "error"))
   end)
 
   it("says what a C function does that cannot be ended, and when it is over", function()

@@ -466,9 +466,11 @@ void generation_apply_limits(struct generation *gen) {
 
 void generation_collect(struct generation *gen) {
     lua_gc(gen->state.L, LUA_GCCOLLECT, 0);
-    if (gen->worn || gen->retired || gen->state.bytes <= gen->limits.lua_memory / 10 * 9)
+    if (gen->worn || gen->state.bytes <= gen->state.worn_mark)
         return;
     gen->worn = true;
+    if (gen->retired)
+        return;
     log_warn("the Lua of %s keeps %.1f MiB, of %.1f that it may (lua_memory); %s. Keep less in "
              "variables of modules, or raise it with weir.limits",
              gen->folder, (double)gen->state.bytes / (1 << 20),

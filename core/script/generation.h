@@ -105,8 +105,8 @@ void generation_hint(struct generation *gen, lua_State *L);
 void generation_cancel(struct generation *gen);
 /* Has its Lua observe its limits cpu_time and lua_memory, from now on. */
 void generation_apply_limits(struct generation *gen);
-/* After a task was ended because memory was used up: collects all that can be, and asks for a newer
- * generation if that is not enough. */
+/* When more than state.worn_mark is in use after a stretch: collects all that can be, and asks for
+ * a newer generation if that is not enough. */
 void generation_collect(struct generation *gen);
 /* The guard has broken its state while it ran `what`: no Lua of it runs any more. Asks for a newer
  * one, and its owner to free it. */

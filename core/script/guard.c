@@ -342,6 +342,7 @@ void guard_limit(struct state *state, uint64_t cpu_ms, uint64_t bytes) {
     state->cpu_time = cpu_ms * 1000000;
     state->memory = bytes ? bytes : SIZE_MAX;
     state->full_mark = bytes ? bytes / 4 * 3 : STATE_NO_MARK;
+    state->worn_mark = bytes ? bytes / 10 * 9 : STATE_NO_MARK;
     if (!(atomic_load(&guard->stretch) & GUARD_RUNS) || atomic_load(&guard->state) != state)
         return;
     atomic_store(&guard->limit, state->cpu_time);

@@ -20,6 +20,7 @@ struct state {
     /* the guard's, see guard.h: */
     struct guard *guard; /* of the thread; NULL: none */
     size_t full_mark;    /* `mark` while Lua runs */
+    size_t worn_mark;    /* above it nothing but garbage should be between two stretches */
     size_t memory;       /* the limits */
     uint64_t cpu_time;
     char *stop_message,

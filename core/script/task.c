@@ -580,7 +580,7 @@ static void drop(struct task *task) {
 }
 
 /* Ended by the guard, whatever the script has made of it: with the guard's error. */
-static void end_stopped(struct task *task, enum guard_stop stop) {
+static void end_stopped(struct task *task) {
     struct generation *gen = task->gen;
     lua_State *L = gen->state.L;
     guard_explain(&gen->state, task->co, L);
@@ -590,7 +590,11 @@ static void end_stopped(struct task *task, enum guard_stop stop) {
     generation_unref(gen, gen->limit_error);
     gen->limit_error = generation_ref(gen, L);
     end(task, true);
-    if (stop == GUARD_MEMORY)
+}
+
+/* What one stretch has left as garbage, the next one, of another task, would be ended for. */
+static void tidy(struct generation *gen, enum guard_stop stop) {
+    if (gen->state.bytes > gen->state.worn_mark && (stop || !gen->worn))
         generation_collect(gen);
 }
 
@@ -598,40 +602,46 @@ static int resume(lua_State *co, void *nargs) {
     return lua_resume(co, *(int *)nargs);
 }
 
-static void run(struct scheduler *scheduler, struct task *task) {
-    lua_State *co = task->co;
-    if (task->gen->state.broken)
-        return; /* it is freed with its generation */
-    if (task->wait && !take(task))
-        return;
-    int nargs = lua_gettop(co) - task->kept;
-    task->started = true;
-    task->state = TASK_RUNNING;
-    scheduler->current = task;
-    guard_enter(&scheduler->guard, &task->gen->state, task->what);
-    int rc = guard_run(&scheduler->guard, resume, co, &nargs);
-    enum guard_stop stop = guard_leave(&scheduler->guard);
-    scheduler->current = NULL;
-    open_stream(scheduler, rc == LUA_YIELD);
-    if (rc == GUARD_BROKEN) {
-        generation_break(task->gen, task->what);
-        return;
-    }
-    state_tune(&task->gen->state);
+/* What has become of a task that ran. */
+static void judge(struct task *task, int rc, enum guard_stop stop) {
     if (stop && rc != LUA_YIELD) {
-        end_stopped(task, stop);
+        end_stopped(task);
     } else if (rc != LUA_YIELD) {
         end(task, rc != 0);
     } else if (task->dropped) {
         drop(task);
     } else if (task->state ==
                TASK_RUNNING) { /* coroutine.yield in the task itself: nobody could wake it */
-        lua_settop(co, 0);
-        lua_pushliteral(co,
+        lua_settop(task->co, 0);
+        lua_pushliteral(task->co,
                         "coroutine.yield outside of a coroutine that the script made; a task waits "
                         "with weir.sleep, a channel or a stream");
         end(task, true);
     }
+}
+
+static void run(struct scheduler *scheduler, struct task *task) {
+    struct generation *gen = task->gen;
+    if (gen->state.broken)
+        return; /* it is freed with its generation */
+    if (task->wait && !take(task))
+        return;
+    int nargs = lua_gettop(task->co) - task->kept;
+    task->started = true;
+    task->state = TASK_RUNNING;
+    scheduler->current = task;
+    guard_enter(&scheduler->guard, &gen->state, task->what);
+    int rc = guard_run(&scheduler->guard, resume, task->co, &nargs);
+    enum guard_stop stop = guard_leave(&scheduler->guard);
+    scheduler->current = NULL;
+    open_stream(scheduler, rc == LUA_YIELD);
+    if (rc == GUARD_BROKEN) {
+        generation_break(gen, task->what);
+        return;
+    }
+    state_tune(&gen->state);
+    judge(task, rc, stop);
+    tidy(gen, stop);
 }
 
 static void run_ready(void *arg) {
