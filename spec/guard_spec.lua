@@ -6,14 +6,18 @@ local test = require "weir.test"
 local support = require "spec.support"
 local runaways = require "spec.runaways"
 
--- What an app file begins with; a stretch of a task may take 0.1 s of CPU time. One that is about memory has much more,
--- for the specs run with a slow collector, too.
-local head = [[
+-- The CPU time of a stretch of a task. With a collector that never rests loading an app takes 0.1 s by itself.
+local cpu_time = os.getenv "WEIR_TEST_GC" and "0.5" or "0.1"
+local STOPPED = "stopped after " .. cpu_time:gsub("%.", "%%.") .. " s"
+
+-- What an app file begins with. One that is about memory has much more time, for the specs run with a slow collector,
+-- too.
+local head = ([[
   local weir = require "weir"
-  weir.limits { cpu_time = 0.1, lua_memory = "6MB" }
+  weir.limits { cpu_time = %s, lua_memory = "6MB" }
   local app = weir.app()
   app:get("/", function() return "ok" end)
-]]
+]]):format(cpu_time)
 
 local function app_file(text)
   return support.app_file(head .. text .. "\nreturn app\n")
@@ -151,7 +155,7 @@ describe("the guard", function()
     ]]
     local response = server:get("/run")
     assert.equal(503, response.status)
-    assert.matches("app%.lua:%d+: stopped after 0%.1 s", response:json().err)
+    assert.matches("app%.lua:%d+: " .. STOPPED, response:json().err)
     assert.matches("in function 'handler'", response:json().traceback)
     expect_logged(1)
   end)
@@ -381,7 +385,7 @@ describe("the guard", function()
   it("ends an app file that loops, and names the line", function()
     local ok, err = pcall(serve, "while true do end")
     assert.is_false(ok)
-    assert.matches("app%.lua:5: stopped after 0%.1 s", tostring(err))
+    assert.matches("app%.lua:5: " .. STOPPED, tostring(err))
   end)
 
   it("ends a module that loops, and names its line", function()
@@ -389,13 +393,13 @@ describe("the guard", function()
     support.write_file(folder .. "/endless.lua", "\n\nwhile true do end")
     local ok, err = pcall(test.start, path)
     assert.is_false(ok)
-    assert.matches("endless%.lua:3: stopped after 0%.1 s", tostring(err))
+    assert.matches("endless%.lua:3: " .. STOPPED, tostring(err))
   end)
 
   it("ends an on_start function that loops", function()
     local ok, err = pcall(serve, "app:on_start(function() while true do end end)")
     assert.is_false(ok)
-    assert.matches("app%.lua:5: stopped after 0%.1 s", tostring(err))
+    assert.matches("app%.lua:5: " .. STOPPED, tostring(err))
   end)
 
   for name, value in pairs { cpu_time = "0.049", lua_memory = "4194303" } do
@@ -409,7 +413,7 @@ describe("the guard", function()
 
   it("takes the limits of each app by itself", function()
     local folder = support.folder()
-    for name, time in pairs { short = 0.1, long = 60 } do
+    for name, time in pairs { short = 1.5, long = 60 } do
       os.execute("mkdir " .. folder .. "/" .. name)
       support.write_file(folder .. "/" .. name .. "/app.lua", ([[
         local weir = require "weir"
@@ -420,12 +424,14 @@ describe("the guard", function()
       ]]):format(time))
     end
     local server = test.start(folder)
-    assert.equal("0.1", server:get("/short/limit").body)
+    assert.equal("1.5", server:get("/short/limit").body)
     assert.equal("60", server:get("/long/limit").body)
   end)
 end)
 
-describe("the guard of a server #workers", function()
+-- TSan holds signals back until a thread calls something of its own, which a loop of Lua never does: what the watchdog's
+-- signals end is not tried under it, so is not tagged. What ends for memory is.
+describe("the guard of a server", function()
   after_each(support.remove_folders)
 
   -- Streams of two workers tick; one of the workers runs away, many times.
@@ -457,19 +463,20 @@ describe("the guard of a server #workers", function()
     return found
   end
 
-  it("lets all streams go on, in the same worker and the other", function()
-    local server = spawn(app_file(ticking), "--workers", 2)
-    local streams = clients_of(server, "/ticks", 2)
-    for round = 1, 6 do
-      local kind = round % 2 == 0 and "time" or "memory"
-      assert.equal(503, server:get("/run/" .. kind).status)
-      for _, events in pairs(streams) do
-        for _ = 1, 3 do assert.equal("tick", events:next(20).data) end
+  for kind, tag in pairs { time = "", memory = " #workers" } do
+    it("lets all streams go on, in the same worker and the other, beside what ends for " .. kind .. tag, function()
+      local server = spawn(app_file(ticking), "--workers", 2)
+      local streams = clients_of(server, "/ticks", 2)
+      for _ = 1, 4 do
+        assert.equal(503, server:get("/run/" .. kind, { timeout = 60 }).status)
+        for _, events in pairs(streams) do
+          for _ = 1, 3 do assert.equal("tick", events:next(20).data) end
+        end
       end
-    end
-    for _, events in pairs(streams) do events:close() end
-    assert.equal(0, (server:stop()))
-  end)
+      for _, events in pairs(streams) do events:close() end
+      assert.equal(0, (server:stop()))
+    end)
+  end
 
   it("ends what runs away in two workers and two apps at once", function()
     local folder = support.folder()
@@ -509,7 +516,7 @@ describe("the guard of a server #workers", function()
 
   it("ends a compiled loop while a C function goes on in another worker", function()
     local server = spawn(app_file(ticking .. [[
-      app:get("/pattern", function() return tostring((("a"):rep(450)):find(".-.-.-b")) end)
+      app:get("/pattern", function() return tostring((("a"):rep(350)):find(".-.-.-b")) end)
     ]]), "--workers", 2)
     local clients = {}
     test.eventually(function() -- one of each worker
@@ -523,13 +530,13 @@ describe("the guard of a server #workers", function()
     clients[1].client:send "GET /pattern HTTP/1.1\r\nHost: a\r\n\r\n"
     logged(server, "GET /pattern: [^\n]* cannot be stopped")
     clients[2].client:send "GET /run/time HTTP/1.1\r\nHost: a\r\n\r\n"
-    assert.equal(503, clients[2].client:receive_response({ timeout = 60 }).status)
+    assert.equal(503, clients[2].client:receive_response({ timeout = 120 }).status)
     assert.is_nil(server:stderr():find("that C function has returned", 1, true))
-    assert.equal(503, clients[1].client:receive_response({ timeout = 60 }).status)
+    assert.equal(503, clients[1].client:receive_response({ timeout = 120 }).status)
     assert.equal(0, (server:stop()))
   end)
 
-  it("replaces a state that keeps too much by a new generation", function()
+  it("replaces a state that keeps too much by a new generation #workers", function()
     local path = app_file(long .. [[
       local kept = {}
       app:get("/keep", function() while true do kept[#kept + 1] = {} end end)
@@ -542,7 +549,7 @@ describe("the guard of a server #workers", function()
     assert.equal(0, (server:stop()))
   end)
 
-  it("ends the whole state when one step of compiled code wants too much, and the process lives", function()
+  it("ends the whole state when one step of compiled code wants too much, and the process lives #workers", function()
     local path = app_file [[
       local sizes = {}
       for i = 1, 300 do sizes[i] = 10 end
@@ -578,7 +585,7 @@ describe("the guard of a server #workers", function()
     assert.equal(0, (server:stop()))
   end)
 
-  it("says of an app file whose compiled code wants too much what is wrong", function()
+  it("says of an app file whose compiled code wants too much what is wrong #workers", function()
     if not jit.status() then return end
     local ok, err = pcall(serve, [[
       local sizes, s = {}, nil
@@ -592,10 +599,10 @@ describe("the guard of a server #workers", function()
   it("ends an app file that loops: the server says so and exits with 1", function()
     local run = test.run { "serve", (app_file "while true do end"), "--listen", "127.0.0.1:0" }
     assert.equal(1, run.code)
-    assert.matches("app%.lua:5: stopped after 0%.1 s", run.stderr)
+    assert.matches("app%.lua:5: " .. STOPPED, run.stderr)
     run = test.run { "check", (app_file "while true do end") }
     assert.equal(1, run.code)
-    assert.matches("app%.lua:5: stopped after 0%.1 s", run.stderr)
+    assert.matches("app%.lua:5: " .. STOPPED, run.stderr)
   end)
 
   it("keeps the generation that serves when a newer one loops while it loads or starts", function()
@@ -605,7 +612,7 @@ describe("the guard of a server #workers", function()
       support.write_file(path, head .. broken .. "\nreturn app\n")
       server:signal("HUP")
       test.eventually(function()
-        return select(2, server:stderr():gsub("app%.lua:5: stopped after 0%.1 s", "")) >= i
+        return select(2, server:stderr():gsub("app%.lua:5: " .. STOPPED, "")) >= i
       end, 20)
       assert.equal("good", server:get("/v").body)
     end
