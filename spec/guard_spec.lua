@@ -488,7 +488,7 @@ describe("the guard of a server", function()
     local tasks = {}
     for i = 1, 12 do
       local path = (i % 2 == 0 and "/one" or "/two") .. (i % 3 == 0 and "/run/memory" or "/run/time")
-      tasks[i] = function() return server:get(path, { timeout = 60 }).status end
+      tasks[i] = function() return assert(server:get(path, { timeout = 120 })).status end
     end
     for _, status in ipairs(weir.all(tasks)) do assert.equal(503, status) end
     assert.equal("ok", server:get("/one/").body)
