@@ -429,8 +429,8 @@ describe("the guard", function()
   end)
 end)
 
--- TSan holds signals back until a thread calls something of its own, which a loop of Lua never does: what the watchdog's
--- signals end is not tried under it, so is not tagged. What ends for memory is.
+-- TSan holds signals back until a thread calls something of its own, which a loop of Lua never does: what the
+-- signals of the watchdog end is not tried under it, so is not tagged. What ends for memory is.
 describe("the guard of a server", function()
   after_each(support.remove_folders)
 

@@ -226,12 +226,15 @@ void host_add(struct host *host, const char *prefix, struct app *app) {
     add(host, prefix)->app = app;
 }
 
-static void load_one(struct host *host, const struct source *source, const char *prefix) {
+static void add_source(struct host *host, const struct source *source, const char *prefix) {
     struct mount *mount = add(host, prefix);
     mount->folder = mem_strdup(source->folder);
     mount->file = mem_strdup(source->file);
     if (host->reloads)
         mount->reload = reloads_of(host->reloads, host->napps - 1);
+}
+
+static void load_one(struct host *host, struct mount *mount) {
     struct generation *gen = mount_load(mount, 1, &host->limits, &mount->error);
     if (gen)
         mount_serve(mount, gen);
@@ -266,15 +269,19 @@ static void apply_limits(struct host *host) {
     atomic_store(&drain_timeout, host->http.limits.drain_timeout);
 }
 
+/* All have their places before the first is loaded: a generation knows its mount by its address. */
 void host_load_sources(struct host *host, const struct sources *sources) {
+    int first = host->napps;
     for (int i = 0; i < sources->count; i++) {
         struct buf prefix = {0};
         if (!sources->single)
             buf_printf(&prefix, "/%s", sources->list[i].name);
         buf_add_char(&prefix, '\0');
-        load_one(host, &sources->list[i], prefix.data);
+        add_source(host, &sources->list[i], prefix.data);
         buf_fini(&prefix);
     }
+    for (int i = first; i < host->napps; i++)
+        load_one(host, &host->apps[i]);
     combine_limits(host);
 }
 
