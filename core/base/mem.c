@@ -7,6 +7,7 @@
  * that does not wait: the end must come though nobody reads it. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,4 +54,15 @@ char *mem_copy(const void *ptr, size_t n) {
 
 char *mem_strdup(const char *c_string) {
     return mem_copy(c_string, strlen(c_string));
+}
+
+/* The sanitizers' allocators are their own. */
+size_t mem_used(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    size_t __sanitizer_get_current_allocated_bytes(void);
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#endif
 }

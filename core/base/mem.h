@@ -12,6 +12,8 @@ void *mem_zalloc(size_t size);             /* zeroed */
 void *mem_resize(void *ptr, size_t size);  /* realloc, but size 0 keeps a block */
 char *mem_copy(const void *ptr, size_t n); /* n bytes and a terminating NUL */
 char *mem_strdup(const char *c_string);    /* not of NULL */
+/* What the process holds of malloc's now, in bytes: for tests, it is slow. */
+size_t mem_used(void);
 /* For others that allocate: says that `size` bytes were not to be had, and aborts. */
 void mem_die(size_t size) __attribute__((noreturn));
 

@@ -222,35 +222,53 @@ static int l_use(lua_State *L) {
     return 0;
 }
 
+static struct static_options check_static_options(lua_State *L, int index) {
+    struct static_options options = {.max_age = -1};
+    if (!lua_istable(L, index))
+        return options;
+    lua_getfield(L, index, "max_age");
+    if (!lua_isnil(L, -1))
+        options.max_age = (int64_t)lua_tonumber(L, -1);
+    lua_getfield(L, index, "hidden");
+    options.hidden = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return options;
+}
+
+/* The folder at 3 and behind; raises if there is none. */
+static struct static_dir *open_folder(lua_State *L, struct app *app) {
+    const char *given = luaL_checkstring(L, 3);
+    struct static_options options = check_static_options(L, 4);
+    struct stat st;
+    char *folder = generation_path(app->gen, given);
+    bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    struct static_dir *dir = there ? static_dir_new(folder, &options) : NULL;
+    files_tell(app->gen, folder);
+    size_t mark = state_lend(state_of(L));
+    lua_pushfstring(L, "app:static \"%s\": there is no folder %s", lua_tostring(L, 2), folder);
+    state_take_back(state_of(L), mark);
+    free(folder);
+    if (!there)
+        lua_error(L);
+    lua_pop(L, 1);
+    return dir;
+}
+
 /* router:static(prefix, folder, options, base): two routes, for the folder and for what is below
  * it. */
 static int l_static(lua_State *L) {
     struct app *app = app_check(L, 1);
     struct str prefix = state_check_str(L, 2);
-    char *folder = generation_path(app->gen, luaL_checkstring(L, 3));
     const char *base = luaL_optstring(L, 5, "");
-    struct static_options options = {.max_age = -1};
-    if (lua_istable(L, 4)) {
-        lua_getfield(L, 4, "max_age");
-        if (!lua_isnil(L, -1))
-            options.max_age = (int64_t)lua_tonumber(L, -1);
-        lua_getfield(L, 4, "hidden");
-        options.hidden = lua_toboolean(L, -1);
-    }
-    struct stat st;
-    bool there = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
-    struct static_dir *dir = there ? static_dir_new(folder, &options) : NULL;
-    lua_pushfstring(L, "app:static \"%s\": there is no folder %s", lua_tostring(L, 2), folder);
-    files_tell(app->gen, folder);
-    free(folder);
-    if (!there)
-        return lua_error(L);
+
     while (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
         prefix.len--;
     lua_pushlstring(L, prefix.ptr, prefix.len);
     lua_pushliteral(L, "/*path");
     lua_concat(L, 2);
-    int rc = router_add(app->router, STR("GET"), state_check_str(L, -1), app->nroutes);
+    struct str below = state_check_str(L, -1);
+    struct static_dir *dir = open_folder(L, app);
+    int rc = router_add(app->router, STR("GET"), below, app->nroutes);
     if (rc < 0)
         static_dir_free(dir);
     check_added(L, rc, "app:static", prefix);

@@ -144,46 +144,51 @@ static int l_cookie(lua_State *L) {
 }
 
 /* The value on top of the stack. */
-static void append_hint(lua_State *L, struct buf *lines, struct str name) {
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        struct str value = state_check_str(L, -1);
-        if (header_is_token(name) && header_is_value(value) && !stream_is_framing(name)) {
-            buf_add(lines, name);
-            buf_add(lines, STR(": "));
-            buf_add(lines, value);
-            buf_add(lines, STR("\r\n"));
-            return;
-        }
-    }
-    buf_fini(lines);
+static void check_hint(lua_State *L, struct buf *lines, struct str name) {
+    (void)lines;
+    if (lua_type(L, -1) == LUA_TSTRING && header_is_token(name) && !stream_is_framing(name) &&
+        header_is_value(state_check_str(L, -1)))
+        return;
     state_error(
         L,
         "stream:early_hints: not a header name and value, a string or a list of strings, that may "
         "be sent early");
 }
 
+/* The same, once it has been checked. */
+static void append_hint(lua_State *L, struct buf *lines, struct str name) {
+    buf_add(lines, name);
+    buf_add(lines, STR(": "));
+    buf_add(lines, state_check_str(L, -1));
+    buf_add(lines, STR("\r\n"));
+}
+
+/* Of the table at 2, each name with each of its values. */
+static void each_hint(lua_State *L, struct buf *lines,
+                      void (*look)(lua_State *, struct buf *, struct str)) {
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            state_error(
+                L, "stream:early_hints: expected header names as keys, such as { Link = \"…\" }");
+        struct str name = state_check_str(L, -2);
+        if (!lua_istable(L, -1)) {
+            look(L, lines, name);
+            continue;
+        }
+        for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
+            lua_rawgeti(L, -1, i);
+            look(L, lines, name);
+            lua_pop(L, 1);
+        }
+    }
+}
 /* { Link = "…" } or { Link = {"…", "…"} } */
 static int l_early_hints(lua_State *L) {
     struct stream *stream = check_stream(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct buf lines = {0};
-    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING) {
-            buf_fini(&lines);
-            return state_error(
-                L, "stream:early_hints: expected header names as keys, such as { Link = \"…\" }");
-        }
-        struct str name = state_check_str(L, -2);
-        if (!lua_istable(L, -1)) {
-            append_hint(L, &lines, name);
-            continue;
-        }
-        for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
-            lua_rawgeti(L, -1, i);
-            append_hint(L, &lines, name);
-            lua_pop(L, 1);
-        }
-    }
+    each_hint(L, &lines, check_hint);
+    each_hint(L, &lines, append_hint);
     int rc = stream_informational(stream, 103, buf_str(&lines));
     buf_fini(&lines);
     return rc == STREAM_EHEAD ? refuse(L, "stream:early_hints", rc) : 0;

@@ -72,11 +72,13 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
     struct channel *channel = of_outlet(outlet);
     bool waits = !list_empty(&channel->senders);
     if (channel->count > 0) {
+        size_t mark = state_lend(state_of(L)); /* a value must not be lost on its way */
         ring_shift(channel, L, index);
         if (waits) {
             take_over(channel, L);
             ring_add(channel, L, index);
         }
+        state_take_back(state_of(L), mark);
         return 1;
     }
     if (!waits)
@@ -150,8 +152,10 @@ static int l_close(lua_State *L) {
     struct channel *channel = check(L);
     channel->closed = true;
     outlet_rouse_all(&channel->outlet);
+    size_t mark = state_lend(state_of(L));
     while (!list_empty(&channel->senders))
         push_failure(task_wake(CONTAINER_OF(channel->senders.next, struct task, seat)), "closed");
+    state_take_back(state_of(L), mark);
     return 0;
 }
 

@@ -156,20 +156,25 @@ static void read_options(lua_State *L, int keeper, struct child_options *options
         options->env = read_env(L, keeper);
 }
 
-/* stack: +1, the userdata */
-static void push_process(lua_State *L, struct child *child) {
+/* stack: +1, the userdata, which has no child yet */
+static struct process *push_process(lua_State *L) {
     struct process *process = lua_newuserdata(L, sizeof *process);
-    *process = (struct process){.child = child, .gen = task_generation(L)};
+    *process = (struct process){.gen = task_generation(L)};
     list_init(&process->readers);
     list_init(&process->waiters);
-    child->owner = process;
-    child->on_change = on_change;
     luaL_getmetatable(L, META);
     lua_setmetatable(L, -2);
+    return process;
+}
+
+/* That of the userdata on top of the stack. */
+static void adopt(lua_State *L, struct process *process, struct child *child) {
+    process->child = child;
+    child->owner = process;
+    child->on_change = on_change;
     lua_pushvalue(L, -1);
     process->anchor = generation_ref(process->gen, L);
 }
-
 /* ({program, arguments...}, {env=, cwd=}) -> process. The environment is added to this process's.
  */
 static int l_process(lua_State *L) {
@@ -180,13 +185,14 @@ static int l_process(lua_State *L) {
     lua_newtable(L); /* of the strings that are used, until the start */
     options.args = read_args(L, 3);
     read_options(L, 3, &options);
-    int rc = child_start(&child, task_generation(L)->scheduler->loop, &options);
+    lua_pushnil(L);
+    struct process *process = push_process(L);
+    int rc = child_start(&child, process->gen->scheduler->loop, &options);
     if (rc < 0) {
         lua_pushfstring(L, "weir.test: cannot start %s: %s", options.args[0], uv_strerror(rc));
         return 1;
     }
-    lua_pushnil(L);
-    push_process(L, child);
+    adopt(L, process, child);
     return 2;
 }
 
@@ -239,7 +245,9 @@ static int l_kill(lua_State *L) {
 }
 
 static int l_gc(lua_State *L) {
-    child_free(check(L)->child);
+    struct process *process = check(L);
+    if (process->child) /* it was started */
+        child_free(process->child);
     return 0;
 }
 

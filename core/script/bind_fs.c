@@ -389,10 +389,12 @@ static int l_writer_commit(lua_State *L) {
 static int l_uploads(lua_State *L) {
     const char *data = store_folder(store_default());
     char *folder = data ? realpath(data, NULL) : NULL;
+    size_t mark = state_lend(state_of(L));
     if (folder)
         lua_pushfstring(L, "%s/uploads", folder);
     else
         lua_pushnil(L);
+    state_take_back(state_of(L), mark);
     free(folder);
     return 1;
 }

@@ -150,8 +150,10 @@ static const struct wait grouping = {.what = "weir.all, race or timeout",
                                      .cancel = on_cancel,
                                      .overdue = on_overdue};
 
-/* Makes a member of the function and its arguments, which are popped. */
+/* Makes a member of the function and its arguments, which are popped. Raises nothing, for a group
+ * that is not whole nobody would end. */
 static void add_member(lua_State *L, struct group *group, int nargs) {
+    size_t mark = state_lend(state_of(L));
     struct task *task = task_new(group->waiter->gen, group->waiter);
     group->members[group->size++] = task_ref(task);
     group->left++;
@@ -160,6 +162,7 @@ static void add_member(lua_State *L, struct group *group, int nargs) {
     task->on_end = member_over;
     lua_checkstack(task->co, nargs + 1);
     lua_xmove(L, task->co, nargs + 1);
+    state_take_back(state_of(L), mark);
 }
 
 static struct group *group_new(struct task *waiter, enum group_kind kind, int room) {

@@ -16,6 +16,7 @@
 /* Pushes a list of events, whether there are more, and true if the topic is closed. stack: +3 */
 static void push_history(lua_State *L, struct history *history, struct str topic) {
     struct str records = buf_str(&history->records), text, key;
+    size_t mark = state_lend(state_of(L));
     lua_createtable(L, (int)history->count, 0);
     for (int i = 1; history_next(&records, &text, &key); i++) {
         bind_push_event(L, topic, key, text);
@@ -26,6 +27,7 @@ static void push_history(lua_State *L, struct history *history, struct str topic
         lua_pushboolean(L, true);
     else
         lua_pushnil(L);
+    state_take_back(state_of(L), mark);
     buf_fini(&history->records);
 }
 

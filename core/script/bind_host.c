@@ -152,21 +152,13 @@ static int load(struct server *server, const char *path, char **error) {
     return rc;
 }
 
-/* (router, app) or (nil, nil, path) -> server */
-static int l_listen(lua_State *L) {
-    const char *path = lua_isnil(L, 1) ? luaL_checkstring(L, 3) : NULL;
-    struct task *task = task_enter(L, "weir.test.start");
-    if (task == NULL)
-        return task_refuse(L);
-    struct server *server = push_server(L);
-    if (path == NULL) {
-        server->host = new_host(L, &server->app);
-        return open_up(L, server);
-    }
+static int open_path(lua_State *L, struct server *server, struct task *task, const char *path) {
     struct limits limits;
     limits_init(&limits);
     server->host = host_new(server->gen->scheduler->loop, server->gen->scheduler, &limits);
-    if (load(server, path, &server->error) < 0)
+    int rc = load(server, path, &server->error);
+    state_lend(state_of(L)); /* loading was a stretch of its own */
+    if (rc < 0)
         return open_up(L, server);
     host_start(server->host, true, on_started, server);
     if (server->started)
@@ -174,6 +166,27 @@ static int l_listen(lua_State *L) {
     server->starter = task;
     task->armed = server;
     return task_wait(task, &starting, WHEEL_NEVER);
+}
+
+/* (router, app) or (nil, nil, path) -> server */
+static int l_listen(lua_State *L) {
+    const char *path = lua_isnil(L, 1) ? luaL_checkstring(L, 3) : NULL;
+    if (path == NULL)
+        app_check(L, 1);
+    struct task *task = task_enter(L, "weir.test.start");
+    if (task == NULL)
+        return task_refuse(L);
+    size_t mark = state_lend(state_of(L)); /* a server that nobody got nobody would close */
+    struct server *server = push_server(L);
+    int kept;
+    if (path) {
+        kept = open_path(L, server, task, path);
+    } else {
+        server->host = new_host(L, &server->app);
+        kept = open_up(L, server);
+    }
+    state_take_back(state_of(L), mark);
+    return kept;
 }
 
 static int l_port(lua_State *L) {
@@ -359,12 +372,15 @@ static int l_simulate(lua_State *L) {
     lua_pop(L, 1);
     simulation->anchor = generation_ref(simulation->gen, L);
     const char *why;
+    size_t mark = state_lend(state_of(L)); /* its task is made */
     int status = simulated_send(&simulation->simulated, body, &why);
     if (status != 0) {
         lua_pushfstring(L, "weir.test.simulate: %d %s", status, why);
         end_simulation(simulation);
-        return 1;
     }
+    state_take_back(state_of(L), mark);
+    if (status != 0)
+        return 1;
     simulation->task = task;
     task->armed = simulation;
     return task_wait(task, &simulating, WHEEL_NEVER);

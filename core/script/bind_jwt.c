@@ -5,8 +5,7 @@
  *
  * Both parse their keys once, and a request costs one call. What options there are, and what is
  * said about wrong ones, is the Lua half's (lua/weir/jwt_keys.lua). Claims become a table straight
- * from the parsed JSON. An error of Lua's meanwhile (memory) must not lose that, so it hangs on the
- * userdata until the table is whole. Nothing waits, but a key set that has changed is read from its
+ * from the parsed JSON. Nothing waits, but a key set that has changed is read from its
  * file, once (auth/key_file). */
 #include "script/bind.h"
 
@@ -27,10 +26,11 @@
 #define POLICY "weir.jwt.policy"
 #define SIGNER "weir.jwt.signer"
 #define PEM_MAX (64 * 1024)
+#define CLAIMS_STACK (4 * (STRICT_JSON_DEPTH + 1)) /* most that pushing them takes */
 
 struct verifier {
+    struct claims_rules rules; /* until the policy has them */
     struct jwt_policy *policy;
-    json_t *lent; /* claims, until Lua has them */
 };
 
 struct signer {
@@ -120,6 +120,7 @@ static int read_rules(struct str text, struct claims_rules *rules, struct reason
     return 0;
 }
 
+/* It takes the rules over. */
 static struct jwt_policy *make_policy(lua_State *L, struct claims_rules *rules,
                                       struct reason *why) {
     if (str_eq(state_check_str(L, 1), STR("jwks"))) {
@@ -129,25 +130,20 @@ static struct jwt_policy *make_policy(lua_State *L, struct claims_rules *rules,
     struct key *key = check_key(L, why);
     return key ? jwt_policy_of_key(key, rules) : NULL;
 }
-
 /* (kind, text, alg or nil, leeway, rules as JSON) -> policy, or nil and the reason */
 static int l_policy(lua_State *L) {
     struct claims_rules rules = {.leeway = luaL_checknumber(L, 4)};
     struct str text = state_check_str(L, 5);
     struct reason why;
-    state_check_str(L, 1); /* after this point nothing raises while `rules` holds something */
-    state_check_str(L, 2);
+
     struct verifier *policy = lua_newuserdata(L, sizeof *policy);
-    *policy = (struct verifier){0};
+    *policy = (struct verifier){.rules = rules};
     luaL_getmetatable(L, POLICY);
     lua_setmetatable(L, -2);
-    if (read_rules(text, &rules, &why) < 0)
+    if (read_rules(text, &policy->rules, &why) < 0)
         return push_why(L, &why);
-    policy->policy = make_policy(L, &rules, &why);
-    if (policy->policy)
-        return 1;
-    claims_rules_fini(&rules);
-    return push_why(L, &why);
+    policy->policy = make_policy(L, &policy->rules, &why);
+    return policy->policy ? 1 : push_why(L, &why);
 }
 
 static void push_value(lua_State *L, const json_t *value);
@@ -198,11 +194,6 @@ static void push_value(lua_State *L, const json_t *value) {
     }
 }
 
-static void give_back(struct verifier *policy) {
-    json_decref(policy->lent);
-    policy->lent = NULL;
-}
-
 /* Whether a token of so many bytes is within the limit; else with the reason. */
 static bool is_allowed(lua_State *L, size_t bytes, struct reason *why) {
     uint64_t limit = task_generation(L)->limits.token_bytes;
@@ -221,24 +212,28 @@ static const char *kind_of(int error) {
 static int l_verify(lua_State *L) {
     struct verifier *policy = luaL_checkudata(L, 1, POLICY);
     struct reason why;
-    give_back(policy); /* of a call before that raised */
     struct str token = state_check_str(L, 2);
+    json_t *claims;
     int rc = JWT_EINVALID;
+
+    luaL_checkstack(L, CLAIMS_STACK, "claims");
     if (is_allowed(L, token.len, &why))
-        rc = jwt_verify(policy->policy, token, &policy->lent, &why);
+        rc = jwt_verify(policy->policy, token, &claims, &why);
     if (rc < 0) {
         push_why(L, &why);
         lua_pushstring(L, kind_of(rc));
         return 3;
     }
-    bind_push_object(L, policy->lent);
-    give_back(policy);
+    size_t mark = state_lend(state_of(L));
+    bind_push_object(L, claims);
+    state_take_back(state_of(L), mark);
+    json_decref(claims);
     return 1;
 }
 
 static int l_policy_gc(lua_State *L) {
     struct verifier *policy = lua_touserdata(L, 1);
-    give_back(policy);
+    claims_rules_fini(&policy->rules);
     jwt_policy_free(policy->policy);
     policy->policy = NULL;
     return 0;
@@ -269,16 +264,15 @@ static int l_sign(lua_State *L) {
     struct signer *signer = luaL_checkudata(L, 1, SIGNER);
     struct str claims = state_check_str(L, 2), kid = str_of(signer->kid);
     struct reason why;
-    luaL_Buffer out;
     struct buf token = {0};
     if (jwt_sign(signer->key, kid, claims, &token, &why) < 0 || !is_allowed(L, token.len, &why)) {
         buf_fini(&token);
         return push_why(L, &why);
     }
-    luaL_buffinit(L, &out); /* its memory is Lua's, whatever is raised on the way */
-    luaL_addlstring(&out, token.data, token.len);
+    size_t mark = state_lend(state_of(L));
+    lua_pushlstring(L, token.data, token.len);
+    state_take_back(state_of(L), mark);
     buf_fini(&token);
-    luaL_pushresult(&out);
     return 1;
 }
 

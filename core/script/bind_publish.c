@@ -106,9 +106,10 @@ static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
         free(parked);
         return refuse(L, "closed");
     }
-    lua_pushnil(L);
-    push_receipt(L, &parked->publication);
+    struct publication sent = parked->publication;
     free(parked);
+    lua_pushnil(L);
+    push_receipt(L, &sent);
     return 3;
 }
 
@@ -246,9 +247,11 @@ static int l_presence(lua_State *L) {
     struct str name = bind_check_topic(L, 1, "weir.presence");
     struct buf notes = {0};
     uint32_t streams = hub_presence(name, note_subject, &notes);
+    size_t mark = state_lend(state_of(L));
     lua_createtable(L, 0, 2);
     lua_newtable(L);
     set_subjects(L, buf_str(&notes));
+    state_take_back(state_of(L), mark);
     buf_fini(&notes);
     lua_setfield(L, -2, "subs");
     lua_pushnumber(L, streams);

@@ -6,8 +6,7 @@
  * (lua/weir/shared.lua); here they are only what keeps C safe. Nothing waits.
  *
  * A string is copied into Lua after the dictionaries' lock was given back: Lua may collect garbage
- * meanwhile, and so close a dictionary. What keeps the bytes until then hangs on the userdata, so
- * that an error while Lua copies does not lose it. */
+ * meanwhile, and so close a dictionary. */
 #include "script/bind.h"
 
 #include "hub/shared.h"
@@ -21,7 +20,6 @@
 
 struct handle {
     struct shared *shared;
-    struct shared_value lent; /* what the last get gave, until Lua has it */
 };
 
 static struct handle *check_handle(lua_State *L) {
@@ -72,32 +70,34 @@ static int push_why(lua_State *L, const char *why) {
 static int l_shared(lua_State *L) {
     struct str name = state_check_str(L, 1);
     struct handle *handle = lua_newuserdata(L, sizeof *handle);
-    *handle = (struct handle){.shared = shared_open(name)};
     luaL_getmetatable(L, META);
+    handle->shared = shared_open(name);
     lua_setmetatable(L, -2);
     return 1;
 }
 
 static int l_get(lua_State *L) {
     struct handle *handle = check_handle(L);
-    struct shared_value *lent = &handle->lent;
-    shared_value_fini(lent);
-    shared_get(handle->shared, check_key(L), lent);
-    switch (lent->kind) {
+    struct shared_value value = {0};
+
+    shared_get(handle->shared, check_key(L), &value);
+    size_t mark = state_lend(state_of(L));
+    switch (value.kind) {
     case SHARED_NOTHING:
         lua_pushnil(L);
         break;
     case SHARED_BOOLEAN:
-        lua_pushboolean(L, lent->boolean);
+        lua_pushboolean(L, value.boolean);
         break;
     case SHARED_NUMBER:
-        lua_pushnumber(L, lent->number);
+        lua_pushnumber(L, value.number);
         break;
     case SHARED_STRING:
-        lua_pushlstring(L, lent->string.ptr, lent->string.len);
+        lua_pushlstring(L, value.string.ptr, value.string.len);
         break;
     }
-    shared_value_fini(lent);
+    state_take_back(state_of(L), mark);
+    shared_value_fini(&value);
     return 1;
 }
 
@@ -141,7 +141,6 @@ static int l_delete(lua_State *L) {
 
 static int l_gc(lua_State *L) {
     struct handle *handle = lua_touserdata(L, 1);
-    shared_value_fini(&handle->lent);
     shared_close(handle->shared);
     return 0;
 }

@@ -169,17 +169,20 @@ static int l_connect(lua_State *L) {
         rcvbuf = (int)luaL_optinteger(L, -1, 0);
     }
     lua_pushnil(L);
-    int fd = open_socket((uint16_t)port, rcvbuf);
-    if (fd < 0)
-        return push_failure(L, uv_err_name(fd)) + 1;
     struct client **slot = lua_newuserdata(L, sizeof *slot);
+    luaL_getmetatable(L, META);
+    int fd = open_socket((uint16_t)port, rcvbuf); /* from here on nothing raises */
+    if (fd < 0) {
+        lua_settop(L, 0);
+        lua_pushnil(L);
+        return push_failure(L, uv_err_name(fd)) + 1;
+    }
     struct client *client = *slot = mem_zalloc(sizeof *client);
     list_init(&client->receivers);
     list_init(&client->senders);
     if (conn_init(&client->conn, task_generation(L)->scheduler->loop, fd, &conn_ops) < 0)
         client->over = "closed";
     client->conn.progress_ms = UINT32_MAX; /* it is the server's patience that is on trial */
-    luaL_getmetatable(L, META);
     lua_setmetatable(L, -2);
     return 2;
 }
@@ -273,19 +276,22 @@ static int l_shutdown(lua_State *L) {
     return 0;
 }
 
-static int close_with(struct client *client, bool reset) {
+static int close_with(lua_State *L, bool reset) {
+    struct client *client = check(L);
+    size_t mark = state_lend(state_of(L)); /* it wakes others */
     if (!client->conn.closing)
         end(client, "closed", true);
     conn_close(&client->conn, reset);
+    state_take_back(state_of(L), mark);
     return 0;
 }
 
 static int l_close(lua_State *L) {
-    return close_with(check(L), false);
+    return close_with(L, false);
 }
 
 static int l_reset(lua_State *L) {
-    return close_with(check(L), true);
+    return close_with(L, true);
 }
 
 static int l_gc(lua_State *L) {

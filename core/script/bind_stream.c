@@ -205,6 +205,14 @@ static void push_property_index(lua_State *L) {
     lua_rawget(L, lua_upvalueindex(2));
 }
 
+/* stack: +1. Nothing is refused meanwhile: some hold memory of C's. */
+static void push_property(lua_State *L, struct exchange *exchange, int i) {
+    struct state *state = &exchange->app->gen->state;
+    size_t mark = state_lend(state);
+    properties[i].push(L, exchange);
+    state_take_back(state, mark);
+}
+
 /* The property's table: that of the route's params belongs to the stream, others to whoever holds
  * them. */
 static int push_table(lua_State *L, struct exchange *exchange, int i) {
@@ -220,7 +228,7 @@ static int push_table(lua_State *L, struct exchange *exchange, int i) {
     lua_rawget(L, lua_upvalueindex(3));
     if (!lua_isnil(L, -1))
         return 1;
-    properties[i].push(L, exchange);
+    push_property(L, exchange, i);
     lua_pushnumber(L, key);
     lua_pushvalue(L, -2);
     lua_rawset(L, lua_upvalueindex(3));
@@ -248,7 +256,7 @@ static int l_index(lua_State *L) {
     exchange = exchange_check(L, 1);
     if (properties[i].table)
         return push_table(L, exchange, i);
-    properties[i].push(L, exchange);
+    push_property(L, exchange, i);
     return 1;
 }
 
@@ -337,6 +345,8 @@ static int l_query_all(lua_State *L) {
     struct str rest = request_query(exchange->stream->request), name, value;
     struct buf text = {0};
     int n = 0;
+
+    size_t mark = state_lend(state_of(L));
     lua_newtable(L);
     while (next_pair(&rest, &text, &name, &value)) {
         if (!str_eq(name, (struct str){wanted, len}))
@@ -344,6 +354,7 @@ static int l_query_all(lua_State *L) {
         push_str(L, value);
         lua_rawseti(L, -2, ++n);
     }
+    state_take_back(state_of(L), mark);
     buf_fini(&text);
     return 1;
 }
@@ -377,10 +388,12 @@ static int l_last_event_id(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     struct buf scratch = {0};
     struct str id = sse_last_event_id(exchange->stream, &scratch);
+    size_t mark = state_lend(state_of(L));
     if (id.ptr)
         push_str(L, id);
     else
         lua_pushnil(L);
+    state_take_back(state_of(L), mark);
     buf_fini(&scratch);
     return 1;
 }

@@ -228,8 +228,8 @@ static void leave(struct task *task) {
 
 static const struct wait sweeping = {.what = "weir.streams", .disarm = leave, .cancel = task_go_on};
 
-static char *opt_text(lua_State *L, int index) {
-    return lua_isnoneornil(L, index) ? NULL : mem_strdup(luaL_checkstring(L, index));
+static char *copy_of(const char *text) {
+    return text ? mem_strdup(text) : NULL;
 }
 
 static int check_reason(lua_State *L, int index) {
@@ -284,9 +284,10 @@ static int l_streams(lua_State *L) {
                           .id = (uint64_t)luaL_optnumber(L, 1, 0),
                           .reason = check_reason(L, 4),
                           .end_ms = grant_end_of(luaL_optnumber(L, 6, HUGE_VAL))};
-    sweep.claims = opt_claims(L, 5);
-    sweep.subject = opt_text(L, 2);
-    sweep.topic = opt_text(L, 3);
+    const char *subject = luaL_optstring(L, 2, NULL), *topic = luaL_optstring(L, 3, NULL);
+    sweep.claims = opt_claims(L, 5); /* the last that may raise */
+    sweep.subject = copy_of(subject);
+    sweep.topic = copy_of(topic);
     task->armed = send_visits(sweep);
     return task_wait(task, &sweeping, WHEEL_NEVER);
 }

@@ -24,6 +24,7 @@
 /* Names at `index` and `index` + 1: topics, and prefixes. */
 static void choose(lua_State *L, int index, struct position *position,
                    struct position_choice choice, const char *what) {
+    size_t mark = state_lend(state_of(L));
     for (int kind = 0; kind < 2; kind++) {
         choice.prefix = kind == 1;
         int n = (int)lua_objlen(L, index + kind);
@@ -34,6 +35,7 @@ static void choose(lua_State *L, int index, struct position *position,
             lua_pop(L, 1);
         }
     }
+    state_take_back(state_of(L), mark);
 }
 
 /* Before anything is changed: a wrong name must not leave half of a list subscribed. */
@@ -176,12 +178,14 @@ void bind_push_event(lua_State *L, struct str topic, struct str key, struct str 
     struct sse_event event;
     struct buf data = {0};
     sse_decode(text, &event, &data);
+    size_t mark = state_lend(state_of(L));
     lua_createtable(L, 0, 5);
     set_str(L, "topic", topic);
     set_str(L, "key", key);
     set_str(L, "id", event.id);
     set_str(L, "event", event.event);
     set_str(L, "data", event.data);
+    state_take_back(state_of(L), mark);
     buf_fini(&data);
 }
 
@@ -204,8 +208,10 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
     struct buf name = {0}, key = {0};
     struct str chunk = {span->pieces[0].bytes, span->pieces[0].len};
     bool has_key = piece_origin(&span->pieces[0], &name, &key);
+    size_t mark = state_lend(state_of(L));
     bind_push_event(L, name.data ? buf_str(&name) : (struct str){NULL, 0},
                     has_key ? buf_str(&key) : (struct str){NULL, 0}, span_cut_chunk(&chunk));
+    state_take_back(state_of(L), mark);
     buf_fini(&name);
     buf_fini(&key);
     position_advance(&sub->position, span, span->pieces[0].len, &rest);

@@ -12,8 +12,8 @@
 
 void task_push(lua_State *L, struct task *task) {
     struct task **slot = lua_newuserdata(L, sizeof *slot);
-    *slot = task_ref(task);
     luaL_getmetatable(L, META);
+    *slot = task_ref(task);
     lua_setmetatable(L, -2);
 }
 
@@ -43,10 +43,13 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
+/* A task that is not started nobody would end: nothing raises once it is made. */
 static int start_child(lua_State *L, struct task *parent) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    struct task *task = task_new(task_generation(L), parent);
     int n = lua_gettop(L);
+    luaL_checkstack(L, n + 2, "too many arguments");
+    size_t mark = state_lend(state_of(L));
+    struct task *task = task_new(task_generation(L), parent);
     lua_checkstack(task->co, n);
     lua_pushvalue(L, 1);
     for (int i = 2; i <= n; i++)
@@ -56,6 +59,7 @@ static int start_child(lua_State *L, struct task *parent) {
         task_set_background(task);
     task_push(L, task);
     task_start(task);
+    state_take_back(state_of(L), mark);
     return 1;
 }
 

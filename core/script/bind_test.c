@@ -43,6 +43,12 @@ static int l_counters(lua_State *L) {
     return 1;
 }
 
+/* Bytes of C and of Lua, in the whole process. */
+static int l_heap(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)mem_used());
+    return 1;
+}
+
 /* Topics are the whole process's: a spec begins without those of the one before. */
 static int l_hub_clear(lua_State *L) {
     (void)L;
@@ -52,17 +58,22 @@ static int l_hub_clear(lua_State *L) {
 
 /* --- faults --- */
 
-/* (name, errno, skip, times) */
+/* (name, errno, skip, times). "lua_alloc" is passed by each allocation of this state from here on,
+ * until the task waits or ends. */
 static int l_fault(lua_State *L) {
-    int rc = fault_arm(luaL_checkstring(L, 1), -(int)luaL_checkinteger(L, 2),
-                       (int)luaL_checkinteger(L, 3), (int)luaL_checkinteger(L, 4));
+    const char *name = luaL_checkstring(L, 1);
+    int rc = fault_arm(name, -(int)luaL_checkinteger(L, 2), (int)luaL_checkinteger(L, 3),
+                       (int)luaL_checkinteger(L, 4));
+    if (strcmp(name, "lua_alloc") == 0)
+        state_of(L)->mark = 0; /* the guard is asked */
     return rc < 0 ? state_error(L, "weir.test.fault: too many faults at once") : 0;
 }
 
+/* How many were still armed. */
 static int l_fault_reset(lua_State *L) {
-    (void)L;
+    lua_pushinteger(L, fault_armed);
     fault_reset();
-    return 0;
+    return 1;
 }
 
 /* --- time --- */
@@ -129,6 +140,7 @@ static void capture(enum log_level level, struct str line, void *arg) {
 /* Empties what is captured. stack: +1, a list of {level=, text=} */
 static void push_captured(lua_State *L) {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
+    size_t mark = state_lend(state_of(L));
     lua_createtable(L, captured.count, 0);
     for (int i = 0; i < captured.count; i++) {
         lua_createtable(L, 0, 2);
@@ -139,6 +151,7 @@ static void push_captured(lua_State *L) {
         lua_rawseti(L, -2, i + 1);
         free(captured.lines[i].text);
     }
+    state_take_back(state_of(L), mark);
     free(captured.lines);
     captured.lines = NULL;
     captured.count = 0;
@@ -173,11 +186,17 @@ static int l_test_mode(lua_State *L) {
 }
 
 void bind_test(lua_State *L) {
-    static const luaL_Reg functions[] = {{"counters", l_counters},   {"hub_clear", l_hub_clear},
-                                         {"fault", l_fault},         {"fault_reset", l_fault_reset},
-                                         {"clock_freeze", l_freeze}, {"clock_advance", l_advance},
-                                         {"clock_thaw", l_thaw},     {"log_capture", l_log_capture},
-                                         {"test_mode", l_test_mode}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"counters", l_counters},
+                                         {"heap", l_heap},
+                                         {"hub_clear", l_hub_clear},
+                                         {"fault", l_fault},
+                                         {"fault_reset", l_fault_reset},
+                                         {"clock_freeze", l_freeze},
+                                         {"clock_advance", l_advance},
+                                         {"clock_thaw", l_thaw},
+                                         {"log_capture", l_log_capture},
+                                         {"test_mode", l_test_mode},
+                                         {NULL, NULL}};
     state_set(L, functions);
     bind_host(L);
     bind_child(L);

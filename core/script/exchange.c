@@ -277,6 +277,8 @@ static void wake_flushing(struct exchange *exchange) {
 }
 
 void exchange_drop(struct exchange *exchange) {
+    struct state *state = &exchange->app->gen->state;
+    size_t mark = state_lend(state);
     struct task *task;
     while (subscription_of(exchange->stream) &&
            (task = exchange_waiter(exchange, &exchange_flushing)) != NULL) {
@@ -284,6 +286,7 @@ void exchange_drop(struct exchange *exchange) {
         lua_pushnil(co);
         lua_pushliteral(co, "closed");
     }
+    state_take_back(state, mark);
 }
 
 static void on_writable(struct stream *stream) {
@@ -313,12 +316,15 @@ static void wake_for_the_end(struct exchange *exchange) {
 
 static void on_close(struct stream *stream) {
     struct exchange *exchange = stream->owner;
+    struct state *state = &exchange->app->gen->state;
+    size_t mark = state_lend(state); /* a call of another task may have closed it */
     /* A good end that the handler itself brought about does not cancel what it does after it. */
     exchange->closing++; /* waking the last task must not free what is still used here */
     if (exchange->task && !exchange->detached && stream->reason != REASON_DONE)
         task_cancel(exchange->task);
     wake_for_the_end(exchange);
     run_closers(exchange);
+    state_take_back(state, mark);
     closer_ended(exchange);
 }
 

@@ -44,8 +44,10 @@ void state_fini(struct state *state);
 /* Called once for each time that a task runs: fits the collector's pause to the size of the state.
  */
 void state_tune(struct state *state);
-/* Between these two no allocation is refused: for C code that works on a coroutine which does not
- * run, where no error can be caught. The first returns what the second wants. */
+/* Between these two no allocation is refused. For C code that works on a coroutine which does not
+ * run, where no error can be caught; and for what a function does for Lua while it holds what an
+ * error would lose, such as a struct buf. What else may raise, above all the checks of arguments,
+ * comes before. The first returns what the second wants. */
 static inline size_t state_lend(struct state *state) {
     size_t mark = state->mark;
     state->mark = STATE_NO_MARK;

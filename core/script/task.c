@@ -267,9 +267,12 @@ static void cancel_wait(struct task *task) {
     }
 }
 
+/* By another task that runs, as often as not. */
 void task_cancel(struct task *task) {
     if (task->cancelled || task->state >= TASK_ENDING)
         return;
+    struct state *state = &task->gen->state;
+    size_t mark = state_lend(state);
     task->cancelled = true;
     if (task->wait && task->wait->cancel) {
         cancel_wait(task);
@@ -282,6 +285,7 @@ void task_cancel(struct task *task) {
         push_cancelled(task, task->co);
         end(task, true);
     }
+    state_take_back(state, mark);
 }
 
 bool task_was_stopped(const struct task *task) {
