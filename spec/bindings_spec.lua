@@ -78,6 +78,8 @@ of_core("cancel", function() return accompany(weir.sleep, 60) end)
 of_core("sleep", function() return 60 end)
 of_core("traceback", done)
 of_core("now")
+of_core("loading")
+of_core("first_worker")
 
 -- channels and subscriptions
 local function filled()
