@@ -179,6 +179,20 @@ describe("weir serve", function()
     server:stop()
   end)
 
+  it("knows the methods that a route of any of its apps names", function()
+    local folder = support.folder()
+    local route = '\napp:route("REFILL", "/cup", function() return "full" end)\nreturn app'
+    for name, text in pairs { one = app_text, two = app_text:gsub("%s*return app%s*$", route) } do
+      os.execute("mkdir " .. folder .. "/" .. name)
+      support.write_file(folder .. "/" .. name .. "/app.lua", text)
+    end
+    local server = test.spawn { "serve", folder, "--workers", 1 }
+    assert.equal("full", server:request("REFILL", "/two/cup").body)
+    assert.equal(405, server:request("REFILL", "/one/url").status)
+    assert.equal(501, server:request("BREW", "/one/url").status)
+    server:stop()
+  end)
+
   it("writes an access log, a line for each request", function()
     local log = support.folder() .. "/access.log"
     local server = spawn("--workers", 1, "--access-log", log)
