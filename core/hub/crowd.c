@@ -14,6 +14,7 @@ void crowd_init(struct crowd *crowd) {
     crowd->streams = 0;
     map_init(&crowd->subjects);
     list_init(&crowd->feeds);
+    list_init(&crowd->blocking);
 }
 
 void crowd_fini(struct crowd *crowd) {

@@ -11,6 +11,7 @@ struct crowd { /* crowd_init first */
     uint32_t streams;
     struct map subjects; /* struct subject, with how many streams each has */
     struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
+    struct list blocking; /* struct blocking_choice: those that publishers wait for */
 };
 
 struct subject {

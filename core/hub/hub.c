@@ -61,7 +61,6 @@ static void init(void) {
     list_init(&hub.pending);
     list_init(&hub.staged);
     list_init(&hub.waiting);
-    list_init(&hub.blocking);
     map_init(&hub.attendances);
     list_init(&hub.notices);
 }

@@ -76,15 +76,14 @@ struct hub {
     event_id expired; /* the largest id in topics that are gone, and not remembered either */
     struct name *names;
     struct list readers;
-    struct list unread;   /* topics that keep events, the longest unread first */
-    struct list empty;    /* the others */
-    struct wheel ages;    /* when topics are looked at: monotonic ms */
-    struct list pending;  /* publications: durable and not committed yet, by id */
-    struct list staged;   /* ... of them the store's part of those it has not been given */
-    struct list waiting;  /* publications: for positions with the policy block */
-    struct list blocking; /* positions with that policy */
-    struct store *store;  /* for durable topics; NULL: memory only */
-    pthread_cond_t done;  /* a publication that was sent later is done */
+    struct list unread;  /* topics that keep events, the longest unread first */
+    struct list empty;   /* the others */
+    struct wheel ages;   /* when topics are looked at: monotonic ms */
+    struct list pending; /* publications: durable and not committed yet, by id */
+    struct list staged;  /* ... of them the store's part of those it has not been given */
+    struct list waiting; /* publications: for positions with the policy block */
+    struct store *store; /* for durable topics; NULL: memory only */
+    pthread_cond_t done; /* a publication that was sent later is done */
     atomic_uint_fast64_t memory;
     uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;

@@ -15,6 +15,7 @@
  * before whatever is read next. Under the hub's lock. It must not know how anything is sent. */
 #include "hub/policy.h"
 
+#include "hub/blocking.h"
 #include "hub/hub.h"
 #include "hub/merge.h"
 #include "hub/position.h"
@@ -29,7 +30,7 @@ void position_set_policy(struct position *position, enum overflow overflow,
     if (overflow != OVERFLOW_BLOCK)
         return;
     hub_lock();
-    list_push(&hub.blocking, &position->in_blocking);
+    position->blocking = blocking_new(position);
     hub_unlock();
 }
 
@@ -186,22 +187,8 @@ void policy_let_go(struct position *position) {
 }
 
 void policy_settle(struct position *position) {
-    if (position->policy.overflow != OVERFLOW_BLOCK)
+    if (position->blocking == NULL)
         return;
-    position->policy.owed = lag_of(position);
+    blocking_settle(position->blocking, lag_of(position));
     policy_let_go(position);
-}
-
-void position_owe(struct position *position, const struct topic *topic, uint64_t bytes) {
-    if (!position_covers(position, topic))
-        return;
-    position->policy.owed.events++;
-    position->policy.owed.bytes += bytes;
-}
-
-bool position_holds_up(const struct position *position, const struct topic *topic) {
-    const struct policy *policy = &position->policy;
-    bool full =
-        policy->owed.events >= policy->limit.events || policy->owed.bytes >= policy->limit.bytes;
-    return full && position_covers(position, topic);
 }

@@ -58,6 +58,11 @@ static inline bool policy_conflates(const struct policy *policy) {
 static inline bool policy_settles(const struct policy *policy) {
     return policy->overflow >= OVERFLOW_DROP_OLDEST && policy->overflow != OVERFLOW_CONFLATE;
 }
+/* It acts as soon as it is too far behind, read or not: so it must be told of everything. */
+static inline bool policy_counts(const struct policy *policy) {
+    return policy->fence == 0 &&
+           (policy->overflow == OVERFLOW_DISCONNECT || policy->overflow == OVERFLOW_DROP_NEWEST);
+}
 /* Something may be there that it has to drop. */
 static inline bool policy_drops(const struct policy *policy) {
     return policy->overflow == OVERFLOW_DROP_OLDEST || policy->fence > 0;
@@ -75,8 +80,5 @@ void policy_told(struct position *position);
 void policy_settle(struct position *position);
 /* Nobody need wait for it to read what it has left. */
 void policy_let_go(struct position *position);
-/* An entry was appended; whether one more is too much. */
-void position_owe(struct position *position, const struct topic *topic, uint64_t bytes);
-bool position_holds_up(const struct position *position, const struct topic *topic);
 
 #endif

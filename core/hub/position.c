@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "hub/attendance.h"
+#include "hub/blocking.h"
 #include "hub/hub.h"
 #include "hub/merge.h"
 #include "hub/prefix.h"
@@ -52,6 +53,15 @@ bool position_covers(const struct position *position, const struct topic *topic)
     return position_named(position, topic) || prefix_covers(position, topic);
 }
 
+void position_block(const struct position *position, struct crowd *crowd, bool in) {
+    if (position->blocking == NULL)
+        return;
+    if (in)
+        blocking_join(position->blocking, crowd);
+    else
+        blocking_leave(position->blocking, crowd);
+}
+
 void position_count(const struct position *position, struct crowd *crowd, bool in) {
     if (!position->is_stream)
         return;
@@ -62,6 +72,11 @@ void position_count(const struct position *position, struct crowd *crowd, bool i
 }
 
 /* --- choosing topics --- */
+
+static void hear(struct interest *interest) {
+    struct reader *reader = interest->position->reader;
+    list_push(&reader_feed(reader, interest->topic)->interests, &interest->in_feed);
+}
 
 static void add_topic(struct position *position, const struct position_choice *choice) {
     struct topic *topic = hub_topic(choice->name);
@@ -78,7 +93,8 @@ static void add_topic(struct position *position, const struct position_choice *c
     if (position->is_stream)
         interest->attendance = attendance_join(topic, str_of(position->subject));
     list_push(&position->interests, &interest->in_position);
-    list_push(&reader_feed(position->reader, topic)->interests, &interest->in_feed);
+    position_block(position, &topic->crowd, true);
+    hear(interest);
 }
 
 /* Where reading begins: everything up to the `after` of what is returned is none of the position's
@@ -101,6 +117,7 @@ static struct position_choice settle_start(struct position *position,
 
 void position_add(struct position *position, const struct position_choice *choice) {
     hub_lock();
+    position_wake(position);
     bool prefixed = !list_empty(&position->prefixes);
     struct position_choice settled = settle_start(position, choice);
     if (settled.prefix)
@@ -125,6 +142,7 @@ static void remove_interest(struct interest *interest) {
     struct position *position = interest->position;
     interest_set_extra(interest, true);
     attendance_leave(interest->attendance);
+    position_block(position, &interest->topic->crowd, false);
     list_remove(&interest->in_feed);
     feed_release(reader_feed(position->reader, interest->topic));
     interest_fini(interest);
@@ -176,7 +194,8 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
 void position_end(struct position *position) {
     hub_lock();
     position->end = hub.last;
-    list_remove(&position->in_blocking);
+    if (position->blocking)
+        blocking_end(position->blocking);
     policy_let_go(position);
     hub_unlock();
     reader_serve(position->reader, position);
@@ -241,6 +260,19 @@ bool position_is_past_end(const struct position *position) {
     return position->end > 0 && position->reader->settled >= position->end;
 }
 
+void position_rest(struct position *position) {
+    if (position->resting || policy_counts(&position->policy) || !position_is_single(position))
+        return;
+    position->resting = true;
+    list_remove(&position->only.in_feed);
+}
+
+void position_wake(struct position *position) {
+    if (position->resting && position_is_single(position))
+        hear(&position->only);
+    position->resting = false;
+}
+
 void position_tell(struct interest *interest) {
     struct position *position = interest->position;
     if (position_is_past_end(position))
@@ -265,7 +297,6 @@ void position_init(struct position *position, struct reader *reader,
     *position = (struct position){
         .ops = ops, .reader = reader, .policy = {.limit = {UINT32_MAX, UINT32_MAX}}};
     list_init(&position->in_queue);
-    list_init(&position->in_blocking);
     list_init(&position->interests);
     list_init(&position->prefixes);
     list_init(&position->news);
@@ -285,7 +316,8 @@ void position_fini(struct position *position) {
     prefix_remove_all(position);
     while (!list_empty(&position->replays))
         replay_free(CONTAINER_OF(position->replays.next, struct replay, link));
-    list_remove(&position->in_blocking);
+    if (position->blocking)
+        blocking_free(position->blocking);
     policy_let_go(position);
     hub_unlock();
     list_remove(&position->in_queue);

@@ -5,6 +5,7 @@
 #include "hub/interest.h"
 #include "hub/policy.h"
 
+struct blocking;
 struct reader;
 
 struct position_ops {
@@ -17,22 +18,23 @@ struct position_ops {
 struct position {
     const struct position_ops *ops;
     struct reader *reader;
-    struct list in_queue;    /* the reader's: to be served, or held back by the horizon */
-    struct list in_blocking; /* hub.blocking, or reader->expelled; under the hub's lock */
-    struct list interests;   /* topics chosen by name */
-    struct list prefixes;    /* struct prefix_interest */
-    struct list news;        /* interests with something to read; not of a single one */
-    struct list replays;     /* struct replay: what is in the store only comes first */
-    struct map *found;       /* topics with news that came by a prefix; NULL: no prefix */
-    struct interest only;    /* the first topic; most positions have just one */
-    event_id known;          /* all its news up to here are registered */
-    event_id end;            /* it ends: nothing beyond is for it; 0: it goes on */
-    event_id gap_id;         /* a gap that is nobody's in particular, due at this id; 0: none, */
-    uint8_t gap_reason;      /* and its reason */
-    bool is_stream;          /* counts as one */
-    bool resumed;            /* it goes on where the client left */
-    char *subject;           /* whom the token names; NULL: nobody */
+    struct list in_queue;  /* the reader's: to be served, or held back by the horizon */
+    struct list interests; /* topics chosen by name */
+    struct list prefixes;  /* struct prefix_interest */
+    struct list news;      /* interests with something to read; not of a single one */
+    struct list replays;   /* struct replay: what is in the store only comes first */
+    struct map *found;     /* topics with news that came by a prefix; NULL: no prefix */
+    struct interest only;  /* the first topic; most positions have just one */
+    event_id known;        /* all its news up to here are registered */
+    event_id end;          /* it ends: nothing beyond is for it; 0: it goes on */
+    event_id gap_id;       /* a gap that is nobody's in particular, due at this id; 0: none, */
+    uint8_t gap_reason;    /* and its reason */
+    bool is_stream;        /* counts as one */
+    bool resumed;          /* it goes on where the client left */
+    char *subject;         /* whom the token names; NULL: nobody */
+    bool resting;          /* it does not read its only topic, whose feed does not tell it */
     struct policy policy;
+    struct blocking *blocking; /* publishers wait for it; NULL: they do not */
 };
 
 /* --- choosing topics --- */
@@ -68,6 +70,9 @@ void position_end(struct position *position);
 event_id position_closed(const struct position *position);
 /* It has come back from where that was told: there is nothing to be had any more. */
 bool position_is_done(const struct position *position);
+/* There is news and the subscriber cannot take it: of a single topic no more is told until it is
+ * read again. */
+void position_rest(struct position *position);
 /* The newest id now, and whether all up to such a one has been read. If not, the position is served
  * again when that may have changed. */
 event_id position_newest(void);
@@ -78,6 +83,8 @@ bool position_reads_on(const struct position *position);
 
 /* --- within core/hub, under the lock but for position_tell --- */
 
+/* It reads again. */
+void position_wake(struct position *position);
 /* The interest's topic has news. */
 void position_tell(struct interest *interest);
 /* All that comes before its end has been told: what is told now is not for it. */
@@ -88,6 +95,8 @@ void position_note_gap(struct position *position, enum gap_reason reason, event_
 struct interest *position_named(const struct position *position, const struct topic *topic);
 /* Chosen by name or by a prefix. */
 bool position_covers(const struct position *position, const struct topic *topic);
+/* It chooses, or leaves, what the crowd is of: publishers there wait for it, if they do for it. */
+void position_block(const struct position *position, struct crowd *crowd, bool in);
 /* It joins, or leaves, those that are counted. */
 void position_count(const struct position *position, struct crowd *crowd, bool in);
 /* Whether it has just one topic, `only`. */

@@ -218,6 +218,7 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     list_push(&prefix->feed->interests, &prefix->in_feed);
     find_below(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
+    position_block(position, name->crowd, true);
     note_gone(position, choice);
     mark_extra(position);
 }
@@ -226,6 +227,7 @@ static void remove_prefix(struct prefix_interest *prefix) {
     set_extra(prefix, true);
     list_remove(&prefix->in_feed);
     list_remove(&prefix->in_position);
+    position_block(prefix->position, prefix->feed->crowd, false);
     crowd_feed_release(prefix->feed);
     free(prefix);
 }

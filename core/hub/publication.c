@@ -14,6 +14,7 @@
 #include "hub/publication.h"
 
 #include "base/clock.h"
+#include "hub/blocking.h"
 #include "hub/position.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
@@ -27,16 +28,11 @@ event_id publications_visible(void) {
 
 /* --- appending --- */
 
-static struct position *blocking(struct list *at) {
-    return CONTAINER_OF(at, struct position, in_blocking);
-}
-
 static void append_event(struct publication *publication) {
     struct topic *topic = publication->at;
     topic_append(topic, publication->event, publication->text, publication->key, clock_mono_ms());
     const struct entry *entry = topic_entry(topic, topic->next - 1);
-    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
-        position_owe(blocking(at), topic, entry->len);
+    blocking_owe(topic, entry);
     hub.published++;
 }
 
@@ -184,13 +180,6 @@ static bool is_durable(const struct topic *topic) {
 
 /* --- waiting --- */
 
-static bool must_wait(const struct topic *topic) {
-    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = at->next)
-        if (position_holds_up(blocking(at), topic))
-            return true;
-    return false;
-}
-
 /* Publications to one topic stay in order. */
 static bool others_wait(const struct topic *topic, const struct publication *before) {
     for (struct list *at = hub.waiting.next; at != &hub.waiting; at = at->next) {
@@ -228,22 +217,8 @@ void publications_go_on(struct reader *self) {
     for (struct list *at = hub.waiting.next; at != &hub.waiting; at = next) {
         struct publication *publication = CONTAINER_OF(at, struct publication, link);
         next = at->next;
-        if (!must_wait(publication->at) && !others_wait(publication->at, publication))
+        if (!blocking_holds_up(publication->at) && !others_wait(publication->at, publication))
             go_on(publication, self);
-    }
-}
-
-/* Who was waited for in vain has to go. */
-static void expel(const struct topic *topic, struct reader *self) {
-    struct list *next;
-    for (struct list *at = hub.blocking.next; at != &hub.blocking; at = next) {
-        struct position *position = blocking(at);
-        next = at->next;
-        if (!position_holds_up(position, topic))
-            continue;
-        list_remove(&position->in_blocking);
-        list_push(&position->reader->expelled, &position->in_blocking);
-        reader_wake(position->reader, self);
     }
 }
 
@@ -251,7 +226,7 @@ static void on_deadline(struct timer *timer) {
     struct publication *publication = CONTAINER_OF(timer, struct publication, deadline);
     hub_lock();
     if (publication->waiting) {
-        expel(publication->at, publication->reader);
+        blocking_expel(publication->at, publication->reader);
         publications_go_on(publication->reader);
     }
     hub_unlock();
@@ -288,7 +263,7 @@ int publication_send(struct publication *publication, struct reader *reader) {
     } else if (publication->done == NULL && is_durable(topic)) {
         hub_release_topic(topic);
         rc = PUBLICATION_WOULD_WAIT;
-    } else if (publication->wait_ms > 0 && (must_wait(topic) || others_wait(topic, NULL))) {
+    } else if (publication->wait_ms > 0 && (blocking_holds_up(topic) || others_wait(topic, NULL))) {
         rc = send_later(publication, &hub.waiting);
         publication->waiting = true;
         loop_timer(reader->loop, &publication->deadline, publication->wait_ms);

@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "hub/attendance.h"
+#include "hub/blocking.h"
 #include "hub/prefix.h"
 #include "hub/publication.h"
 
@@ -256,7 +257,8 @@ static void expel(struct reader *reader) {
         hub_lock();
         node = list_pop(&reader->expelled);
         hub_unlock();
-        struct position *position = node ? CONTAINER_OF(node, struct position, in_blocking) : NULL;
+        struct position *position =
+            node ? CONTAINER_OF(node, struct blocking, in_expelled)->position : NULL;
         if (position)
             position->ops->overflow(position);
     } while (node);

@@ -196,9 +196,9 @@ static void remember(struct span *span, const struct position *position) {
 static bool answers(const struct span *span, const struct position *position) {
     return span->topic && span->topic == position->only.topic &&
            span->from == position->only.next && position_is_single(position) &&
-           span->skips == policy_conflates(&position->policy) && span->id > position->only.after &&
-           !policy_settles(&position->policy) && !position->only.gap && position->gap_id == 0 &&
-           position->end == 0;
+           !position->resting && span->skips == policy_conflates(&position->policy) &&
+           span->id > position->only.after && !policy_settles(&position->policy) &&
+           !position->only.gap && position->gap_id == 0 && position->end == 0;
 }
 
 /* --- reading --- */
@@ -208,6 +208,7 @@ void position_read(struct position *position, struct span *span, size_t most) {
         return;
     span_release(span);
     hub_lock();
+    position_wake(position);
     policy_settle(position);
     struct merge *merge = merge_begin(position);
     if (policy_drops(&position->policy))

@@ -81,13 +81,14 @@ static void go(struct subscription *sub) {
 /* There is news for a peer that does not read. */
 static void fall_behind(struct subscription *sub) {
     enum overflow overflow = sub->position.policy.overflow;
-    bool acts = overflow == OVERFLOW_DISCONNECT || overflow == OVERFLOW_DROP_NEWEST;
-    if (!acts || !position_is_over(&sub->position))
-        return;
-    if (overflow == OVERFLOW_DISCONNECT)
-        go(sub);
-    else
-        position_set_fence(&sub->position);
+    if (!policy_counts(&sub->position.policy)) {
+        position_rest(&sub->position);
+    } else if (position_is_over(&sub->position)) {
+        if (overflow == OVERFLOW_DISCONNECT)
+            go(sub);
+        else
+            position_set_fence(&sub->position);
+    }
 }
 
 /* Sends what there is, as much as one turn may have. */

@@ -133,9 +133,11 @@ static void on_news(struct position *position) {
     struct taker *taker = of_position(position);
     if (!taker->blocked)
         serve(taker);
-    else if (position->policy.overflow == OVERFLOW_DISCONNECT)
-        taker->over = taker->over || position_is_over(position);
-    else if (position->policy.overflow == OVERFLOW_DROP_NEWEST && position_is_over(position))
+    else if (!policy_counts(&position->policy))
+        position_rest(position);
+    else if (position_is_over(position) && position->policy.overflow == OVERFLOW_DISCONNECT)
+        taker->over = true;
+    else if (position_is_over(position))
         position_set_fence(position);
 }
 
