@@ -48,7 +48,8 @@ CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(S
 EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort)
 
 .PHONY: all run test lint format check coverage bench fuzz soak fresh install clean help \
-        deps deps-test deps-lint deps-bench deps-fuzz deps-coverage test-programs replays fuzzers FORCE
+        deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \
+        fuzzers FORCE
 
 all: $(BUILD)/weir ## build the program, build/weir (the default)
 
@@ -170,8 +171,9 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 	$(MAKE_IN)$(BUILD) all $(BUILD)/libweir.a
 	@BUILD=$(BUILD) tests/bench/run
 
-soak: deps-test ## tests that take longer than ten minutes
-	$(MAKE_IN)$(BUILD) all $(EXACT) $(RELOAD)
+soak: deps-test deps-soak ## tests that take longer than ten minutes
+	$(MAKE_IN)$(BUILD) all $(EXACT) $(RELOAD) $(BUILD)/tests/unit/hub_scale_test
+	@BUILD=$(BUILD) tests/scale/run
 	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD) tests/soak/run
 
@@ -233,6 +235,8 @@ deps-fuzz:
 	$(call install_missing,$(DEPS) $(DEPS_FUZZ))
 deps-bench:
 	$(call install_missing,$(DEPS) $(DEPS_BENCH))
+deps-soak:
+	$(call install_missing,valgrind)
 deps-coverage: deps-test
 	$(call install_missing,gcovr)
 

@@ -86,6 +86,7 @@ void blocking_settle(struct blocking *blocking, struct lag lag) {
 }
 
 static void owe(struct blocking *blocking, const struct entry *entry) {
+    hub.retired.visits++;
     if (blocking->newest == entry->id)
         return;
     blocking->newest = entry->id;

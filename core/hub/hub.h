@@ -49,6 +49,7 @@ struct hub_counters {
     uint64_t topics, subscribers, published, memory;
     uint64_t delivered, gaps, lost, dropped, disconnected; /* sums over all readers */
     uint64_t utf8_replaced;                                /* in events published */
+    uint64_t visits; /* to positions, to tell, serve or count them: what readers cost */
 };
 
 #define HUB_COUNTERS (sizeof(struct hub_counters) / sizeof(uint64_t))

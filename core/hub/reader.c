@@ -218,6 +218,7 @@ static unsigned tell(struct reader *reader, unsigned budget) {
         struct interest *interest = CONTAINER_OF(node, struct interest, in_feed);
         list_push(&reader->told->interests, node);
         position_tell(interest);
+        counter_up(&reader->counters.visits, 1);
         budget--;
     }
     if (!list_empty(&reader->to_tell))
@@ -247,6 +248,7 @@ static void serve(struct reader *reader) {
     for (unsigned left = SERVED_A_TURN; left > 0 && (node = list_pop(&reader->ready)); left--) {
         struct position *position = CONTAINER_OF(node, struct position, in_queue);
         position->ops->news(position);
+        counter_up(&reader->counters.visits, 1);
     }
 }
 
