@@ -52,17 +52,19 @@ static void place_stored(struct interest *interest, const struct replay_start *s
         replay_add(position, topic, start);
 }
 
-/* What is missing of the topic beyond `after`, which nobody has. */
-static void place_gap(struct interest *interest, event_id after) {
+/* What is missing of the topic beyond `after`, which nobody has. Up to where that is told; 0: there
+ * is nothing. */
+static event_id place_gap(struct interest *interest, event_id after) {
     uint8_t reason;
     event_id floor = hub_floor(interest->topic, after, &reason);
     if (after >= floor)
-        return;
+        return 0;
     interest->gap = floor == interest->topic->floor && reason == GAP_TRIMMED;
     if (interest->gap)
         interest->position->resumed = false;
     else /* it may concern the whole server: told once, whatever the number of topics */
         position_note_gap(interest->position, reason, floor);
+    return floor;
 }
 
 /* The newest ones only. What is older is none of its business: that it is gone is no gap. Returns
@@ -89,10 +91,9 @@ void interest_place(struct interest *interest, const struct position_choice *cho
         return;
     if (start.after >= topic->floor)
         return;
+    start.told = start.tell ? place_gap(interest, start.after) : 0;
     if (topic->stored)
         place_stored(interest, &start);
-    if (start.tell)
-        place_gap(interest, start.after);
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "hub/position.h"
 #include "hub/prefix.h"
+#include "hub/publication.h"
 #include "hub/reader.h"
 #include "hub/replay.h"
 
@@ -36,13 +37,19 @@ static void add_head(struct merge *merge, const struct head *head) {
     merge->heads[merge->count++] = *head;
 }
 
+/* A gap is told behind an event that has its id, which only one at an end can have: whoever leaves
+ * in between has not read past the event. */
+static bool is_before(const struct head *one, const struct head *other) {
+    return one->id < other->id || (one->id == other->id && other->gap && !one->gap);
+}
+
 static void sift_down(struct head *heads, size_t count, size_t i) {
     struct head moved = heads[i];
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child + 1 < count && heads[child + 1].id < heads[child].id)
+        if (child + 1 < count && is_before(&heads[child + 1], &heads[child]))
             child++;
-        if (child >= count || moved.id <= heads[child].id)
+        if (child >= count || !is_before(&heads[child], &moved))
             break;
         heads[i] = heads[child];
         i = child;
@@ -170,10 +177,11 @@ static void gather_replays(struct merge *merge, struct position *position) {
     }
 }
 
-/* Up to where all that is there, or was, is known to be. */
+/* Up to where all that is there, or was, is known to be. One topic is always in order; but an end
+ * comes behind what is still to be committed. */
 static event_id horizon_of(const struct position *position) {
     if (position_is_single(position))
-        return EVENT_ID_NONE;
+        return position->end > 0 ? publications_visible() : EVENT_ID_NONE;
     event_id settled = position->reader->settled;
     event_id bound = settled > position->known ? settled : position->known;
     for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {

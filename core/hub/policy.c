@@ -98,7 +98,7 @@ static void drop_gap(struct position *position, const struct head *top) {
         return;
     }
     uint64_t first = interest->topic->first;
-    if (interest->gap)
+    if (interest->gap || top->id < interest->topic->floor) /* some of it lies beyond the end */
         policy->dropped_more = true;
     else
         policy->dropped += first - top->next;

@@ -242,12 +242,12 @@ event_id position_newest(void) {
 bool position_has_read(struct position *position, event_id upto) {
     hub_lock();
     const struct merge *merge = merge_begin(position);
-    bool settled = merge->bound >= upto;
-    bool read = settled && merge_top(merge, upto) == NULL && position->policy.dropped_id == 0;
     bool commits = publications_visible() < upto;
+    bool settled = merge->bound >= upto && !commits;
+    bool read = settled && merge_top(merge, upto) == NULL && position->policy.dropped_id == 0;
     bool replays = !list_empty(&position->replays); /* then their pages have it served */
     hub_unlock();
-    if (!settled && commits)
+    if (commits)
         reader_hold(position->reader, position);
     else if (!settled && !replays)
         reader_serve(position->reader, position);

@@ -106,13 +106,15 @@ static void free_found(struct found *found) {
     pool_free(&position->reader->loop->pool, found, sizeof *found);
 }
 
-/* It begins no later than what a feed will tell those who chose a prefix earlier. */
+/* It begins no later than what a feed will tell those who chose a prefix earlier; be it that the
+ * store has yet to commit it. */
 static void begin_untold(struct interest *interest) {
     struct position *position = interest->position;
+    if (!prefix_covers(position, interest->topic))
+        return;
     const struct feed *feed = reader_untold(position->reader, interest->topic);
-    if (feed && prefix_covers(position, interest->topic))
-        interest_begin_by(interest, feed->seen, feed->seen,
-                          told_by_prefix(position, interest->topic));
+    uint64_t seen = feed ? feed->seen : interest->topic->next;
+    interest_begin_by(interest, seen, seen, told_by_prefix(position, interest->topic));
 }
 
 void prefix_read_up(struct interest *found) {

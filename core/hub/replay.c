@@ -255,6 +255,8 @@ void replay_add(struct position *position, struct topic *topic, const struct rep
     struct replay *replay = find(position, start);
     if (replay == NULL)
         replay = make(position, start);
+    if (start->told > replay->untold)
+        replay->untold = start->told;
     char text[NAME_MAX_BYTES];
     size_t n = replay->ntopics++, len = name_text(topic->name, text);
     replay->names = mem_resize(replay->names, replay->ntopics * sizeof *replay->names);

@@ -24,7 +24,8 @@ struct replay_topic {
 /* Where it begins. */
 struct replay_start {
     event_id after;
-    bool tell;       /* a gap comes first, if some events beyond it are missing */
+    bool tell;       /* a gap comes first, if some events beyond it are missing, */
+    event_id told;   /* but for those up to here, of which one is due already */
     uint64_t newest; /* the topic's newest ones, so many, are enough; 0: all */
 };
 
@@ -46,7 +47,7 @@ struct replay {
     bool over;        /* the last page is here */
     bool tell;        /* what is missing before the first event is told, */
     bool begun;       /* and the first page is here; */
-    event_id untold;  /* if it is not: up to here */
+    event_id untold;  /* but not up to here */
     bool left;        /* nobody waits for that page any more */
     struct mail mail;
 };

@@ -193,15 +193,16 @@ static bool has_span(struct str pattern) {
     return false;
 }
 
-/* A durable rule's, by the spans that held before. */
+/* A durable rule's, by the spans that held before. One that begins now has an id of its own: who
+ * has read up to an event of another topic has not been told of this. */
 static event_id begin_of(struct str pattern, struct span *before, size_t n) {
     const struct span *span = find_span(before, n, pattern);
     if (span == NULL || span->since == 0)
-        return hub.last;
+        return hub_next_id();
     for (size_t i = 0; i < n; i++) /* what was in memory and is not any more */
         if (before[i].since == 0 && is_below(text_of(&before[i]), pattern) &&
             !is_ruled(text_of(&before[i])))
-            return hub.last;
+            return hub_next_id();
     return span->since;
 }
 
