@@ -106,6 +106,8 @@ FUZZERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS      := $(FUZZERS:_fuzz=_replay)
 EXACT        := $(BUILD)/tests/exact/exact
 EXACT_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/exact/*.c))
+SEEDS        := $(BUILD)/tests/seeds/seeds
+SEEDS_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/seeds/*.c)) $(BUILD)/tests/unit/disk_rig.o
 RELOAD       := $(BUILD)/tests/soak/reload
 RELOAD_OBJS  := $(patsubst %,$(BUILD)/tests/%.o,soak/reload exact/reader bench/rig)
 
@@ -120,6 +122,9 @@ $(REPLAYS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libweir.a
 
 $(EXACT): $(EXACT_OBJS)
 	$(Q)$(LINK) -o $@ $^
+
+$(SEEDS): $(SEEDS_OBJS) $(BUILD)/libweir.a
+	$(Q)$(LINK) -o $@ $^ -lcmocka $(LIBS)
 
 $(RELOAD): $(RELOAD_OBJS)
 	$(Q)$(LINK) -o $@ $^
@@ -136,7 +141,7 @@ FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
 # What npm installed for the tests, a current Node (.bin/node) among it: Debian 12 has Node 18.
 export NODE_MODULES := $(abspath $(BUILD)/node/node_modules)
 
-test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT) $(RELOAD)
+test-programs: $(if $(wildcard core/main.c),$(BUILD)/weir) $(UNIT_TESTS) $(EXACT) $(SEEDS) $(RELOAD)
 
 replays: $(REPLAYS)
 
@@ -172,7 +177,7 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 	@BUILD=$(BUILD) tests/bench/run
 
 soak: deps-test deps-soak ## tests that take longer than ten minutes
-	$(MAKE_IN)$(BUILD) all $(EXACT) $(RELOAD) $(BUILD)/tests/unit/hub_scale_test
+	$(MAKE_IN)$(BUILD) all $(EXACT) $(SEEDS) $(RELOAD) $(BUILD)/tests/unit/hub_scale_test
 	@BUILD=$(BUILD) tests/scale/run
 	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD) tests/soak/run
@@ -248,5 +253,5 @@ $(NODE_MODULES)/.package-lock.json: tests/node/package.json tests/node/package-l
 	@ln -sf ../$$(cd $(NODE_MODULES) && echo node-linux-*)/bin/node $(NODE_MODULES)/.bin/node # npm 9 does not
 	@touch $@
 
--include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(RELOAD_OBJS)) \
+-include $(patsubst %.o,%.d,$(PROGRAM_OBJS) $(filter-out $(BUILD)/embedded.o,$(CORE_OBJS)) $(UNIT_HELPERS) $(EXACT_OBJS) $(SEEDS_OBJS) $(RELOAD_OBJS)) \
   $(addsuffix .d,$(UNIT_TESTS) $(FUZZERS)) $(BUILD)/tests/fuzz/replay.d

@@ -43,6 +43,8 @@ struct file {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
+static bool held, waits;
 static sqlite3_vfs *under, over;
 static sqlite3_io_methods methods;
 static struct image images[IMAGES];
@@ -176,6 +178,8 @@ static int on_sync(sqlite3_file *file, int flags) {
     if (image == NULL)
         return SQLITE_OK;
     pthread_mutex_lock(&lock);
+    while ((waits = held && is_log(image)))
+        pthread_cond_wait(&released, &lock);
     bool bad = fails(image, true);
     sqlite3_int64 size = 0;
     of(file)->real->pMethods->xFileSize(of(file)->real, &size);
@@ -304,6 +308,20 @@ void disk_fail(enum disk_fault kind, bool log, int skip, int times) {
     pthread_mutex_unlock(&lock);
 }
 
+void disk_hold(bool hold) {
+    pthread_mutex_lock(&lock);
+    held = hold;
+    pthread_cond_broadcast(&released);
+    pthread_mutex_unlock(&lock);
+}
+
+bool disk_waits(void) {
+    pthread_mutex_lock(&lock);
+    bool does = waits && held;
+    pthread_mutex_unlock(&lock);
+    return does;
+}
+
 int disk_failures(void) {
     pthread_mutex_lock(&lock);
     int n = failures;
@@ -343,6 +361,16 @@ static void add_unsynced(const struct image *image, struct buf *to, FILE *real, 
     }
 }
 
+static void put_file(const struct image *image, const char *to, struct buf *left) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", to, strrchr(image->path, '/') + 1);
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(left->data ? left->data : "", 1, left->len, out), left->len);
+    assert_int_equal(fclose(out), 0);
+    buf_fini(left);
+}
+
 static void leave_file(const struct image *image, const char *to, uint64_t *seed) {
     struct buf left = {0};
     buf_add(&left, buf_str(&image->durable));
@@ -351,20 +379,38 @@ static void leave_file(const struct image *image, const char *to, uint64_t *seed
         add_unsynced(image, &left, real, seed);
     if (real)
         fclose(real);
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", to, strrchr(image->path, '/') + 1);
-    FILE *out = fopen(path, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(left.data ? left.data : "", 1, left.len, out), left.len);
-    assert_int_equal(fclose(out), 0);
-    buf_fini(&left);
+    put_file(image, to, &left);
+}
+
+static void copy_file(const struct image *image, const char *to) {
+    struct buf left = {0};
+    char bytes[4096];
+    size_t n;
+    FILE *real = fopen(image->path, "rb");
+    while (real && (n = fread(bytes, 1, sizeof bytes, real)) > 0)
+        buf_append(&left, bytes, n);
+    if (real)
+        fclose(real);
+    put_file(image, to, &left);
+}
+
+static bool is_in(const struct image *image, const char *folder) {
+    size_t n = strlen(folder);
+    return strncmp(image->path, folder, n) == 0 && image->path[n] == '/';
 }
 
 void disk_cut_power(const char *from, const char *to, uint64_t seed) {
-    size_t n = strlen(from);
     pthread_mutex_lock(&lock);
     for (int i = 0; i < count; i++)
-        if (strncmp(images[i].path, from, n) == 0 && images[i].path[n] == '/')
+        if (is_in(&images[i], from))
             leave_file(&images[i], to, &seed);
+    pthread_mutex_unlock(&lock);
+}
+
+void disk_copy(const char *from, const char *to) {
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < count; i++)
+        if (is_in(&images[i], from))
+            copy_file(&images[i], to);
     pthread_mutex_unlock(&lock);
 }

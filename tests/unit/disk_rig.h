@@ -29,6 +29,12 @@ void disk_fail(enum disk_fault kind, bool log, int skip, int times);
 int disk_failures(void);
 /* So many syncs that succeeded. */
 int disk_syncs(void);
+/* Syncs of the log do not end while it is held. */
+void disk_hold(bool held);
+/* Whether one waits for that. */
+bool disk_waits(void);
+/* Puts into the folder `to` what is in the files of `from` now, as after a kill -9. */
+void disk_copy(const char *from, const char *to);
 /* Puts into the folder `to` what would be there had the power gone now: of each file of `from` what
  * was synced. `seed` other than 0: of the rest some writes too, each whole, in part, or not. */
 void disk_cut_power(const char *from, const char *to, uint64_t seed);

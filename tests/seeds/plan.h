@@ -1,0 +1,11 @@
+/* plan: what a run does, drawn from its seed. */
+#ifndef TESTS_SEEDS_PLAN_H
+#define TESTS_SEEDS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The run of one seed; a fault that it finds ends the process. `trace`: prints what it does. */
+void plan_run(uint32_t seed, bool trace);
+
+#endif

@@ -1,0 +1,156 @@
+/* seeds: runs of the hub and its store that are drawn from numbers, against an oracle.
+ *
+ *     seeds [--from N] [--count N] [--jobs N]       a row of seeds, and before it all that failed
+ *           [--row] [--until-failure]               ... the row only; not after one has failed
+ *     seeds --seed N [--trace]                      one
+ *
+ * Each seed is a process of its own, so that one which fails, hangs or crashes takes nothing with
+ * it. Prints TAP: a case for each seed that ever failed, with what it had found, and one for the
+ * row. What a run is: plan.c; what it must hold to: oracle.c. */
+#include "oracle.h"
+#include "plan.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATIENCE_S 60 /* for one seed, whatever else the machine does */
+#define JOBS_MAX 64
+
+/* Seeds that have failed, each with what it had found. They stay. */
+static const struct {
+    uint32_t seed;
+    const char *found;
+} found[] = {
+    {5, "after a restart what was trimmed was told twice"},
+    {6, "who named a topic of its prefix lost what was being committed"},
+    {12, "a stream of one topic ended before what was being committed"},
+    {0, NULL},
+};
+
+static struct {
+    uint32_t from, count, jobs, seed;
+    bool one, trace, until_failure, row;
+} options = {.from = 1, .count = 200, .jobs = 2};
+
+struct job {
+    pid_t pid; /* 0: none */
+    uint32_t seed;
+};
+
+static struct job jobs[JOBS_MAX];
+static uint32_t failed, ran, first_failed;
+
+static void run(uint32_t seed) {
+    alarm(PATIENCE_S);
+    plan_run(seed, options.trace);
+    exit(0);
+}
+
+static void start(struct job *job, uint32_t seed) {
+    fflush(stdout);
+    job->seed = seed;
+    job->pid = fork();
+    if (job->pid < 0) {
+        perror("fork");
+        exit(2);
+    }
+    if (job->pid == 0)
+        run(seed);
+}
+
+/* Waits for one of them; its place. */
+static struct job *await(void) {
+    int status;
+    pid_t pid = wait(&status);
+    struct job *job = jobs;
+    while (job->pid != pid)
+        job++;
+    job->pid = 0;
+    ran++;
+    if (WIFSIGNALED(status))
+        printf("# seed %u: ended by signal %d%s\n", job->seed, WTERMSIG(status),
+               WTERMSIG(status) == SIGALRM ? ", for it hung" : "");
+    if (status != 0 && failed++ == 0)
+        first_failed = job->seed;
+    return job;
+}
+
+static void run_row(uint32_t from, uint32_t count) {
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < count && !(options.until_failure && failed); i++) {
+        struct job *job = busy < options.jobs ? &jobs[busy++] : await();
+        start(job, from + i);
+    }
+    while (busy-- > 0)
+        await();
+}
+
+static int report(int number, const char *name) {
+    printf("%sok %d - %s\n", failed ? "not " : "", number, name);
+    int bad = failed > 0;
+    failed = 0;
+    return bad;
+}
+
+static int run_all(void) {
+    char name[160];
+    int number = 0, bad = 0;
+    for (size_t i = 0; found[i].found && !options.row; i++) {
+        run_row(found[i].seed, 1);
+        snprintf(name, sizeof name, "seed %u: %s", found[i].seed, found[i].found);
+        bad += report(++number, name);
+    }
+    ran = 0;
+    run_row(options.from, options.count);
+    if (failed)
+        printf("# %u of %u failed, the first of them is %u\n", failed, ran, first_failed);
+    snprintf(name, sizeof name, "%u seeds from %u on", ran, options.from);
+    bad += report(++number, name);
+    printf("1..%d\n", number);
+    return bad ? 1 : 0;
+}
+
+static uint32_t number(const char *text) {
+    char *end;
+    unsigned long n = text ? strtoul(text, &end, 10) : 0;
+    if (text == NULL || end == text || *end || n > 1000000000) {
+        fprintf(stderr, "seeds: no number: %s\n", text ? text : "nothing");
+        exit(2);
+    }
+    return (uint32_t)n;
+}
+
+static void parse(char **argv) {
+    for (char **at = argv + 1; *at; at++) {
+        if (strcmp(*at, "--trace") == 0)
+            options.trace = true;
+        else if (strcmp(*at, "--until-failure") == 0)
+            options.until_failure = true;
+        else if (strcmp(*at, "--row") == 0)
+            options.row = true;
+        else if (strcmp(*at, "--from") == 0)
+            options.from = number(*++at);
+        else if (strcmp(*at, "--count") == 0)
+            options.count = number(*++at);
+        else if (strcmp(*at, "--jobs") == 0)
+            options.jobs = number(*++at);
+        else if (strcmp(*at, "--seed") == 0)
+            options.seed = number(*++at), options.one = true;
+        else
+            fprintf(stderr, "seeds: unknown option %s\n", *at), exit(2);
+    }
+    if (options.jobs < 1 || options.jobs > JOBS_MAX)
+        options.jobs = JOBS_MAX;
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    parse(argv);
+    if (!options.one)
+        return run_all();
+    run(options.seed);
+}

@@ -1,0 +1,400 @@
+/* world: one server after the other: the hub, two workers, a store on a disk that fails.
+ *
+ *     [hub, store on folder 1] --kill: the disk is copied as it is--> [hub, store on folder 2] ...
+ *
+ * All of it is in this process, with the clock stopped, so that a seed means the same run each
+ * time. What threads could make of it is taken away where it is not wanted: the store is waited
+ * for, unless the run holds its disk; then commits stay under way for as long as the run likes.
+ * Killing is copying the files under the disk's lock, and letting the old server end with nobody
+ * listening. */
+#include "world.h"
+
+#include "../unit/disk_rig.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dice.h"
+#include "hub/publication.h"
+#include "hub/store_own.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAD_MAX 200
+
+/* A publication on its way. */
+struct sent {
+    struct publication publication;
+    struct list link;
+    unsigned number;
+    bool heard;  /* the oracle knows what became of it */
+    bool barred; /* a sync had failed before it was published */
+    char text[PAD_MAX + 40];
+};
+
+struct worker workers[WORKERS];
+static struct limits limits;
+static struct store *store;
+static struct topic_rule rules[3];
+static struct list sent;
+static char root[64], folder[96];
+static unsigned folders;
+static bool held, ended; /* the disk is; nobody listens to the server any more */
+static uint64_t memory, memory_before;
+
+static void on_log(enum log_level level, struct str line, void *arg) {
+    (void)arg;
+    if (getenv("SEEDS_LOG"))
+        fprintf(stderr, "log %d: %.*s\n", (int)level, STR_ARG(line));
+}
+
+bool world_has_data(void) {
+    return store != NULL;
+}
+
+bool world_holds_disk(void) {
+    return held;
+}
+
+/* --- publishing --- */
+
+static void hear(struct sent *one, int error) {
+    if (one->heard)
+        return;
+    one->heard = true;
+    if (one->barred && error == 0)
+        oracle_fail("event %u is acknowledged, though a sync had failed before", one->number);
+    oracle_done(one->number, error, store && store_has_stopped(store));
+}
+
+static void on_done(struct publication *publication, int error) {
+    struct sent *one = CONTAINER_OF(publication, struct sent, publication);
+    if (one->heard && error != publication->error)
+        oracle_fail("the publisher of event %u is told another error", one->number);
+    if (!ended)
+        hear(one, error);
+    list_remove(&one->link);
+    free(one);
+}
+
+static bool is_pending(const struct publication *publication) {
+    for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next)
+        if (at == &publication->link)
+            return true;
+    return false;
+}
+
+/* Publishers are told by mail, clients get an event as soon as it is there: so the oracle asks. */
+void world_hear(void) {
+    hub_lock();
+    for (struct list *at = sent.next; at != &sent; at = at->next) {
+        struct sent *one = CONTAINER_OF(at, struct sent, link);
+        if (!is_pending(&one->publication))
+            hear(one, one->publication.error);
+    }
+    hub_unlock();
+}
+
+bool world_is_settled(void) {
+    return list_empty(&sent);
+}
+
+/* An event has just come to it. */
+static void check_topic(size_t number) {
+    hub_lock();
+    const struct topic *topic = hub_topic(str_of(topic_names[number]));
+    uint64_t kept = topic->next - topic->first;
+    uint64_t bytes = kept > 0 ? topic->end - topic_entry(topic, topic->first)->at : 0;
+    if (kept > topic->keep.count || (bytes > topic->keep.bytes && kept > 1))
+        oracle_fail("%s keeps %u events, %u bytes: it may %u, %u", topic_names[number],
+                    (unsigned)kept, (unsigned)bytes, (unsigned)topic->keep.count,
+                    (unsigned)topic->keep.bytes);
+    hub_unlock();
+}
+
+void world_publish(size_t topic, int key) {
+    static const char *const keys[KEYS] = {"a", "b", "c"};
+    struct sent *one = mem_zalloc(sizeof *one);
+    uint32_t pad = one_in(10) ? below(PAD_MAX) : below(20);
+    one->number = oracle_add(topic, key, pad + 24); /* or less */
+    int n =
+        snprintf(one->text, sizeof one->text, "data: %u %0*d\n\n", one->number, (int)pad + 1, 0);
+    one->publication = (struct publication){.topic = str_of(topic_names[topic]),
+                                            .text = {one->text, (size_t)n},
+                                            .key = str_of(key < 0 ? NULL : keys[key]),
+                                            .done = on_done};
+    one->barred = store && store_has_stopped(store);
+    list_init(&one->link);
+    int rc = publication_send(&one->publication, &workers[below(WORKERS)].reader);
+    if (rc != 0 && rc != PUBLICATION_LATER)
+        oracle_fail("event %u cannot be published: %d", one->number, rc);
+    oracle_given(one->number, one->publication.id, rc == PUBLICATION_LATER);
+    if (rc == PUBLICATION_LATER) {
+        list_push(&sent, &one->link);
+        return;
+    }
+    check_topic(topic);
+    free(one);
+}
+
+/* --- turning --- */
+
+static bool is_idle(struct store_queue *queue) {
+    return queue->idle && list_empty(&queue->ops);
+}
+
+/* The store has done all it was asked for, or its writer stands before a disk that is held. */
+void world_wait(void) {
+    bool idle = store == NULL;
+    while (!idle) {
+        pthread_mutex_lock(&store->lock);
+        idle = is_idle(&store->reader) && (is_idle(&store->writer) || disk_waits());
+        pthread_mutex_unlock(&store->lock);
+        if (!idle)
+            usleep(50);
+    }
+}
+
+static bool turn_once(void) {
+    bool more = false;
+    for (int i = 0; i < WORKERS; i++) {
+        uv_run(&workers[i].loop.uv, UV_RUN_NOWAIT);
+        more = more || !list_empty(&workers[i].loop.chores);
+    }
+    return more;
+}
+
+void world_step(void) {
+    uv_run(&workers[below(WORKERS)].loop.uv, UV_RUN_NOWAIT);
+}
+
+void world_turn(void) {
+    for (int quiet = 0; quiet < 3;) {
+        world_wait();
+        quiet = turn_once() ? 0 : quiet + 1;
+    }
+}
+
+void world_pass(uint64_t ms) {
+    clock_advance_ns(ms * 1000000);
+    oracle_age();
+    hub_tick();
+    world_wait();
+}
+
+/* --- rules --- */
+
+static struct topic_keep draw_keep(void) {
+    if (one_in(3))
+        return (struct topic_keep){1000, 3600000, 1 << 20};
+    return (struct topic_keep){1 + below(30), one_in(2) ? 20 + below(5000) : 3600000,
+                               one_in(3) ? 100 + below(5000) : 1 << 20};
+}
+
+static void give_rules(void) {
+    hub_set_rules("seeds", rules, 3);
+    for (size_t t = 0; t < TOPICS; t++)
+        for (int i = 0; i < 3; i++)
+            if (topic_names[t][0] == rules[i].pattern.ptr[0])
+                oracle_keep(t, rules[i].keep);
+}
+
+void world_rules(bool durable) {
+    static const char *const patterns[] = {"d/*", "m/*", "v/*"};
+    for (int i = 0; i < 3; i++)
+        rules[i] = (struct topic_rule){.pattern = str_of(patterns[i]),
+                                       .keep = draw_keep(),
+                                       .durable = i == 0 || (i == 2 && durable)};
+    give_rules();
+}
+
+void world_memory(uint64_t bytes) {
+    memory = bytes;
+    oracle_is_short(bytes != UINT64_MAX);
+    hub_set_memory(bytes);
+}
+
+/* --- the disk --- */
+
+void world_hold_disk(bool hold) {
+    held = hold;
+    disk_hold(hold);
+    world_wait();
+}
+
+void world_break_disk(void) {
+    static const enum disk_fault faults[] = {DISK_SYNC, DISK_RESYNC, DISK_WRITE, DISK_FULL,
+                                             DISK_SHORT};
+    enum disk_fault fault = faults[below(5)];
+    disk_fail(fault, fault != DISK_RESYNC, (int)below(4), 1 + (int)below(3));
+}
+
+/* --- a server's life --- */
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *walk) {
+    (void)st, (void)flag, (void)walk;
+    return remove(path);
+}
+
+static void next_folder(void) {
+    snprintf(folder, sizeof folder, "%s/%u", root, ++folders);
+    if (mkdir(folder, 0700) != 0)
+        oracle_fail("%s cannot be made", folder);
+}
+
+static size_t topic_of(struct str name) {
+    for (size_t t = 0; t < TOPICS; t++)
+        if (str_eq(name, str_of(topic_names[t])))
+            return t;
+    oracle_fail("a topic of no name");
+}
+
+static void page_done(struct page *page) {
+    __atomic_store_n((bool *)page->arg, true, __ATOMIC_RELEASE);
+}
+
+/* Compares what the disk has with what was acknowledged. */
+static void look_at_disk(void) {
+    struct str names[TOPICS];
+    bool done = false;
+    for (size_t t = 0; t < TOPICS; t++)
+        names[t] = str_of(topic_names[t]);
+    struct page page = {.topics = names,
+                        .ntopics = TOPICS,
+                        .upto = UINT64_MAX,
+                        .bytes_max = 64 << 20,
+                        .done = page_done,
+                        .arg = &done};
+    store_read(store, &page);
+    while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+        usleep(50);
+    if (page.error || page.more)
+        oracle_fail("the disk cannot be read");
+    for (size_t i = 0; i < page.count; i++) {
+        struct str text = page_text(&page, i);
+        unsigned number = (unsigned)strtoul(text.ptr + strlen("data: "), NULL, 10);
+        oracle_found(number, page.entries[i].id, topic_of(names[page.entries[i].topic]));
+    }
+    page_fini(&page);
+    oracle_found_all();
+}
+
+static void begin_worker(struct worker *worker) {
+    if (loop_init(&worker->loop) < 0)
+        oracle_fail("no loop");
+    http_server_init(&worker->server, &worker->loop, &limits);
+    reader_init(&worker->reader, &worker->loop);
+}
+
+static void end_worker(struct worker *worker) {
+    reader_fini(&worker->reader);
+    http_server_fini(&worker->server);
+    loop_fini(&worker->loop);
+}
+
+static void begin(bool data, bool sure) {
+    char why[STORE_WHY_BYTES];
+    ended = false;
+    if (data && store_open(folder, &store, why, sizeof why) < 0)
+        oracle_fail("%s", why);
+    hub_use_store(store);
+    for (int i = 0; i < WORKERS; i++)
+        begin_worker(&workers[i]);
+    oracle_begin(hub.start, data, sure);
+    if (data)
+        look_at_disk();
+    hub_set_memory(memory);
+    give_rules();
+}
+
+static void leave_disk(enum ending ending) {
+    char before[sizeof folder];
+    strcpy(before, folder);
+    ended = true;
+    next_folder();
+    if (ending == END_KILL)
+        disk_copy(before, folder);
+    else
+        disk_cut_power(before, folder, one_in(2) ? 0 : 1 + below(1000));
+}
+
+static void end(enum ending ending) {
+    world_hear();
+    if (store && ending != END_WELL)
+        leave_disk(ending);
+    disk_fail(DISK_SYNC, false, 0, 0);
+    held = false;
+    disk_hold(false);
+    for (int i = 0; i < WORKERS; i++)
+        end_worker(&workers[i]);
+    oracle_restart();
+    clock_advance_ns((uint64_t)(5 + below(50)) * 1000000); /* no two servers share a millisecond */
+    oracle_age();
+    hub_use_store(NULL);
+    hub_clear();
+    if (store)
+        store_close(store);
+    store = NULL;
+    if (hub.topics > 0 || hub.memory != memory_before)
+        oracle_fail("%u topics and %u bytes stay behind", (unsigned)hub.topics,
+                    (unsigned)(hub.memory - memory_before));
+}
+
+void world_restart(enum ending ending, bool data) {
+    bool sure = !held && disk_failures() == 0;
+    end(ending);
+    disk_clear();
+    begin(data, sure);
+}
+
+void world_init(void) {
+    const char *shm = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(root, sizeof root, "%s/weir-seeds-XXXXXX", shm);
+    if (mkdtemp(root) == NULL)
+        oracle_fail("no folder for the store");
+    log_set_sink(on_log, NULL);
+    clock_freeze();
+    disk_init();
+    list_init(&sent);
+    limits_init(&limits);
+    limits.high_mark = 2000;
+    limits.low_mark = 500;
+    limits.turn_bytes = one_in(2) ? 1 + below(600) : 65536;
+    memory = UINT64_MAX;
+    hub_clear();
+    memory_before = hub.memory;
+    next_folder();
+    static const struct topic_keep all = {1000, 3600000, 1 << 20};
+    world_rules(true);
+    for (int i = 0; i < 3 && one_in(2); i++)
+        rules[i].keep = all;
+    begin(true, true);
+}
+
+void world_fini(void) {
+    end(END_WELL);
+    disk_fini();
+    nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- bounds --- */
+
+#define SLACK 16384 /* of topics that came without an event since room was made last */
+
+void world_check_bounds(void) {
+    uint64_t kept = 0;
+    hub_lock();
+    for (struct list *at = hub.unread.next; at != &hub.unread; at = at->next) {
+        const struct topic *topic = CONTAINER_OF(at, struct topic, unread);
+        kept += topic->next - topic->first;
+    }
+    uint64_t taken = hub.memory, most = hub.memory_limit;
+    hub_unlock();
+    if (most < UINT64_MAX - SLACK && taken > most + SLACK && kept > 1)
+        oracle_fail("topics take %u bytes, of %u", (unsigned)taken, (unsigned)most);
+}
