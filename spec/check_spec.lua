@@ -53,7 +53,8 @@ return app]])
     local code, lines, out = check(path, path_with(nil))
     assert.equal(1, code)
     assert.is_nil(out:find(": ok", 1, true))
-    assert_told(lines, path, 3, 'unknown option "histroy"; known are: history, durable; did you mean history?')
+    assert_told(lines, path, 3,
+      'unknown option "histroy"; known are: history, durable, presence, linger; did you mean history?')
     assert_told(lines, path, 4, "did you mean count?")
     assert_told(lines, path, 5, "did you mean high_mark?")
     assert_told(lines, path, 6, 'got "no-slash"')
@@ -190,6 +191,7 @@ describe("an unknown option", function()
     { "app:static", function() app:static("/", ".", { max_agee = 1 }) end, "max_age" },
     { "app:on_start", function() app:on_start(print, { each_worke = true }) end, "each_worker" },
     { "weir.topics", function() weir.topics { a = { duable = true } } end, "durable" },
+    { "weir.every", function() weir.every(1, print, { one_wroker = true }) end, "one_worker" },
     { "weir.topics", function() weir.topics { a = { history = { age_ = 1 } } } end, "age" },
     { "weir.limits", function() weir.limits { head_byte = 1 } end, "head_bytes" },
     { "weir.publish", function() weir.publish("a", "b", { wai = 1 }) end, "wait" },

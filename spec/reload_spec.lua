@@ -604,7 +604,7 @@ describe("weir serve --watch", function()
         stream:header("Content-Encoding", "gzip")
         stream:html "as it is"
       end)
-      app:get("/file", function(stream) stream:file "public/index.html" end)
+      app:get("/file", function(stream) stream:file "index.html" end)
       app:get("/stats", function() return weir.stats() end)
       app:static("/files", "public")
       return app

@@ -204,7 +204,7 @@ static int check_schema(struct store_db *db, char *why, size_t why_size) {
         return migrate(db, version, why, why_size);
     if (owner == APPLICATION_ID) {
         snprintf(why, why_size,
-                 "%s was made by a newer version of weir (its schema is %lld, this one reads %d); "
+                 "%s was made by another version of weir (its schema is %lld, this one reads %d); "
                  "use that version, or another folder",
                  shown(db), (long long)version, SCHEMA);
         return -1;
