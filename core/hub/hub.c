@@ -201,8 +201,6 @@ static struct topic *make_topic(struct name *name) {
     timer_init(&topic->age, on_age);
     list_push(&hub.empty, &topic->unread);
     rule_apply(topic);
-    if (topic->durable) /* what comes before now is not in memory */
-        topic->floor = hub.last;
     hub.topics++;
     return topic;
 }

@@ -107,8 +107,18 @@ static void drop_gap(struct position *position, const struct head *top) {
         interest->next = first;
 }
 
+/* A gap that is all that was passed so far says why, as it would have by itself. */
+static void note_reason(struct position *position, const struct head *top) {
+    struct policy *policy = &position->policy;
+    if (!top->gap)
+        policy->reason = GAP_OVERFLOW;
+    else if (policy->dropped_id == 0)
+        policy->reason = top->interest ? top->interest->topic->floor_reason : position->gap_reason;
+}
+
 /* What is at the top is not read, but dropped. */
 static void drop_top(struct position *position, struct merge *merge, const struct head *top) {
+    note_reason(position, top);
     position->policy.dropped_id = top->id;
     if (top->gap) {
         drop_gap(position, top);

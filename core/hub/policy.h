@@ -36,6 +36,7 @@ struct policy {
     event_id dropped_id; /* all up to here was dropped, not told yet; 0: nothing */
     uint64_t dropped;    /* how many, */
     bool dropped_more;   /* and others, nobody knows how many */
+    uint8_t reason;      /* ... why: enum gap_reason */
     uint8_t overflow;    /* enum overflow */
     struct position_limit limit;
     struct lag owed; /* block, under the hub's lock: appended since it was up to date */

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "hub/hub.h"
 #include "hub/position.h"
+#include "hub/publication.h"
 #include "hub/reader.h"
 
 #include <stdlib.h>
@@ -117,9 +118,15 @@ static void begin_untold(struct interest *interest) {
     interest_begin_by(interest, seen, seen, told_by_prefix(position, interest->topic));
 }
 
+/* It had been named, and what was to be committed then comes before what the prefix is told. */
+static bool awaits_commit(const struct interest *found) {
+    return found->topic->committing > 0 &&
+           found->after < told_by_prefix(found->position, found->topic);
+}
+
 void prefix_read_up(struct interest *found) {
     /* What a feed will tell has been seen here: where to go on is remembered until then. */
-    if (!reader_untold(found->position->reader, found->topic))
+    if (!reader_untold(found->position->reader, found->topic) && !awaits_commit(found))
         free_found(found_of(found));
 }
 
@@ -149,7 +156,7 @@ void prefix_bequeath(struct interest *named) {
 }
 
 void prefix_inherit(const struct interest *named) {
-    if (!interest_has_news(named))
+    if (!interest_has_news(named) && named->topic->committing == 0)
         return;
     struct interest *interest = &add_found(named->position, named->topic)->interest;
     interest->next = named->next;
@@ -245,11 +252,27 @@ static void forget_uncovered(struct position *position) {
     }
 }
 
+/* What is being committed below it comes by another prefix, be that chosen since. */
+static void leave_pending(struct position *position, const struct prefix_interest *prefix) {
+    for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next) {
+        struct topic *topic = CONTAINER_OF(at, struct publication, link)->at;
+        if (!is_below(topic->name, prefix->feed->name) ||
+            !is_covered(position, topic->name, prefix) || position_named(position, topic) ||
+            find(position, topic))
+            continue;
+        struct interest *interest = &add_found(position, topic)->interest;
+        interest->next = interest->mark = topic->next;
+        interest->after = EVENT_ID_NONE;
+        begin_untold(interest);
+    }
+}
+
 bool prefix_remove(struct position *position, struct str text) {
     const struct name *name = name_find(hub.names, text);
     struct prefix_interest *prefix = name ? find_prefix(position, name) : NULL;
     if (prefix == NULL)
         return false;
+    leave_pending(position, prefix);
     remove_prefix(prefix);
     mark_extra(position);
     forget_uncovered(position);

@@ -137,7 +137,7 @@ static void add_entry(struct span *span, const struct head *head) {
 static void add_dropped(struct span *span, const struct policy *policy) {
     struct head head = {.id = policy->dropped_id};
     if (policy->dropped_id > 0)
-        add_gap(span, &head, GAP_OVERFLOW, policy->dropped_more ? -1 : (int64_t)policy->dropped);
+        add_gap(span, &head, policy->reason, policy->dropped_more ? -1 : (int64_t)policy->dropped);
 }
 
 static void add_top(struct span *span, struct position *position, const struct head *top) {

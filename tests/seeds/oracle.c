@@ -358,7 +358,16 @@ void record_choose(struct record *record, size_t choice, enum beginning how) {
     record->null_is_ok = record->null_is_ok || how != FROM_NOW;
 }
 
+/* Whether all that it has chosen was durable, and was kept, since it was there last. */
+static bool must_know(const struct record *record) {
+    for (size_t i = 0; i < CHOICES; i++)
+        if (record->chosen[i] && !choice_is_durable(i))
+            return false;
+    return record->from >= mixed;
+}
+
 void record_leave(struct record *record, size_t choice) {
+    record->left_blind = record->left_blind || !must_know(record);
     record->chosen[choice] = false;
     for (size_t t = 0; t < TOPICS; t++) {
         if (!choice_covers(choice, t) || wants(record, t))
@@ -408,14 +417,6 @@ void record_event(struct record *record, unsigned number, event_id id) {
     tally.received++;
 }
 
-/* Whether all that it has chosen was durable, and was kept, since it was there last. */
-static bool must_know(const struct record *record) {
-    for (size_t i = 0; i < CHOICES; i++)
-        if (record->chosen[i] && !choice_is_durable(i))
-            return false;
-    return record->from >= mixed;
-}
-
 static const char *show_id(event_id id, char text[EVENT_ID_TEXT]) {
     event_id_format(id, text);
     return text;
@@ -430,8 +431,10 @@ static void check_null_gap(struct record *record, const char *reason, event_id i
         n += record->skipped - record->told;
     record->forgiven += record->skipped;
     record->skipped = 0;
-    bool blind = strcmp(reason, "restart") == 0 && record->from < start && !must_know(record);
+    bool blind = strcmp(reason, "restart") == 0 && record->from < start &&
+                 (record->left_blind || !must_know(record));
     tally.null_gaps++;
+    record->left_blind = record->left_blind && !blind;
     if (n == 0 && !record->owed && !blind && record->end == 0)
         oracle_fail("%s: a gap, %s, where nothing is missing", describe(record), reason);
     if (!record->null_is_ok && record->overflow == OVERFLOW_NONE && record->end == 0)

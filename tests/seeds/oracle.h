@@ -81,6 +81,8 @@ struct record {
     enum overflow overflow;
     event_id end;    /* it was ended, with this as the newest id; 0: it was not */
     bool null_is_ok; /* it came back, or reads what is older than its stream */
+    bool left_blind; /* it has left what a restart may have taken something from, and may have its
+                        last id from there */
     event_id from;   /* the id that it came back with; 0: none */
     /* Since all was read: */
     uint64_t skipped;    /* events that did not come, */

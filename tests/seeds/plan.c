@@ -65,7 +65,7 @@ static void begin(struct client *client) {
 static void newcomer(struct client *client) {
     struct record *record = &client->record;
     record->last = record->from = 0;
-    record->owed = record->null_is_ok = false;
+    record->owed = record->null_is_ok = record->left_blind = false;
     begin(client);
     enum beginning how = one_in(3) ? FROM_FIRST : FROM_NOW;
     for (uint32_t n = 1 + below(3); n > 0; n--)

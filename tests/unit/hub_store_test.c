@@ -643,7 +643,7 @@ static void another_schema_or_program_is_refused(void **state) {
     struct store_rig *rig = *state;
     srig_close(rig);
     change(rig, "PRAGMA user_version = 3");
-    refuses(rig->folder, "a newer version");
+    refuses(rig->folder, "another version");
     change(rig, "PRAGMA application_id = 1");
     refuses(rig->folder, "another program");
     change(rig, "PRAGMA application_id = 0; PRAGMA user_version = 0");
