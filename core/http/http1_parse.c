@@ -12,10 +12,6 @@
 
 enum { SCAN_REQUEST_LINE, SCAN_LINE, SCAN_LINE_START, SCAN_END };
 
-#define PROTOCOL_LEN 8 /* of "HTTP/1.1" */
-#define MISMATCH 254
-#define REFUSED 255
-
 int head_take_method(struct request *request, struct str *in) {
     const char *at = in->ptr, *end = in->ptr + in->len;
     while (request->method_len == 0 && at < end && (*at == '\r' || *at == '\n'))
@@ -37,32 +33,32 @@ int head_take_method(struct request *request, struct str *in) {
     return whole;
 }
 
-/* Whether `c` may stand at `index` of HTTP-version (RFC 9112 section 2.3), or behind it. */
-static bool fits_version(char c, unsigned index) {
-    char wanted = "HTTP/0.0\r"[index];
-    return c == wanted || (wanted == '0' && c >= '1' && c <= '9');
+/* Keeps the last bytes of the request line, of which `n` more have come. */
+static void keep_last(struct head_scan *scan, const char *bytes, size_t n) {
+    size_t most = sizeof scan->last;
+    if (n >= most) {
+        memcpy(scan->last, bytes + n - most, sizeof scan->last);
+    } else {
+        memmove(scan->last, scan->last + n, most - n);
+        memcpy(scan->last + most - n, bytes, n);
+    }
 }
 
-/* One byte of the request line, whose last word must be an HTTP-version, of whatever number. Takes
- * and returns how much of one the present word is: up to PROTOCOL_LEN bytes, or a MISMATCH, as the
- * target is; REFUSED: the line can never be right any more. */
-static unsigned match_version(unsigned matched, char c) {
-    if (c == ' ')
-        return matched == PROTOCOL_LEN ? REFUSED : 0;
-    if (matched == MISMATCH)
-        return MISMATCH;
-    if (fits_version(c, matched))
-        return matched < PROTOCOL_LEN ? matched + 1 : matched;
-    return matched >= 5 ? REFUSED : MISMATCH; /* behind "HTTP/" it could be nothing else */
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* Whether the request line ends in an HTTP-version, of whatever number (RFC 9112 section 2.3). */
+static bool ends_in_version(const struct head_scan *scan) {
+    const char *at = scan->last + (scan->last[sizeof scan->last - 1] != '\r');
+    return memcmp(at, " HTTP/", 6) == 0 && is_digit(at[6]) && at[7] == '.' && is_digit(at[8]);
 }
 
 /* Bytes of the request line: where its LF is, NULL without one. */
 static const char *scan_request_line(struct head_scan *scan, const char *at, const char *end) {
-    unsigned matched = scan->matched;
-    while (at < end && *at != '\n' && matched != REFUSED)
-        matched = match_version(matched, *at++);
-    scan->matched = (uint8_t)matched;
-    return at < end && matched != REFUSED ? at : NULL;
+    const char *lf = memchr(at, '\n', (size_t)(end - at));
+    keep_last(scan, at, (size_t)((lf ? lf : end) - at));
+    return lf;
 }
 
 int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
@@ -71,8 +67,8 @@ int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
         case SCAN_REQUEST_LINE:
             at = scan_request_line(scan, at, end);
             if (at == NULL)
-                return scan->matched == REFUSED ? 400 : 0;
-            if (scan->matched != PROTOCOL_LEN)
+                return 0;
+            if (!ends_in_version(scan))
                 return 400;
             scan->state = SCAN_LINE_START;
             break;

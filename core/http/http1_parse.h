@@ -15,8 +15,8 @@ int head_take_method(struct request *request, struct str *in);
  * (RTSP/1.0). */
 struct head_scan {
     uint8_t state;
-    uint8_t matched; /* bytes of "HTTP/1.1" seen after the last space of the request line */
-    uint32_t bytes;  /* of the head so far */
+    char last[sizeof " HTTP/1.1\r" - 1]; /* bytes of the request line, without its LF */
+    uint32_t bytes;                      /* of the head so far */
 };
 
 /* 0, or the status to refuse with (400). Bytes after the head's end are not looked at. */
