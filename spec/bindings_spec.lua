@@ -10,7 +10,10 @@ local support = require "spec.support"
 
 -- It collects and stops the compiler itself: with a collector that never rests it would take ten minutes and show no
 -- more.
-if os.getenv "WEIR_TEST_GC" or os.getenv "WEIR_TEST_JIT" then return end
+if os.getenv "WEIR_TEST_GC" or os.getenv "WEIR_TEST_JIT" then
+  pending "the bindings, in this mode"
+  return
+end
 
 local ROUNDS = 6 -- what leaks grows in each of them; what is only kept for later does not
 local TIMES = 4 -- that a round does all of it

@@ -304,7 +304,8 @@ describe("the guard", function()
   end)
 
   it("leaves nothing of what it ended, or of what failed, to be blamed on the next task", function()
-    local server = serve [[
+    local server = serve(([[
+      weir.limits { cpu_time = %s } -- filling takes more than half a second with a collector that never rests
       local function fill()
         local t = {}
         while collectgarbage "count" < 5900 do t[#t + 1] = {} end
@@ -323,7 +324,7 @@ describe("the guard", function()
         for i = 1, 20000 do t[i] = ("x"):rep(8) .. i end
         return "done"
       end)
-    ]]
+    ]]):format(os.getenv "WEIR_TEST_GC" and 10 or cpu_time))
     for path, status in pairs { ["/ended"] = 503, ["/failed"] = 500, ["/filled"] = 204 } do
       assert.equal(status, server:get(path, { timeout = 60 }).status)
       assert.equal("done", server:get("/small", { timeout = 60 }).body)
@@ -593,7 +594,8 @@ describe("the guard of a server", function()
       for i = 1, 300 do s = ("x"):rep(sizes[i]) end
     ]])
     assert.is_false(ok)
-    assert.matches("app%.lua: one step of compiled code", tostring(err))
+    -- A collector that never rests ends a trace at each allocation, and the interpreter then refuses the large one.
+    assert.matches(os.getenv "WEIR_TEST_GC" and MEMORY or "app%.lua: one step of compiled code", tostring(err))
   end)
 
   it("ends an app file that loops: the server says so and exits with 1", function()

@@ -6,7 +6,7 @@ local test = require "weir.test"
 local support = require "spec.support"
 
 local PLAYERS = 16
-local WAIT = 3 -- seconds, after which no answer is none; only what Weir rightly waits for takes them
+local WAIT = 10 -- seconds, after which no answer is none; only what Weir rightly waits for takes them
 
 local data = assert(weir.json.decode(support.read_file "tests/vectors/http11probe/cases.json"))
 
