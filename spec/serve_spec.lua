@@ -175,7 +175,7 @@ describe("weir serve", function()
     assert.is_true(server:get("/broken/url").status >= 400)
     assert.equal(404, server:get("/three/url").status)
     assert.are_not.equal(server:get("/one/").body, server:get("/two/").body)
-    assert.matches("app.lua:1:", server:stderr())
+    test.eventually(function() return server:stderr():match "app.lua:1:" end, 10)
     server:stop()
   end)
 

@@ -83,7 +83,7 @@ static void never(void **state) {
 }
 
 static void at_most_sixteen(void **state) {
-    char name[8];
+    char name[16];
     (void)state;
     for (int i = 0; i < MOST; i++) {
         snprintf(name, sizeof(name), "p%d", i);
