@@ -99,10 +99,10 @@ static atomic_bool any_durable;
 
 static void watch_stored(void);
 
-static void note_rules(bool durable) {
-    any_durable = durable;
+static void note_rules(void) {
     hub.rules_version++;
     rules_changed();
+    any_durable = rules_any_durable();
 }
 
 void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) {
@@ -110,7 +110,7 @@ void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) 
     rules_remove(owner);
     for (size_t i = 0; i < n; i++)
         rules_add(owner, &given[i]);
-    note_rules(rules_any_durable());
+    note_rules();
     watch_stored();
     hub_unlock();
 }
@@ -125,7 +125,7 @@ bool hub_is_durable(struct str name) {
         return false;
     hub_lock();
     struct topic *topic = hub_topic(name);
-    bool durable = topic->durable;
+    bool durable = topic->durable || topic->ends_span;
     hub_release_topic(topic);
     hub_unlock();
     return durable;
@@ -336,8 +336,15 @@ static void watch_stored(void) {
 
 /* Its history goes on in the store from here. */
 void hub_stored(struct topic *topic, event_id id) {
+    char text[NAME_MAX_BYTES];
+    struct str name;
     topic->stored = true;
     topic->stored_last = id;
+    if (!topic->ends_span)
+        return;
+    name_of(topic, text, &name);
+    rule_span_ended(name);
+    any_durable = rules_any_durable();
 }
 
 void hub_ended(struct topic *topic, event_id id) {
@@ -349,9 +356,6 @@ void hub_kept_in_memory(struct topic *topic) {
     char text[NAME_MAX_BYTES];
     struct str name;
     name_of(topic, text, &name);
-    rule_note_memory(name);
-    if (!topic->stored)
-        return;
     store_trim(hub.store, name, (struct retention){UINT64_MAX, UINT64_MAX, hub.last});
     topic->stored = false;
     if (topic_is_empty(topic))
@@ -426,6 +430,7 @@ void hub_use_store(struct store *store) {
         run_end(before, hub.last);
     if (store == NULL)
         rules_load(STR(""));
+    any_durable = rules_any_durable();
     hub_unlock();
 }
 
@@ -456,7 +461,7 @@ void hub_set_memory(uint64_t bytes) {
 void hub_clear(void) {
     hub_lock();
     rules_remove(NULL);
-    note_rules(false);
+    note_rules();
     attendance_clear();
     struct list all;
     list_init(&all);

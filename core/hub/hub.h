@@ -128,7 +128,7 @@ event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason);
 void hub_ended(struct topic *topic, event_id id);
 /* The store has committed an event of it. */
 void hub_stored(struct topic *topic, event_id id);
-/* An event of it is about to be appended that the store will not have: what it has ends here. */
+/* An event of it is about to be appended that the store will not have: what that has ends here. */
 void hub_kept_in_memory(struct topic *topic);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);

@@ -56,7 +56,7 @@ static void take_ids(struct publication *publication) {
 }
 
 static void append_now(struct publication *publication, struct reader *self) {
-    if (rule_watches_memory || publication->at->stored)
+    if (publication->at->stored)
         hub_kept_in_memory(publication->at);
     take_ids(publication);
     append(publication, self);
@@ -154,6 +154,8 @@ void publications_on_turn_end(struct chore *chore) {
 
 static void stage(struct publication *publication, struct reader *self) {
     const struct topic_keep *keep = &publication->at->keep;
+    if (publication->at->ends_span)
+        rule_end_span(publication->topic);
     take_ids(publication);
     uint64_t now = event_id_ms(publication->id);
     publication->stored = (struct stored_event){
@@ -173,9 +175,10 @@ static void stage(struct publication *publication, struct reader *self) {
     loop_chore(self->loop, &self->turn_end);
 }
 
-/* So is one whose events are still being committed: ids of a topic grow. */
+/* So is one whose events are still being committed: ids of a topic grow; and one of which the
+ * store's file says so. */
 static bool is_durable(const struct topic *topic) {
-    return topic->durable || topic->committing > 0;
+    return topic->durable || topic->committing > 0 || topic->ends_span;
 }
 
 /* --- waiting --- */

@@ -11,7 +11,11 @@
  *     a rule in memory inside   a hole, span since 0; where it ends, the durable rule around it
  *     a durable one             begins anew
  *     a rule that is not there  its span goes on: its app may be broken, or not loaded yet. Until
- *     any more                  the first event of such a name is kept in memory only; that ends it
+ *     any more                  an event of such a name comes, which ends it
+ *
+ * What comes in memory only must not come before the file says so: a server that is killed in
+ * between would take a hole for none. So the event that ends a span still goes to the store, behind
+ * the list without the span; once it is committed, the next ones are in memory.
  *
  * Under the hub's lock. It must not know what becomes of the events. */
 #include "hub/rule.h"
@@ -42,15 +46,6 @@ const struct rule *rule_find(struct str name) {
             best = &rules[i];
     }
     return best;
-}
-
-void rule_apply(struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    const struct rule *best = rule_find((struct str){text, name_text(topic->name, text)});
-    topic->keep = best ? best->keep : keep_default;
-    topic->ruled = best != NULL;
-    topic->durable = best && best->durable && hub.store;
-    topic->rules = hub.rules_version;
 }
 
 void rules_remove(const char *owner) {
@@ -102,13 +97,6 @@ bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
     return valid;
 }
 
-bool rules_any_durable(void) {
-    bool durable = false;
-    for (size_t i = 0; i < nrules; i++)
-        durable = durable || rules[i].durable;
-    return durable;
-}
-
 bool hub_has_rules(const char *owner) {
     bool found = false;
     hub_lock();
@@ -126,11 +114,11 @@ struct span {
     size_t len;
     event_id since; /* 0: its names are in memory */
     bool in_force;  /* a rule says so now */
+    bool ending;    /* the store's file is told that it does not go on */
 };
 
 static struct span *spans;
 static size_t nspans;
-bool rule_watches_memory;
 
 static struct str text_of(const struct span *span) {
     return (struct str){span->text, span->len};
@@ -162,7 +150,10 @@ static struct span *find_span(struct span *list, size_t n, struct str below) {
 
 static void add_span(struct str text, event_id since, bool in_force) {
     spans = mem_resize(spans, (nspans + 1) * sizeof *spans);
-    spans[nspans++] = (struct span){mem_copy(text.ptr, text.len), text.len, since, in_force};
+    spans[nspans++] = (struct span){.text = mem_copy(text.ptr, text.len),
+                                    .len = text.len,
+                                    .since = since,
+                                    .in_force = in_force};
 }
 
 static void free_spans(struct span *list, size_t n) {
@@ -222,20 +213,16 @@ static bool goes_on(const struct span *span) {
 static void write_spans(void) {
     struct buf list = {0};
     for (size_t i = 0; i < nspans; i++)
-        stored_rule_add(&list, text_of(&spans[i]), spans[i].since);
+        if (!spans[i].ending)
+            stored_rule_add(&list, text_of(&spans[i]), spans[i].since);
     store_set_rules(hub.store, &list);
-}
-
-static void watch_memory(void) {
-    rule_watches_memory = false;
-    for (size_t i = 0; i < nspans; i++)
-        rule_watches_memory = rule_watches_memory || (!spans[i].in_force && spans[i].since > 0);
 }
 
 static bool same_spans(const struct span *before, size_t n) {
     bool same = n == nspans;
     for (size_t i = 0; same && i < n; i++)
-        same = before[i].since == spans[i].since && str_eq(text_of(&before[i]), text_of(&spans[i]));
+        same = !before[i].ending && before[i].since == spans[i].since &&
+               str_eq(text_of(&before[i]), text_of(&spans[i]));
     return same;
 }
 
@@ -258,7 +245,6 @@ void rules_changed(void) {
     if (!same_spans(before, n))
         write_spans();
     free_spans(before, n);
-    watch_memory();
 }
 
 void rules_load(struct str stored) {
@@ -269,7 +255,6 @@ void rules_load(struct str stored) {
     nspans = 0;
     while (stored_rule_next(&stored, &pattern, &since))
         add_span(pattern, since, false);
-    watch_memory();
 }
 
 event_id rule_durable_since(struct str name, bool prefix) {
@@ -290,12 +275,45 @@ event_id rule_durable_since(struct str name, bool prefix) {
     return since;
 }
 
-void rule_note_memory(struct str name) {
+/* The span that says of the name that it is durable, and that no rule is behind any more. */
+static struct span *left_behind(struct str name) {
     struct span *span = find_span(spans, nspans, name);
-    if (span == NULL || span->since == 0)
+    return span && span->since > 0 && !span->in_force ? span : NULL;
+}
+
+void rule_end_span(struct str name) {
+    struct span *span = left_behind(name);
+    if (span == NULL || span->ending)
+        return;
+    span->ending = true;
+    write_spans();
+}
+
+void rule_span_ended(struct str name) {
+    struct span *span = left_behind(name);
+    if (span == NULL || !span->ending)
         return;
     free(span->text);
     *span = spans[--nspans];
-    write_spans();
-    watch_memory();
+    hub.rules_version++;
+}
+
+bool rules_any_durable(void) {
+    bool durable = false;
+    for (size_t i = 0; i < nrules; i++)
+        durable = durable || rules[i].durable;
+    for (size_t i = 0; i < nspans; i++)
+        durable = durable || spans[i].since > 0;
+    return durable;
+}
+
+void rule_apply(struct topic *topic) {
+    char text[NAME_MAX_BYTES];
+    struct str name = {text, name_text(topic->name, text)};
+    const struct rule *best = rule_find(name);
+    topic->keep = best ? best->keep : keep_default;
+    topic->ruled = best != NULL;
+    topic->durable = best && best->durable && hub.store;
+    topic->ends_span = !topic->durable && hub.store && left_behind(name);
+    topic->rules = hub.rules_version;
 }

@@ -19,7 +19,7 @@ struct rule {
 
 /* The one that holds for the name; NULL: none does. */
 const struct rule *rule_find(struct str name);
-/* Sets `keep`, `durable` and `ruled` of a topic, when rules have changed. */
+/* Sets `keep`, `durable`, `ends_span` and `ruled` of a topic, when rules have changed. */
 void rule_apply(struct topic *topic);
 bool rules_any_durable(void);
 /* Takes away the owner's, NULL: everybody's. */
@@ -32,10 +32,10 @@ void rules_changed(void);
  * EVENT_ID_NONE: not so. Without its last byte being read for a `prefix`: of all names that begin
  * so. */
 event_id rule_durable_since(struct str name, bool prefix);
-/* An event of that name is kept in memory only. */
-void rule_note_memory(struct str name);
-/* Whether that has to be noted at all. */
-extern bool rule_watches_memory;
+/* An event of that name, of a topic that `ends_span`, goes to the store, in front of it that it is
+ * the last one which must; and it is there. */
+void rule_end_span(struct str name);
+void rule_span_ended(struct str name);
 /* At the start: what the store's file says. */
 void rules_load(struct str stored);
 

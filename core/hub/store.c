@@ -234,20 +234,41 @@ static void checkpoint(struct store *store) {
         stop(store);
 }
 
+/* What the store is told of itself is not given up with its group: it goes before the next one. */
+static void keep_or_end(struct store *store, struct store_op *op, int error) {
+    bool again = error < 0 && (op->kind == OP_RULES || op->kind == OP_RUN);
+    if (again)
+        list_push(&store->again, &op->link);
+    else
+        end_op(store, op, error);
+}
+
+static bool take_group(struct store *store, struct list *group) {
+    list_splice(group, &store->again);
+    return take(store, &store->writer, group, true);
+}
+
+static void end_all(struct store *store, struct list *group, int error) {
+    struct list *node;
+    while ((node = list_pop(group)) != NULL)
+        keep_or_end(store, CONTAINER_OF(node, struct store_op, link), error);
+}
+
 static void *write_main(void *arg) {
     struct store *store = arg;
-    struct list group, *node;
+    struct list group;
     list_init(&group);
-    while (take(store, &store->writer, &group, true)) {
+    list_init(&store->again);
+    while (take_group(store, &group)) {
         if (store_shares(store))
             pthread_mutex_lock(&store->shared);
         int error = transact(store, &group);
         if (store_shares(store))
             pthread_mutex_unlock(&store->shared);
-        while ((node = list_pop(&group)) != NULL)
-            end_op(store, CONTAINER_OF(node, struct store_op, link), error);
+        end_all(store, &group, error);
         checkpoint(store);
     }
+    end_all(store, &group, 0); /* it closes: they go */
     return NULL;
 }
 

@@ -36,6 +36,7 @@ struct store {
     struct topics topics;
     struct buf rules;   /* those of the file when it was opened, see stored_rule_next, */
     struct buf runs;    /* and its runs: struct stored_run */
+    struct list again;  /* the writer's: what it is to try again with its next group */
     bool failing;       /* the writer's last group failed: it was said */
     bool stopped;       /* a sync has failed; set by the writer, read by anybody */
     int64_t purge_next; /* when the writer looks for expired pairs again, wall clock, ms */

@@ -53,6 +53,7 @@ struct topic {
     uint64_t ended_at;    /* ... since, monotonic ms, 0: before the start; */
     bool closing;         /* its end is being committed */
     bool ruled;           /* a rule says what it keeps */
+    bool ends_span;       /* durable until an event has told the store that it is not any more */
     uint32_t committing;  /* events of it that the store has yet to commit */
     unsigned rules;       /* the hub's, when `keep` and `durable` were last looked up */
     uint32_t holds;       /* positions and waiting publishers that refer to it */

@@ -37,6 +37,7 @@ struct event {
     bool durable;
     bool superseded; /* a newer one has the same key */
     bool may_go;     /* its topic need not keep it any more, or cannot */
+    bool perhaps;    /* it failed, or was committed and trimmed: the disk does not have it */
     uint64_t born_ms;
     uint32_t size; /* of its text */
 };

@@ -32,6 +32,8 @@ static const struct {
     {1871, "a topic that was made anew told a gap with the id of another topic's event"},
     {1877, "who left a name of its prefix lost what was being committed"},
     {2985, "the oracle: a gap was due for a topic that was left meanwhile"},
+    {1145, "a server was killed that had not said yet that a topic was durable no more"},
+    {1689, "the oracle: what was on its way to the disk may have been trimmed there"},
     {0, NULL},
 };
 
