@@ -47,7 +47,7 @@ CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(S
              $(LLHTTP_OBJS) $(BUILD)/embedded.o
 EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort)
 
-.PHONY: all run test lint format check coverage bench fuzz soak fresh install clean help \
+.PHONY: all run test stories lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \
         fuzzers FORCE
 
@@ -151,6 +151,10 @@ test: deps-test ## run all tests; T=name runs one unit program, fuzz corpus, spe
 	$(MAKE_IN)$(BUILD) test-programs
 	$(MAKE_IN)$(ASAN) replays
 	@BUILD=$(BUILD) REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
+
+stories: deps-test ## clients of others, in Node and Chromium, through a proxy that cuts; T=name runs one of them
+	$(MAKE_IN)$(BUILD) all
+	@BUILD=$(BUILD) tests/run --stories $(if $(T),'$(T)')
 
 check: deps-test ## everything again under ASan and UBSan, what has threads under TSan
 	$(MAKE_IN)$(ASAN) test-programs replays

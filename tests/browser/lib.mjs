@@ -4,33 +4,36 @@ import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const weir = process.env.WEIR ?? join(root, "build/weir");
-const modules = process.env.NODE_MODULES ?? join(root, "build/node/node_modules");
+export const modules = process.env.NODE_MODULES ?? join(root, "build/node/node_modules");
 const screenshots = process.env.SCREENSHOTS ?? join(root, "build/screenshots");
 const { chromium } = createRequire(import.meta.url)(join(modules, "playwright-core"));
 
 const tests = [];
 
-// body(t): t.folder is an empty folder; t.serve, t.run and t.page open things that end with the test.
+// body(t): t.folder is an empty folder; t.serve, t.run and t.page open things that end with the test, and
+// t.closes(end) has it end others.
 export function test(name, body) {
   tests.push({ name, body });
 }
 
+// Those whose names contain one of the program's arguments, or all.
 export async function runAll() {
+  const chosen = tests.filter(({ name }) => process.argv.length < 3 || process.argv.slice(2).some((part) => name.includes(part)));
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--disable-quic"],
   });
   mkdirSync(screenshots, { recursive: true });
-  console.log(`1..${tests.length}`);
+  console.log(`1..${chosen.length}`);
   let failed = 0;
-  for (const [i, { name, body }] of tests.entries()) {
+  for (const [i, { name, body }] of chosen.entries()) {
     const t = new Context(browser);
     let error;
     try {
@@ -44,6 +47,7 @@ export async function runAll() {
     if (!error) continue;
     failed++;
     console.log(String(error.stack ?? error).replace(/^/gm, "# "));
+    for (const line of [...t.remarks, ...t.problems]) console.log(line.replace(/^/gm, "# "));
     console.log(t.servers.map((server) => server.log).join("").replace(/^/gm, "# weir: "));
   }
   await browser.close();
@@ -57,11 +61,18 @@ class Context {
     this.servers = [];
     this.contexts = [];
     this.problems = [];
+    this.remarks = []; // shown when it fails
+    this.ends = [];
+  }
+
+  closes(end) {
+    this.ends.push(end);
   }
 
   // A file of this test's folder, with these lines.
   file(name, lines = []) {
     const path = join(this.folder, name);
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, lines.map((line) => `${line}\n`).join(""));
     return path;
   }
@@ -103,6 +114,7 @@ class Context {
 
   async close() {
     for (const context of this.contexts) await context.close();
+    for (const end of this.ends) await end();
     for (const server of this.servers) await server.stop("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
   }
