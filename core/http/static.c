@@ -60,7 +60,7 @@ struct static_job {
     char *root; /* NULL: anywhere */
     char *path;
     int64_t max_age;
-    bool in_dir; /* static_serve: siblings, 404 and 301 are ours to send */
+    bool in_dir; /* static_serve: siblings, and all answers but perhaps 404, are ours */
     bool index;  /* the path was a folder's, index.html has been added */
     bool plain;  /* GET or HEAD, and no status of the application's own */
     bool head_only;
@@ -397,21 +397,29 @@ static bool is_absent(int error) {
     return false;
 }
 
-/* There is no file to send. */
-static void refuse(struct static_job *job) {
-    struct stream *stream = stream_ref(job->stream);
-    int error = job->fd;
-    bool folder = error == -EISDIR && !job->index;
-    leave(job);
-    if (!job->in_dir) {
-        tell(job, error);
-    } else if (folder) {
+/* The answer of a folder without the file; `folder`: with one of that name. */
+static void refuse_here(struct static_job *job, struct stream *stream, int error, bool folder) {
+    if (folder) {
         static_redirect(stream);
     } else if (is_absent(error)) {
         stream_fail(stream, 404, NULL);
     } else {
         complain(job, strerror(-error));
         stream_fail(stream, is_exhausted(error) ? 503 : 500, NULL);
+    }
+}
+
+/* There is no file to send. */
+static void refuse(struct static_job *job) {
+    struct stream *stream = stream_ref(job->stream);
+    int error = job->fd;
+    bool folder = error == -EISDIR && !job->index;
+    leave(job);
+    if (!job->in_dir || (!folder && job->done && is_absent(error))) {
+        tell(job, error);
+    } else {
+        refuse_here(job, stream, error, folder);
+        tell(job, 0);
     }
     stream_unref(stream);
 }
@@ -506,12 +514,15 @@ static bool is_folder(struct str path) {
     return path.len == 0 || path.ptr[path.len - 1] == '/';
 }
 
-void static_serve(struct stream *stream, const struct static_dir *dir, struct path relative) {
+struct static_job *static_serve(struct stream *stream, const struct static_dir *dir,
+                                struct path relative, void (*done)(void *arg, int error),
+                                void *arg) {
     struct buf path = {0};
     if (!add_name(relative, dir->options.hidden, &path)) {
         buf_fini(&path);
-        stream_fail(stream, 404, NULL);
-        return;
+        if (!done)
+            stream_fail(stream, 404, NULL);
+        return NULL;
     }
     bool index = is_folder(buf_str(&path));
     if (index)
@@ -521,7 +532,10 @@ void static_serve(struct stream *stream, const struct static_dir *dir, struct pa
     buf_fini(&path);
     job->in_dir = true;
     job->index = index;
+    job->done = done;
+    job->arg = arg;
     submit(job, find, found);
+    return job;
 }
 
 struct static_job *static_file(struct stream *stream, const char *root, const char *path,

@@ -29,8 +29,11 @@ void static_dir_free(struct static_dir *dir);
  * without it is answered by 301 to the one with it. NAME.br or NAME.gz is sent for NAME to who
  * accepts that coding no less than none, br first where both weigh the same. 404 for what is not
  * there, is no regular file, leads out of the folder, or has a segment that holds '/'; 503 when
- * descriptors are exhausted. */
-void static_serve(struct stream *stream, const struct static_dir *dir, struct path relative);
+ * descriptors are exhausted. With `done` the 404 is the caller's: it is told as by static_file, and
+ * NULL comes back where no file can have that name. */
+struct static_job *static_serve(struct stream *stream, const struct static_dir *dir,
+                                struct path relative, void (*done)(void *arg, int error),
+                                void *arg);
 
 /* Answers with the file at `path`: beneath `root`, relative to it, or anywhere when `root` is NULL.
  * As it is: no siblings, no index. `done` is called once, never from within: 0 when the answer has

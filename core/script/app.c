@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 
 #define META "weir.router"
-#define USES_MAX 256 /* middlewares of one app */
+#define USES_MAX 256 /* middlewares of one app; behind them are the functions of app:not_found */
 
 /* --- answering --- */
 
@@ -64,30 +64,8 @@ static void answer(struct app *app, struct stream *stream, const struct route_ma
         if (app->routes[found->id].slash)
             static_redirect(stream);
         else
-            static_serve(stream, app->routes[found->id].dir, found->rest);
+            static_serve(stream, app->routes[found->id].dir, found->rest, NULL, NULL);
     }
-}
-
-void app_answer_plain(struct app *app, struct stream *stream, size_t skip) {
-    struct route_match found;
-    struct buf scratch = {0};
-    match(app, stream, skip, &scratch, &found);
-    answer(app, stream, &found);
-    buf_fini(&scratch);
-}
-
-/* The handler in place of one, when only middleware made Lua necessary. */
-static int l_plain(lua_State *L) {
-    struct exchange *exchange = exchange_check(L, 1);
-    if (exchange->stream->state == STREAM_OPEN)
-        app_answer_plain(exchange->app, exchange->stream, exchange->skip);
-    return 0;
-}
-
-static bool has_use(const struct app *app, struct path path) {
-    size_t cursor = 0;
-    int id;
-    return router_use_next(app->router, path, &cursor, &id);
 }
 
 static bool is_handled(const struct app *app, const struct route_match *match) {
@@ -97,6 +75,50 @@ static bool is_handled(const struct app *app, const struct route_match *match) {
     return route->dir == NULL && !route->slash;
 }
 
+static bool is_file(const struct app *app, const struct route_match *found) {
+    return found->verdict == ROUTE_FOUND && app->routes[found->id].dir;
+}
+
+bool app_answer_plain(struct app *app, struct stream *stream, size_t skip, struct static_job **job,
+                      void (*done)(void *arg, int error), void *arg) {
+    struct route_match found;
+    struct buf scratch = {0};
+    bool there = true;
+    match(app, stream, skip, &scratch, &found);
+    if (done && is_file(app, &found))
+        there = (*job = static_serve(stream, app->routes[found.id].dir, found.rest, done, arg));
+    else if (is_handled(app, &found) ||
+             (done && found.verdict == ROUTE_NONE && !is_unknown_method(stream)))
+        there = false;
+    else
+        answer(app, stream, &found);
+    buf_fini(&scratch);
+    return there;
+}
+
+/* The handler in place of one, when only middleware made Lua necessary. */
+static int l_plain(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    if (exchange->stream->state == STREAM_OPEN)
+        app_answer_plain(exchange->app, exchange->stream, exchange->skip, NULL, NULL, NULL);
+    return 0;
+}
+
+static bool has_use(const struct app *app, struct path path) {
+    size_t cursor = 0;
+    int id;
+    return router_use_next(app->router, path, &cursor, &id);
+}
+
+/* The function of app:not_found that is for a path; 0: none. */
+static int find_missing(const struct app *app, struct path path) {
+    size_t cursor = 0;
+    int id, innermost = 0;
+    while (app->missing && router_use_next(app->missing, path, &cursor, &id))
+        innermost = id;
+    return innermost;
+}
+
 void app_push_functions(struct app *app, lua_State *L, struct path path,
                         const struct route_match *match) {
     size_t cursor = 0;
@@ -104,9 +126,11 @@ void app_push_functions(struct app *app, lua_State *L, struct path path,
     if (app->nuses > 0)
         lua_checkstack(L, app->nuses + LUA_MINSTACK);
     generation_push(app->gen, L, app->functions);
-    int functions = lua_gettop(L);
+    int functions = lua_gettop(L), missing;
     if (is_handled(app, match))
         lua_rawgeti(L, functions, match->id + 1);
+    else if ((missing = find_missing(app, path)) > 0)
+        lua_rawgeti(L, functions, -missing);
     else
         lua_pushcfunction(L, l_plain);
     while (router_use_next(app->router, path, &cursor, &id))
@@ -120,7 +144,8 @@ void app_serve(struct app *app, struct stream *stream, size_t skip, const char *
     if (app->gen->trust.count > 0)
         proxies_see(&app->gen->trust, stream);
     match(app, stream, skip, &scratch, &found);
-    if (is_handled(app, &found) || has_use(app, path_below(stream, skip)))
+    struct path below = path_below(stream, skip);
+    if (is_handled(app, &found) || has_use(app, below) || find_missing(app, below))
         exchange_start(app, stream, skip, prefix, &found);
     else
         answer(app, stream, &found);
@@ -167,6 +192,7 @@ static int l_gc(lua_State *L) {
     }
     free(app->routes);
     router_free(app->router);
+    router_free(app->missing);
     return 0;
 }
 
@@ -219,6 +245,22 @@ static int l_use(lua_State *L) {
     lua_getfenv(L, 1);
     lua_pushvalue(L, 3);
     lua_rawseti(L, -2, -app->nuses);
+    return 0;
+}
+
+/* router:missing(prefix, fn): what answers below the prefix where neither a route nor a file is. */
+static int l_missing(lua_State *L) {
+    struct app *app = app_check(L, 1);
+    struct str prefix = state_check_str(L, 2);
+    luaL_checkany(L, 3);
+    lua_getfenv(L, 1);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, -2, -(USES_MAX + app->nmissing + 1));
+    if (app->missing == NULL)
+        app->missing = router_new();
+    check_added(L, router_use(app->missing, prefix, USES_MAX + app->nmissing + 1), "app:not_found",
+                prefix);
+    app->nmissing++;
     return 0;
 }
 
@@ -320,8 +362,9 @@ struct app *app_keep(struct generation *gen, lua_State *L) {
 
 void bind_app(lua_State *L) {
     static const luaL_Reg functions[] = {{"router", l_router}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"route", l_route}, {"use", l_use}, {"static", l_static}, {"list", l_list}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"route", l_route},   {"use", l_use},
+                                       {"static", l_static}, {"missing", l_missing},
+                                       {"list", l_list},     {NULL, NULL}};
     state_set(L, functions);
     luaL_newmetatable(L, META);
     lua_pushcfunction(L, l_gc);

@@ -13,12 +13,13 @@ struct route {
     bool slash; /* the folder itself: a slash is missing. Neither: a handler, in the app's table */
 };
 
-/* A userdata of Lua's; its environment table holds the functions: [id] handlers, [-id] middleware,
- * app, router. */
+/* A userdata of Lua's; its environment table holds the functions: [id] handlers, [-id] middleware
+ * and what answers for what is not there, app, router. */
 struct app {
     struct router *router;
+    struct router *missing; /* the prefixes of app:not_found, the inner ones last; NULL: none */
     struct route *routes;
-    int nroutes, nuses;
+    int nroutes, nuses, nmissing;
     struct generation *gen;
     int functions; /* reference to that table, which keeps it while it serves; LUA_NOREF: none */
 };
@@ -34,8 +35,11 @@ void app_serve(struct app *app, struct stream *stream, size_t skip, const char *
  * middleware before it. stack of L: + 1 and as many as these are */
 void app_push_functions(struct app *app, lua_State *L, struct path path,
                         const struct route_match *match);
-/* Answers what needs no handler: 404, 405, 501, OPTIONS, files. */
-void app_answer_plain(struct app *app, struct stream *stream, size_t skip);
+/* Answers what needs no handler: 404, 405, 501, OPTIONS, files. With `done` the 404 is the
+ * caller's: false if it is due. A file, which is `*job` then, may show that later: see
+ * static_serve. */
+bool app_answer_plain(struct app *app, struct stream *stream, size_t skip, struct static_job **job,
+                      void (*done)(void *arg, int error), void *arg);
 /* Pushes the value that the app file returned. stack of L: +1 */
 void app_push(struct app *app, lua_State *L);
 /* Appends "METHOD pattern" lines, in order of registration. */

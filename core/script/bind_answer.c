@@ -460,6 +460,28 @@ static int l_file(lua_State *L) {
     return task_wait(task, &filing, WHEEL_NEVER);
 }
 
+static const struct wait plain_filing = {.what = "a static file", .disarm = stop_file};
+
+/* Answers what needs no handler. Results: true, or nil and why not: what was asked for is not
+ * there, or "closed". */
+static int l_plain(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct stream *stream = exchange->stream;
+    struct task *task = task_enter(L, "a static file");
+    if (task == NULL)
+        return task_refuse(L);
+    if (stream->state != STREAM_OPEN || exchange->filer)
+        return push_failure(L, "closed");
+    if (!app_answer_plain(exchange->app, stream, exchange->skip, &exchange->file, file_done,
+                          exchange))
+        return push_failure(L, "ENOENT");
+    if (exchange->file == NULL)
+        return push_true(L);
+    exchange->filer = task;
+    task->armed = exchange;
+    return task_wait(task, &plain_filing, WHEEL_NEVER);
+}
+
 void bind_answer(lua_State *L) {
     static const luaL_Reg methods[] = {{"status", l_status},
                                        {"header", l_header},
@@ -476,6 +498,7 @@ void bind_answer(lua_State *L) {
                                        {"_sse", l_sse},
                                        {"_send", l_send},
                                        {"_file", l_file},
+                                       {"_plain", l_plain},
                                        {NULL, NULL}};
     lua_getfield(L, -1, "stream_methods");
     state_set(L, methods);

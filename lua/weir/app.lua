@@ -139,6 +139,13 @@ function App:on_error(fn, ...)
   add(self, "on_error", { handler = fn })
 end
 
+--- Calls fn(stream) where neither a route nor a file is; what it returns is the answer, its status 404.
+function App:not_found(fn, ...)
+  nothing_more("not_found", 1, 1 + select("#", ...), (...))
+  check.callable("app:not_found", "argument 1 (fn)", fn)
+  add(self, "not_found", { handler = fn })
+end
+
 --- Calls fn when the app starts, in one worker, or with `each_worker` in all.
 function App:on_start(fn, options)
   check.callable("app:on_start", "argument 1 (fn)", fn)
@@ -181,10 +188,24 @@ local compile_entry = {
   end,
   on_start = function() end, -- see app.starts
   on_error = function() end, -- see compile_on_errors
+  not_found = function() end, -- see compile_not_founds
 }
 
 local function compile_route(entry, base, router)
   return router:route(entry.method, join(base, entry.pattern), entry.handler, base)
+end
+
+-- The functions that apps set by `app[kind]`, one each: a list of { base =, fn = }, those of apps around others first.
+local function collect(self, kind)
+  local list, seen = {}, {}
+  walk(self, function(entry, base)
+    if entry.kind ~= kind then return end
+    if seen[base] then error(("%s: app:%s: the app has one already"):format(entry.where, kind), 0) end
+    seen[base] = true
+    list[#list + 1] = { base = base, fn = entry.handler }
+  end, "", {})
+  table.sort(list, function(one, other) return #one.base < #other.base end)
+  return list
 end
 
 local ON_ERROR = "weir.on_error" -- the field of a stream that names the error handler of the mounted app it is in
@@ -192,28 +213,38 @@ local ON_ERROR = "weir.on_error" -- the field of a stream that names the error h
 -- The error handlers of mounted apps are noted on the streams below their prefixes by middleware before any other, the
 -- inner ones after the outer ones. So the router decides what is below a prefix, as for everything else.
 local function compile_on_errors(self, router)
-  local list, seen = {}, {}
-  walk(self, function(entry, base)
-    if entry.kind ~= "on_error" then return end
-    if seen[base] then error(entry.where .. ": app:on_error: the app has one already", 0) end
-    seen[base] = entry.handler
-    if base ~= "" then list[#list + 1] = base end
-  end, "", {})
-  table.sort(list, function(one, other) return #one < #other end)
-  for _, base in ipairs(list) do
-    local handler = seen[base]
-    router:use(base, function(stream, next)
-      stream[ON_ERROR] = handler
-      return next()
-    end)
+  self.own_on_error = nil
+  for _, found in ipairs(collect(self, "on_error")) do
+    if found.base == "" then
+      self.own_on_error = found.fn
+    else
+      router:use(found.base, function(stream, next)
+        stream[ON_ERROR] = found.fn
+        return next()
+      end)
+    end
   end
-  self.own_on_error = seen[""]
+end
+
+-- What answers in place of a handler: the core, which knows files and methods, and `fn` where that finds nothing.
+local function compile_not_founds(self, router)
+  for _, found in ipairs(collect(self, "not_found")) do
+    local function wrapper(stream)
+      local answered, why = check(stream:_plain())
+      if answered or why == "closed" then return nil end
+      stream:status(404) -- unless it sets another
+      return found.fn(stream)
+    end
+    wrapped_handlers[wrapper] = found.fn
+    router:missing(found.base, wrapper)
+  end
 end
 
 --- For the core: the router of an app. Raises with the line of the script on what a router refuses.
 function app.compile(self)
   local router = core.router()
   compile_on_errors(self, router)
+  compile_not_founds(self, router)
   walk(self, function(entry, base)
     local ok, err = pcall(compile_entry[entry.kind] or compile_route, entry, base, router)
     if ok then return end

@@ -102,7 +102,7 @@ static void begin(struct fixture *f, const char *method, const char *rest, const
     char target[256];
     snprintf(target, sizeof(target), "/files/%s", rest);
     struct stream *stream = fake_request(&f->fake, method, target, fields);
-    static_serve(stream, f->dir, path_after(request_path(stream->request), 1));
+    static_serve(stream, f->dir, path_after(request_path(stream->request), 1), NULL, NULL);
 }
 
 /* Asks for `rest` and waits for the whole answer. */
@@ -454,7 +454,7 @@ static void folders_have_an_index(void **state) {
 /* Of a target whose path is below a route of one segment. */
 static void redirect(struct fixture *f, const char *target, const char *location) {
     struct stream *stream = fake_request(&f->fake, "GET", target, "");
-    static_serve(stream, f->dir, path_after(request_path(stream->request), 1));
+    static_serve(stream, f->dir, path_after(request_path(stream->request), 1), NULL, NULL);
     fake_run(&f->fake);
     assert_answer(f, 301, "");
     assert_field(f, "Location", location);
@@ -517,7 +517,7 @@ static void fields_of_the_application_win(void **state) {
     stream_set_header(stream, STR("content-type"), STR("text/x-mine"));
     stream_set_header(stream, STR("cache-control"), STR("private"));
     stream_add_header(stream, STR("Vary"), STR("Origin"));
-    static_serve(stream, f->dir, request_path(stream->request));
+    static_serve(stream, f->dir, request_path(stream->request), NULL, NULL);
     fake_run(&f->fake);
     assert_answer(f, 200, "plain");
     assert_field(f, "Content-Type", "text/x-mine");

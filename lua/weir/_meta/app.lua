@@ -70,6 +70,10 @@ function App:use(prefix, fn) end
 ---@param fn fun(stream: weir.Stream, err: any, traceback: string): any
 function App:on_error(fn) end
 
+---Calls fn where neither a route nor a file is; what it returns is the answer, with 404 unless it sets another status.
+---@param fn fun(stream: weir.Stream): any
+function App:not_found(fn) end
+
 ---Calls fn when the app starts, in one worker.
 ---@param fn fun()
 ---@param options? weir.StartOptions
