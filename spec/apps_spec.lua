@@ -287,4 +287,13 @@ describe("the README's apps", function()
     assert.equal("missed", expect(events, "message"))
     assert.same({ nil, "timeout" }, { other:next(0.01) })
   end)
+
+  it("the second answers rooms that cannot be with 404, and logs no error", function()
+    local server = support.serve_text(apps[2])
+    for _, room in ipairs { "%2A", "%ff", "a%0Ab", "a%2Fb", ("x"):rep(300) } do
+      assert.equal(404, server:get("/rooms/" .. room).status, room)
+      assert.equal(404, server:post("/rooms/" .. room, { body = "hello" }).status, room)
+    end
+    assert.same({}, test.log.take("", "error"))
+  end)
 end)

@@ -122,6 +122,7 @@ row("publish that waits", core.publish, function() return "bindings", "data", "e
 row("publish of a bad event", core.publish, function() return "bindings", "data", "a\nb" end)
 of_core("close", function() return "bindings/end", "data", "event" end)
 of_core("presence", function() return "bindings" end)
+of_core("is_topic", function() return "bindings" end)
 of_core("topics", function()
   return { { pattern = "bindings", count = 9, age = 60, bytes = 9999, durable = false } }
 end)
@@ -240,6 +241,7 @@ row("weir.router:static that is there", methods.static, function()
   return made, "/files", folder, {}, ""
 end)
 row("weir.router:static of nothing", methods.static, function() return core.router(), "/", folder .. "/no", {}, "" end)
+row("weir.router:missing", methods.missing, function() return core.router(), "/a", nothing end)
 row("weir.router:list", methods.list, function() return (router()) end)
 local REQUEST = { method = "POST", target = "/x?a=b", headers = { A = "b", C = { "d", "e" } }, body = "body" }
 of_core("simulate", function()
@@ -328,6 +330,7 @@ of_stream("_sse", function() return { retry = 1000, heartbeat = 15, heartbeat_ev
 of_stream("_send", function() return "data", "event", "id", 1000, "comment" end)
 of_stream("_file", function() return "file", { root = folder, download = 'a "b" ü', type = "text/plain" } end,
   { faults = FILE_FAULTS })
+of_stream("_plain")
 of_stream("_read", function() return 2 end)
 of_stream("_body", function() return 100 end)
 of_stream("query_all", function() return "a" end)

@@ -6,6 +6,35 @@ local test = require "weir.test"
 local support = require "spec.support"
 local hub = require "spec.hub_support"
 
+describe("weir.topic", function()
+  it("joins a name of what a client sent", function()
+    assert.equal("room/7", weir.topic("room", "7"))
+    assert.equal("org/a b/room/8", weir.topic("org", "a b", "room", 8))
+    assert.equal("room/" .. ("x"):rep(250), weir.topic("room", ("x"):rep(250)))
+  end)
+
+  for name, part in pairs {
+    ["a star"] = "*", ["bytes that are no UTF-8"] = "\255", ["a line end"] = "a\nb", ["NUL"] = "a\0b", ["nothing"] = "",
+    ["a slash, which is where the next part begins"] = "7/user", ["too much"] = ("x"):rep(251),
+  } do
+    it("fails with 404 for " .. name, function()
+      local app = weir.app()
+      app:get("/", function() return weir.topic("room", part) end)
+      local response = test.simulate(app, {})
+      assert.equal(404, response.status)
+      assert.matches("^no topic has a name with ", response.body)
+    end)
+  end
+
+  it("raises for what is the script's own mistake", function()
+    assert.error_matches(function() weir.topic("room/", "7") end, "without a \"/\" at its end")
+    assert.error_matches(function() weir.topic("*", "7") end, "the beginning of a topic's name")
+    assert.error_matches(function() weir.topic("room", nil) end, "argument 2 must be a string, got nil")
+    assert.error_matches(function() weir.topic("room") end, "argument 2 must be a string")
+    assert.error_matches(function() weir.topic(nil, "7") end, "argument 1 %(base%) must be a string")
+  end)
+end)
+
 describe("history", function()
   it("decodes data that is JSON, when asked, and leaves the rest", function()
     local topic = hub.topic()

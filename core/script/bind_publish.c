@@ -259,11 +259,14 @@ static int l_presence(lua_State *L) {
     return 1;
 }
 
+static int l_is_topic(lua_State *L) {
+    lua_pushboolean(L, hub_name_is_valid(state_check_str(L, 1)));
+    return 1;
+}
+
 void bind_publish(lua_State *L) {
-    static const luaL_Reg functions[] = {{"publish", l_publish},
-                                         {"close", l_close},
-                                         {"topics", l_topics},
-                                         {"presence", l_presence},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"publish", l_publish},   {"is_topic", l_is_topic},
+                                         {"close", l_close},       {"topics", l_topics},
+                                         {"presence", l_presence}, {NULL, NULL}};
     state_set(L, functions);
 }

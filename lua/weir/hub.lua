@@ -5,6 +5,7 @@
 
 local core = require "weir.core"
 local check = require "weir.check"
+local fail = require "weir.fail"
 local json = require "weir.json"
 
 local hub = {}
@@ -21,6 +22,28 @@ function hub.prefix(text)
   check.string("weir.prefix", "argument 1", text)
   if text == "" then check.bad("weir.prefix", "argument 1", text, "the beginning of topics' names, not empty") end
   return setmetatable({ text = text }, Prefix)
+end
+
+local function refuse_part(part)
+  fail(404, ("no topic has a name with %s in it"):format(check.show(part)))
+end
+
+--- A topic's name: `base`, and behind it the parts, which a client may have sent, with "/" between them. What cannot be
+--- part of a name, is empty or holds "/" fails with 404, so that two lists of parts are never one topic.
+function hub.topic(base, ...)
+  check.string("weir.topic", "argument 1 (base)", base)
+  if base:sub(-1) == "/" or not core.is_topic(base) then
+    check.bad("weir.topic", "argument 1 (base)", base, 'the beginning of a topic\'s name, without a "/" at its end')
+  end
+  local name = base
+  for i = 1, math.max(select("#", ...), 1) do
+    local part = select(i, ...)
+    if type(part) == "number" then part = ("%.14g"):format(part) end
+    check.string("weir.topic", ("argument %d"):format(i + 1), part)
+    name = name .. "/" .. part
+    if part == "" or part:find("/", 1, true) or not core.is_topic(name) then refuse_part(part) end
+  end
+  return name
 end
 
 local function is_prefix(value) return getmetatable(value) == Prefix end

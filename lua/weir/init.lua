@@ -25,6 +25,7 @@ local weir = {
   close = hub.close,
   subscribe = hub.subscribe,
   prefix = hub.prefix,
+  topic = hub.topic,
   topics = hub.topics,
   history = hub.history,
   presence = hub.presence,

@@ -14,6 +14,13 @@ local weir = {}
 ---@return weir.Prefix
 function weir.prefix(text) end
 
+---The name of a topic: base and the parts, with "/" between them. A part that no name can hold, that is empty or has a
+---"/" in it fails with 404.
+---@param base string
+---@param ... string|number what a client may have sent
+---@return string
+function weir.topic(base, ...) end
+
 ---Appends an event to a topic. Waits for a durable topic's disk, and with `wait`.
 ---@param topic string 1 to 255 bytes of UTF-8 without control characters and "*"
 ---@param event string|weir.Publication
