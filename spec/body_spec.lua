@@ -288,6 +288,74 @@ describe("save", function()
     assert.is_nil(support.read_file(folder .. "/upload"))
   end)
 
+  for _, case in ipairs { { "told", "Content-Length: 10\r\n\r\nabc" },
+    { "chunked", "Transfer-Encoding: chunked\r\n\r\na\r\nabc" } } do
+    it("returns when a body breaks off that was " .. case[1] .. ", and what was deferred runs", function()
+      local folder, results, deferred = support.folder(), nil, false
+      local server = support.serve(function(app)
+        app:post("/", function(stream)
+          weir.defer(function() deferred = true end)
+          results = { stream:save("upload", { root = folder }) }
+        end)
+      end)
+      local client = server:connect()
+      client:send("POST / HTTP/1.1\r\nHost: a\r\n" .. case[2])
+      client:shutdown()
+      assert.equal(400, client:receive_response().status)
+      assert.same({ nil, "closed", "the request body is incomplete" }, results)
+      test.eventually(function() return deferred end)
+      assert.same({}, weir.fs.list(folder))
+    end)
+  end
+
+  it("returns when the client stops sending", function()
+    local folder, results = support.folder(), nil
+    local server = support.serve_text(([[
+      local weir = require "weir"
+      local app = weir.app()
+      weir.limits { progress_timeout = 0.1 }
+      local results
+      app:post("/", function(stream) results = { stream:save("upload", { root = %q }) } end)
+      app:get("/", function() return { results[2], results[3] } end)
+      return app
+    ]]):format(folder))
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    assert.equal(408, client:receive_response().status)
+    results = server:get("/").json()
+    assert.same({ "timeout", "the rest of the request body did not arrive in time" }, results)
+    assert.same({}, weir.fs.list(folder))
+  end)
+
+  it("keeps to a limit, before it reads where the length is told", function()
+    local folder = support.folder()
+    local function save(body, options, headers)
+      options.root = folder
+      return posted({ body = body, headers = headers }, function(stream) return stream:save("upload", options) end)
+    end
+    local response, results = save(("x"):rep(1025), { limit = "1KB" })
+    assert.equal(413, response.status)
+    assert.same({ nil, "limit", "the request body is longer than 1024 bytes" }, results)
+    assert.same({}, weir.fs.list(folder))
+    response, results = save(("x"):rep(1024), { limit = 1024 })
+    assert.equal(200, response.status)
+    assert.equal(1024, results[1])
+  end)
+
+  it("keeps to a limit where the length is not told, and leaves no file", function()
+    local folder, results = support.folder(), nil
+    local server = support.serve(function(app)
+      app:post("/", function(stream) results = { stream:save("upload", { root = folder, limit = 5 }) } end)
+    end)
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n2\r\nef\r\n")
+    assert.equal(413, client:receive_response().status)
+    assert.equal("limit", results[2])
+    assert.same({}, weir.fs.list(folder))
+    posted({}, function(stream) stream:save("x", { root = folder, limit = "much" }) end)
+    assert.equal(1, #test.log.take("stream:save: limit must be a size", "error"))
+  end)
+
   it("says what is wrong with a path that cannot be written", function()
     local root = support.folder()
     local _, results = posted({ body = "x" }, function(stream)

@@ -129,13 +129,32 @@ function stream:form()
   return fields
 end
 
+-- Statuses of a body that could not be saved, unless an answer has begun; and what is said of it.
+local UNSAVED = {
+  EACCES = { 404 },
+  limit = { 413, "the request body is longer than %d bytes" },
+  timeout = { 408, "the rest of the request body did not arrive in time" },
+  closed = { 400, "the request body is incomplete" },
+}
+
+-- nil, a code and a message, for who saves.
+local function unsaved(self, code, message, ...)
+  local entry = UNSAVED[code]
+  if entry then pcall(self.status, self, entry[1]) end
+  return nil, code, message or (entry[2]:format(...))
+end
+
 -- Writes all of the body: its length, or nil, a code and a message.
-local function copy_body(self, writer, on_progress)
+local function copy_body(self, writer, limit, on_progress)
   local size, total = 0, self.content_length
-  for chunk in next_chunk, self do
+  while true do
+    local chunk, why = check(self:_read())
+    if why then return nil, why end
+    if not chunk then break end
+    size = size + #chunk
+    if size > limit then return nil, "limit" end
     local ok, code, message = check(core.writer_write(writer, chunk))
     if not ok then return nil, code, message end
-    size = size + #chunk
     if on_progress then on_progress(size, total) end
   end
   local ok, code, message = check(core.writer_commit(writer))
@@ -171,14 +190,16 @@ local function below_root(name, path, root, default, hidden)
 end
 
 --- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
---- complete: its length, or nil, a code like "ENOSPC" and a message. What the root does not let through sets the status
---- 404. `on_progress(bytes, total)` is called after each piece.
+--- complete: its length, or nil, a code and a message: of the system's, like "ENOSPC"; "limit" when it is longer than
+--- `limit`, "closed" when it breaks off, "timeout" when the client stops sending. These set the status 413, 400 and 408,
+--- what the root does not let through sets 404. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
   refuse_whole(self, "save")
   check.path("stream:save", "argument 1 (path)", path)
-  options = check.options("stream:save", options, { "root", "on_progress" })
-  local on_progress, root = options.on_progress, options.root
+  options = check.options("stream:save", options, { "root", "on_progress", "limit" })
+  local on_progress, root, limit = options.on_progress, options.root, math.huge
+  if options.limit ~= nil then limit = check.size("stream:save", "limit", options.limit) end
   if on_progress ~= nil then check.callable("stream:save", "on_progress", on_progress) end
   if root ~= nil then check.path("stream:save", "root", root) end
   local below, code, message = below_root("stream:save", path, root, "the uploads of --data")
@@ -187,17 +208,16 @@ function stream:save(path, options)
     error("stream:save: without --data there is no folder for uploads; start with weir serve --data DIR, or write "
       .. '{ root = "folder" }', 2)
   end
+  if (self.content_length or 0) > limit then return unsaved(self, "limit", nil, limit) end
   local writer
   if below then writer, code, message = check(core.writer(below, root or default, not root)) end
-  if not writer then
-    if code == "EACCES" then self:status(404) end
-    return nil, code, message
-  end
+  if not writer then return unsaved(self, code, message) end
   local ok, size
-  ok, size, code, message = pcall(copy_body, self, writer, on_progress)
+  ok, size, code, message = pcall(copy_body, self, writer, limit, on_progress)
   if not ok or not size then core.writer_abort(writer) end
   if not ok then error(size, 0) end
-  return size, code, message
+  if not size then return unsaved(self, code, message, limit) end
+  return size
 end
 
 -- ---- the answer -----------------------------------------------------------------------------------------------------

@@ -59,13 +59,14 @@ function Stream:form() end
 ---@param path string relative; what the root does not let through sets the status 404
 ---@param options? weir.SaveOptions
 ---@return integer? bytes
----@return string? code like "ENOSPC"
+---@return string? code "limit", "closed", "timeout", or the system's, like "ENOSPC"
 ---@return string? message
 function Stream:save(path, options) end
 
 ---@class weir.SaveOptions
 ---@field root? string the folder that the path is below and cannot leave (the uploads of --data); "/": any file
 ---@field on_progress? fun(bytes: integer, total?: integer) called after each piece
+---@field limit? integer|string size beyond which it gives nil and "limit"
 
 ---@param code integer
 function Stream:status(code) end
