@@ -47,7 +47,15 @@ static const struct command {
      "if that is\n    installed. Tells what is wrong, with file and line."},
     {"routes", cli_routes, "weir routes PATH\n    Lists the routes, one a line."},
     {"spec", cli_spec,
-     "weir spec [ARGS]\n    Runs busted inside this program (default folder: spec/)."},
+     "weir spec [OPTION]... [FILE|FOLDER]...\n"
+     "    Runs busted inside this program; without a name, on the folder spec/.\n"
+     "    --filter=PATTERN   only specs whose description matches this Lua pattern\n"
+     "    --tags=TAG         only those with #TAG in it; --exclude-tags=TAG, only the others\n"
+     "    --list             shows the descriptions and runs nothing\n"
+     "    --repeat=COUNT     runs them so often; --shuffle, in any order\n"
+     "    --no-keep-going    ends at the first failure\n"
+     "    -o OUTPUT          how it tells: plainTerminal, utfTerminal, TAP, junit, json\n"
+     "    All options of busted's are taken."},
     {"new", cli_new,
      "weir new NAME\n    Makes a small app with a page and a spec in the folder NAME, ready to "
      "serve."},
@@ -77,6 +85,14 @@ static const struct command *find(const char *name) {
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
+}
+
+/* Wherever it stands. */
+static bool asks_for_help(int argc, char **argv) {
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
 }
 
 int cli_usage(const char *command, const char *format, ...) {
@@ -116,8 +132,7 @@ int cli_main(int argc, char **argv) {
         fprintf(stderr, "weir: there is no command \"%s\"; `weir help` lists all\n", name);
         return EXIT_USAGE;
     }
-    bool asks = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
-    if (asks && command->run != cli_spec) { /* busted has a --help of its own */
+    if (asks_for_help(argc - 2, argv + 2)) {
         printf("%s\n", command->usage);
         return EXIT_DONE;
     }

@@ -23,10 +23,15 @@ describe("weir", function()
   end)
 
   it("tells the usage of a command that is asked for --help", function()
-    for _, command in ipairs { "serve", "check", "routes", "new", "version" } do
-      local run = test.run { command, "--help" }
-      assert.equal(0, run.code)
-      assert.matches("^weir " .. command, run.stdout)
+    local empty = support.folder()
+    for _, command in ipairs { "serve", "check", "routes", "spec", "new", "token", "version" } do
+      for _, args in ipairs { { command, "--help" }, { command, "-h" }, { command, "something", "--help" } } do
+        args.cwd = empty
+        local run = test.run(args)
+        assert.equal(0, run.code)
+        assert.matches("^weir " .. command, run.stdout)
+        assert.equal("", run.stderr)
+      end
     end
   end)
 

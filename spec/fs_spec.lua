@@ -46,6 +46,16 @@ describe("weir.fs", function()
     assert.equal("other", fs.stat("/dev/null").type)
   end)
 
+  it("says of what is no file that it is none, to whomever", function()
+    assert(os.execute(("mkfifo '%s/pipe'"):format(folder)) == 0)
+    for _, path in ipairs { "/dev/null", folder .. "/pipe" } do
+      for _, results in ipairs { { fs.read(path) }, { fs.write(path, "x") }, { fs.append(path, "x") } } do
+        assert.same({ nil, "EFTYPE", path .. ": it is a device, a pipe or a socket, no file" }, results)
+      end
+    end
+    assert.equal("EISDIR", (select(2, fs.read(folder))))
+  end)
+
   it("renames over what is there", function()
     assert(fs.write(folder .. "/a", "new"))
     assert(fs.write(folder .. "/b", "old"))

@@ -18,6 +18,14 @@ end
 describe("weir.jwt", function()
   after_each(support.remove_folders)
 
+  it("verifies with the table that weir.jwt takes", function()
+    local options = { secret = SECRET, from = { "bearer", "query" }, expired = "event" }
+    local token = weir.jwt.sign({ sub = "ann" }, { secret = SECRET, exp = 60 })
+    assert.equal("ann", weir.jwt.verify(token, options).sub)
+    assert.equal("function", type(weir.jwt(options)))
+    assert.error_matches(function() weir.jwt.verify(token, { secret = SECRET, form = {} }) end, "did you mean from?")
+  end)
+
   it("verifies what it signs, and gives back the claims", function()
     local claims = { sub = "bob", n = 1.5, yes = true, no = false, none = weir.json.null, list = { 1, { "a" } },
       object = { ["a.b"] = "ü\1" }, [""] = "empty" }

@@ -394,7 +394,7 @@ static bool is_absent(int error) {
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
         if (error == -errors[i])
             return true;
-    return false;
+    return error == UV_EFTYPE;
 }
 
 /* The answer of a folder without the file; `folder`: with one of that name. */

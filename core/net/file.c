@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
 /* --- open files --- */
 
@@ -55,7 +56,7 @@ static int or_close(int fd, int error) {
 static int check_regular(const struct stat *st) {
     if (S_ISREG(st->st_mode))
         return 0;
-    return S_ISDIR(st->st_mode) ? -EISDIR : -EACCES;
+    return S_ISDIR(st->st_mode) ? -EISDIR : UV_EFTYPE;
 }
 
 static int stat_regular(int fd, struct stat *st) {

@@ -79,7 +79,8 @@ static void free_job(struct job *job) {
 }
 
 static void push_error(struct job *job, lua_State *co) {
-    const char *message = uv_strerror((int)job->result);
+    const char *message = job->result == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
+                                                   : uv_strerror((int)job->result);
     lua_pushnil(co);
     lua_pushstring(co, uv_err_name((int)job->result));
     if (job->to)

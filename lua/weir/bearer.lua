@@ -25,9 +25,6 @@ local LATER = 24 * 3600 * 1000 -- ms
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
-local OPTIONS = { "from", "expired" }
-for _, name in ipairs(keys.POLICY) do OPTIONS[#OPTIONS + 1] = name end
-
 -- Where tokens are looked for: { bearer = bool, query = bool, cookies = list of names }.
 local function ways_of(name, from, level)
   local ways = { cookies = {} }
@@ -50,7 +47,7 @@ end
 local function prepare(name, options, level)
   level = level + 1
   if options == nil then check.bad(name, "argument 1 (options)", options, "a table", level) end
-  check.options(name, options, OPTIONS, level)
+  check.options(name, options, keys.BEARER, level)
   local expired = options.expired == nil and "401" or options.expired
   if expired ~= "401" and expired ~= "event" then check.bad(name, "expired", expired, '"401" or "event"', level) end
   return {

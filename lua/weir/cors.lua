@@ -10,6 +10,7 @@
 local check = require "weir.check"
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" }
+local ORIGINS = 'a list of origins like "https://a.example", or "*"'
 local HEADERS = { "Authorization", "Content-Type", "Last-Event-ID" }
 
 -- A string, or a list of them that are tokens, as a list in a field.
@@ -30,7 +31,7 @@ local function origins_of(value)
   if value == "*" then return true end
   if type(value) == "string" then value = { value } end
   if type(value) ~= "table" or #value == 0 then
-    check.bad("weir.cors", "origins", value, 'a list of origins like "https://a.example", or "*"', 4)
+    check.bad("weir.cors", "origins", value, ORIGINS, 4)
   end
   local set = {}
   for _, origin in ipairs(value) do
@@ -44,9 +45,14 @@ local function origins_of(value)
   return set
 end
 
+-- nil where `weir check` goes on without origins.
 local function settings_of(options)
   options = check.options("weir.cors", options,
     { "origins", "methods", "headers", "credentials", "expose", "max_age" }, 3)
+  if options.origins == nil then
+    check.mistake(check.expected("weir.cors", "origins", nil, ORIGINS), 3)
+    return nil
+  end
   local credentials, max_age = options.credentials, options.max_age
   if credentials ~= nil then check.boolean("weir.cors", "credentials", credentials, 3) end
   if max_age ~= nil then check.seconds("weir.cors", "max_age", max_age, 3) end
@@ -78,6 +84,7 @@ end
 --- Middleware that lets pages of the named `origins` read what the app answers.
 return function(options)
   local settings = settings_of(options)
+  if not settings then return function(_, next) return next() end end
   local any = settings.origins == true
 
   return function(stream, next)

@@ -18,13 +18,15 @@ jwt.renewal = bearer.renewal
 
 local policies = setmetatable({}, { __mode = "k" }) -- by the table of options
 
---- The claims of a token that is right now, or nil, why not, and "invalid", "expired" or "forbidden".
+--- The claims of a token that is right now, or nil, why not, and "invalid", "expired" or "forbidden". The options may be
+--- the table that weir.jwt has; where that looks for tokens says nothing here.
 function jwt.verify(token, options)
   check.string("weir.jwt.verify", "argument 1 (token)", token)
   local policy = policies[options]
   if not policy then
     if options == nil then check.bad("weir.jwt.verify", "argument 2 (options)", options, "a table") end
-    policy = keys.policy("weir.jwt.verify", check.options("weir.jwt.verify", options, keys.POLICY))
+    policy = keys.policy("weir.jwt.verify", check.options("weir.jwt.verify", options, keys.BEARER))
+    if not policy then return nil, "there is no key", "invalid" end -- `weir check` goes on
     policies[options] = policy
   end
   return policy:verify(token)

@@ -18,7 +18,8 @@ local KINDS = { "secret", "key", "jwks" }
 
 local keys = { LEEWAY = 30 } -- seconds
 
--- The kind of key that the options name, its text, and the algorithm or nil. `level` is whom to blame.
+-- The kind of key that the options name, its text, and the algorithm or nil; nil and what is missing where they name
+-- none. `level` is whom to blame.
 local function key_of(name, options, kinds, level)
   local kind
   for _, candidate in ipairs(kinds) do
@@ -28,8 +29,8 @@ local function key_of(name, options, kinds, level)
     end
   end
   if not kind then
-    error(("%s: there is no key: %s must be given; os.getenv answers nil for a variable that is not set")
-      :format(name, table.concat(kinds, ", "):gsub(", (%w+)$", " or %1")), level + 1)
+    return nil, ("%s: there is no key: %s must be given; os.getenv answers nil for a variable that is not set")
+      :format(name, (table.concat(kinds, ", "):gsub(", (%w+)$", " or %1")))
   end
   local text, alg = options[kind], options.alg
   if type(text) ~= "string" or text == "" then
@@ -72,12 +73,19 @@ end
 
 --- The names of the options that `policy` reads.
 keys.POLICY = { "secret", "key", "jwks", "alg", "issuer", "audience", "leeway", "claims" }
+--- Those of weir.jwt, which says where a token comes from as well.
+keys.BEARER = { "from", "expired", unpack(keys.POLICY) }
 
 --- What verifies tokens: `policy:verify(token)`. `options` is a table whose names have been checked; `claims` may be a
---- function, which is the caller's affair. Raises, as `name`, what is wrong with them.
+--- function, which is the caller's affair. Raises, as `name`, what is wrong with them; nil where `weir check` goes on
+--- without a key.
 function keys.policy(name, options, level)
   level = level or 2
   local kind, text, alg = key_of(name, options, KINDS, level + 1)
+  if not kind then
+    check.mistake(text, level + 1)
+    return nil
+  end
   local leeway = options.leeway == nil and keys.LEEWAY or options.leeway
   check.seconds(name, "leeway", leeway, level + 1)
   local policy, why = core.jwt_policy(kind, text, alg, leeway, rules_of(name, options, level + 1))
@@ -88,6 +96,7 @@ end
 function keys.signer(name, options, level)
   level = level or 2
   local kind, text, alg = key_of(name, options, { "secret", "key" }, level + 1)
+  if not kind then error(text, level + 1) end
   if options.kid ~= nil then check.string(name, "kid", options.kid, level + 1) end
   local signer, why = core.jwt_signer(kind, text, alg, options.kid)
   return signer or error(("%s: %s: %s"):format(name, kind, why), level + 1)

@@ -19,6 +19,10 @@ end
 return function(options)
   options = check.options("weir.limit", options, { "key", "rate", "burst" })
   local key, rate = options.key, options.rate
+  if rate == nil then -- `weir check` goes on
+    check.mistake(check.expected("weir.limit", "rate (requests a second)", nil, "a number above 0"))
+    return function(_, next) return next() end
+  end
   check_positive("rate (requests a second)", rate, 0)
   local burst = options.burst or math.max(1, math.ceil(rate))
   check_positive("burst", burst, 1)
