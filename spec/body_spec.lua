@@ -309,7 +309,7 @@ describe("save", function()
   end
 
   it("returns when the client stops sending", function()
-    local folder, results = support.folder(), nil
+    local folder = support.folder()
     local server = support.serve_text(([[
       local weir = require "weir"
       local app = weir.app()
@@ -322,8 +322,7 @@ describe("save", function()
     local client = server:connect()
     client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
     assert.equal(408, client:receive_response().status)
-    results = server:get("/").json()
-    assert.same({ "timeout", "the rest of the request body did not arrive in time" }, results)
+    assert.same({ "timeout", "the rest of the request body did not arrive in time" }, server:get("/").json())
     assert.same({}, weir.fs.list(folder))
   end)
 

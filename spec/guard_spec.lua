@@ -242,7 +242,7 @@ describe("the guard", function()
       end)
     ]]
     test.eventually(function() return #test.log.take("the second call", "info") == 1 end)
-    assert.equal(1, #test.log.take("weir%.every: .*" .. TIME .. ".*stack traceback", "error"))
+    assert.equal(1, #test.log.take("weir%.every of .*" .. TIME .. ".*stack traceback", "error"))
   end)
 
   it("lets the next update of a key go on", function()

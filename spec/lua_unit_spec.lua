@@ -279,7 +279,8 @@ describe("a stream's methods", function()
   local mistakes = {
     { "stream:read", function(stream) stream:read(0) end, "1 or more, got 0" },
     { "stream:body", function(stream) stream:body("much") end, "size" },
-    { "stream:save", function(stream) stream:save("x", { progress = print }) end, "known are: root, on_progress, limit" },
+    { "stream:save", function(stream) stream:save("x", { progress = print }) end,
+      "known are: root, on_progress, limit" },
     { "stream:text", function(stream) stream:text(1) end, "must be a string, got 1" },
     { "stream:html", function(stream) stream:html() end, "must be a string, got nil" },
     { "stream:redirect", function(stream) stream:redirect("") end, "not empty" },

@@ -350,7 +350,23 @@ describe("weir.channel", function()
 end)
 
 describe("weir.every at the top of an app", function()
-  teardown(support.remove_folders)
+  it("ends with its app while a call of it is about to begin", function()
+    local path = support.app_file [[
+      local weir = require "weir"
+      weir.every(1, function() error "it was cancelled before it began" end)
+      return weir.app()
+    ]]
+    test.clock.freeze()
+    local server = test.start(path)
+    local closed = false
+    weir.spawn(function()
+      weir.sleep(1) -- wakes in the turn of the call, after the task that makes it
+      server:close() -- which went round in a list for ever
+      closed = true
+    end)
+    test.clock.advance(1)
+    test.eventually(function() return closed end)
+  end)
 
   it("runs in each worker, with one_worker in one of the process #workers", function()
     local path = support.app_file [[

@@ -43,6 +43,19 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
+/* Who starts it, for the log. */
+static void note_origin(lua_State *L, struct task *task) {
+    struct task *by = task_current(L);
+    lua_Debug at;
+    if (!state_place(L, &at))
+        return;
+    if (by)
+        lua_pushfstring(L, "a task started at %s:%d by %s", at.short_src, at.currentline, by->what);
+    else
+        lua_pushfstring(L, "a task started at %s:%d", at.short_src, at.currentline);
+    task->origin = generation_ref(task->gen, L);
+}
+
 /* A task that is not started nobody would end: nothing raises once it is made. */
 static int start_child(lua_State *L, struct task *parent) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -57,6 +70,7 @@ static int start_child(lua_State *L, struct task *parent) {
     lua_xmove(L, task->co, n);
     if (parent == NULL)
         task_set_background(task);
+    note_origin(L, task);
     task_push(L, task);
     task_start(task);
     state_take_back(state_of(L), mark);

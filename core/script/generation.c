@@ -422,11 +422,14 @@ bool generation_is_over(const struct generation *gen) {
     return list_empty(&gen->tasks) && list_empty(&gen->exchanges) && list_empty(&gen->leaving);
 }
 
+/* One cancelled may end others at once: those that it waits for, and that have not begun. */
 static void cancel(struct generation *gen, bool only_background) {
-    struct list *next;
-    for (struct list *at = gen->tasks.next; at != &gen->tasks; at = next) {
-        next = at->next;
-        struct task *task = CONTAINER_OF(at, struct task, all);
+    struct list todo, *node;
+    list_init(&todo);
+    list_splice(&todo, &gen->tasks);
+    while ((node = list_pop(&todo)) != NULL) {
+        list_push(&gen->tasks, node);
+        struct task *task = CONTAINER_OF(node, struct task, all);
         if (!task_is_cleanup(task) && (task->background || !only_background))
             task_cancel(task);
     }

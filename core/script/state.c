@@ -61,16 +61,21 @@ struct str state_check_str(lua_State *L, int index) {
     return s;
 }
 
-void state_where(lua_State *L) {
-    lua_Debug ar;
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline > 0 && strncmp(ar.short_src, "weir/", 5) != 0) {
-            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-            return;
-        }
+bool state_place(lua_State *L, lua_Debug *at) {
+    for (int level = 0; lua_getstack(L, level, at); level++) {
+        lua_getinfo(L, "Sl", at);
+        if (at->currentline > 0 && strncmp(at->short_src, "weir/", 5) != 0)
+            return true;
     }
-    lua_pushliteral(L, "");
+    return false;
+}
+
+void state_where(lua_State *L) {
+    lua_Debug at;
+    if (state_place(L, &at))
+        lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+    else
+        lua_pushliteral(L, "");
 }
 
 int state_error(lua_State *L, const char *format, ...) {

@@ -85,6 +85,9 @@ struct str state_check_str(lua_State *L, int index);
 /* As luaL_error, but the place it names is the script's, not that of Weir's own Lua half. */
 int state_error(lua_State *L, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
+/* Where the script is, Weir's own Lua not counted: source and line. False: in none of its
+ * functions. */
+bool state_place(lua_State *L, lua_Debug *at);
 /* Pushes that place, "file:line: ", or "". stack: +1 */
 void state_where(lua_State *L);
 /* Sets functions, each with the upvalues that are on the stack as luaL_setfuncs wants them. */

@@ -56,6 +56,7 @@ void task_unref(struct task *task) {
         return;
     generation_unref(task->gen, task->error);
     generation_unref(task->gen, task->place);
+    generation_unref(task->gen, task->origin);
     release_coroutine(task);
     pool_free(&task->gen->scheduler->loop->pool, task, sizeof *task);
 }
@@ -85,7 +86,7 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     task->gen = gen;
     task->refs = 1;
     task->kept = 1;
-    task->defers = task->error = task->place = LUA_NOREF;
+    task->defers = task->error = task->place = task->origin = LUA_NOREF;
     task->what = parent ? parent->what : "a background task";
     list_init(&task->link);
     list_init(&task->seat);
@@ -323,6 +324,26 @@ static void push_raised(lua_State *L, lua_State *co, const char *type) {
         lua_pushfstring(L, "the error is no string but a value of type %s", type);
 }
 
+/* What ended in an error of LuaJIT's own has no line any more, but the message begins with it: puts
+ * it into the first line of the traceback on top. */
+static void add_line(lua_State *L, lua_State *co, const char *message) {
+    lua_Debug at;
+    if (!lua_getstack(co, 0, &at) || !lua_getinfo(co, "Sl", &at) || at.currentline > 0)
+        return;
+    size_t n = strlen(at.short_src);
+    if (strncmp(message, at.short_src, n) != 0 || message[n] != ':')
+        return;
+    size_t digits = strspn(message + n + 1, "0123456789");
+    const char *trace = lua_tostring(L, -1), *name = strstr(trace, at.short_src);
+    if (digits == 0 || name == NULL)
+        return;
+    lua_pushlstring(L, trace, (size_t)(name - trace) + n);
+    lua_pushlstring(L, message + n, digits + 1);
+    lua_pushstring(L, name + n);
+    lua_concat(L, 3);
+    lua_replace(L, -2);
+}
+
 void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     if (task_was_stopped(task)) {
         lua_pushstring(L, where);
@@ -336,8 +357,9 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
         push_raised(L, task->co, luaL_typename(L, -1));
         lua_replace(L, -2);
     }
-    lua_pushfstring(L, "%s%s", where, lua_tostring(L, -1));
-    luaL_traceback(L, task->co, lua_tostring(L, -1), 0);
+    luaL_traceback(L, task->co, NULL, 0);
+    add_line(L, task->co, lua_tostring(L, -2));
+    lua_pushfstring(L, "%s%s\n%s", where, lua_tostring(L, -2), lua_tostring(L, -1));
     lua_replace(L, -3);
     lua_pop(L, 1);
 }
@@ -347,7 +369,12 @@ void task_log_failure(struct task *task) {
     if (!log_admits(&errors, LOG_ERROR))
         return;
     lua_State *L = task->gen->state.L;
-    lua_pushfstring(L, task_was_stopped(task) ? "%s: " : "", task->what);
+    if (task->origin == LUA_NOREF)
+        lua_pushstring(L, task->what);
+    else
+        generation_push(task->gen, L, task->origin);
+    lua_pushliteral(L, ": ");
+    lua_concat(L, 2);
     task_push_traceback(task, L, lua_tostring(L, -1));
     lua_remove(L, -2);
     size_t n;

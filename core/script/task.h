@@ -91,6 +91,7 @@ struct task {
     int anchor;         /* reference that keeps co */
     int error;          /* reference to what it raised; LUA_NOREF: it has not */
     int place;          /* reference to the traceback if the guard ended it, else LUA_NOREF */
+    int origin;         /* reference to the text of who started it; LUA_NOREF: see `what` */
     int defers;         /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs;      /* its life, and its userdata */
     uint16_t swallowed; /* how often weir.cancelled was raised in it */

@@ -3,10 +3,11 @@
 -- the core calls again with what is left.
 
 local core = require "weir.core"
+local traceback = require "weir.traceback"
 
 local function report(err)
   if err == core.cancelled then return err end
-  core.log("error", "weir.defer: " .. debug.traceback(tostring(err), 2))
+  core.log("error", "weir.defer: " .. traceback(err))
   return err
 end
 

@@ -18,8 +18,8 @@ jwt.renewal = bearer.renewal
 
 local policies = setmetatable({}, { __mode = "k" }) -- by the table of options
 
---- The claims of a token that is right now, or nil, why not, and "invalid", "expired" or "forbidden". The options may be
---- the table that weir.jwt has; where that looks for tokens says nothing here.
+--- The claims of a token that is right now, or nil, why not, and "invalid", "expired" or "forbidden". The options may
+--- be the table that weir.jwt has; where that looks for tokens says nothing here.
 function jwt.verify(token, options)
   check.string("weir.jwt.verify", "argument 1 (token)", token)
   local policy = policies[options]

@@ -191,7 +191,7 @@ end
 
 --- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
 --- complete: its length, or nil, a code and a message: of the system's, like "ENOSPC"; "limit" when it is longer than
---- `limit`, "closed" when it breaks off, "timeout" when the client stops sending. These set the status 413, 400 and 408,
+--- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. They set the status 413, 400 and 408,
 --- what the root does not let through sets 404. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")

@@ -7,6 +7,7 @@
 local core = require "weir.core"
 local check = require "weir.check"
 local isolated = require "weir.isolated"
+local traceback = require "weir.traceback"
 
 local task = {}
 
@@ -101,16 +102,16 @@ end
 
 -- ---- every ----------------------------------------------------------------------------------------------------------
 
-local function run_logged(fn)
+local function run_logged(fn, name)
   xpcall(fn, function(err)
     if err == core.cancelled then return end
-    core.log("error", "weir.every: " .. debug.traceback(tostring(err), 2))
+    core.log("error", name .. ": " .. traceback(err))
   end)
 end
 
 -- The rhythm is kept against the clock: what fn took is not added, a tick that was missed is skipped. When the clock
 -- was set back, the rhythm starts anew from there. Less than a millisecond, the clock's grain, is no time to wait.
-local function keep_rhythm(period, fn)
+local function keep_rhythm(period, fn, name)
   local next_tick = core.now() + period
   while true do
     local left = next_tick - core.now()
@@ -119,9 +120,9 @@ local function keep_rhythm(period, fn)
       check(core.sleep(left))
     else
       -- A task of its own, so that what the tick defers and spawns ends with it.
-      local ok, err, traceback = isolated(run_logged, fn)
+      local ok, err, told = isolated(run_logged, fn, name)
       if err == core.cancelled then error(err, 0) end
-      if not ok then core.log("error", "weir.every: " .. traceback) end
+      if not ok then core.log("error", name .. ": " .. told) end
       local late = math.max(core.now() - next_tick, 0)
       next_tick = next_tick + period * (math.floor(late / period) + 1)
     end
@@ -129,8 +130,8 @@ local function keep_rhythm(period, fn)
 end
 
 -- Background tasks of an app file start when it has taken over; by then the worker knows which it is.
-local function keep_rhythm_in_one(period, fn)
-  if core.first_worker() then keep_rhythm(period, fn) end
+local function keep_rhythm_in_one(period, fn, name)
+  if core.first_worker() then keep_rhythm(period, fn, name) end
 end
 
 --- Calls fn every so many seconds in a background task, the first time after that span; at the top of an app file in
@@ -141,12 +142,14 @@ function task.every(seconds, fn, options)
   if seconds < 0.001 then check.bad("weir.every", "argument 1 (seconds)", seconds, "0.001 or more") end
   check.callable("weir.every", "argument 2 (fn)", fn)
   options = check.options("weir.every", options, { "one_worker" })
-  if not options.one_worker then return core.background(keep_rhythm, seconds, fn) end
+  local caller = debug.getinfo(2, "Sl")
+  local name = ("weir.every of %s:%d"):format(caller.short_src, caller.currentline)
+  if not options.one_worker then return core.background(keep_rhythm, seconds, fn, name) end
   check.boolean("weir.every", "one_worker", options.one_worker)
   if not core.loading() then
     error("weir.every: one_worker is for the top of an app file, which runs in each worker; a handler runs in one", 2)
   end
-  return core.background(keep_rhythm_in_one, seconds, fn)
+  return core.background(keep_rhythm_in_one, seconds, fn, name)
 end
 
 return task
