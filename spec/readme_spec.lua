@@ -151,5 +151,16 @@ describe("lua/README.md", function()
     end
   end
 
+  it("has a unit that systemd takes: comments have lines of their own", function()
+    local units = 0
+    for _, block in ipairs(blocks) do
+      if block.info == "ini" then
+        units = units + 1
+        for line in block.text:gmatch "[^\n]+" do assert.is_nil(line:match "^[^#]+#", line) end
+      end
+    end
+    assert.equal(1, units)
+  end)
+
   it("has examples", function() assert.is_true(examples > 40, examples .. " examples") end)
 end)

@@ -605,6 +605,7 @@ describe("weir serve --watch", function()
         stream:html "as it is"
       end)
       app:get("/file", function(stream) stream:file "index.html" end)
+      app:get("/download", function(stream) stream:file("index.html", { download = "page.html" }) end)
       app:get("/stats", function() return weir.stats() end)
       app:static("/files", "public")
       return app
@@ -632,8 +633,13 @@ describe("weir serve --watch", function()
     end
 
     local function follow(server, app)
-      local events = assert(server:sse("/.weir/reload?app=" .. (app or 0)))
-      return function() return assert(events:next(10)).data end
+      local events = assert(server:sse "/.weir/reload")
+      return function()
+        while true do
+          local of, data = assert(events:next(10)).data:match "^(%d+) (.*)$"
+          if tonumber(of) == (app or 0) then return data end
+        end
+      end
     end
 
     it("puts a script line behind HTML answers, of the length they say #workers", function()
@@ -662,9 +668,7 @@ describe("weir serve --watch", function()
       assert.equal("p {}", server:get("/files/deep/style.css").body)
       assert.equal(206, server:get("/files/deep/style.css", { headers = { Range = "bytes=0-1" } }).status)
       assert.equal(404, server:get("/.weir/nothing").status)
-      assert.equal(404, server:get("/.weir/reload?app=1").status)
-      assert.equal(404, server:get("/.weir/reload").status)
-      assert.equal(405, server:post("/.weir/reload?app=0").status)
+      assert.equal(405, server:post("/.weir/reload").status)
     end)
 
     it("does nothing of this outside of watch mode #workers", function()
@@ -673,7 +677,25 @@ describe("weir serve --watch", function()
       assert.equal("<p>index", server:get("/files/").body)
       assert.is_truthy(server:get("/files/").headers.etag)
       assert.equal(404, server:get("/.weir/reload.js").status)
-      assert.equal(404, server:get("/.weir/reload?app=0").status)
+      assert.equal(404, server:get("/.weir/reload").status)
+    end)
+
+    it("leaves alone what is no document: parts that scripts ask for, downloads, frames #workers", function()
+      local server = watch_pages "--watch"
+      local page = "text/html,application/xhtml+xml,*/*;q=0.8"
+      local function has_line(path, headers) return server:get(path, { headers = headers }).body:find(line) ~= nil end
+      for _, path in ipairs { "/", "/files/", "/file" } do
+        assert.is_true(has_line(path, {}))
+        assert.is_true(has_line(path, { Accept = page }))
+        assert.is_true(has_line(path, { Accept = page, ["Sec-Fetch-Dest"] = "document" }))
+        for _, headers in ipairs { { Accept = "*/*" }, { ["Sec-Fetch-Dest"] = "empty", Accept = page },
+          { ["Sec-Fetch-Dest"] = "iframe" }, { ["HX-Request"] = "true", Accept = page },
+          { ["X-Requested-With"] = "XMLHttpRequest", Accept = page } } do
+          assert.is_false(has_line(path, headers))
+        end
+      end
+      assert.is_false(has_line("/download", { ["Sec-Fetch-Dest"] = "document" }))
+      assert.is_truthy(server:get("/files/", { headers = { Accept = "*/*" } }).headers.etag)
     end)
 
     it("tells of a reload, why one failed, and when it is mended #workers", function()

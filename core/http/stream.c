@@ -387,6 +387,24 @@ void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *b
     stream->ops->queue_chunks(stream, slab, bytes, n);
 }
 
+static struct str asked(const struct stream *stream, struct str field) {
+    return request_header(stream->request, field);
+}
+
+/* Whether the answer becomes a page of a browser's, and no part of one that a script has asked for,
+ * nor a download. Browsers say so with Sec-Fetch-Dest, where a site is to be trusted; elsewhere
+ * only navigation asks for text/html by name. */
+static bool is_for_page(const struct stream *stream) {
+    struct str dest = asked(stream, STR("sec-fetch-dest")), accept = asked(stream, STR("accept"));
+    struct str disposition = stream_get_header(stream, STR("Content-Disposition"));
+    if (asked(stream, STR("hx-request")).ptr || asked(stream, STR("x-requested-with")).ptr ||
+        str_ieq(str_trim(str_cut(&disposition, ';')), STR("attachment")))
+        return false;
+    if (dest.ptr)
+        return str_eq(dest, STR("document"));
+    return accept.ptr == NULL || memmem(accept.ptr, accept.len, "text/html", 9) != NULL;
+}
+
 void stream_end_page(const struct stream *stream, const char *type, struct buf *out) {
     struct http_server *server = stream->server;
     if (server->end_page == NULL || stream->state != STREAM_OPEN)
@@ -395,7 +413,7 @@ void stream_end_page(const struct stream *stream, const char *type, struct buf *
     struct str kind = set.ptr ? set : str_of(type);
     kind = str_trim(str_cut(&kind, ';'));
     if (str_ieq(kind, STR("text/html")) &&
-        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL)
+        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL && is_for_page(stream))
         server->end_page(server, stream, out);
 }
 

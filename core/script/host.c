@@ -147,7 +147,7 @@ static void end_page(struct http_server *server, const struct stream *stream, st
 
 static void on_request(struct http_server *server, struct stream *stream) {
     struct host *host = server->owner;
-    if (host->pages && pages_serve(host->pages, stream, host_reader(host)))
+    if (host->pages && pages_serve(stream, host_reader(host)))
         return;
     if (stream->request->form == TARGET_AUTHORITY) {
         stream_fail(stream, 501, "this server is no proxy");

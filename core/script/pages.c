@@ -1,13 +1,14 @@
 /* pages: open pages that follow their app, in watch mode.
  *
  *     a page ends with <script src="/.weir/reload.js" data-app data-version>
- *       --> GET /.weir/reload?app=N, a stream subscribed to the topic weir.pages/N
- *       <-- the app's version, and in the lines below why the newest change failed, if it did
+ *       --> GET /.weir/reload, a stream subscribed to the topics weir.pages/N, one of each app
+ *       <-- N, the app's version, and in the lines below why the newest change failed, if it did
  *
- * The topic keeps one event, so who comes late gets it at once; a page of another version loads
- * itself anew. Versions begin with the time of the start: a page that outlives the server knows.
- * Made once for all workers; what changes is told by the first one, the versions are read by all.
- * It must not know what a reload is. */
+ * A browser has six connections to a server, so all of its pages share one stream, through a worker
+ * (lua/weir/reload.js). Each topic keeps one event, so who comes late gets it at once; a page of an
+ * older version loads itself anew. Versions begin with the time of the start: a page that outlives
+ * the server knows. Made once for all workers; what changes is told by the first one, the versions
+ * are read by all. It must not know what a reload is. */
 #include "script/pages.h"
 
 #include "base/clock.h"
@@ -61,7 +62,7 @@ static void publish(struct followed *page, struct reader *reader, int app) {
     char name[NAME_BYTES];
     struct buf data = {0}, text = {0};
     uint64_t replaced = 0;
-    buf_printf(&data, "%llu%s%s", (unsigned long long)atomic_load(&page->version),
+    buf_printf(&data, "%d %llu%s%s", app, (unsigned long long)atomic_load(&page->version),
                page->error ? "\n" : "", page->error ? page->error : "");
     struct sse_event event = {.data = buf_str(&data), .retry = -1};
     sse_encode(&text, &event, &replaced);
@@ -95,11 +96,10 @@ void pages_end(const struct pages *pages, int app, struct buf *out) {
                app, (unsigned long long)atomic_load(&pages->list[app].version));
 }
 
-static void follow(struct stream *stream, struct reader *reader, int app) {
-    char name[NAME_BYTES];
+static void follow(struct stream *stream, struct reader *reader) {
     struct sse_options options = {.retry_ms = RETRY_MS, .heartbeat_ms = HEARTBEAT_MS};
     struct subscription_options none = {.limit = {UINT32_MAX, UINT32_MAX}};
-    struct position_choice choice = {.name = name_of(app, name), .from_id = true};
+    struct position_choice choice = {.name = STR("weir.pages/"), .prefix = true, .from_id = true};
     if (sse_start(stream, &options) < 0)
         return;
     position_add(&subscription_new(stream, reader, &none)->position, &choice);
@@ -112,10 +112,9 @@ static void send_script(struct stream *stream) {
     stream_respond(stream, "text/javascript; charset=utf-8", script->data, script->len);
 }
 
-bool pages_serve(const struct pages *pages, struct stream *stream, struct reader *reader) {
+bool pages_serve(struct stream *stream, struct reader *reader) {
     struct path path = request_path(stream->request), below = path;
-    struct str first = STR(""), query = request_query(stream->request);
-    uint64_t app;
+    struct str first = STR("");
     path_next(&below, &first);
     if (!str_eq(first, STR(".weir")) || below.bytes.ptr == NULL)
         return false;
@@ -124,10 +123,8 @@ bool pages_serve(const struct pages *pages, struct stream *stream, struct reader
         stream_fail(stream, 405, NULL);
     } else if (path_is(path, STR("/.weir/reload.js"))) {
         send_script(stream);
-    } else if (path_is(path, STR("/.weir/reload")) && str_starts(query, STR("app=")) &&
-               str_to_u64((struct str){query.ptr + 4, query.len - 4}, &app) == 0 &&
-               app < (uint64_t)pages->apps) {
-        follow(stream, reader, (int)app);
+    } else if (path_is(path, STR("/.weir/reload"))) {
+        follow(stream, reader);
     } else {
         stream_fail(stream, 404, NULL);
     }

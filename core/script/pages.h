@@ -17,6 +17,6 @@ void pages_refresh(struct pages *pages, struct reader *reader, int app);
 /* The script line for the end of a page of the app. From any thread. */
 void pages_end(const struct pages *pages, int app, struct buf *out);
 /* Answers the paths below /.weir/, on the loop of `reader`. False: it is none of these. */
-bool pages_serve(const struct pages *pages, struct stream *stream, struct reader *reader);
+bool pages_serve(struct stream *stream, struct reader *reader);
 
 #endif

@@ -69,6 +69,26 @@ test("a page follows its app: it loads anew, shows why a change failed, and forg
   assert.equal(await other.locator("#weir-reload").count(), 0);
 });
 
+test("ten pages of one browser follow their app, and none hangs", async (t) => {
+  const app = (title) => `
+    local app = require "weir".app()
+    app:get("/", function(stream) stream:html "<!doctype html><title>${title}</title><h1>${title}</h1>" end)
+    app:get("/part", function(stream) stream:html "<p>a part</p>" end)
+    return app`;
+  const path = t.file("app.lua", [app("one")]);
+  const server = await t.serve([path, "--watch", "--workers", "2"]);
+  const first = await t.page({ expected: /404/ }); // of /favicon.ico
+  const pages = [first];
+  while (pages.length < 10) pages.push(await first.context().newPage());
+  for (const page of pages) {
+    await page.goto(`${server.url}/`);
+    await page.waitForSelector("h1:text('one')");
+  }
+  assert.equal(await first.evaluate(async () => (await fetch("/part")).text()), "<p>a part</p>");
+  writeFileSync(path, app("two"));
+  for (const page of pages) await page.waitForSelector("h1:text('two')");
+});
+
 test("a request appears on the log page that was open before it", async (t) => {
   const path = t.file("access.log", ["written before the page was opened"]);
   const server = await t.serve(["apps/", "--workers", "2", "--access-log", path], { env: { WEIR_LOG: path } });
