@@ -63,7 +63,7 @@ static void start_busted(struct generation *gen) {
     lua_settop(L, 0);
     struct task *task = task_new(gen, NULL);
     task->on_end = on_end;
-    luaL_loadstring(task->co, "require 'busted.runner'({ standalone = false })");
+    luaL_loadstring(task->co, "require 'weir.spec'()");
     task_start(task);
 }
 

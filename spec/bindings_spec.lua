@@ -122,6 +122,7 @@ row("publish that waits", core.publish, function() return "bindings", "data", "e
 row("publish of a bad event", core.publish, function() return "bindings", "data", "a\nb" end)
 of_core("close", function() return "bindings/end", "data", "event" end)
 of_core("presence", function() return "bindings" end)
+of_core("store_clear", function() return "", "" end)
 of_core("is_topic", function() return "bindings" end)
 of_core("topics", function()
   return { { pattern = "bindings", count = 9, age = 60, bytes = 9999, durable = false } }
@@ -344,7 +345,7 @@ of_stream("unsubscribe_stream", function() return "bindings", false end)
 
 -- What only turns the test's own screws: faults, the clock, the log, modes, the topics of the whole process.
 local screws = {
-  fault = true, fault_reset = true, heap = true, log_capture = true, test_mode = true, hub_clear = true,
+  fault = true, fault_reset = true, heap = true, log_capture = true, test_mode = true, clear = true, elsewhere = true,
   clock_freeze = true, clock_advance = true, clock_thaw = true,
 }
 
@@ -435,7 +436,7 @@ end
 local function held()
   test.log.stop()
   test.log.start()
-  core.hub_clear()
+  core.clear()
   collectgarbage()
   collectgarbage()
   return core.heap()
@@ -486,7 +487,7 @@ describe("what C holds", function()
     core.shared_delete(core.shared "bindings", "k")
     core.shared_delete(core.shared "bindings", "n")
     core.topics {}
-    core.hub_clear()
+    core.clear()
     test.log.stop() -- what such calls say is not the question
     test.log.start()
     listening:close()

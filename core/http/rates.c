@@ -119,14 +119,23 @@ uint64_t rates_take(struct str limiter, struct str key, const struct rate *rate)
     return after;
 }
 
-size_t rates_sweep(void) {
+/* Those that will be full by then; returns how many are left. */
+static size_t sweep(uint64_t by) {
     size_t left = 0;
     pthread_once(&once, init);
     for (int i = 0; i < SHARDS; i++) {
         pthread_mutex_lock(&shards[i].lock);
-        forget_full(&shards[i], clock_mono_ns());
+        forget_full(&shards[i], by);
         left += shards[i].buckets.count;
         pthread_mutex_unlock(&shards[i].lock);
     }
     return left;
+}
+
+size_t rates_sweep(void) {
+    return sweep(clock_mono_ns());
+}
+
+void rates_clear(void) {
+    sweep(UINT64_MAX);
 }

@@ -15,6 +15,8 @@ struct rate {
 /* Takes a token of `key` in the buckets named `limiter`: 0, or after how many milliseconds one will
  * be there. */
 uint64_t rates_take(struct str limiter, struct str key, const struct rate *rate);
+/* Forgets all. */
+void rates_clear(void);
 /* Forgets buckets that are full again: how many are left. */
 size_t rates_sweep(void);
 

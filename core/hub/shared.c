@@ -311,6 +311,25 @@ bool shared_delete(struct shared *shared, struct str key) {
     return entry != NULL;
 }
 
+static void empty(struct shared *shared) {
+    size_t left = shared->entries.count;
+    struct map_node *next, *node = map_next(&shared->entries, NULL);
+    for (; left > 0; left--, node = next) { /* the dictionary may go with the last of them */
+        next = left > 1 ? map_next(&shared->entries, node) : NULL;
+        free_entry(CONTAINER_OF(node, struct entry, node));
+    }
+}
+
+void shared_clear(void) {
+    pthread_mutex_lock(&all.lock);
+    struct map_node *next, *node = map_next(&all.dictionaries, NULL);
+    for (; node; node = next) {
+        next = map_next(&all.dictionaries, node);
+        empty(CONTAINER_OF(node, struct shared, node));
+    }
+    leave();
+}
+
 void shared_set_limit(uint64_t bytes) {
     pthread_mutex_lock(&all.lock);
     all.limit = bytes;

@@ -49,6 +49,9 @@ int shared_incr(struct shared *shared, struct str key, double by, uint64_t ttl_n
 /* Whether there was an entry. */
 bool shared_delete(struct shared *shared, struct str key);
 
+/* Removes all entries of all. */
+void shared_clear(void);
+
 /* What all dictionaries may take together. What they already hold stays. */
 void shared_set_limit(uint64_t bytes);
 /* What they take now: keys, values, and what it costs to find them. */

@@ -602,6 +602,13 @@ struct str store_rules(const struct store *store) {
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store *default_store;
 
+bool store_default_is_open(void) {
+    pthread_mutex_lock(&default_lock);
+    bool open = default_store != NULL;
+    pthread_mutex_unlock(&default_lock);
+    return open;
+}
+
 bool store_default_has_stopped(void) {
     pthread_mutex_lock(&default_lock);
     bool stopped = default_store && store_has_stopped(default_store);

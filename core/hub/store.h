@@ -54,6 +54,8 @@ bool store_has_stopped(const struct store *store);
 /* The process's store: the one that was given to store_set_default, or else one in memory, made by
  * the first who asks. From any thread. */
 struct store *store_default(void);
+/* Whether somebody has needed it yet. */
+bool store_default_is_open(void);
 /* Whether there is one that has stopped. From any thread. */
 bool store_default_has_stopped(void);
 /* For the command line, before any other thread exists. Takes `store`. */

@@ -79,6 +79,7 @@ static const char *const texts[STATEMENTS] = {
     [KV_STMT_SET] = "INSERT OR REPLACE INTO kv(name, key, value, expires) VALUES(?1, ?2, ?3, ?4)",
     [KV_STMT_REPLACE] = "UPDATE kv SET value = ?3 WHERE name = ?1 AND key = ?2",
     [KV_STMT_DELETE] = "DELETE FROM kv WHERE name = ?1 AND key = ?2",
+    [KV_STMT_CLEAR] = "DELETE FROM kv",
     [KV_STMT_LIST] = "SELECT key, value FROM kv WHERE name = ?1 AND key >= ?2 AND "
                      "(expires IS NULL OR expires > ?3) ORDER BY key",
     [KV_STMT_PURGE] = "DELETE FROM kv WHERE (name, key) IN "

@@ -39,6 +39,7 @@ enum statement {
     KV_STMT_SET,
     KV_STMT_REPLACE,
     KV_STMT_DELETE,
+    KV_STMT_CLEAR,
     KV_STMT_LIST,
     KV_STMT_PURGE,
     STATEMENTS

@@ -201,6 +201,8 @@ int kv_write(struct store *store, struct kv_call *call) {
         return set(db, call);
     case KV_DELETE:
         return delete_pair(db, call);
+    case KV_CLEAR:
+        return db_run(db_use(db, KV_STMT_CLEAR));
     default:
         return swap(db, call);
     }

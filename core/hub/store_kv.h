@@ -11,6 +11,7 @@ enum kv_kind {
     KV_LIST,   /* a page of the pairs whose keys begin with `key` and are larger than `from` */
     KV_SET,    /* `value`, until `ttl_ms` from now */
     KV_DELETE, /* `found`: there was one */
+    KV_CLEAR,  /* all pairs of all names */
     KV_SWAP,   /* `value` (or nothing) takes the place of `expected` (or nothing); a value that is
                   replaced leaves its end of life */
 };

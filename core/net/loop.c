@@ -107,15 +107,21 @@ static void turn(struct loop *loop) {
         uv_idle_stop(&loop->again);
 }
 
+#define DUE_STILL (WHEEL_NEVER - 1) /* the clock is frozen: to look whether all stands still */
+#define STILL_MS 250
+
 static void on_alarm(uv_timer_t *handle) {
     struct loop *loop = handle->data;
+    bool still = loop->alarm_due == DUE_STILL;
     loop->alarm_due = WHEEL_NEVER; /* the turn that follows advances the wheel */
+    if (still && loop->on_still)
+        loop->on_still(loop);
 }
 
 static void set_alarm(struct loop *loop) {
     uint64_t due = wheel_next(&loop->wheel);
-    if (due > loop->wheel.now && clock_is_frozen())
-        due = WHEEL_NEVER; /* it comes when somebody moves the clock */
+    if (due > loop->wheel.now && clock_is_frozen()) /* it comes when somebody moves the clock */
+        due = loop->on_still ? DUE_STILL : WHEEL_NEVER;
     if (due == loop->alarm_due)
         return;
     loop->alarm_due = due;
@@ -124,6 +130,10 @@ static void set_alarm(struct loop *loop) {
         return;
     }
     uv_update_time(&loop->uv);
+    if (due == DUE_STILL) {
+        uv_timer_start(&loop->alarm, on_alarm, STILL_MS, 0);
+        return;
+    }
     uint64_t now = clock_mono_ms();
     uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
 }

@@ -403,7 +403,7 @@ static void stop_file(struct task *task) {
     exchange_settle(exchange);
 }
 
-static const struct wait filing = {.what = "stream:file", .disarm = stop_file};
+static const struct wait filing = {.what = "stream:file", .disarm = stop_file, .elsewhere = true};
 
 /* A quoted-string for ASCII names, and the UTF-8 form that RFC 6266 section 4.3 prefers. */
 static void set_download(lua_State *L, struct stream *stream, struct str name) {
@@ -460,7 +460,8 @@ static int l_file(lua_State *L) {
     return task_wait(task, &filing, WHEEL_NEVER);
 }
 
-static const struct wait plain_filing = {.what = "a static file", .disarm = stop_file};
+static const struct wait plain_filing = {
+    .what = "a static file", .disarm = stop_file, .elsewhere = true};
 
 /* Answers what needs no handler. Results: true, or nil and why not: what was asked for is not
  * there, or "closed". */

@@ -82,8 +82,10 @@ static int take(struct task *task, lua_State *co) {
     return rc == 0 ? 0 : push_line(co, rc, line);
 }
 
-static const struct wait reading = {.what = "a process's line", .expired = expired, .take = take};
-static const struct wait exiting = {.what = "a process's exit", .expired = expired};
+static const struct wait reading = {
+    .what = "a process's line", .expired = expired, .take = take, .elsewhere = true};
+static const struct wait exiting = {
+    .what = "a process's exit", .expired = expired, .elsewhere = true};
 
 /* --- starting --- */
 

@@ -65,8 +65,9 @@ static void lose(struct task *task) {
     job->task = NULL;
 }
 
-static const struct wait working = {.what = "a file", .disarm = lose};
-static const struct wait changing = {.what = "a file", .disarm = lose, .cancel = task_go_on};
+static const struct wait working = {.what = "a file", .disarm = lose, .elsewhere = true};
+static const struct wait changing = {
+    .what = "a file", .disarm = lose, .cancel = task_go_on, .elsewhere = true};
 
 static void settle(struct writer *writer);
 

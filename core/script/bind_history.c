@@ -48,7 +48,7 @@ static void leave(struct task *task) {
     ((struct fetch *)task->armed)->owner = NULL;
 }
 
-static const struct wait fetching = {.what = "weir.history", .disarm = leave};
+static const struct wait fetching = {.what = "weir.history", .disarm = leave, .elsewhere = true};
 
 static event_id check_id(lua_State *L, int index, const char *option) {
     event_id id;

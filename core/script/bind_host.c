@@ -168,11 +168,13 @@ static int open_path(lua_State *L, struct server *server, struct task *task, con
     return task_wait(task, &starting, WHEEL_NEVER);
 }
 
-/* (router, app) or (nil, nil, path) -> server */
+/* (router, app) or (nil, nil, path, env) -> server; env: names to strings, or false for none */
 static int l_listen(lua_State *L) {
     const char *path = lua_isnil(L, 1) ? luaL_checkstring(L, 3) : NULL;
     if (path == NULL)
         app_check(L, 1);
+    lua_settop(L, 4);
+    luaL_checkstack(L, 4, "env");
     struct task *task = task_enter(L, "weir.test.start");
     if (task == NULL)
         return task_refuse(L);
@@ -180,7 +182,10 @@ static int l_listen(lua_State *L) {
     struct server *server = push_server(L);
     int kept;
     if (path) {
+        state_mode.env = lua_istable(L, 4) ? L : NULL;
+        state_mode.env_at = 4;
         kept = open_path(L, server, task, path);
+        state_mode.env = NULL;
     } else {
         server->host = new_host(L, &server->app);
         kept = open_up(L, server);

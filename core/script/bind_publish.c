@@ -66,7 +66,7 @@ static void leave(struct task *task) {
 }
 
 static const struct wait publishing = {
-    .what = "weir.publish", .disarm = leave, .cancel = task_go_on};
+    .what = "weir.publish", .disarm = leave, .cancel = task_go_on, .elsewhere = true};
 
 static void copy(char **at, struct str *s) {
     if (s->ptr == NULL)

@@ -21,9 +21,10 @@ static void lose(struct task *task) {
         kv_abandon(store_default(), task->armed);
 }
 
-static const struct wait reading = {.what = "the store", .disarm = lose};
+static const struct wait reading = {.what = "the store", .disarm = lose, .elsewhere = true};
 /* What has begun is done when the task goes on. */
-static const struct wait writing = {.what = "the store", .disarm = lose, .cancel = task_go_on};
+static const struct wait writing = {
+    .what = "the store", .disarm = lose, .cancel = task_go_on, .elsewhere = true};
 
 static void push_bytes(lua_State *co, struct str bytes) {
     lua_pushlstring(co, bytes.len ? bytes.ptr : "", bytes.len);
@@ -58,6 +59,7 @@ static void push_result(lua_State *co, const struct kv_call *call) {
     case KV_SET:
         lua_pushboolean(co, true);
         break;
+    case KV_CLEAR:
     case KV_DELETE:
         lua_pushboolean(co, call->found);
         break;
@@ -126,6 +128,16 @@ static int l_delete(lua_State *L) {
     return await(L, begin(L, "store:delete", KV_DELETE));
 }
 
+/* ("", ""): removes what specs have stored; a folder is nobody's to empty. */
+static int l_clear(lua_State *L) {
+    struct kv_call *call = begin(L, "weir.test", KV_CLEAR);
+    if (call && store_folder(store_default())) {
+        kv_free(call);
+        return state_error(L, "weir.test: the store has a folder, which is not emptied");
+    }
+    return await(L, call);
+}
+
 /* name, key, the value that must be there or nil, the one that is to be or nil */
 static int l_swap(lua_State *L) {
     struct str none = {0};
@@ -162,12 +174,9 @@ static int l_call(lua_State *L) {
 }
 
 void bind_store(lua_State *L) {
-    static const luaL_Reg functions[] = {{"store_get", l_get},
-                                         {"store_set", l_set},
-                                         {"store_delete", l_delete},
-                                         {"store_swap", l_swap},
-                                         {"store_list", l_list},
-                                         {"store_call", l_call},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"store_get", l_get},       {"store_set", l_set},
+                                         {"store_delete", l_delete}, {"store_swap", l_swap},
+                                         {"store_clear", l_clear},   {"store_list", l_list},
+                                         {"store_call", l_call},     {NULL, NULL}};
     state_set(L, functions);
 }

@@ -226,7 +226,8 @@ static void leave(struct task *task) {
     ((struct sweep *)task->armed)->task = NULL;
 }
 
-static const struct wait sweeping = {.what = "weir.streams", .disarm = leave, .cancel = task_go_on};
+static const struct wait sweeping = {
+    .what = "weir.streams", .disarm = leave, .cancel = task_go_on, .elsewhere = true};
 
 static char *copy_of(const char *text) {
     return text ? mem_strdup(text) : NULL;

@@ -9,7 +9,10 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/rates.h"
 #include "http/server.h"
+#include "hub/shared.h"
+#include "hub/store.h"
 #include "script/bind.h"
 #include "script/generation.h"
 
@@ -49,11 +52,14 @@ static int l_heap(lua_State *L) {
     return 1;
 }
 
-/* Topics are the whole process's: a spec begins without those of the one before. */
-static int l_hub_clear(lua_State *L) {
-    (void)L;
+/* Topics, dictionaries and rates are the whole process's: a spec begins without those of the one
+ * before. Whether there is a store, too, which is emptied by store_clear. */
+static int l_clear(lua_State *L) {
     hub_clear();
-    return 0;
+    shared_clear();
+    rates_clear();
+    lua_pushboolean(L, store_default_is_open());
+    return 1;
 }
 
 /* --- faults --- */
@@ -78,9 +84,66 @@ static int l_fault_reset(lua_State *L) {
 
 /* --- time --- */
 
+/* How many tasks wait for other threads and processes, which know no frozen clock. */
+static int l_elsewhere(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)task_generation(L)->scheduler->elsewhere);
+    return 1;
+}
+
+/* A task that froze the clock and waits for what only time, or a task that waits for time, could
+ * bring would wait for ever. */
+static struct {
+    struct task *task; /* a reference; NULL: none */
+    uint64_t resumes;
+    int looks; /* since a task of the loop last ran */
+} still;
+
+#define STILL_LOOKS 8 /* two seconds */
+
+/* The innermost of what it waits for: the first child of weir.all and its like. */
+static struct task *innermost(struct task *task) {
+    while (task->state == TASK_WAITING && task->wait->cancel && !list_empty(&task->children))
+        task = CONTAINER_OF(task->children.next, struct task, sibling);
+    return task;
+}
+
+static void wake_in_error(struct task *task) {
+    const char *what = task->wait->what;
+    lua_State *co = task_wake(task);
+    lua_pop(co, 1);
+    lua_pushfstring(co,
+                    "%s: nothing can wake this task: weir.test.clock.freeze has stopped the time, "
+                    "and nothing else goes on; call advance or thaw before, or in another task",
+                    what);
+}
+
+static void on_still(struct loop *loop) {
+    (void)loop;
+    if (still.task == NULL)
+        return;
+    struct scheduler *scheduler = still.task->gen->scheduler;
+    bool moves = scheduler->resumes != still.resumes || scheduler->elsewhere > 0;
+    still.resumes = scheduler->resumes;
+    still.looks = moves ? 0 : still.looks + 1;
+    if (still.looks < STILL_LOOKS)
+        return;
+    still.looks = 0;
+    struct task *task = innermost(still.task);
+    if (task->state == TASK_WAITING)
+        wake_in_error(task);
+}
+
+static void watch_stillness(lua_State *L, struct task *task) {
+    if (still.task)
+        task_unref(still.task);
+    still.task = task ? task_ref(task) : NULL;
+    still.looks = 0;
+    task_generation(L)->scheduler->loop->on_still = task ? on_still : NULL;
+}
+
 static int l_freeze(lua_State *L) {
-    (void)L;
     clock_freeze();
+    watch_stillness(L, task_current(L));
     return 0;
 }
 
@@ -98,8 +161,8 @@ static int l_advance(lua_State *L) {
 }
 
 static int l_thaw(lua_State *L) {
-    (void)L;
     clock_thaw();
+    watch_stillness(L, NULL);
     return 0;
 }
 
@@ -186,17 +249,12 @@ static int l_test_mode(lua_State *L) {
 }
 
 void bind_test(lua_State *L) {
-    static const luaL_Reg functions[] = {{"counters", l_counters},
-                                         {"heap", l_heap},
-                                         {"hub_clear", l_hub_clear},
-                                         {"fault", l_fault},
-                                         {"fault_reset", l_fault_reset},
-                                         {"clock_freeze", l_freeze},
-                                         {"clock_advance", l_advance},
-                                         {"clock_thaw", l_thaw},
-                                         {"log_capture", l_log_capture},
-                                         {"test_mode", l_test_mode},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"counters", l_counters},   {"heap", l_heap},
+                                         {"clear", l_clear},         {"elsewhere", l_elsewhere},
+                                         {"fault", l_fault},         {"fault_reset", l_fault_reset},
+                                         {"clock_freeze", l_freeze}, {"clock_advance", l_advance},
+                                         {"clock_thaw", l_thaw},     {"log_capture", l_log_capture},
+                                         {"test_mode", l_test_mode}, {NULL, NULL}};
     state_set(L, functions);
     bind_host(L);
     bind_child(L);

@@ -258,6 +258,37 @@ static void seed_random(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* os.getenv of an app whose spec says what it finds there. */
+static int l_getenv(lua_State *L) {
+    luaL_checkstring(L, 1);
+    lua_pushvalue(L, 1);
+    lua_rawget(L, lua_upvalueindex(1));
+    if (lua_isnil(L, -1)) {
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_pushvalue(L, 1);
+        lua_call(L, 1, 1);
+    } else if (!lua_toboolean(L, -1)) {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+/* stack of L: os on top, 0 */
+static void set_env(lua_State *L, lua_State *from, int at) {
+    lua_newtable(L);
+    for (lua_pushnil(from); lua_next(from, at) != 0; lua_pop(from, 1)) {
+        lua_pushstring(L, lua_tostring(from, -2));
+        if (lua_isboolean(from, -1))
+            lua_pushboolean(L, false);
+        else
+            lua_pushstring(L, lua_tostring(from, -1));
+        lua_rawset(L, -3);
+    }
+    lua_getfield(L, -2, "getenv");
+    lua_pushcclosure(L, l_getenv, 2);
+    lua_setfield(L, -2, "getenv");
+}
+
 void state_init(struct state *state, const char *folder, void *owner) {
     *state = (struct state){.owner = owner, .mark = STATE_NO_MARK};
     lua_State *L = state->L = lua_newstate(allocate, state);
@@ -276,6 +307,8 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_setfield(L, -2, "exit");
     lua_pushcfunction(L, shell_execute);
     lua_setfield(L, -2, "execute");
+    if (state_mode.env)
+        set_env(L, state_mode.env, state_mode.env_at);
     lua_pop(L, 1);
     lua_pushcfunction(L, l_print);
     lua_setglobal(L, "print");

@@ -68,6 +68,8 @@ struct state_mode {
     bool watching;      /* `weir serve --watch`: the author looks, errors are shown on the page */
     bool aggressive_gc; /* for tests: a full collection is always under way, */
     bool no_jit;        /* nothing is compiled */
+    lua_State *env;     /* for states that are made now: what os.getenv gives before it asks the */
+    int env_at;         /* process, a table on this stack; NULL: nothing */
 };
 extern struct state_mode state_mode;
 /* Applies the mode to a state that exists. */

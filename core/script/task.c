@@ -192,6 +192,7 @@ int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
     task->wait = wait;
     task->state = TASK_WAITING;
     task->overdue = false;
+    task->gen->scheduler->elsewhere += wait->elsewhere;
     task->kept = lua_gettop(task->co);
     if (ms != WHEEL_NEVER)
         loop_timer(task->gen->scheduler->loop, &task->timer, ms);
@@ -214,6 +215,7 @@ void task_rouse_first(struct task *task) {
 static void stop_waiting(struct task *task) {
     const struct wait *wait = task->wait;
     task->wait = NULL;
+    task->gen->scheduler->elsewhere -= wait->elsewhere;
     timer_clear(&task->timer);
     list_remove(&task->seat);
     if (wait->disarm)
@@ -562,6 +564,8 @@ struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void 
 }
 
 void task_forget(struct task *task) {
+    if (task->wait)
+        task->gen->scheduler->elsewhere -= task->wait->elsewhere;
     release_holdings(task);
     timer_clear(&task->timer);
     list_remove(&task->link);
@@ -660,6 +664,7 @@ static void run(struct scheduler *scheduler, struct task *task) {
     int nargs = lua_gettop(task->co) - task->kept;
     task->started = true;
     task->state = TASK_RUNNING;
+    scheduler->resumes++;
     scheduler->current = task;
     guard_enter(&scheduler->guard, &gen->state, task->what);
     int rc = guard_run(&scheduler->guard, resume, task->co, &nargs);

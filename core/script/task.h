@@ -27,6 +27,8 @@ struct scheduler {
     uint64_t serial;      /* of the newest task */
     uint32_t dice;        /* of weir.select */
     uint64_t tasks;       /* alive, read by others without a lock */
+    uint64_t resumes;     /* so far */
+    unsigned elsewhere;   /* tasks that wait so, see struct wait */
     struct reader reader; /* the loop's part of the hub */
 };
 
@@ -46,6 +48,7 @@ struct wait {
     void (*cancel)(struct task *task);
     /* The time is over: true if the wait goes on all the same. NULL: it does not. */
     bool (*overdue)(struct task *task);
+    bool elsewhere; /* another thread or process is at it, whether or not time passes here */
 };
 
 /* Something that a task has opened and that ends with it. */

@@ -6,6 +6,7 @@ local core = require "weir.core"
 local check = require("weir.check").results
 local check_names = require("weir.check").names
 local check_options = require("weir.check").options
+local check_value = require("weir.check").bad
 local clients = require "weir.test_client"
 
 local test = {
@@ -13,7 +14,7 @@ local test = {
   settle = clients.settle,
   eventually = clients.eventually,
   connect = clients.connect,
-  cleanup = clients.cleanup,
+  cleanup = function() clients.cleanup() end,
 }
 
 local deadline_of, track = clients.deadline_of, clients.track
@@ -28,11 +29,36 @@ local function compiled(app)
   return module.compile(app), module.starts(app)
 end
 
--- Serves an app, or the app at a path in a Lua state of its own, from this loop on a free port.
+-- What a table holds beside a list.
+local function named(options)
+  local rest = {}
+  for key, value in pairs(options) do
+    if type(key) ~= "number" then rest[key] = value end
+  end
+  return rest
+end
+
+-- The path of { path, env = { NAME = "value", OTHER = false } } and the environment.
+local function check_start(options)
+  local env = options.env or {}
+  check_names("weir.test.start", "option", named(options), { "env" }, 3)
+  if type(options[1]) ~= "string" then check_value("weir.test.start", "item 1 (path)", options[1], "a path", 3) end
+  for name, value in pairs(env) do
+    if type(name) ~= "string" or (type(value) ~= "string" and type(value) ~= "number" and value ~= false) then
+      check_value("weir.test.start", ("env.%s"):format(name), value, "a string, or false for none", 3)
+    end
+  end
+  return options[1], env
+end
+
+-- Serves an app, or the app at a path in a Lua state of its own, from this loop on a free port; a table of the path and
+-- `env` says what os.getenv finds there.
 function test.start(app)
   local handle
-  if type(app) == "string" then
-    handle = check(core.listen(nil, nil, app))
+  local path, env = app, nil
+  if type(app) == "table" and getmetatable(app) == nil then path, env = check_start(app) end
+  if type(path) == "string" then
+    handle = check(core.listen(nil, nil, path, env))
   else
     local router, starts = compiled(app)
     for _, start in ipairs(starts) do
@@ -59,13 +85,8 @@ end
 
 local signals = { HUP = 1, INT = 2, QUIT = 3, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 }
 
--- The arguments are a list; what else the table holds has a name.
 local function check_spawn(name, options)
-  local named = {}
-  for key, value in pairs(options) do
-    if type(key) ~= "number" then named[key] = value end
-  end
-  check_names(name, "option", named, { "env", "cwd", "shell", "timeout" }, 3)
+  check_names(name, "option", named(options), { "env", "cwd", "shell", "timeout" }, 3)
 end
 
 local function start_process(options)

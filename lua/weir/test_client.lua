@@ -28,13 +28,19 @@ function client_side.forget(object)
   return was
 end
 
--- Closes all that is open, the newest first, and forgets what topics keep.
-function client_side.cleanup()
+-- How many have been opened so far.
+function client_side.mark() return opened end
+
+-- Closes all that is open, the newest first, or what was opened since `mark`, and forgets what topics and dictionaries
+-- keep and what was stored.
+function client_side.cleanup(mark)
   local objects = {}
-  for object in pairs(open) do objects[#objects + 1] = object end
+  for object, number in pairs(open) do
+    if number > (mark or 0) then objects[#objects + 1] = object end
+  end
   table.sort(objects, function(a, b) return open[a] > open[b] end)
   for _, object in ipairs(objects) do object:close() end
-  core.hub_clear()
+  if core.clear() then check(core.store_clear("", "")) end
 end
 
 ---- time ----
@@ -58,9 +64,22 @@ local function turn()
   check(core.sleep(0))
 end
 
--- Lets what is ready run and what has arrived be read, a few turns of the loop.
+-- A patience of `seconds` that also ends while the clock is frozen: then by the processor's time, for who waits like
+-- that turns the loop without resting.
+local function patience(seconds)
+  local clock_now = clock.frozen and os.clock or core.now
+  local deadline = clock_now() + seconds
+  return function() return clock_now() > deadline end
+end
+
+-- Lets what is ready run, what has arrived be read, and what other threads do without regard to the clock (files, the
+-- store) come to its end: a few turns of the loop.
 function client_side.settle()
-  for _ = 1, 4 do turn() end
+  local over, quiet = patience(5), 0
+  while quiet < 4 do
+    turn()
+    quiet = core.elsewhere() > 0 and not over() and 0 or quiet + 1
+  end
 end
 
 -- Moves the frozen clock in slices of a second at most, so that what a timer sets anew comes in its time.
@@ -73,16 +92,9 @@ function clock.advance(seconds)
     core.clock_advance(math.min(slice, left))
     left = left - slice
     turn()
+    if core.elsewhere() > 0 then client_side.settle() end
   end
   client_side.settle()
-end
-
--- A patience of `seconds` that also ends while the clock is frozen: then by the processor's time, for who waits like
--- that turns the loop without resting.
-local function patience(seconds)
-  local clock_now = clock.frozen and os.clock or core.now
-  local deadline = clock_now() + seconds
-  return function() return clock_now() > deadline end
 end
 
 -- Waits until `condition()` is true and returns what it gave; raises after `timeout` seconds (2).

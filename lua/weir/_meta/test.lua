@@ -5,8 +5,9 @@
 ---@class weir.test
 local test = {}
 
----Serves an app, or the app at a path in a Lua state of its own, from this loop on a free port.
----@param app weir.App|string
+---Serves an app, or the app at a path in a Lua state of its own, from this loop on a free port; a table of the path and
+---`env` says what os.getenv finds there, false for nothing.
+---@param app weir.App|string|{ [1]: string, env: table<string, string|number|false> }
 ---@return weir.test.Server
 function test.start(app) end
 
