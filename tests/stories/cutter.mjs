@@ -22,8 +22,8 @@ export class Cutter {
     this.links = new Set();
     this.answers = 0;
     this.cuts = 0;
+    this.open = undefined; // while it is held, a promise
     this.listener = createServer((client) => this.#link(client));
-    this.release();
   }
 
   async listen() {
@@ -43,10 +43,6 @@ export class Cutter {
   hold() {
     this.open = new Promise((done) => (this.release = done));
     for (const link of this.links) this.#cut(link);
-  }
-
-  release() {
-    this.open = undefined;
   }
 
   close() {

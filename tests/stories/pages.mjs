@@ -18,10 +18,10 @@ const listening = `
     source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
   }
   // For those that take 204 for one more failure: the page closes them at the end it is told.
-  function closeAtEnd(source) {
+  function closeAtEnd(source, isClosed) {
     source.addEventListener("weir.end", () => {
       source.close();
-      if (source.readyState === 2) note({ over: "closed" });
+      if (isClosed()) note({ over: "closed" });
     });
   }
 `;
@@ -79,13 +79,14 @@ export const pageClients = [
     import ReconnectingEventSource from "/modules/reconnecting-eventsource/build/esm/reconnecting-eventsource.js";
     const source = new ReconnectingEventSource(topic);
     listen(source);
-    closeAtEnd(source);`),
+    closeAtEnd(source, () => source.readyState === 2);`),
 
   library("sse.js", `
     import { SSE } from "/modules/sse.js/lib/sse.js";
     const source = new SSE(topic, { autoReconnect: true });
     listen(source);
-    closeAtEnd(source);`),
+    // Its readyState stays as it was when it is closed by the last bytes of an answer.
+    closeAtEnd(source, () => !source.autoReconnect && !source.reconnectTimer && !source.xhr?.readyState);`),
 
   library("event-source-polyfill", `
     import "/modules/event-source-polyfill/src/eventsource.js";
