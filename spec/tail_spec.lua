@@ -134,6 +134,21 @@ describe("weir.tail", function()
     for _, line in ipairs(lines) do assert.is_true(#line <= 16) end
   end)
 
+  it("cuts no character, and leaves out a hole", function()
+    support.write_file(path, ("\195\188"):rep(20) .. "\n")
+    local lines = follow { max_line = "1KB", lines = 10 }
+    expect(lines, { ("\195\188"):rep(20) })
+    support.append_file(path, ("\226\130\172"):rep(400) .. "\n")
+    test.eventually(function() return #lines == 3 end, 5)
+    assert.equal(("\226\130\172"):rep(341), lines[2])
+    assert.equal(("\226\130\172"):rep(59), lines[3])
+    assert(os.execute(("truncate -s +20M '%s'"):format(path)) == 0)
+    support.append_file(path, "behind it\n")
+    test.eventually(function() return lines[4] end, 20)
+    assert.equal("behind it", (lines[4]:gsub("%z", "")))
+    assert.equal(4, #lines)
+  end)
+
   it("of two readers each has all lines", function()
     support.write_file(path, "1\n")
     local one, two = follow(nil), follow(nil)

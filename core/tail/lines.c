@@ -7,9 +7,12 @@
  *   - What stands after the last LF is held back until its LF comes, or until lines_flush says that
  *     none will.
  *   - A line longer than max_line is given out in pieces of max_line bytes, the last one shorter,
- *     while it comes in. The pieces joined are the line: nothing is lost and nothing marked. A line
- *     of exactly max_line bytes is one piece, whatever its end looks like; that is why a full
- *     `held` waits for one more byte, and, if that is a CR, for the one after it.
+ *     while it comes in. One that would end inside a character of UTF-8 ends before it. The pieces
+ *     joined are the line: nothing is lost and nothing marked, but for a piece of at least
+ *     HOLE_BYTES that is nothing but NUL, which is left out: a hole, which who truncates a file
+ *     below its writer leaves, may have hundreds of megabytes. A line of exactly max_line bytes is
+ * one piece, whatever its end looks like; that is why a full `held` waits for one more byte, and,
+ * if that is a CR, for the one after it.
  *
  * Where the bytes were cut on their way in makes no difference to the lines.
  *
@@ -24,6 +27,8 @@
 #include "tail/lines.h"
 
 #include <string.h>
+
+#define HOLE_BYTES 1024
 
 void lines_init(struct lines *lines, size_t max_line) {
     *lines = (struct lines){.max_line = max_line};
@@ -46,6 +51,32 @@ static void emit_held(struct lines *lines, size_t n) {
     buf_drop(&lines->held, n);
 }
 
+/* How many of `max` bytes, behind which the line goes on, make a piece: all, or those before a
+ * character that is not whole in them. */
+static size_t piece_of(const char *bytes, size_t max) {
+    for (size_t back = 1; back < 4 && back < max; back++) {
+        unsigned char c = (unsigned char)bytes[max - back];
+        if (c < 0x80)
+            return max;
+        size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+        if (c >= 0xc0)
+            return whole > back ? max - back : max;
+    }
+    return max;
+}
+
+static bool is_hole(const char *bytes, size_t n) {
+    return n >= HOLE_BYTES && bytes[0] == '\0' && memcmp(bytes, bytes + 1, n - 1) == 0;
+}
+
+static void emit_piece(struct lines *lines) {
+    size_t n = piece_of(lines->held.data, lines->max_line);
+    if (is_hole(lines->held.data, n))
+        buf_drop(&lines->held, n);
+    else
+        emit_held(lines, n);
+}
+
 /* Adds bytes without LF to the line that is coming in. */
 static void hold(struct lines *lines, const char *bytes, size_t n) {
     struct buf *held = &lines->held;
@@ -56,7 +87,7 @@ static void hold(struct lines *lines, const char *bytes, size_t n) {
             take = lines->max_line - held->len;
             take = n < take ? n : take;
         } else if (held->len > lines->max_line || *bytes != '\r') {
-            emit_held(lines, lines->max_line);
+            emit_piece(lines);
             continue;
         }
         buf_append(held, bytes, take);
@@ -98,7 +129,7 @@ void lines_add(struct lines *lines, const char *bytes, size_t n) {
 
 void lines_flush(struct lines *lines) {
     if (lines->held.len > lines->max_line)
-        emit_held(lines, lines->max_line);
+        emit_piece(lines);
     if (lines->held.len > 0)
         emit_held(lines, lines->held.len);
 }

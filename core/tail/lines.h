@@ -5,7 +5,7 @@
 #include "base/buf.h"
 
 struct lines {
-    size_t max_line;   /* longer lines come in pieces of this many bytes */
+    size_t max_line;   /* longer lines come in pieces of at most this many bytes */
     struct buf held;   /* the beginning of a line whose LF has not come: max_line bytes and a CR */
     struct buf ready;  /* whole lines and pieces, an LF after each */
     struct buf taking; /* what was ready when taking began: stays where it is until all is taken */

@@ -1,5 +1,6 @@
 /* The line splitter, by a table of its rules and against a model that sees all bytes at once. */
 #include "tail/lines.h"
+#include "tail_rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,6 +59,21 @@ static const struct row rows[] = {
     {"two full pieces", 3, B("abcdef\n"), B("[abc][def]"), B("")},
     {"a CR right after a full piece", 3, B("abc\rd\n"), B("[abc][\rd]"), B("")},
     {"two CRs after a full piece", 3, B("abc\r\r\n"), B("[abc][\r]"), B("")},
+    {"a character at the border", 3,
+     B("ab\xc3\xbc"
+       "cd\n"),
+     B("[ab][\xc3\xbc"
+       "c][d]"),
+     B("")},
+    {"a character of four bytes", 6, B("abc\xf0\x9f\x98\x80\n"), B("[abc][\xf0\x9f\x98\x80]"),
+     B("")},
+    {"one that just fits", 3,
+     B("a\xc3\xbc"
+       "b\n"),
+     B("[a\xc3\xbc][b]"), B("")},
+    {"one larger than a piece", 2, B("\xf0\x9f\x98\x80\n"), B("[\xf0\x9f][\x98\x80]"), B("")},
+    {"the beginning of none", 3, B("ab\xe2\r\r\n"), B("[ab][\xe2\r]"), B("")},
+    {"what continues nothing", 3, B("\x80\x80\x80\x80\n"), B("[\x80\x80\x80][\x80]"), B("")},
     {"pieces of one byte", 1, B("a\r\r\nbc\n\r\n"), B("[a][\r][b][c][]"), B("")},
 };
 
@@ -106,7 +122,7 @@ static void model(struct str in, size_t max_line, struct buf *out) {
             line.len--;
         }
         do {
-            size_t n = line.len < max_line ? line.len : max_line;
+            size_t n = rig_piece(line.ptr, line.len, max_line);
             buf_add_char(out, '[');
             buf_append(out, line.ptr, n);
             buf_add_char(out, ']');
@@ -116,9 +132,26 @@ static void model(struct str in, size_t max_line, struct buf *out) {
     }
 }
 
+static void test_a_hole_is_left_out(void **state) {
+    (void)state;
+    static char hole[10000];
+    struct lines lines;
+    struct buf got = {0};
+    lines_init(&lines, 4096);
+    lines_add(&lines, hole, sizeof hole);
+    take_all(&lines, &got);
+    assert_int_equal(got.len, 0);
+    lines_add(&lines, "a\n\0\0\n", 5);
+    take_all(&lines, &got);
+    assert_int_equal(got.len, 1 + sizeof hole - 2 * 4096 + 1 + 1 + 4);
+    assert_memory_equal(got.data + got.len - 6, "a][\0\0]", 6);
+    buf_fini(&got);
+    lines_fini(&lines);
+}
+
 static void test_random_cuts_agree_with_the_model(void **state) {
     (void)state;
-    static const char alphabet[] = "ab\r\r\n\n\0";
+    static const char alphabet[] = "ab\r\r\n\n\0\xe2\x82\xac";
     srandom(20261120);
     for (int round = 0; round < 5000; round++) {
         char in[64];
@@ -205,6 +238,7 @@ static void test_nothing_ready_holds_no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_a_hole_is_left_out),
         cmocka_unit_test(test_random_cuts_agree_with_the_model),
         cmocka_unit_test(test_a_line_given_out_stays_while_more_comes),
         cmocka_unit_test(test_what_is_ready_is_counted),

@@ -44,9 +44,12 @@ static void add_lines(struct buf *want, struct str file, size_t max_line) {
         size_t all = lf ? n + 1 : n;
         if (lf && n > 0 && file.ptr[n - 1] == '\r')
             n--;
-        for (size_t at = 0; at == 0 || at < n; at += max_line) {
-            buf_append(want, file.ptr + at, n - at < max_line ? n - at : max_line);
+        for (size_t at = 0, piece; at == 0 || at < n; at += piece) {
+            piece = rig_piece(file.ptr + at, n - at, max_line);
+            buf_append(want, file.ptr + at, piece);
             buf_add_char(want, '\n');
+            if (n == 0)
+                break;
         }
         file.ptr += all;
         file.len -= all;

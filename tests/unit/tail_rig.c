@@ -167,3 +167,14 @@ void rig_rename(struct rig *rig, const char *from, const char *to) {
 void rig_truncate(struct rig *rig, const char *name) {
     assert_int_equal(truncate(rig_path(rig, name), 0), 0);
 }
+
+size_t rig_piece(const char *bytes, size_t n, size_t max_line) {
+    if (n <= max_line)
+        return n;
+    size_t back = 1; /* from the end to where its last character begins */
+    while (back < max_line && ((unsigned char)bytes[max_line - back] & 0xc0) == 0x80)
+        back++;
+    unsigned char first = (unsigned char)bytes[max_line - back];
+    size_t whole = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return back < max_line && whole > back ? max_line - back : max_line;
+}

@@ -47,4 +47,7 @@ void rig_append_bytes(struct rig *rig, const char *name, const void *bytes, size
 void rig_rename(struct rig *rig, const char *from, const char *to);
 void rig_truncate(struct rig *rig, const char *name);
 
+/* The length of a line's next piece, by its definition, of `n` bytes that are left. */
+size_t rig_piece(const char *bytes, size_t n, size_t max_line);
+
 #endif
