@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "hub/event_id.h"
 
 #include <stdint.h>
 
@@ -11,6 +12,9 @@ struct crowd { /* crowd_init first */
     uint32_t streams;
     struct map subjects; /* struct subject, with how many streams each has */
     struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
+    /* Of a prefix: up to where topics below it have lost something that nothing superseded, and
+     * that something had. */
+    event_id trimmed, superseded;
     struct list blocking; /* struct blocking_choice: those that publishers wait for */
 };
 
@@ -21,6 +25,9 @@ struct subject {
     char text[];
 };
 
+static inline event_id crowd_trimmed(const struct crowd *crowd) {
+    return crowd->trimmed > crowd->superseded ? crowd->trimmed : crowd->superseded;
+}
 void crowd_init(struct crowd *crowd);
 void crowd_fini(struct crowd *crowd);
 /* One stream more or fewer; `subject` is whom its token names, ptr NULL: nobody. */

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "hub/attendance.h"
 #include "hub/gone.h"
+#include "hub/order.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
 #include "hub/run.h"
@@ -198,6 +199,7 @@ static struct topic *make_topic(struct name *name) {
     struct topic *topic = topic_new(name, expired ? gone : hub.start,
                                     expired ? GAP_EXPIRED : GAP_RESTART, &hub.memory);
     topic->gone = gone;
+    order_enter(topic);
     timer_init(&topic->age, on_age);
     list_push(&hub.empty, &topic->unread);
     rule_apply(topic);
@@ -227,6 +229,7 @@ void hub_release_topic(struct topic *topic) {
         feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
     remember(topic);
     hub.topics--;
+    order_leave(topic);
     topic_free(topic);
 }
 

@@ -88,6 +88,8 @@ struct hub {
     atomic_uint_fast64_t memory;
     uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;
+    uint64_t trims;              /* entries trimmed so far */
+    uint64_t found;              /* bytes of what positions keep in mind, see found.c */
     struct map attendances;      /* see attendance.c, */
     struct list notices;         /* what is to be told of them, */
     atomic_bool has_notices;     /* whether there is any, */

@@ -11,8 +11,8 @@ struct position_choice;
 struct interest {
     struct position *position;
     struct topic *topic;
-    struct list in_feed;     /* the feed's; unlinked: it came by a prefix */
-    struct list in_position; /* position->interests */
+    struct list in_feed;     /* the feed's; unlinked: nobody tells it */
+    struct list in_position; /* position->interests; unlinked: it came by a prefix */
     struct list in_news;     /* position->news: there are entries to read */
     uint64_t next;           /* ordinal of the first entry not read */
     uint64_t mark;           /* entries before it are history: they do not count as being behind */
@@ -34,6 +34,10 @@ void interest_place(struct interest *interest, const struct position_choice *cho
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after);
 static inline bool interest_has_news(const struct interest *interest) {
     return interest->gap || interest->next < interest->topic->next;
+}
+/* It came by a prefix. */
+static inline bool interest_is_found(const struct interest *interest) {
+    return list_empty(&interest->in_position);
 }
 /* Its position has something to read in the topic. */
 void interest_link_news(struct interest *interest);

@@ -135,7 +135,7 @@ void merge_pass(struct merge *merge) {
 /* All read: nothing is remembered of it. */
 static void forget(struct interest *interest) {
     interest->next = interest->topic->next; /* what is left there is skipped for good */
-    if (list_empty(&interest->in_feed))
+    if (interest_is_found(interest))
         prefix_read_up(interest);
     else
         list_remove(&interest->in_news);
@@ -182,8 +182,11 @@ static void gather_replays(struct merge *merge, struct position *position) {
 static event_id horizon_of(const struct position *position) {
     if (position_is_single(position))
         return position->end > 0 ? publications_visible() : EVENT_ID_NONE;
-    event_id settled = position->reader->settled;
-    event_id bound = settled > position->known ? settled : position->known;
+    event_id bound = position->reader->settled;
+    if (position->known > bound)
+        bound = position->known;
+    if (position_is_lapsed(position))
+        bound = position->listed;
     for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
         const struct replay *replay = CONTAINER_OF(at, struct replay, link);
         if (replay->covered < bound)

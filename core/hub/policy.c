@@ -17,6 +17,7 @@
 
 #include "hub/blocking.h"
 #include "hub/hub.h"
+#include "hub/lapse.h"
 #include "hub/merge.h"
 #include "hub/position.h"
 #include "hub/publication.h"
@@ -38,9 +39,12 @@ void position_set_policy(struct position *position, enum overflow overflow,
 
 static void add_lag(struct lag *lag, const struct interest *interest) {
     const struct topic *topic = interest->topic;
-    event_id end = interest->position->end;
+    const struct position *position = interest->position;
+    event_id end = position->end > 0 ? position->end : EVENT_ID_NONE;
+    if (interest_is_found(interest) && position->listed < end) /* the rest is counted there */
+        end = position->listed;
     uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
-    uint64_t upto = end > 0 ? topic_after(topic, end) : topic->next;
+    uint64_t upto = end < EVENT_ID_NONE ? topic_after(topic, end) : topic->next;
     if (from >= upto)
         return;
     lag->events += upto - from;
@@ -53,7 +57,7 @@ static void add_lag(struct lag *lag, const struct interest *interest) {
 
 /* What has come since the position was last up to date and is not read. */
 static struct lag lag_of(const struct position *position) {
-    struct lag lag = {0, 0};
+    struct lag lag = position_is_lapsed(position) ? lapse_lag(position) : (struct lag){0, 0};
     if (position_is_single(position))
         add_lag(&lag, &position->only);
     else
@@ -75,15 +79,15 @@ static struct lag lag_at(const struct head *top) {
     return (struct lag){1, topic_entry(interest->topic, top->next)->len};
 }
 
-static bool exceeds(const struct policy *policy, struct lag lag) {
-    return lag.events > policy->limit.events || lag.bytes > policy->limit.bytes;
-}
-
+/* Looks only if it may be so. */
 bool position_is_over(struct position *position) {
+    struct policy *policy = &position->policy;
+    if (!policy_exceeds(policy, policy->owed))
+        return false;
     hub_lock();
-    bool over = exceeds(&position->policy, lag_of(position));
+    policy->owed = lag_of(position);
     hub_unlock();
-    return over;
+    return policy_exceeds(policy, policy->owed);
 }
 
 /* --- dropping --- */
@@ -132,10 +136,14 @@ static void drop_top(struct position *position, struct merge *merge, const struc
     merge_pass(merge);
 }
 
+/* What has lapsed drops as it goes on. */
 static void drop_oldest(struct position *position, struct merge *merge) {
+    if (position_is_lapsed(position))
+        return;
     struct lag lag = lag_of(position);
     const struct head *top;
-    while (exceeds(&position->policy, lag) && (top = merge_top(merge, merge->bound)) != NULL) {
+    while (policy_exceeds(&position->policy, lag) &&
+           (top = merge_top(merge, merge->bound)) != NULL) {
         struct lag less = lag_at(top);
         lag.events -= less.events;
         lag.bytes -= less.bytes;
@@ -149,9 +157,14 @@ static void drop_newest(struct position *position, struct merge *merge) {
     const struct head *top;
     if (merge_top(merge, policy->fence) != NULL)
         return;
+    if (position_is_lapsed(position) && position->listed < policy->fence)
+        return;
     while ((top = merge_top(merge, merge->bound)) != NULL)
         drop_top(position, merge, top);
+    if (position_is_lapsed(position) && merge->bound != merge->end) /* there is more to drop */
+        return;
     policy->fence = 0;
+    policy->owed = (struct lag){UINT64_MAX / 2, UINT64_MAX / 2}; /* nobody has counted meanwhile */
 }
 
 void policy_drop(struct position *position, struct merge *merge) {
@@ -170,15 +183,17 @@ void position_set_fence(struct position *position) {
     struct lag sum = {0, 0};
     const struct head *top;
     policy->fence = 1; /* before everything */
-    while ((top = merge_top(merge, EVENT_ID_NONE)) != NULL) {
+    while ((top = merge_top(merge, position->listed)) != NULL) {
         struct lag one = lag_at(top);
         sum.events += one.events;
         sum.bytes += one.bytes;
-        if (exceeds(policy, sum))
+        if (policy_exceeds(policy, sum))
             break;
         policy->fence = top->id;
         merge_pass(merge);
     }
+    if (top == NULL && position_is_lapsed(position))
+        policy->fence = lapse_fence(position, sum);
     hub_unlock();
 }
 
@@ -197,8 +212,8 @@ void policy_let_go(struct position *position) {
 }
 
 void policy_settle(struct position *position) {
-    if (position->blocking == NULL)
-        return;
+    if (position->blocking == NULL || position_is_lapsed(position))
+        return; /* its publishers know */
     blocking_settle(position->blocking, lag_of(position));
     policy_let_go(position);
 }

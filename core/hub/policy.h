@@ -39,7 +39,7 @@ struct policy {
     uint8_t reason;      /* ... why: enum gap_reason */
     uint8_t overflow;    /* enum overflow */
     struct position_limit limit;
-    struct lag owed; /* block, under the hub's lock: appended since it was up to date */
+    struct lag owed; /* it is no further behind than that, if it counts */
 };
 
 /* Before the first topic. */
@@ -63,6 +63,14 @@ static inline bool policy_settles(const struct policy *policy) {
 static inline bool policy_counts(const struct policy *policy) {
     return policy->fence == 0 &&
            (policy->overflow == OVERFLOW_DISCONNECT || policy->overflow == OVERFLOW_DROP_NEWEST);
+}
+/* So much more has come. */
+static inline void policy_owe(struct policy *policy, const struct lag *news) {
+    policy->owed.events += news->events;
+    policy->owed.bytes += news->bytes;
+}
+static inline bool policy_exceeds(const struct policy *policy, struct lag lag) {
+    return lag.events > policy->limit.events || lag.bytes > policy->limit.bytes;
 }
 /* Something may be there that it has to drop. */
 static inline bool policy_drops(const struct policy *policy) {

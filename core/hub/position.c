@@ -115,6 +115,12 @@ static struct position_choice settle_start(struct position *position,
     return settled;
 }
 
+static void link_news(struct position *position) {
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        if (interest_has_news(of_interests(at)))
+            interest_link_news(of_interests(at));
+}
+
 void position_add(struct position *position, const struct position_choice *choice) {
     hub_lock();
     position_wake(position);
@@ -128,9 +134,7 @@ void position_add(struct position *position, const struct position_choice *choic
      * they have to tell of prefixes chosen earlier. */
     if (!prefixed)
         position->known = publications_visible();
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
-        if (interest_has_news(of_interests(at)))
-            interest_link_news(of_interests(at));
+    link_news(position);
     hub_unlock();
     reader_keep_time(position->reader);
     reader_serve(position->reader, position);
@@ -261,22 +265,37 @@ bool position_is_past_end(const struct position *position) {
 }
 
 void position_rest(struct position *position) {
-    if (position->resting || policy_counts(&position->policy) || !position_is_single(position))
+    if (position->resting || policy_counts(&position->policy))
         return;
     position->resting = true;
-    list_remove(&position->only.in_feed);
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        list_remove(&of_interests(at)->in_feed);
+    if (!list_empty(&position->prefixes)) {
+        hub_lock();
+        prefix_file_all(position);
+        hub_unlock();
+    }
 }
 
+/* What was not told is registered; a single topic is looked at anyway. */
 void position_wake(struct position *position) {
-    if (position->resting && position_is_single(position))
-        hear(&position->only);
+    if (!position->resting)
+        return;
     position->resting = false;
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        hear(of_interests(at));
+    if (list_empty(&position->prefixes))
+        position->known = publications_visible();
+    prefix_file_all(position);
+    if (!position_is_single(position))
+        link_news(position);
 }
 
 void position_tell(struct interest *interest) {
     struct position *position = interest->position;
     if (position_is_past_end(position))
         return;
+    policy_owe(&position->policy, &position->reader->news);
     if (position_is_single(position)) {
         position->ops->news(position);
     } else {
@@ -294,8 +313,10 @@ bool position_reads_on(const struct position *position) {
 
 void position_init(struct position *position, struct reader *reader,
                    const struct position_ops *ops) {
-    *position = (struct position){
-        .ops = ops, .reader = reader, .policy = {.limit = {UINT32_MAX, UINT32_MAX}}};
+    *position = (struct position){.ops = ops,
+                                  .reader = reader,
+                                  .policy = {.limit = {UINT32_MAX, UINT32_MAX}},
+                                  .listed = EVENT_ID_NONE};
     list_init(&position->in_queue);
     list_init(&position->interests);
     list_init(&position->prefixes);

@@ -26,13 +26,15 @@ struct position {
     struct map *found;     /* topics with news that came by a prefix; NULL: no prefix */
     struct interest only;  /* the first topic; most positions have just one */
     event_id known;        /* all its news up to here are registered */
-    event_id end;          /* it ends: nothing beyond is for it; 0: it goes on */
-    event_id gap_id;       /* a gap that is nobody's in particular, due at this id; 0: none, */
-    uint8_t gap_reason;    /* and its reason */
-    bool is_stream;        /* counts as one */
-    bool resumed;          /* it goes on where the client left */
-    char *subject;         /* whom the token names; NULL: nobody */
-    bool resting;          /* it does not read its only topic, whose feed does not tell it */
+    event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
+    event_id missing;   /* ... and the last event that was trimmed of those; 0: none */
+    event_id end;       /* it ends: nothing beyond is for it; 0: it goes on */
+    event_id gap_id;    /* a gap that is nobody's in particular, due at this id; 0: none, */
+    uint8_t gap_reason; /* and its reason */
+    bool is_stream;     /* counts as one */
+    bool resumed;       /* it goes on where the client left */
+    char *subject;      /* whom the token names; NULL: nobody */
+    bool resting;       /* it does not read, and is not told of what it has chosen by name */
     struct policy policy;
     struct blocking *blocking; /* publishers wait for it; NULL: they do not */
 };
@@ -70,8 +72,8 @@ void position_end(struct position *position);
 event_id position_closed(const struct position *position);
 /* It has come back from where that was told: there is nothing to be had any more. */
 bool position_is_done(const struct position *position);
-/* There is news and the subscriber cannot take it: of a single topic no more is told until it is
- * read again. */
+/* There is news and the subscriber cannot take it: no more is told until it is read again, but for
+ * the topics of a prefix, each once. */
 void position_rest(struct position *position);
 /* The newest id now, and whether all up to such a one has been read. If not, the position is served
  * again when that may have changed. */
@@ -99,6 +101,10 @@ bool position_covers(const struct position *position, const struct topic *topic)
 void position_block(const struct position *position, struct crowd *crowd, bool in);
 /* It joins, or leaves, those that are counted. */
 void position_count(const struct position *position, struct crowd *crowd, bool in);
+/* See lapse.c. */
+static inline bool position_is_lapsed(const struct position *position) {
+    return position->listed != EVENT_ID_NONE;
+}
 /* Whether it has just one topic, `only`. */
 static inline bool position_is_single(const struct position *position) {
     return position->interests.next == &position->only.in_position &&

@@ -16,19 +16,14 @@
 #include "hub/prefix.h"
 
 #include "base/mem.h"
+#include "hub/found.h"
 #include "hub/hub.h"
+#include "hub/lapse.h"
 #include "hub/position.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
 
 #include <stdlib.h>
-
-/* A topic with news that came by a prefix. */
-struct found {
-    struct interest interest;
-    struct map_node node;
-    const struct topic *key; /* its address is the key */
-};
 
 static struct prefix_interest *prefix_of(struct list *node) {
     return CONTAINER_OF(node, struct prefix_interest, in_position);
@@ -64,6 +59,10 @@ static struct prefix_interest *find_prefix(const struct position *position,
     return NULL;
 }
 
+bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topic) {
+    return is_below(topic->name, prefix->feed->name);
+}
+
 /* Up to where a feed of the topic has nothing to tell those who chose a prefix of its name: before
  * they came, or registered when they did. */
 static event_id told_by_prefix(const struct position *position, const struct topic *topic) {
@@ -78,35 +77,6 @@ static event_id told_by_prefix(const struct position *position, const struct top
 
 /* --- topics that came by one --- */
 
-static struct str key_of(const struct topic *const *topic) {
-    return (struct str){(const char *)topic, sizeof *topic};
-}
-
-static struct found *found_of(struct interest *interest) {
-    return CONTAINER_OF(interest, struct found, interest);
-}
-
-static struct found *find(const struct position *position, const struct topic *topic) {
-    struct map_node *node = map_find(position->found, key_of(&topic));
-    return node ? CONTAINER_OF(node, struct found, node) : NULL;
-}
-
-static struct found *add_found(struct position *position, struct topic *topic) {
-    struct found *found = pool_alloc(&position->reader->loop->pool, sizeof *found);
-    interest_init(&found->interest, position, topic);
-    found->key = topic;
-    map_insert(position->found, &found->node, key_of(&found->key));
-    interest_link_news(&found->interest);
-    return found;
-}
-
-static void free_found(struct found *found) {
-    struct position *position = found->interest.position;
-    map_remove(position->found, &found->node);
-    interest_fini(&found->interest);
-    pool_free(&position->reader->loop->pool, found, sizeof *found);
-}
-
 /* It begins no later than what a feed will tell those who chose a prefix earlier; be it that the
  * store has yet to commit it. */
 static void begin_untold(struct interest *interest) {
@@ -119,50 +89,84 @@ static void begin_untold(struct interest *interest) {
 }
 
 /* It had been named, and what was to be committed then comes before what the prefix is told. */
-static bool awaits_commit(const struct interest *found) {
+bool prefix_awaits(const struct interest *found) {
     return found->topic->committing > 0 &&
            found->after < told_by_prefix(found->position, found->topic);
 }
 
 void prefix_read_up(struct interest *found) {
     /* What a feed will tell has been seen here: where to go on is remembered until then. */
-    if (!reader_untold(found->position->reader, found->topic) && !awaits_commit(found))
-        free_found(found_of(found));
+    if (!reader_untold(found->position->reader, found->topic) && !prefix_awaits(found))
+        found_free(found);
 }
 
 void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
     struct position *position = prefix->position;
     struct topic *topic = feed->topic;
+    counter_up(&position->reader->counters.visits, 1);
     if (position_named(position, topic) || position_is_past_end(position))
         return;
-    if (find(position, topic) == NULL) {
-        struct found *found = add_found(position, topic);
-        found->interest.next = found->interest.mark = feed->from;
-        found->interest.after = told_by_prefix(position, topic);
+    policy_owe(&position->policy, &position->reader->news);
+    bool is_new = !position_is_lapsed(position) && found_get(position, topic) == NULL;
+    if (is_new && found_is_full(position)) {
+        lapse_begin(position);
+    } else if (is_new) {
+        struct interest *found = found_add(position, topic);
+        found->next = found->mark = feed->from;
+        found->after = told_by_prefix(position, topic);
     }
-    reader_serve(position->reader, position);
+    if (!position->resting)
+        reader_serve(position->reader, position);
 }
 
 void prefix_bequeath(struct interest *named) {
-    struct found *found = find(named->position, named->topic);
-    if (found == NULL) {
+    struct interest *found = found_get(named->position, named->topic);
+    if (found) {
+        interest_begin_by(named, found->next, found->mark, found->after);
+        named->gap = named->gap || found->gap;
+        found_free(found);
+    } else if (position_is_lapsed(named->position)) {
+        lapse_bequeath(named);
+    } else {
         begin_untold(named);
-        return;
     }
-    const struct interest *from = &found->interest;
-    interest_begin_by(named, from->next, from->mark, from->after);
-    named->gap = named->gap || from->gap;
-    free_found(found);
 }
 
 void prefix_inherit(const struct interest *named) {
     if (!interest_has_news(named) && named->topic->committing == 0)
         return;
-    struct interest *interest = &add_found(named->position, named->topic)->interest;
+    if (found_get(named->position, named->topic))
+        return;
+    struct interest *interest = found_add(named->position, named->topic);
     interest->next = named->next;
     interest->mark = named->mark;
     interest->after = named->after;
     interest->gap = named->gap;
+}
+
+/* --- who is told --- */
+
+static bool listens(const struct position *position) {
+    return !position_is_lapsed(position) || policy_counts(&position->policy);
+}
+
+void prefix_file(struct prefix_interest *prefix) {
+    const struct position *position = prefix->position;
+    struct crowd_feed *feed = prefix->feed;
+    list_remove(&prefix->in_feed);
+    if (!listens(position)) {
+        list_push(&feed->lapsed, &prefix->in_feed);
+    } else if (position->resting) {
+        prefix->rested = hub.last;
+        list_push(&feed->resting, &prefix->in_feed);
+    } else {
+        list_push(&feed->interests, &prefix->in_feed);
+    }
+}
+
+void prefix_file_all(struct position *position) {
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        prefix_file(prefix_of(at));
 }
 
 /* --- counting --- */
@@ -186,19 +190,56 @@ static void mark_extra(struct position *position) {
 
 /* --- choosing and leaving --- */
 
-/* What is there already under a new prefix. */
+/* A topic that is there already under a new prefix. */
+static void find(struct position *position, const struct position_choice *choice,
+                 struct topic *topic) {
+    if (position_named(position, topic) || found_get(position, topic))
+        return;
+    if (!position_is_lapsed(position) && found_is_full(position))
+        lapse_begin(position);
+    struct interest *found = found_add(position, topic);
+    interest_place(found, choice);
+    begin_untold(found);
+    if (!interest_has_news(found)) {
+        prefix_read_up(found);
+    } else if (position_is_lapsed(position)) {
+        if (found->gap)
+            lapse_note_missing(position, topic->floor);
+        found_free(found);
+    }
+}
+
 static void find_below(struct position *position, const struct position_choice *choice,
                        struct name *prefix) {
-    for (struct name *at = prefix; at; at = name_next(prefix, at)) {
-        struct topic *topic = at->topic;
-        if (topic == NULL || position_named(position, topic) || find(position, topic))
-            continue;
-        struct found *found = add_found(position, topic);
-        interest_place(&found->interest, choice);
-        begin_untold(&found->interest);
-        if (!interest_has_news(&found->interest))
-            prefix_read_up(&found->interest);
+    for (struct name *at = prefix; at; at = name_next(prefix, at))
+        if (at->topic)
+            find(position, choice, at->topic);
+}
+
+/* Who begins now has nothing to read, but will be told of what came before. */
+static void find_untold(struct position *position, const struct position_choice *choice,
+                        const struct name *prefix, const struct list *feeds) {
+    for (struct list *at = feeds->next; at != feeds; at = at->next) {
+        struct topic *topic = CONTAINER_OF(at, struct feed, in_reader)->topic;
+        if (is_below(topic->name, prefix))
+            find(position, choice, topic);
     }
+}
+
+/* What is there; if that is too much, it is found as it is read. */
+static void find_all(struct position *position, const struct position_choice *choice,
+                     struct name *prefix) {
+    bool goes_on = position_is_lapsed(position);
+    if (choice->after >= hub.last && list_empty(&position->prefixes)) {
+        find_untold(position, choice, prefix, &position->reader->dirty);
+        find_untold(position, choice, prefix, &position->reader->batch);
+    } else {
+        find_below(position, choice, prefix);
+    }
+    if (goes_on) /* the others begin where they stand */
+        lapse_begin(position);
+    if (position_is_lapsed(position))
+        lapse_from(position, choice->after);
 }
 
 /* What was below it and is there no more. */
@@ -223,10 +264,16 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     *prefix = (struct prefix_interest){.position = position,
                                        .feed = reader_crowd_feed(position->reader, name),
                                        .after = choice->after,
+                                       .mark = hub.last,
+                                       .last = choice->last,
+                                       .trims = hub.trims,
+                                       .tells = choice->tell && choice->last == 0,
                                        .extra = true};
-    list_push(&prefix->feed->interests, &prefix->in_feed);
-    find_below(position, choice, name);
+    prefix->floor = crowd_trimmed(prefix->feed->crowd);
+    list_init(&prefix->in_feed);
+    find_all(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
+    prefix_file(prefix);
     position_block(position, name->crowd, true);
     note_gone(position, choice);
     mark_extra(position);
@@ -247,8 +294,8 @@ static void forget_uncovered(struct position *position) {
     for (struct list *at = position->news.next; at != &position->news; at = next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         next = at->next;
-        if (list_empty(&interest->in_feed) && !prefix_covers(position, interest->topic))
-            free_found(found_of(interest));
+        if (interest_is_found(interest) && !prefix_covers(position, interest->topic))
+            found_free(interest);
     }
 }
 
@@ -258,12 +305,15 @@ static void leave_pending(struct position *position, const struct prefix_interes
         struct topic *topic = CONTAINER_OF(at, struct publication, link)->at;
         if (!is_below(topic->name, prefix->feed->name) ||
             !is_covered(position, topic->name, prefix) || position_named(position, topic) ||
-            find(position, topic))
+            found_get(position, topic))
             continue;
-        struct interest *interest = &add_found(position, topic)->interest;
+        struct interest *interest = found_add(position, topic);
         interest->next = interest->mark = topic->next;
         interest->after = EVENT_ID_NONE;
-        begin_untold(interest);
+        if (position_is_lapsed(position))
+            lapse_bequeath(interest);
+        else
+            begin_untold(interest);
     }
 }
 
@@ -276,14 +326,15 @@ bool prefix_remove(struct position *position, struct str text) {
     remove_prefix(prefix);
     mark_extra(position);
     forget_uncovered(position);
+    if (list_empty(&position->prefixes))
+        lapse_end(position);
     return true;
 }
 
 void prefix_remove_all(struct position *position) {
     while (!list_empty(&position->prefixes))
         remove_prefix(prefix_of(position->prefixes.next));
-    while (!list_empty(&position->news))
-        free_found(found_of(CONTAINER_OF(position->news.next, struct interest, in_news)));
+    found_free_all(position);
     if (position->found)
         map_fini(position->found);
     free(position->found);

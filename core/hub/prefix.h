@@ -19,7 +19,14 @@ struct prefix_interest {
     struct position *position;
     struct crowd_feed *feed;
     struct list in_feed, in_position;
-    event_id after;
+    event_id
+        after; /* reading begins behind it: what is below was read, or is none of its business */
+    event_id mark;   /* up to here it is history; of it */
+    uint64_t last;   /* each topic's newest ones, so many; 0: all */
+    uint64_t trims;  /* hub.trims when it began, */
+    event_id floor;  /* and up to where its topics had been trimmed; */
+    bool tells;      /* whether that is told */
+    event_id rested; /* the newest id when its position began to rest */
     bool extra; /* its crowd does not count it: another prefix of the same position begins it */
 };
 
@@ -33,6 +40,11 @@ bool prefix_remove(struct position *position, struct str text);
 void prefix_remove_all(struct position *position);
 /* Whether the position has chosen a prefix of the topic's name. */
 bool prefix_covers(const struct position *position, const struct topic *topic);
+/* Whether the topic's name begins so. */
+bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topic);
+/* Those that feeds tell, or do not, have changed with the position. */
+void prefix_file(struct prefix_interest *prefix);
+void prefix_file_all(struct position *position);
 /* The feed's topic has news. */
 void prefix_tell(const struct prefix_interest *prefix, struct feed *feed);
 
@@ -43,5 +55,7 @@ void prefix_bequeath(struct interest *named);
 void prefix_inherit(const struct interest *named);
 /* Of a topic that came by a prefix all has been read: frees the interest as soon as that may be. */
 void prefix_read_up(struct interest *found);
+/* What is being committed of the topic is for it, and for no other. */
+bool prefix_awaits(const struct interest *found);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "hub/blocking.h"
+#include "hub/order.h"
 #include "hub/position.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
@@ -31,6 +32,7 @@ event_id publications_visible(void) {
 static void append_event(struct publication *publication) {
     struct topic *topic = publication->at;
     topic_append(topic, publication->event, publication->text, publication->key, clock_mono_ms());
+    order_add(topic, publication->event);
     const struct entry *entry = topic_entry(topic, topic->next - 1);
     blocking_owe(topic, entry);
     hub.published++;

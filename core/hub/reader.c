@@ -74,14 +74,35 @@ void feed_release(struct feed *feed) {
         feed_free(feed);
 }
 
-/* A feed for each worker that has subscribers to a prefix of the topic's name. */
+/* Whether those who rest have been told of the topic, or will be, for what came before `ordinal`.
+ */
+static bool is_known(const struct prefix_interest *resting, const struct topic *topic,
+                     uint64_t ordinal) {
+    return resting->rested < topic_id_before(topic, ordinal);
+}
+
+static struct prefix_interest *prefix_of(struct list *node) {
+    return CONTAINER_OF(node, struct prefix_interest, in_feed);
+}
+
+static bool listens(const struct crowd_feed *feed, const struct topic *topic) {
+    if (!list_empty(&feed->interests))
+        return true;
+    return !list_empty(&feed->resting) &&
+           !is_known(prefix_of(feed->resting.prev), topic, topic->next);
+}
+
+/* A feed for each worker that has subscribers to a prefix of the topic's name who listen. */
 static void cover_crowds(struct topic *topic) {
     for (struct name *at = topic->name; at; at = at->parent) {
         if (at->crowd == NULL)
             continue;
         struct list *feeds = &at->crowd->feeds;
-        for (struct list *node = feeds->next; node != feeds; node = node->next)
-            reader_feed(CONTAINER_OF(node, struct crowd_feed, in_crowd)->reader, topic);
+        for (struct list *node = feeds->next; node != feeds; node = node->next) {
+            const struct crowd_feed *feed = CONTAINER_OF(node, struct crowd_feed, in_crowd);
+            if (listens(feed, topic))
+                reader_feed(feed->reader, topic);
+        }
     }
 }
 
@@ -121,12 +142,14 @@ struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name) {
     struct crowd_feed *feed = mem_zalloc(sizeof *feed);
     *feed = (struct crowd_feed){.crowd = name->crowd, .name = name, .reader = reader};
     list_init(&feed->interests);
+    list_init(&feed->resting);
+    list_init(&feed->lapsed);
     list_push(feeds, &feed->in_crowd);
     return feed;
 }
 
 void crowd_feed_release(struct crowd_feed *feed) {
-    if (!list_empty(&feed->interests))
+    if (!list_empty(&feed->interests) || !list_empty(&feed->resting) || !list_empty(&feed->lapsed))
         return;
     struct name *name = feed->name;
     list_remove(&feed->in_crowd);
@@ -142,6 +165,21 @@ void crowd_feed_release(struct crowd_feed *feed) {
 
 /* --- telling --- */
 
+/* Those who chose the prefix; of who rests those to whom the topic is new. */
+static void tell_crowd(struct crowd_feed *crowd, struct feed *feed) {
+    struct list *next, *before;
+    for (struct list *at = crowd->interests.next; at != &crowd->interests; at = next) {
+        next = at->next; /* it may lapse */
+        prefix_tell(prefix_of(at), feed);
+    }
+    for (struct list *at = crowd->resting.prev; at != &crowd->resting; at = before) {
+        if (is_known(prefix_of(at), feed->topic, feed->from))
+            return;
+        before = at->prev;
+        prefix_tell(prefix_of(at), feed);
+    }
+}
+
 /* Those who chose a prefix of the topic's name. */
 static void tell_crowds(struct reader *reader, struct feed *feed) {
     for (struct name *at = feed->topic->name; at && hub.crowds > 0; at = at->parent) {
@@ -150,11 +188,8 @@ static void tell_crowds(struct reader *reader, struct feed *feed) {
         struct list *feeds = &at->crowd->feeds;
         for (struct list *node = feeds->next; node != feeds; node = node->next) {
             struct crowd_feed *crowd = CONTAINER_OF(node, struct crowd_feed, in_crowd);
-            if (crowd->reader != reader)
-                continue;
-            struct list *all = &crowd->interests;
-            for (struct list *one = all->next; one != all; one = one->next)
-                prefix_tell(CONTAINER_OF(one, struct prefix_interest, in_feed), feed);
+            if (crowd->reader == reader)
+                tell_crowd(crowd, feed);
         }
     }
 }
@@ -169,6 +204,13 @@ static void take_batch(struct reader *reader) {
         reader->settled = reader->candidate;
 }
 
+static struct lag news_of(const struct feed *feed) {
+    const struct topic *topic = feed->topic;
+    uint64_t from = feed->from > topic->first ? feed->from : topic->first;
+    uint64_t bytes = from < topic->next ? topic->end - topic_entry(topic, from)->at : 0;
+    return (struct lag){feed->seen - feed->from, bytes};
+}
+
 static bool next_feed(struct reader *reader) {
     hub_lock();
     if (list_empty(&reader->batch))
@@ -180,6 +222,7 @@ static bool next_feed(struct reader *reader) {
         feed->seen = feed->topic->next;
         feed->topic->holds++;
         hub_topic_read(feed->topic);
+        reader->news = news_of(feed);
         list_splice(&reader->to_tell, &feed->interests);
         tell_crowds(reader, feed);
     }

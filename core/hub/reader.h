@@ -25,7 +25,9 @@ struct crowd_feed {
     struct name *name;
     struct reader *reader;
     struct list in_crowd;  /* crowd->feeds */
-    struct list interests; /* struct prefix_interest */
+    struct list interests; /* struct prefix_interest: those that are told; */
+    struct list resting;   /* told once of each topic, who came last behind; */
+    struct list lapsed;    /* and not told */
 };
 
 struct reader {
@@ -43,6 +45,7 @@ struct reader {
     struct chore chore;
     struct list batch;   /* feeds whose news are being told */
     struct feed *told;   /* the first of them, */
+    struct lag news;     /* how much that is, */
     struct list to_tell; /* and its interests that have not been */
     struct list ready;   /* positions to be served */
     struct list held;    /* positions that wait for the horizon */

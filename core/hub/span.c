@@ -14,6 +14,7 @@
 #include "hub/span.h"
 
 #include "hub/hub.h"
+#include "hub/lapse.h"
 #include "hub/merge.h"
 #include "hub/reader.h"
 #include "hub/replay.h"
@@ -203,6 +204,12 @@ static bool answers(const struct span *span, const struct position *position) {
 
 /* --- reading --- */
 
+/* It has lapsed, and all that it has found is read. */
+static bool is_used_up(const struct position *position, const struct merge *merge) {
+    return position_is_lapsed(position) && merge->bound == position->listed &&
+           merge_top(merge, merge->bound) == NULL && (merge->end == 0 || merge->bound < merge->end);
+}
+
 void position_read(struct position *position, struct span *span, size_t most) {
     if (answers(span, position))
         return;
@@ -213,8 +220,18 @@ void position_read(struct position *position, struct span *span, size_t most) {
     struct merge *merge = merge_begin(position);
     if (policy_drops(&position->policy))
         policy_drop(position, merge);
-    fill(span, position, merge, most);
-    remember(span, position);
+    if (is_used_up(position, merge)) {
+        lapse_go_on(position);
+        merge = merge_begin(position);
+        if (policy_drops(&position->policy))
+            policy_drop(position, merge);
+    }
+    if (is_used_up(position, merge)) { /* as much as one turn may look at */
+        reader_serve(position->reader, position);
+    } else {
+        fill(span, position, merge, most);
+        remember(span, position);
+    }
     hub_unlock();
 }
 

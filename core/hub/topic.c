@@ -15,7 +15,7 @@
 #include "hub/topic.h"
 
 #include "base/mem.h"
-#include "hub/name.h"
+#include "hub/hub.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +86,12 @@ uint64_t topic_after(const struct topic *topic, event_id id) {
 
 event_id topic_last_id(const struct topic *topic) {
     return topic_is_empty(topic) ? topic->floor : topic_entry(topic, topic->next - 1)->id;
+}
+
+event_id topic_id_before(const struct topic *topic, uint64_t ordinal) {
+    if (ordinal > topic->first)
+        return topic_entry(topic, ordinal - 1)->id;
+    return ordinal > 0 && ordinal == topic->first ? topic->floor : 0;
 }
 
 struct str entry_text(const struct entry *entry) {
@@ -214,11 +220,25 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 
 /* --- trimming --- */
 
+/* Who has chosen a prefix may have to be told. */
+static void note_trimmed(const struct topic *topic, const struct entry *entry) {
+    for (const struct name *at = topic->name; at; at = at->parent) {
+        if (at->crowd == NULL)
+            continue;
+        event_id *last = entry->superseded ? &at->crowd->superseded : &at->crowd->trimmed;
+        if (*last < entry->id)
+            *last = entry->id;
+    }
+}
+
 static void drop_first(struct topic *topic) {
     struct entry *entry = topic_entry(topic, topic->first++);
     *(entry->superseded ? &topic->trimmed_superseded : &topic->trimmed) = topic->first;
     topic->floor = entry->id;
     topic->floor_reason = GAP_TRIMMED;
+    topic->trimmed_when = ++hub.trims;
+    if (hub.crowds > 0)
+        note_trimmed(topic, entry);
     drop_key(topic, entry->key);
     bool last_of_slab =
         topic_is_empty(topic) || topic_entry(topic, topic->first)->slab != entry->slab;

@@ -36,6 +36,7 @@ struct topic {
     struct entry *ring; /* `ring_cap` of them, a power of 2; an entry stands at its ordinal modulo
                            that */
     uint32_t ring_cap;
+    uint32_t number;      /* in the order of all events */
     uint64_t first, next; /* ordinals of the oldest entry kept, and of the next one to come */
     uint64_t end;         /* bytes ever appended */
     struct slab *tail;    /* of the newest entry */
@@ -44,7 +45,8 @@ struct topic {
     /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
      */
     uint64_t trimmed, trimmed_superseded;
-    bool is_filed; /* `unread` stands in hub.unread, not in hub.empty */
+    uint64_t trimmed_when; /* the last of them, in hub.trims */
+    bool is_filed;         /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
     event_id stored_last; /* the newest of them */
@@ -85,6 +87,8 @@ struct entry *topic_entry(const struct topic *topic, uint64_t ordinal);
 uint64_t topic_after(const struct topic *topic, event_id id);
 /* The newest entry with the key of that one, which has one. */
 const struct entry *topic_newest(const struct topic *topic, const struct entry *entry);
+/* The id of the entry before `ordinal`; 0: there was none, or nobody knows. */
+event_id topic_id_before(const struct topic *topic, uint64_t ordinal);
 /* The id of the newest entry, or the floor when none is kept. */
 event_id topic_last_id(const struct topic *topic);
 /* Drops the entries before `ordinal`. */

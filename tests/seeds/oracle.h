@@ -19,6 +19,8 @@ bool choice_is_durable(size_t choice);
 
 /* Prints what is wrong, and ends the process with 1. */
 _Noreturn void oracle_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Positions keep so few topics in mind that those of a prefix may not know how much they lost. */
+extern bool oracle_lapses;
 /* What the messages begin with. */
 extern uint32_t oracle_seed, oracle_step;
 

@@ -7,6 +7,7 @@
  * Each seed is a process of its own, so that one which fails, hangs or crashes takes nothing with
  * it. Prints TAP: a case for each seed that ever failed, with what it had found, and one for the
  * row. What a run is: plan.c; what it must hold to: oracle.c. */
+#include "hub/found.h"
 #include "oracle.h"
 #include "plan.h"
 
@@ -50,7 +51,11 @@ struct job {
 static struct job jobs[JOBS_MAX];
 static uint32_t failed, ran, first_failed;
 
+/* In one of four positions keep a topic or two in mind: those of prefixes lapse all the time. */
 static void run(uint32_t seed) {
+    oracle_lapses = seed % 4 == 3;
+    if (oracle_lapses)
+        found_most = 1 + seed / 4 % 2;
     alarm(PATIENCE_S);
     plan_run(seed, options.trace);
     exit(0);

@@ -26,7 +26,9 @@ static const char *topic_name(char out[32], unsigned number, const char *end) {
     return out;
 }
 
-#define TOPICS 20000
+#define HOT "hot/1" /* every second event is for it */
+#define TOPICS_HERE 5000
+#define TOPICS_OUTSIDE 100000
 #define READERS 1000
 #define HUB_MEMORY (32 * 1024 * 1024)
 #define SLACK (4 * 1024 * 1024)
@@ -41,25 +43,35 @@ struct kind {
     const char *name;
     bool stalls; /* there are some */
     enum overflow overflow;
-    const char *choice; /* NULL: a topic each, without events */
-    bool limited;       /* the hub's memory is used up */
+    const char *choice, *second; /* NULL: topics of their own, without events */
+    bool limited;                /* the hub's memory is used up */
 };
 
+static unsigned topics = TOPICS_HERE;
+
+#define EACH_POLICY(name, choice, second)                                                          \
+    {name "-none", true, OVERFLOW_NONE, choice, second, false},                                    \
+        {name "-disconnect", true, OVERFLOW_DISCONNECT, choice, second, false},                    \
+        {name "-drop_oldest", true, OVERFLOW_DROP_OLDEST, choice, second, false},                  \
+        {name "-drop_newest", true, OVERFLOW_DROP_NEWEST, choice, second, false},                  \
+        {name "-conflate", true, OVERFLOW_CONFLATE, choice, second, false}, {                      \
+        name "-block", true, OVERFLOW_BLOCK, choice, second, false                                 \
+    }
+
 static const struct kind kinds[] = {
-    {"nobody", false, OVERFLOW_NONE, NULL, false},
-    {"empty", true, OVERFLOW_NONE, NULL, true},
-    {"topic-none", true, OVERFLOW_NONE, "p/1", false},
-    {"topic-disconnect", true, OVERFLOW_DISCONNECT, "p/1", false},
-    {"topic-drop_oldest", true, OVERFLOW_DROP_OLDEST, "p/1", false},
-    {"topic-drop_newest", true, OVERFLOW_DROP_NEWEST, "p/1", false},
-    {"topic-conflate", true, OVERFLOW_CONFLATE, "p/1", false},
-    {"topic-block", true, OVERFLOW_BLOCK, "p/1", false},
+    {"nobody", false, OVERFLOW_NONE, NULL, NULL, false},
+    {"empty", true, OVERFLOW_NONE, NULL, NULL, true},
+    EACH_POLICY("topic", HOT, NULL),
+    EACH_POLICY("topics", HOT, "p/1"),
+    EACH_POLICY("few", "hot/*", NULL),
+    EACH_POLICY("prefix", "p/*", NULL),
+    EACH_POLICY("all", "*", HOT),
 };
 
 static void publish_around(unsigned times) {
     char name[32];
     for (unsigned i = 0; i < times; i++) {
-        hub_rig_publish(&rig, topic_name(name, i % 2 ? 1 : i * 7 % TOPICS, ""),
+        hub_rig_publish(&rig, i % 2 ? HOT : topic_name(name, i * 7 % topics, ""),
                         i % 3 ? NULL : "key");
         uv_run(&rig.loops[0].uv, UV_RUN_NOWAIT);
     }
@@ -108,12 +120,14 @@ static void stall(struct stalled *one, const struct kind *kind) {
     one->taker.position.ops = &stalled_ops;
     one->taker.room = 0;
     taker_add(&one->taker, kind->choice);
+    if (kind->second)
+        taker_add(&one->taker, kind->second);
 }
 
 static void hold_empty_topics(struct stalled *one, unsigned first) {
     char name[32];
     taker_init(&one->taker, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
-    for (unsigned i = first; i < TOPICS; i += READERS)
+    for (unsigned i = first; i < topics; i += READERS)
         taker_add(&one->taker, topic_name(name, i, "/empty"));
 }
 
@@ -147,7 +161,7 @@ static uint64_t publish_beside(const struct kind *kind, unsigned times) {
     hub_rig_init(&rig, 1);
     hub_rig_keep(100, 3600000, 1024 * 1024);
     hub_set_memory(HUB_MEMORY);
-    publish_around(TOPICS * 2);
+    publish_around(topics * 2);
     struct stalled *all = mem_zalloc(READERS * sizeof *all);
     if (kind->stalls)
         make_stalled(all, kind);
@@ -198,6 +212,7 @@ static int run_kind(const char *name, unsigned times) {
 int main(int argc, char **argv) {
     if (argc == 2)
         return print_kinds();
+    topics = argc == 3 ? TOPICS_OUTSIDE : TOPICS_HERE;
     if (argc == 3)
         return run_kind(argv[1], (unsigned)atoi(argv[2]));
     const struct CMUnitTest tests[] = {

@@ -1,0 +1,329 @@
+/* lapse: a position of prefixes that has too many topics to keep in mind.
+ *
+ *     read | x x x | listed                                 newest
+ *            found            a slice of the order
+ *
+ * It is not told of anything any more, and costs nobody anything: what it has is an id, `listed`,
+ * up to where all that is to be read is in its list of topics. When that has been read it goes on
+ * in the order of all events (order.c), a slice at a time, and when it has come to the end of that
+ * it is told again.
+ *
+ * What was trimmed meanwhile stands in the crowds of its prefixes, and in the topics that come up.
+ * How much that was nobody knows: it is told as one gap for a slice, before the first topic that
+ * lacks something goes on.
+ *
+ * Under the hub's lock. It must not know how anything is sent. */
+#include "hub/lapse.h"
+
+#include "hub/found.h"
+#include "hub/hub.h"
+#include "hub/order.h"
+#include "hub/position.h"
+#include "hub/prefix.h"
+#include "hub/publication.h"
+#include "hub/reader.h"
+
+#define SLICE 4096 /* events looked at */
+
+static event_id larger(event_id one, event_id other) {
+    return one > other ? one : other;
+}
+
+static struct prefix_interest *prefix_of(struct list *node) {
+    return CONTAINER_OF(node, struct prefix_interest, in_position);
+}
+
+/* --- how it begins --- */
+
+static bool is_missing(const struct interest *interest) {
+    const struct topic *topic = interest->topic;
+    return (interest->gap || interest->next < topic->first) && topic->floor > interest->after;
+}
+
+/* Of the topic the first that is to be read, or told to be missing. */
+static event_id first_of(const struct interest *interest) {
+    const struct topic *topic = interest->topic;
+    if (is_missing(interest))
+        return topic->floor;
+    uint64_t next = topic_after(topic, interest->after);
+    if (next < interest->next)
+        next = interest->next;
+    bool skips = policy_conflates(&interest->position->policy);
+    while (skips && next < topic->next && topic_entry(topic, next)->superseded)
+        next++;
+    return next < topic->next ? topic_entry(topic, next)->id : EVENT_ID_NONE;
+}
+
+static event_id read_up_to(struct position *position) {
+    event_id upto = position->listed;
+    if (!position_is_lapsed(position))
+        upto = larger(position->reader->settled, position->known);
+    for (struct list *at = position->news.next; at != &position->news; at = at->next) {
+        const struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
+        if (!interest_is_found(interest))
+            continue;
+        if (is_missing(interest))
+            lapse_note_missing(position, interest->topic->floor);
+        event_id first = first_of(interest);
+        if (first <= upto)
+            upto = first - 1;
+    }
+    return upto;
+}
+
+static void file_prefixes(struct position *position) {
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        prefix_file(prefix_of(at));
+}
+
+static void forget(struct position *position) {
+    struct list *next;
+    for (struct list *at = position->news.next; at != &position->news; at = next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
+        next = at->next;
+        if (interest_is_found(interest) && !prefix_awaits(interest))
+            found_free(interest);
+    }
+}
+
+void lapse_begin(struct position *position) {
+    position->listed = read_up_to(position);
+    forget(position);
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        prefix_of(at)->after = larger(prefix_of(at)->after, position->listed);
+    file_prefixes(position);
+}
+
+void lapse_from(struct position *position, event_id after) {
+    if (after < position->listed)
+        position->listed = after;
+}
+
+void lapse_end(struct position *position) {
+    position->listed = EVENT_ID_NONE;
+    position->missing = 0;
+    file_prefixes(position);
+}
+
+void lapse_note_missing(struct position *position, event_id floor) {
+    position->missing = larger(position->missing, floor);
+}
+
+/* --- what it has to read --- */
+
+/* Where reading begins of a topic, by the prefix that has read least. */
+struct start {
+    event_id after, mark;
+    const struct prefix_interest *prefix;
+};
+
+static struct start start_of(const struct position *position, const struct topic *topic) {
+    struct start start = {EVENT_ID_NONE, 0, NULL};
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        const struct prefix_interest *prefix = prefix_of(at);
+        if (prefix->after >= start.after || !prefix_is_of(prefix, topic))
+            continue;
+        start = (struct start){prefix->after, prefix->mark, prefix};
+    }
+    if (start.after < position->listed)
+        start.after = position->listed;
+    return start;
+}
+
+/* The topic of the event there, if that is for the position. */
+static struct topic *wanted(const struct position *position, uint64_t place, event_id *id,
+                            struct start *start) {
+    struct topic *topic = order_at(place, id);
+    if (topic == NULL || position_named(position, topic))
+        return NULL;
+    *start = start_of(position, topic);
+    return *id > start->after ? topic : NULL;
+}
+
+struct lag lapse_lag(const struct position *position) {
+    struct lag lag = {0, 0};
+    struct start start;
+    event_id id;
+    for (uint64_t at = order_after(position->listed); at < order_end(); at++) {
+        const struct topic *topic = wanted(position, at, &id, &start);
+        if (topic == NULL || id <= start.mark || (position->end > 0 && id > position->end))
+            continue;
+        lag.events++;
+        lag.bytes += topic_entry(topic, topic_after(topic, id - 1))->len;
+    }
+    return lag;
+}
+
+event_id lapse_fence(const struct position *position, struct lag sum) {
+    event_id fence = position->listed, id;
+    struct start start;
+    for (uint64_t at = order_after(position->listed); at < order_end(); at++) {
+        const struct topic *topic = wanted(position, at, &id, &start);
+        if (topic && id > start.mark) {
+            sum.events++;
+            sum.bytes += topic_entry(topic, topic_after(topic, id - 1))->len;
+        }
+        if (policy_exceeds(&position->policy, sum))
+            break;
+        fence = id;
+    }
+    return fence;
+}
+
+/* --- what it has lost --- */
+
+/* The last that was trimmed of its topics beyond there; 0: nothing was. */
+static event_id missing_beyond(const struct position *position, event_id after) {
+    event_id missing = position->missing > after ? position->missing : 0;
+    bool skips = policy_conflates(&position->policy);
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        const struct prefix_interest *prefix = prefix_of(at);
+        const struct crowd *crowd = prefix->feed->crowd;
+        event_id floor = skips ? crowd->trimmed : crowd_trimmed(crowd);
+        if (floor > larger(after, larger(prefix->after, prefix->floor)))
+            missing = larger(missing, floor);
+    }
+    return missing;
+}
+
+/* The same of one of them that has come up. What the store has trimmed comes from there. */
+static event_id missing_of(const struct topic *topic, const struct start *start, bool skips) {
+    bool tells = start->prefix->tells && !topic->stored;
+    bool told = topic->floor_reason == GAP_TRIMMED && topic->floor > start->after &&
+                (tells || topic->trimmed_when > start->prefix->trims);
+    return told && (!skips || topic->trimmed == topic->first) ? topic->floor : 0;
+}
+
+/* It is told there, unless that is where a topic chosen by name tells it. */
+static void note_gap(struct position *position, event_id id) {
+    if (position->end > 0 && position->end < id)
+        id = position->end;
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
+        if (!is_missing(interest) || interest->topic->floor != id)
+            continue;
+        interest->gap = true;
+        return;
+    }
+    if (position->gap_id > 0 && position->gap_id <= id)
+        return;
+    position->gap_id = 0;
+    position_note_gap(position, GAP_TRIMMED, id);
+}
+
+/* --- going on --- */
+
+/* Of what it has named, what is passed over as well. */
+static void drop_named(struct position *position) {
+    struct policy *policy = &position->policy;
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
+        uint64_t next = topic_after(interest->topic, position->listed);
+        if (interest->gap && interest->topic->floor <= position->listed) {
+            policy->dropped_more = true;
+            interest->gap = false;
+        }
+        if (next <= interest->next)
+            continue;
+        policy->dropped += next - interest->next;
+        interest->next = next;
+    }
+}
+
+/* drop_oldest: what is too much is passed over. */
+static void drop_oldest(struct position *position) {
+    struct policy *policy = &position->policy;
+    struct lag lag = lapse_lag(position);
+    struct start start;
+    event_id id = 0, most = publications_visible(), before = position->listed;
+    if (position->end > 0 && position->end < most)
+        most = position->end;
+    bool missing = missing_beyond(position, before) > 0;
+    for (uint64_t at = order_after(before); at < order_end() && policy_exceeds(policy, lag); at++) {
+        const struct topic *topic = wanted(position, at, &id, &start);
+        if (id > most)
+            break;
+        if (topic && id > start.mark) {
+            lag.events--;
+            lag.bytes -= topic_entry(topic, topic_after(topic, id - 1))->len;
+        }
+        policy->dropped += topic != NULL;
+        position->listed = id;
+    }
+    if (position->listed == before)
+        return;
+    policy->dropped_more = policy->dropped_more || missing;
+    policy->dropped_id = position->listed;
+    if (position->gap_id > 0 && position->gap_id <= position->listed) {
+        position->gap_id = 0;
+        policy->dropped_more = true;
+    }
+    drop_named(position);
+}
+
+/* An event beyond `listed` is for the position. */
+static void find(struct position *position, struct topic *topic, const struct start *start) {
+    struct interest *found = found_add(position, topic);
+    found->after = start->after;
+    found->next = topic_after(topic, start->after);
+    found->mark = topic_after(topic, start->mark);
+    uint64_t last = start->prefix->last;
+    if (last > 0 && found->next + last < found->mark)
+        found->next = found->mark - last;
+}
+
+static void link_named(struct position *position) {
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
+        if (interest_has_news(interest))
+            interest_link_news(interest);
+    }
+}
+
+/* Finds what is to be read next. Where that ends; EVENT_ID_NONE: there is no more. */
+static event_id find_slice(struct position *position, event_id *gap) {
+    event_id visible = publications_visible(), before = position->listed, upto = before, id;
+    uint64_t at = order_after(position->listed), end = at + SLICE;
+    struct start start;
+    for (; at < order_end(); at++, upto = id) {
+        struct topic *topic = wanted(position, at, &id, &start);
+        bool is_new = topic && found_get(position, topic) == NULL;
+        if (id <= visible && (at >= end || (is_new && upto > before && found_is_full(position))))
+            return upto;
+        if (!is_new)
+            continue;
+        event_id missing = missing_of(topic, &start, policy_conflates(&position->policy));
+        if (missing > 0 && missing < *gap)
+            *gap = missing;
+        find(position, topic, &start);
+    }
+    return EVENT_ID_NONE;
+}
+
+void lapse_go_on(struct position *position) {
+    forget(position);
+    if (position->policy.overflow == OVERFLOW_DROP_OLDEST && list_empty(&position->replays))
+        drop_oldest(position);
+    event_id missing = missing_beyond(position, position->listed);
+    event_id gap = missing > 0 ? missing : EVENT_ID_NONE;
+    event_id upto = find_slice(position, &gap);
+    if (gap < EVENT_ID_NONE)
+        note_gap(position, gap);
+    link_named(position);
+    if (upto < EVENT_ID_NONE) {
+        position->listed = upto;
+        return;
+    }
+    position->known = publications_visible();
+    lapse_end(position);
+}
+
+/* --- choosing by name --- */
+
+void lapse_bequeath(struct interest *named) {
+    const struct topic *topic = named->topic;
+    struct start start = start_of(named->position, topic);
+    named->gap = named->gap || missing_of(topic, &start, false) > 0;
+    interest_begin_by(named, topic_after(topic, start.after), topic_after(topic, start.mark),
+                      start.after);
+}

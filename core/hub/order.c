@@ -1,0 +1,152 @@
+/* order: all events that topics keep, by id.
+ *
+ *     topics:  1 -> a    2 -> (gone)   3 -> b
+ *     ring:    | 17 a | 18 b | 19 (2) | 20 a | 21 b |        first <= place < next
+ *
+ * Who has fallen behind in very many topics does not remember which: from its id on it finds their
+ * events here, as many at a time as it can take, without looking at topics that have nothing.
+ *
+ * Trimming does not come here. A place whose event is kept no longer is found out when it is looked
+ * at, and is given back when the ring is full: each event is looked at about twice in its life.
+ * Topics have numbers, for one may be freed while the ring still speaks of it; a number that was
+ * given again does no harm, since a newer topic has no ids that old.
+ *
+ * Belongs to the hub, whose memory it counts in; under its lock. It must not know who reads. */
+#include "hub/order.h"
+
+#include "base/mem.h"
+#include "hub/hub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_MIN 64
+#define TOPICS_MIN 16
+
+struct slot {
+    event_id id;
+    uint32_t topic; /* its number */
+};
+
+static struct slot *ring;
+static uint64_t cap, first, next;
+static struct topic **topics; /* by number; NULL: not in use */
+static uint32_t ntopics, topics_cap, look_at;
+
+static void count(int64_t bytes) {
+    atomic_fetch_add_explicit(&hub.memory, (uint_fast64_t)bytes, memory_order_relaxed);
+}
+
+static struct slot *slot_at(uint64_t place) {
+    return &ring[place & (cap - 1)];
+}
+
+/* --- topics --- */
+
+static void resize_topics(uint32_t to) {
+    count(((int64_t)to - topics_cap) * (int64_t)sizeof *topics);
+    topics = mem_resize(topics, to * sizeof *topics);
+    memset(topics + topics_cap, 0, (to - topics_cap) * sizeof *topics);
+    topics_cap = to;
+}
+
+/* At least half of the numbers are free, so that the next free one is near. */
+void order_enter(struct topic *topic) {
+    if (ntopics * 2 >= topics_cap)
+        resize_topics(topics_cap ? topics_cap * 2 : TOPICS_MIN);
+    while (topics[look_at])
+        look_at = (look_at + 1) & (topics_cap - 1);
+    topics[look_at] = topic;
+    topic->number = look_at;
+    ntopics++;
+}
+
+static void free_all(void) {
+    count(-(int64_t)(topics_cap * sizeof *topics + cap * sizeof *ring));
+    free(topics);
+    free(ring);
+    topics = NULL;
+    ring = NULL;
+    topics_cap = look_at = 0;
+    cap = first = next = 0;
+}
+
+void order_leave(struct topic *topic) {
+    topics[topic->number] = NULL;
+    if (--ntopics == 0)
+        free_all();
+}
+
+/* --- events --- */
+
+static struct topic *topic_of(const struct slot *slot) {
+    struct topic *topic = topics[slot->topic];
+    bool kept = topic && !topic_is_empty(topic) && topic_entry(topic, topic->first)->id <= slot->id;
+    return kept ? topic : NULL;
+}
+
+static void resize(uint64_t to) {
+    struct slot *slots = mem_alloc(to * sizeof *slots);
+    for (uint64_t at = first; at < next; at++)
+        slots[at & (to - 1)] = *slot_at(at);
+    count(((int64_t)to - (int64_t)cap) * (int64_t)sizeof *slots);
+    free(ring);
+    ring = slots;
+    cap = to;
+}
+
+/* The places of what is kept no longer; then at least half are free. */
+static void give_back(void) {
+    uint64_t kept = first;
+    for (uint64_t at = first; at < next; at++)
+        if (topic_of(slot_at(at)))
+            *slot_at(kept++) = *slot_at(at);
+    next = kept;
+    uint64_t most = next - first, to = cap ? cap : SLOTS_MIN;
+    while (to < most * 2)
+        to *= 2;
+    while (to > SLOTS_MIN && most < to / 8)
+        to /= 2;
+    if (to != cap)
+        resize(to);
+}
+
+/* An event that was committed after others had come. */
+static void insert(const struct slot *slot) {
+    uint64_t place = order_after(slot->id);
+    for (uint64_t at = next++; at > place; at--)
+        *slot_at(at) = *slot_at(at - 1);
+    *slot_at(place) = *slot;
+}
+
+void order_add(const struct topic *topic, event_id id) {
+    struct slot slot = {id, topic->number};
+    if (next - first == cap)
+        give_back();
+    if (next > first && slot_at(next - 1)->id > id)
+        insert(&slot);
+    else
+        *slot_at(next++) = slot;
+}
+
+uint64_t order_after(event_id id) {
+    uint64_t low = first, high = next;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (slot_at(middle)->id <= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t order_end(void) {
+    return next;
+}
+
+struct topic *order_at(uint64_t place, event_id *id) {
+    const struct slot *slot = slot_at(place);
+    *id = slot->id;
+    return topic_of(slot);
+}

@@ -1,0 +1,21 @@
+/* order: all events that topics keep, by id. */
+#ifndef HUB_ORDER_H
+#define HUB_ORDER_H
+
+#include "hub/topic.h"
+
+/* All under the hub's lock. */
+
+/* The topic has been made; before it is freed. */
+void order_enter(struct topic *topic);
+void order_leave(struct topic *topic);
+/* An event of it was appended. */
+void order_add(const struct topic *topic, event_id id);
+/* Places, in order of ids: the first beyond `id`, and behind the last. Valid until the next
+ * order_add. */
+uint64_t order_after(event_id id);
+uint64_t order_end(void);
+/* The topic of the event there; NULL: it is kept no longer. */
+struct topic *order_at(uint64_t place, event_id *id);
+
+#endif
