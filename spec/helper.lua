@@ -7,7 +7,7 @@ local core = require "weir.core"
 require "weir"
 local test = require "weir.test"
 
-local patience = 1 -- seconds for what is still closing
+local patience = 10 -- seconds for what is still closing
 
 if os.getenv "WEIR_TEST_GC" == "aggressive" then core.test_mode { gc = "aggressive" } end
 if os.getenv "WEIR_TEST_JIT" == "off" then core.test_mode { jit = false } end

@@ -10,7 +10,7 @@ local cjson = require "cjson"
 
 local client_side = {}
 
-local default_timeout = 5
+local default_timeout = 15
 
 -- What is open, in the order of opening: [object] = number.
 local open, opened = {}, 0
@@ -97,9 +97,9 @@ function clock.advance(seconds)
   client_side.settle()
 end
 
--- Waits until `condition()` is true and returns what it gave; raises after `timeout` seconds (2).
+-- Waits until `condition()` is true and returns what it gave; raises after `timeout` seconds (10).
 function client_side.eventually(condition, timeout)
-  timeout = timeout or 2
+  timeout = timeout or 10
   local over = patience(timeout)
   while true do
     local value = condition()
@@ -149,7 +149,7 @@ function client_side.connect(port, options)
   return client_side.track(client)
 end
 
--- When `timeout` seconds (5) are over.
+-- When `timeout` seconds (15) are over.
 local function deadline_of(timeout)
   return core.now() + (timeout or default_timeout)
 end

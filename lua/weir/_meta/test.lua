@@ -51,7 +51,7 @@ function test.connect(port, options) end
 ---Waits until condition() is true and returns what it gave; raises after so many seconds.
 ---@generic T
 ---@param condition fun(): T
----@param timeout? number (2)
+---@param timeout? number seconds (10)
 ---@return T
 function test.eventually(condition, timeout) end
 
@@ -83,7 +83,7 @@ function Server:get(path, options) end
 ---@class weir.test.RequestOptions
 ---@field headers? table<string, string>
 ---@field body? string
----@field timeout? number seconds (5)
+---@field timeout? number seconds (15)
 
 ---Opens an event stream.
 ---@param path string
@@ -122,7 +122,7 @@ function Server:stop(signal, timeout) end
 local Events = {}
 
 ---The next event.
----@param timeout? number seconds (5)
+---@param timeout? number seconds (15)
 ---@return weir.test.Event? event
 ---@return "timeout"|"closed"|"reset"|nil why
 function Events:next(timeout) end
@@ -143,7 +143,7 @@ function Client:send(bytes) end
 
 ---What comes next: n bytes, or all up to the end of a pattern's first match, or whatever is there.
 ---@param wanted? integer|string
----@param timeout? number seconds (5)
+---@param timeout? number seconds (15)
 ---@return string? bytes
 ---@return "closed"|"reset"|"timeout"|nil why
 function Client:receive(wanted, timeout) end
