@@ -45,13 +45,22 @@ static bool too_deep(const json_t *value, int levels) {
     return false;
 }
 
-int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why) {
-    json_error_t error;
+#define LOAD_FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
+
+/* A text with a number that is beyond what jansson takes. */
+static json_t *load_large(struct str text, json_error_t *error) {
     char *copy = mem_copy(text.ptr, text.len);
     null_infinite(copy, text.len);
-    json_t *value = json_loadb(
-        copy, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
+    json_t *value = json_loadb(copy, text.len, LOAD_FLAGS | JSON_DECODE_INT_AS_REAL, error);
     free(copy);
+    return value;
+}
+
+int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why) {
+    json_error_t error;
+    json_t *value = json_loadb(text.ptr, text.len, LOAD_FLAGS, &error);
+    if (!value && json_error_code(&error) == json_error_numeric_overflow)
+        value = load_large(text, &error);
     if (!value)
         return reason_set(why, STRICT_JSON_EBAD, "%s: not JSON: %s at byte %d", what, error.text,
                           error.position);

@@ -180,9 +180,7 @@ static char *put_request(struct access_log *log, char *out, const struct request
     *out++ = '"';
     out = put_escaped(out, request_method(request), METHOD_MOST);
     *out++ = ' ';
-    log->target.len = 0;
-    request_show_target(request, &log->target);
-    out = put_url(out, buf_str(&log->target), TARGET_MOST);
+    out = put_url(out, request_show_target(request, &log->target), TARGET_MOST);
     out = put_str(out, STR(" HTTP/1."));
     *out++ = (char)('0' + request->minor);
     *out++ = '"';

@@ -16,19 +16,14 @@ int head_take_method(struct request *request, struct str *in) {
     const char *at = in->ptr, *end = in->ptr + in->len;
     while (request->method_len == 0 && at < end && (*at == '\r' || *at == '\n'))
         at++;
-    const char *space = at;
-    while (space < end && *space != ' ')
-        space++;
-    size_t n = (size_t)(space - at);
-    bool begins = at < end && request->method_len == 0;
-    if ((begins || n > 0) && !method_is_valid((struct str){at, n}))
-        return 400;
-    if (request->method_len + n > METHOD_MAX)
+    struct str rest = {at, (size_t)(end - at)};
+    size_t n = header_token_len(rest), len = request->method_len + n;
+    bool whole = n < rest.len;
+    if (len > METHOD_MAX || (whole && (len == 0 || rest.ptr[n] != ' ')))
         return 400;
     buf_append(&request->bytes, at, n);
-    request->method_len += (uint16_t)n;
-    bool whole = space < end;
-    at = space + whole;
+    request->method_len = (uint16_t)len;
+    at += n + whole;
     *in = (struct str){at, (size_t)(end - at)};
     return whole;
 }

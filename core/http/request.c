@@ -130,6 +130,7 @@ static int read_path(struct request *request, struct str raw) {
         return rc;
     request->path = at;
     request->path_len = (uint16_t)(request->bytes.len - at);
+    request->rewritten = request->form == TARGET_ABSOLUTE || rc == PATH_REWRITTEN;
     return 0;
 }
 
@@ -160,16 +161,16 @@ struct path request_path(const struct request *request) {
     return (struct path){{request->bytes.data + request->path, request->path_len}};
 }
 
-void request_show_target(const struct request *request, struct buf *out) {
+struct str request_show_target(const struct request *request, struct buf *scratch) {
+    if (!request->rewritten)
+        return request_target(request);
     struct str query = request_query(request);
-    if (request->path == 0) {
-        buf_add(out, request_target(request));
-        return;
-    }
-    path_encode(request_path(request), out);
+    scratch->len = 0;
+    path_encode(request_path(request), scratch);
     if (query.ptr)
-        buf_add_char(out, '?');
-    buf_add(out, query);
+        buf_add_char(scratch, '?');
+    buf_add(scratch, query);
+    return buf_str(scratch);
 }
 
 struct str request_query(const struct request *request) {

@@ -25,6 +25,7 @@ struct request {
     uint32_t path; /* where the segments of the path are in `bytes`; 0: it has none */
     uint16_t path_len;
     uint8_t form;           /* enum target_form */
+    bool rewritten;         /* the target is shown otherwise than it was sent */
     int64_t content_length; /* -1: none (no body, or chunked) */
     uint8_t minor;          /* HTTP/1.minor */
     bool chunked;           /* the body is */
@@ -50,9 +51,9 @@ struct str request_target(const struct request *request); /* as sent */
 int request_split_target(struct request *request, const char **why);
 /* The one reading of the path; without segments for targets that are no path (CONNECT, "*"). */
 struct path request_path(const struct request *request);
-/* Appends the target as logs and error messages show it: the path as it was read, the query as sent
- * (see proto/redact). */
-void request_show_target(const struct request *request, struct buf *out);
+/* The target as logs and error messages show it: the path as it was read, the query as sent (see
+ * proto/redact). Borrowed: it is what was sent, or in `scratch`. */
+struct str request_show_target(const struct request *request, struct buf *scratch);
 struct str request_query(const struct request *request); /* as sent; ptr NULL: none */
 /* Of the absolute target, else the Host field (RFC 9112 section 3.2.2). */
 struct str request_host(const struct request *request);

@@ -122,12 +122,13 @@ static void serve(struct subscription *sub) {
 static void on_news(struct position *position) {
     struct subscription *sub = of_position(position);
     struct stream *stream = stream_ref(sub->stream);
-    sse_open(stream); /* for HEAD that is the end */
+    if (stream->state == STREAM_OPEN)
+        sse_open(stream); /* for HEAD that is the end */
     if (stream_is_live(stream) && sub->blocked)
         fall_behind(sub);
     else if (stream_is_live(stream))
         serve(sub);
-    if (stream_is_live(stream) && sub->flushing && stream_queued(stream) == 0)
+    if (sub->flushing && stream_is_live(stream) && stream_queued(stream) == 0)
         stream_drained(stream); /* whoever waits for that is told, and looks whether this is it */
     stream_unref(stream);
 }

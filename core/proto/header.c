@@ -61,8 +61,15 @@ static bool all(struct str s, int class) {
 /* ---- tokens and values ------------------------------------------------------------------------
  */
 
+size_t header_token_len(struct str s) {
+    size_t n = 0;
+    while (n < s.len && is(s.ptr[n], TCHAR))
+        n++;
+    return n;
+}
+
 bool header_is_token(struct str s) {
-    return s.len > 0 && all(s, TCHAR);
+    return s.len > 0 && header_token_len(s) == s.len;
 }
 
 static bool is_space(char c) {

@@ -6,6 +6,8 @@
 
 /* A token: one or more tchar (RFC 9110 section 5.6.2). Method and field names are tokens. */
 bool header_is_token(struct str s);
+/* How many bytes at the front could be a token's. */
+size_t header_token_len(struct str s);
 /* A field value that may be sent or accepted: no CR, LF, NUL or other control character but HTAB,
  * no leading or trailing white space (RFC 9110 section 5.5). May be empty. */
 bool header_is_value(struct str s);

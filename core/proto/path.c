@@ -17,6 +17,14 @@
 
 #include "proto/url.h"
 
+/* pchar without its escapes (RFC 3986 section 3.3). */
+static const bool pchar[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true, ['.'] = true,
+    ['_'] = true,         ['~'] = true,         ['!'] = true,         ['$'] = true, ['&'] = true,
+    ['\''] = true,        ['('] = true,         [')'] = true,         ['*'] = true, ['+'] = true,
+    [','] = true,         [';'] = true,         ['='] = true,         [':'] = true, ['@'] = true,
+};
+
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
@@ -35,8 +43,13 @@ int path_read(struct str raw, struct buf *out) {
     if (raw.len == 0 || raw.ptr[0] != '/')
         return PATH_ESLASH;
     char *start = buf_reserve(out, raw.len), *to = start, *segment = start;
+    int rewritten = 0;
     for (size_t i = 1; i < raw.len; i++) {
         int c = (unsigned char)raw.ptr[i];
+        if (pchar[c]) {
+            *to++ = (char)c;
+            continue;
+        }
         if (c == '/') {
             int error = check(segment, (size_t)(to - segment), false);
             if (error)
@@ -52,11 +65,13 @@ int path_read(struct str raw, struct buf *out) {
         if (c <= 0)
             return c < 0 ? PATH_EESCAPE : PATH_ENUL;
         *to++ = (char)c;
+        rewritten = PATH_REWRITTEN;
     }
     int error = check(segment, (size_t)(to - segment), true);
-    if (error == 0)
-        out->len += (size_t)(to - start);
-    return error;
+    if (error)
+        return error;
+    out->len += (size_t)(to - start);
+    return rewritten;
 }
 
 const char *path_error(int error) {
@@ -103,14 +118,6 @@ void path_text(struct path path, struct buf *out) {
         }
     }
 }
-
-/* pchar without its escapes (RFC 3986 section 3.3). */
-static const bool pchar[256] = {
-    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true, ['.'] = true,
-    ['_'] = true,         ['~'] = true,         ['!'] = true,         ['$'] = true, ['&'] = true,
-    ['\''] = true,        ['('] = true,         [')'] = true,         ['*'] = true, ['+'] = true,
-    [','] = true,         [';'] = true,         ['='] = true,         [':'] = true, ['@'] = true,
-};
 
 /* Segments with a NUL between two. */
 static void encode(struct str bytes, struct buf *out) {

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 
+#define PATH_REWRITTEN 1      /* its address may be other than what was sent */
 #define PATH_EESCAPE (-10091) /* a '%' without two hex digits behind it */
 #define PATH_ENUL (-10092)    /* NUL, encoded or not */
 #define PATH_EEMPTY (-10093)  /* an empty segment that is not the last */
@@ -17,7 +18,8 @@ struct path {
 };
 
 /* Appends the segments of `raw` to `out` as a struct path holds them; no more bytes than `raw` has.
- * 0, or an error with `out` as it was. */
+ * 0 when path_encode writes `raw` again, PATH_REWRITTEN when it may not, or an error with `out` as
+ * it was. */
 int path_read(struct str raw, struct buf *out);
 /* Why a path is refused: static text. */
 const char *path_error(int error);

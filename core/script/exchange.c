@@ -400,8 +400,8 @@ static bool is_failure(struct task *task) {
 static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
     struct str method = request_method(exchange->stream->request);
     struct buf where = {0}, shown = {0}, scratch = {0};
-    request_show_target(exchange->stream->request, &shown);
-    struct str target = redact_url(buf_str(&shown), &scratch);
+    struct str target =
+        redact_url(request_show_target(exchange->stream->request, &shown), &scratch);
     buf_printf(&where, "%.*s %.*s: ", STR_ARG(method), (int)(target.len > 200 ? 200 : target.len),
                target.ptr);
     buf_add_char(&where, '\0');

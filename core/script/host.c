@@ -614,8 +614,7 @@ static void inspect_tasks(struct mount *mount, struct generation *gen) {
 static void inspect_stream(struct stream *stream, uint64_t now) {
     static const char *const states[] = {"open", "started", "finished", "closed"};
     struct buf shown = {0}, scratch = {0};
-    request_show_target(stream->request, &shown);
-    struct str target = redact_url(buf_str(&shown), &scratch);
+    struct str target = redact_url(request_show_target(stream->request, &shown), &scratch);
     log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
              (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
              STR_ARG(target), states[stream->state], (unsigned long long)stream->received,

@@ -61,20 +61,29 @@ static void check_again(struct path path) {
     path_text(path, &text);
     for (size_t i = 0; i < text.len; i++)
         CHECK(text.data[i] != '%' || text.data[i + 1] == '2');
-    CHECK(path_read(buf_str(&text), &again) == 0 && str_eq(buf_str(&again), path.bytes));
+    CHECK(path_read(buf_str(&text), &again) >= 0 && str_eq(buf_str(&again), path.bytes));
     again.len = 0;
     path_encode(path, &address);
-    CHECK(path_read(buf_str(&address), &again) == 0 && str_eq(buf_str(&again), path.bytes));
+    CHECK(path_read(buf_str(&address), &again) >= 0 && str_eq(buf_str(&again), path.bytes));
     again.len = 0;
     for (struct path rest = path; path_next(&rest, &segment);) {
         buf_add_char(&made, '/');
         encode(segment, &made);
     }
-    CHECK(path_read(buf_str(&made), &again) == 0 && str_eq(buf_str(&again), path.bytes));
+    CHECK(path_read(buf_str(&made), &again) >= 0 && str_eq(buf_str(&again), path.bytes));
     buf_fini(&text);
     buf_fini(&address);
     buf_fini(&again);
     buf_fini(&made);
+}
+
+/* What is not rewritten is its own address. */
+static void check_address(struct path path, struct str raw, int rc) {
+    struct buf address = {0};
+
+    path_encode(path, &address);
+    CHECK(rc == PATH_REWRITTEN || str_eq(buf_str(&address), raw));
+    buf_fini(&address);
 }
 
 static void check_path(struct str raw) {
@@ -93,6 +102,7 @@ static void check_path(struct str raw) {
             slashes += raw.ptr[i] == '/';
         check_segments(path);
         check_again(path);
+        check_address(path, raw, rc);
         while (path_next(&path, &segment))
             segments++;
         CHECK(segments == slashes);

@@ -39,7 +39,7 @@ static void add(struct fixture *f, const char *method, const char *pattern, int 
 
 static void look_at(struct fixture *f, const char *path) {
     f->bytes.len = 0;
-    assert_int_equal(path_read(str_of(path), &f->bytes), 0);
+    assert_true(path_read(str_of(path), &f->bytes) >= 0);
     f->path.bytes = buf_str(&f->bytes);
 }
 

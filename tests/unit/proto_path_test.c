@@ -65,7 +65,8 @@ static void paths_are_read(void **state) {
         struct str raw = exact(rows[i].raw);
         struct buf bytes = {0}, segments = {0}, text = {0}, address = {0}, again = {0};
         buf_add(&bytes, STR("before"));
-        SAME_INT(raw, path_read(raw, &bytes), 0);
+        int rc = path_read(raw, &bytes);
+        assert_true(rc == 0 || rc == PATH_REWRITTEN);
         struct path path = {exact((struct str){bytes.data + 6, bytes.len - 6})};
         add_segments(path, &segments);
         path_text(path, &text);
@@ -73,7 +74,9 @@ static void paths_are_read(void **state) {
         SAME_STR(raw, buf_str(&segments), str_of(rows[i].segments));
         SAME_STR(raw, buf_str(&text), str_of(rows[i].text));
         SAME_STR(raw, buf_str(&address), str_of(rows[i].address));
-        SAME_INT(raw, path_read(buf_str(&address), &again), 0);
+        if (rc == 0)
+            SAME_STR(raw, buf_str(&address), raw);
+        assert_true(path_read(buf_str(&address), &again) >= 0);
         SAME_STR(raw, buf_str(&again), path.bytes);
         exact_free(path.bytes);
         exact_free(raw);
@@ -120,7 +123,7 @@ static void what_servers_read_differently_is_refused(void **state) {
 
 static void read_into(struct buf *bytes, struct str raw) {
     bytes->len = 0;
-    assert_int_equal(path_read(raw, bytes), 0);
+    assert_true(path_read(raw, bytes) >= 0);
 }
 
 static void paths_are_compared_by_segments(void **state) {
