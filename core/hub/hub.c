@@ -408,6 +408,7 @@ static void add_stored(void *arg, const struct stored_topic *stored) {
     topic->ended = stored->end;
     topic->gone = 0;          /* what it has trimmed it tells itself */
     topic->floor = hub.start; /* before it, only the store has any */
+    trail_forget(&topic->trail, hub.start, &hub.memory);
     watch_age(topic);
 }
 

@@ -54,16 +54,20 @@ static void place_stored(struct interest *interest, const struct replay_start *s
 
 /* What is missing of the topic beyond `after`, which nobody has. Up to where that is told; 0: there
  * is nothing. */
-static event_id place_gap(struct interest *interest, event_id after) {
+static event_id place_gap(struct interest *interest, event_id after, bool counts) {
     uint8_t reason;
-    event_id floor = hub_floor(interest->topic, after, &reason);
-    if (after >= floor)
+    uint64_t from;
+    struct topic *topic = interest->topic;
+    event_id floor = hub_floor(topic, after, &reason);
+    int64_t lost = counts ? topic_count(topic, after, floor) : -1;
+    if (after >= floor || lost == 0)
         return 0;
-    interest->gap = floor == interest->topic->floor && reason == GAP_TRIMMED;
-    if (interest->gap)
-        interest->position->resumed = false;
-    else /* it may concern the whole server: told once, whatever the number of topics */
-        position_note_gap(interest->position, reason, floor);
+    interest->gap = floor == topic->floor && reason == GAP_TRIMMED;
+    if (!interest->gap) /* it may concern the whole server: told once, for all topics */
+        position_note_gap(interest->position, reason, floor, lost);
+    else if ((interest->gap_counts = counts && topic_after_any(topic, after, &from)))
+        interest->next = from;
+    interest->position->resumed = false;
     return floor;
 }
 
@@ -91,9 +95,45 @@ void interest_place(struct interest *interest, const struct position_choice *cho
         return;
     if (start.after >= topic->floor)
         return;
-    start.told = start.tell ? place_gap(interest, start.after) : 0;
+    start.told = start.tell ? place_gap(interest, start.after, start.newest == 0) : 0;
+    interest->position->gap_came_back = interest->position->gap_came_back || start.told > 0;
     if (topic->stored)
         place_stored(interest, &start);
+}
+
+/* The id of the last event that it has read, or passed; false: that is not known any more. */
+static bool find_read(const struct interest *interest, event_id *id) {
+    const struct trail *trail = &interest->topic->trail;
+    if (interest->next < trail->first)
+        return false;
+    *id = trail_before(trail, interest->next);
+    if (*id < interest->after)
+        *id = interest->after;
+    return true;
+}
+
+bool interest_fetch(struct interest *interest) {
+    struct replay_start start = {.tell = true, .alone = true};
+    struct topic *topic = interest->topic;
+    if (!topic->stored || interest->gap || interest->position->resting ||
+        !find_read(interest, &start.after))
+        return false;
+    start.told = hub_floor(topic, start.after, &start.reason);
+    if (start.told >= topic->floor)
+        return false;
+    start.lost = topic_count(topic, start.after, start.told);
+    if (start.told <= start.after || start.lost == 0)
+        start.told = 0;
+    interest->next = topic->first;
+    replay_add(interest->position, topic, &start);
+    interest_link_news(interest);
+    return true;
+}
+
+int64_t interest_lost(const struct interest *interest) {
+    uint64_t first = interest->topic->first;
+    bool known = !interest->gap || (interest->gap_counts && position_has_one(interest->position));
+    return known ? (int64_t)(first - interest->next) : -1;
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

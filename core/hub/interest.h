@@ -18,7 +18,8 @@ struct interest {
     uint64_t mark;           /* entries before it are history: they do not count as being behind */
     struct attendance *attendance; /* of its position's subject; NULL: nobody is told of it */
     event_id after;                /* entries up to it are none of its business */
-    bool gap;                      /* what is before `next` was not delivered: to be told first */
+    bool gap;                      /* what is before `next` was not delivered: to be told first; */
+    bool gap_counts;               /* it has lowered `next` to the first of what is missing */
     bool extra; /* the topic's crowd does not count it: a prefix of the same position
                    has the topic too, or is why it is here */
 };
@@ -30,6 +31,11 @@ void interest_init(struct interest *interest, struct position *position, struct 
 void interest_fini(struct interest *interest);
 /* It reads what comes beyond choice->after, or the newest of that. */
 void interest_place(struct interest *interest, const struct position_choice *choice);
+/* What it has not read is trimmed: how many that are; -1: nobody knows. */
+int64_t interest_lost(const struct interest *interest);
+/* What it has not read is trimmed, and the store has some of it still: that is read there, and the
+ * rest is told, as if the client came back. False: it is not so. */
+bool interest_fetch(struct interest *interest);
 /* It begins no later than there. */
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after);
 static inline bool interest_has_news(const struct interest *interest) {

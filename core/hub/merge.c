@@ -84,14 +84,24 @@ static bool find_entry(struct head *head, bool skips) {
     return false;
 }
 
-/* What comes first of an interest: a gap if something is missing, else an entry. */
-static bool find_first(struct head *head, struct interest *interest, bool skips) {
+/* Something of it is trimmed that was to be read; what is superseded is not missed. */
+static bool is_missing(const struct interest *interest, bool skips) {
+    const struct topic *topic = interest->topic;
+    uint64_t gone = skips && interest->position->end == 0 ? topic->trimmed : topic->first;
+    return interest->next < gone && topic->floor > interest->after;
+}
+
+/* What comes first of an interest: a gap if something is missing, else an entry. What the store has
+ * of what is missing makes a replay, with which the merge is to begin again. */
+static bool find_first(struct merge *merge, struct head *head, struct interest *interest) {
     const struct topic *topic = interest->topic;
     event_id end = interest->position->end;
+    bool skips = merge->skips, missing = is_missing(interest, skips);
+    if (missing && interest_fetch(interest)) {
+        merge->fetched = true;
+        missing = false;
+    }
     *head = (struct head){.interest = interest, .next = interest->next};
-    /* What is superseded is not missed. */
-    uint64_t gone = skips && end == 0 ? topic->trimmed : topic->first;
-    bool missing = head->next < gone && topic->floor > interest->after;
     if (!interest->gap && !missing) {
         if (head->next < topic->first)
             head->next = topic->first;
@@ -102,8 +112,9 @@ static bool find_first(struct head *head, struct interest *interest, bool skips)
     return true;
 }
 
-/* The same of a replay. */
+/* The same of a replay, behind its gap. */
 static bool find_replayed(struct head *head) {
+    head->gap = false;
     while (head->next < head->replay->count && replay_skips(head->replay, head->next))
         head->next++;
     if (head->next >= head->replay->count)
@@ -147,7 +158,7 @@ static void gather_news(struct merge *merge, struct position *position) {
     for (struct list *at = position->news.next; at != &position->news; at = next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         next = at->next;
-        if (find_first(&head, interest, merge->skips))
+        if (find_first(merge, &head, interest))
             add_head(merge, &head);
         else
             forget(interest);
@@ -156,7 +167,7 @@ static void gather_news(struct merge *merge, struct position *position) {
 
 static void gather_only(struct merge *merge, struct interest *only) {
     struct head head;
-    if (find_first(&head, only, merge->skips))
+    if (find_first(merge, &head, only))
         add_head(merge, &head);
     else
         only->next = only->topic->next;
@@ -171,8 +182,8 @@ static void gather_replays(struct merge *merge, struct position *position) {
             replay_free(replay);
             continue;
         }
-        struct head head = {.replay = replay, .next = replay->at};
-        if (find_replayed(&head))
+        struct head head = {.replay = replay, .next = replay->at, .id = replay->gap_id};
+        if ((head.gap = head.id > 0) || find_replayed(&head))
             add_head(merge, &head);
     }
 }
@@ -195,9 +206,9 @@ static event_id horizon_of(const struct position *position) {
     return bound;
 }
 
-struct merge *merge_begin(struct position *position) {
-    struct merge *merge = &position->reader->merge;
+static void gather(struct merge *merge, struct position *position) {
     merge->count = 0;
+    merge->fetched = false;
     merge->bound = horizon_of(position); /* before a replay goes that is over */
     merge->end = position->end;
     if (merge->end > 0 && merge->end < merge->bound)
@@ -208,6 +219,13 @@ struct merge *merge_begin(struct position *position) {
         gather_only(merge, &position->only);
     else
         gather_news(merge, position);
+}
+
+struct merge *merge_begin(struct position *position) {
+    struct merge *merge = &position->reader->merge;
+    do
+        gather(merge, position);
+    while (merge->fetched);
     if (position->gap_id > 0)
         add_head(merge, &(struct head){.id = position->gap_id, .gap = true});
     make_heap(merge);

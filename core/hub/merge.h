@@ -28,6 +28,7 @@ struct merge {
     event_id bound; /* nothing beyond it can be read in order yet, or ever, */
     event_id end;   /* which is the position's end; 0: it has none */
     bool skips;     /* what is superseded */
+    bool fetched;   /* a source has come that it does not have yet */
 };
 
 /* --- within core/hub, under the lock --- */

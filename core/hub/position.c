@@ -34,12 +34,33 @@ static struct interest *of_interests(struct list *node) {
 
 /* --- for its parts --- */
 
-void position_note_gap(struct position *position, enum gap_reason reason, event_id id) {
+void position_note_gap(struct position *position, enum gap_reason reason, event_id id,
+                       int64_t lost) {
+    bool fresh = position->gap_id == 0, ends = position->end > 0 && id > position->end;
     position->resumed = false;
+    position->gap_came_back = position->gap_came_back && !fresh;
+    if (fresh)
+        position->gap_lost = 0;
+    if (lost < 0 || position->gap_lost < 0 || ends)
+        position->gap_lost = -1;
+    else
+        position->gap_lost += lost;
+    if (ends)
+        id = position->end;
     if (id <= position->gap_id)
         return;
     position->gap_id = id;
     position->gap_reason = (uint8_t)reason;
+}
+
+bool position_has_one(const struct position *position) {
+    return position->interests.next == &position->only.in_position &&
+           position->only.in_position.next == &position->interests &&
+           list_empty(&position->prefixes);
+}
+
+int64_t position_gap_lost(const struct position *position) {
+    return position->gap_came_back && !position_has_one(position) ? -1 : position->gap_lost;
 }
 
 struct interest *position_named(const struct position *position, const struct topic *topic) {
@@ -105,7 +126,7 @@ static struct position_choice settle_start(struct position *position,
     if (choice->tell && list_empty(&position->interests) && list_empty(&position->prefixes))
         position->resumed = true;
     if (choice->from_id && choice->after > hub.last) {
-        position_note_gap(position, GAP_UNKNOWN, hub.last);
+        position_note_gap(position, GAP_UNKNOWN, hub.last, -1);
         settled.tell = false;
     }
     if (!choice->from_id || choice->after > hub.last)
@@ -124,6 +145,8 @@ static void link_news(struct position *position) {
 void position_add(struct position *position, const struct position_choice *choice) {
     hub_lock();
     position_wake(position);
+    if (position->gap_came_back) /* that was one topic's; it is not any more */
+        position->gap_lost = -1;
     bool prefixed = !list_empty(&position->prefixes);
     struct position_choice settled = settle_start(position, choice);
     if (settled.prefix)

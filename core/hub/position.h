@@ -30,7 +30,9 @@ struct position {
     event_id missing;   /* ... and the last event that was trimmed of those; 0: none */
     event_id end;       /* it ends: nothing beyond is for it; 0: it goes on */
     event_id gap_id;    /* a gap that is nobody's in particular, due at this id; 0: none, */
-    uint8_t gap_reason; /* and its reason */
+    uint8_t gap_reason; /* its reason, */
+    int64_t gap_lost;   /* how many are missing, -1: nobody knows; */
+    bool gap_came_back; /* and some of it before the client came back */
     bool is_stream;     /* counts as one */
     bool resumed;       /* it goes on where the client left */
     char *subject;      /* whom the token names; NULL: nobody */
@@ -91,8 +93,14 @@ void position_wake(struct position *position);
 void position_tell(struct interest *interest);
 /* All that comes before its end has been told: what is told now is not for it. */
 bool position_is_past_end(const struct position *position);
-/* Something is missing for it that no topic can tell. */
-void position_note_gap(struct position *position, enum gap_reason reason, event_id id);
+/* Something is missing for it that no topic can tell; `lost` -1: nobody knows how many. */
+void position_note_gap(struct position *position, enum gap_reason reason, event_id id,
+                       int64_t lost);
+/* How many that gap says: what several topics have lost while the client was away is not told as a
+ * number, since who breaks off in between has had some of it. */
+int64_t position_gap_lost(const struct position *position);
+/* It has chosen one topic, by its name, and nothing else. */
+bool position_has_one(const struct position *position);
 /* The topic's interest, if it was chosen by name; else NULL. */
 struct interest *position_named(const struct position *position, const struct topic *topic);
 /* Chosen by name or by a prefix. */

@@ -124,6 +124,7 @@ void prefix_bequeath(struct interest *named) {
     if (found) {
         interest_begin_by(named, found->next, found->mark, found->after);
         named->gap = named->gap || found->gap;
+        named->gap_counts = false;
         found_free(found);
     } else if (position_is_lapsed(named->position)) {
         lapse_bequeath(named);
@@ -249,7 +250,7 @@ static void note_gone(struct position *position, const struct position_choice *c
     uint8_t reason;
     event_id floor = hub_floor_below(choice->name, choice->after, &reason);
     if (choice->after < floor)
-        position_note_gap(position, reason, floor);
+        position_note_gap(position, reason, floor, -1);
 }
 
 void prefix_add(struct position *position, const struct position_choice *choice) {

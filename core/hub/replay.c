@@ -76,23 +76,46 @@ static void mark_superseded(struct replay *replay) {
     free(keys);
 }
 
+static void note_own_gap(struct replay *replay, enum gap_reason reason, event_id id, int64_t lost) {
+    event_id end = replay->position->end;
+    bool known = lost >= 0 && (end == 0 || id <= end);
+    if (replay->gap_id == 0)
+        replay->gap_lost = 0;
+    replay->gap_lost = known && replay->gap_lost >= 0 ? replay->gap_lost + lost : -1;
+    replay->gap_id = end > 0 && id > end ? end : id;
+    replay->gap_reason = (uint8_t)reason;
+}
+
 /* Something is missing. Who begins with the earliest there is misses only what goes from then on.
  */
-static void note_gap(struct replay *replay, enum gap_reason reason, event_id id) {
-    if (replay->tell || replay->begun) {
-        if (id > replay->untold)
-            position_note_gap(replay->position, reason, id);
-    } else if (id > replay->untold) {
+static void note_gap(struct replay *replay, event_id id, int64_t lost) {
+    if (id <= replay->untold || lost == 0)
+        return;
+    if (replay->alone)
+        note_own_gap(replay, GAP_TRIMMED, id, lost);
+    else if (replay->tell || replay->begun)
+        position_note_gap(replay->position, GAP_TRIMMED, id, lost);
+    else
         replay->untold = id;
-    }
+}
+
+/* How many that are, of what was not told yet. */
+static int64_t count_trimmed(const struct replay *replay, size_t i, event_id upto) {
+    const struct name *name = name_find(hub.names, replay->names[i]);
+    event_id after = replay->page.after > replay->untold ? replay->page.after : replay->untold;
+    if (name == NULL || name->topic == NULL || replay->newest)
+        return -1;
+    return topic_count(name->topic, after, upto);
 }
 
 /* What the store has trimmed by now, of what was to come from it. */
 static void tell_trimmed(struct replay *replay) {
     for (size_t i = 0; i < replay->ntopics; i++) {
         event_id upto = replay->topics[i].upto, floor = replay->page.floors[i];
-        if (floor > 0 && upto > replay->page.after)
-            note_gap(replay, GAP_TRIMMED, floor < upto ? floor : upto);
+        if (floor > upto)
+            floor = upto;
+        if (floor > replay->page.after)
+            note_gap(replay, floor, count_trimmed(replay, i, floor));
     }
 }
 
@@ -115,7 +138,7 @@ static void give_up(struct replay *replay, int error) {
     static struct log_kind failures = LOG_KIND("history");
     if (log_admits(&failures, LOG_ERROR))
         log_error("history cannot be read from the store: %s", uv_strerror(error));
-    position_note_gap(replay->position, GAP_UNKNOWN, replay->page.upto);
+    position_note_gap(replay->position, GAP_UNKNOWN, replay->page.upto, -1);
     replay->over = true;
     replay->covered = EVENT_ID_NONE;
 }
@@ -190,7 +213,7 @@ bool replay_advance(struct replay *replay) {
     if (replay->asked || replay->at < replay->count)
         return true;
     if (replay->over)
-        return false;
+        return replay->gap_id > 0;
     ask(replay);
     return true;
 }
@@ -201,6 +224,7 @@ static struct replay *make(struct position *position, const struct replay_start 
     struct replay *replay = mem_zalloc(sizeof *replay);
     replay->position = position;
     replay->tell = start->tell;
+    replay->alone = start->alone;
     replay->after = replay->covered = start->after;
     replay->mail.run = on_mail;
     list_push(&position->replays, &replay->link);
@@ -213,12 +237,12 @@ static bool has_begun(const struct replay *replay) {
 
 /* One that begins there and has not begun: topics chosen together are read together. */
 static struct replay *find(struct position *position, const struct replay_start *start) {
-    if (list_empty(&position->replays))
+    if (list_empty(&position->replays) || start->alone)
         return NULL;
     struct replay *last = CONTAINER_OF(position->replays.prev, struct replay, link);
     bool same = last->after == start->after && last->tell == start->tell &&
                 (last->newest != NULL) == (start->newest > 0);
-    return same && !has_begun(last) ? last : NULL;
+    return same && !last->alone && !has_begun(last) ? last : NULL;
 }
 
 /* Whether it has what is wanted of its i-th topic, or more. Who is content with the newest ones
@@ -267,6 +291,8 @@ void replay_add(struct position *position, struct topic *topic, const struct rep
         want_newest(replay, n, start->newest, topic->floor);
     if (topic->floor > replay->page.upto)
         replay->page.upto = topic->floor;
+    if (start->alone && start->told > 0)
+        note_own_gap(replay, start->reason, start->told, start->lost);
 }
 
 static bool is_chosen(const struct position *position, struct str name) {
@@ -280,8 +306,10 @@ void replay_leave(struct position *position, struct str name, bool prefix) {
         for (size_t i = 0; i < replay->ntopics; i++) {
             struct replay_topic *topic = &replay->topics[i];
             bool left = prefix ? str_starts(topic->name, name) : str_eq(topic->name, name);
-            if (left && !is_chosen(position, topic->name))
-                topic->upto = 0;
+            if (!left || is_chosen(position, topic->name))
+                continue;
+            topic->upto = 0;
+            replay->gap_id = replay->alone ? 0 : replay->gap_id;
         }
     }
 }

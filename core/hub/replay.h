@@ -27,6 +27,10 @@ struct replay_start {
     bool tell;       /* a gap comes first, if some events beyond it are missing, */
     event_id told;   /* but for those up to here, of which one is due already */
     uint64_t newest; /* the topic's newest ones, so many, are enough; 0: all */
+    /* What the topic itself has trimmed meanwhile is read alone, with a gap of its own in front. */
+    bool alone;
+    int64_t lost; /* of that gap, up to `told`, for `reason` */
+    uint8_t reason;
 };
 
 struct replay {
@@ -48,7 +52,11 @@ struct replay {
     bool tell;        /* what is missing before the first event is told, */
     bool begun;       /* and the first page is here; */
     event_id untold;  /* but not up to here */
-    bool left;        /* nobody waits for that page any more */
+    bool alone;       /* it is of one topic, and tells itself what is missing: */
+    event_id gap_id;  /* a gap due at this id; 0: none; */
+    int64_t gap_lost; /* how many are missing, -1: nobody knows; */
+    uint8_t gap_reason;
+    bool left; /* nobody waits for that page any more */
     struct mail mail;
 };
 

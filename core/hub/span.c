@@ -69,6 +69,7 @@ static void add_gap(struct span *span, const struct head *head, enum gap_reason 
     snprintf(data, sizeof data, "\"reason\":\"%s\",\"lost\":%s", names[reason], number);
     struct piece *piece = add_notice(span, "weir.gap", data, head->id);
     piece->interest = head->interest;
+    piece->replay = head->replay;
     piece->first = piece->end = head->next;
     piece->lost = lost > 0 ? (uint64_t)lost : 0;
 }
@@ -89,14 +90,18 @@ static void add_end(struct span *span, const struct position *position, const st
 
 static void add_head_gap(struct span *span, struct position *position, struct head head) {
     struct interest *interest = head.interest;
+    if (head.replay) {
+        add_gap(span, &head, head.replay->gap_reason, head.replay->gap_lost);
+        return;
+    }
     if (interest == NULL) {
-        add_gap(span, &head, position->gap_reason, -1);
+        add_gap(span, &head, position->gap_reason, position_gap_lost(position));
         return;
     }
     struct topic *topic = interest->topic;
     bool mixed = policy_conflates(&position->policy) && topic->trimmed_superseded > head.next;
     bool beyond = head.id < topic->floor; /* what was trimmed there is not for the position */
-    int64_t lost = interest->gap || mixed || beyond ? -1 : (int64_t)(topic->first - head.next);
+    int64_t lost = mixed || beyond ? -1 : interest_lost(interest);
     if (head.next < topic->first)
         head.next = topic->first;
     add_gap(span, &head, topic->floor_reason, lost);
@@ -272,6 +277,8 @@ static void passed(struct position *position, const struct piece *piece, uint64_
     if (piece->interest) {
         piece->interest->next = piece->end;
         piece->interest->gap = false;
+    } else if (piece->replay) {
+        piece->replay->gap_id = 0;
     } else if (position->policy.dropped_id > 0) {
         policy_told(position);
     } else {

@@ -43,6 +43,7 @@ struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reaso
     topic->floor = floor;
     topic->floor_reason = (uint8_t)reason;
     topic->total = total;
+    trail_init(&topic->trail, floor);
     map_init(&topic->keys);
     crowd_init(&topic->crowd);
     list_init(&topic->feeds);
@@ -59,6 +60,7 @@ void topic_free(struct topic *topic) {
     topic->name->topic = NULL;
     name_release(topic->name);
     crowd_fini(&topic->crowd);
+    trail_fini(&topic->trail, topic->total);
     map_fini(&topic->keys);
     count(topic,
           -(int64_t)(sizeof *topic + sizeof *topic->name + topic->ring_cap * sizeof *topic->ring));
@@ -82,6 +84,19 @@ uint64_t topic_after(const struct topic *topic, event_id id) {
             high = middle;
     }
     return low;
+}
+
+bool topic_after_any(const struct topic *topic, event_id id, uint64_t *ordinal) {
+    bool known = trail_after(&topic->trail, id, ordinal);
+    if (*ordinal == topic->first)
+        *ordinal = topic_after(topic, id);
+    return known;
+}
+
+int64_t topic_count(const struct topic *topic, event_id after, event_id upto) {
+    uint64_t from, end;
+    bool known = topic_after_any(topic, after, &from) && topic_after_any(topic, upto, &end);
+    return !known ? -1 : end > from ? (int64_t)(end - from) : 0;
 }
 
 event_id topic_last_id(const struct topic *topic) {
@@ -235,6 +250,7 @@ static void drop_first(struct topic *topic) {
     struct entry *entry = topic_entry(topic, topic->first++);
     *(entry->superseded ? &topic->trimmed_superseded : &topic->trimmed) = topic->first;
     topic->floor = entry->id;
+    trail_add(&topic->trail, entry->id, topic->total);
     topic->floor_reason = GAP_TRIMMED;
     topic->trimmed_when = ++hub.trims;
     if (hub.crowds > 0)
@@ -254,6 +270,8 @@ void topic_trim(struct topic *topic, uint64_t ordinal) {
         return;
     while (topic->first < ordinal)
         drop_first(topic);
+    if (topic_is_empty(topic) && !topic->stored)
+        trail_forget(&topic->trail, topic->floor, topic->total);
     uint64_t kept = topic->next - topic->first;
     uint32_t cap = topic->ring_cap;
     while (cap >= RING_MIN * 4 && kept <= cap / 8)

@@ -7,6 +7,7 @@
 #include "base/wheel.h"
 #include "hub/crowd.h"
 #include "hub/event_id.h"
+#include "hub/trail.h"
 #include "proto/chunked.h"
 
 struct name;
@@ -60,6 +61,7 @@ struct topic {
     unsigned rules;       /* the hub's, when `keep` and `durable` were last looked up */
     uint32_t holds;       /* positions and waiting publishers that refer to it */
     struct topic_keep keep;
+    struct trail trail; /* what was trimmed last */
     struct map keys;    /* struct key, of the entries kept */
     struct crowd crowd; /* subscribers by exactly this name */
     struct list feeds;  /* struct feed: the workers that are told of news */
@@ -85,6 +87,11 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 struct entry *topic_entry(const struct topic *topic, uint64_t ordinal);
 /* The ordinal of the first entry beyond `id`; topic->next when there is none. */
 uint64_t topic_after(const struct topic *topic, event_id id);
+/* The same of all events that ever came, those that were trimmed included. False: not known. */
+bool topic_after_any(const struct topic *topic, event_id id, uint64_t *ordinal);
+/* How many of its events, trimmed or not, are beyond `after` and not beyond `upto`; -1: not known.
+ */
+int64_t topic_count(const struct topic *topic, event_id after, event_id upto);
 /* The newest entry with the key of that one, which has one. */
 const struct entry *topic_newest(const struct topic *topic, const struct entry *entry);
 /* The id of the entry before `ordinal`; 0: there was none, or nobody knows. */

@@ -15,7 +15,7 @@
  * - ids grow, and each event comes once and as it was published;
  * - nothing comes that is not committed, and nobody is led past it;
  * - what is missing is told before the topic goes on, and to the number if there is one;
- * - a number is null only for who has come back, or where nobody can know;
+ * - a number is null only for who has come back to several topics, or where nobody can know;
  * - a gap is told only if something is missing;
  * - whoever broke off owing a gap is told one when it comes back with its last id;
  * - an end comes behind all there was before it, once. */
@@ -135,6 +135,7 @@ void oracle_given(unsigned number, event_id id, bool durable) {
     }
     if (log->count > 0 && events[log->numbers[log->count - 1]].id >= id)
         oracle_fail("event %u got an id that is not beyond the one before", number);
+    event->alone = log->count == 0 || events[log->numbers[log->count - 1]].may_go;
     log->numbers[log->count++] = number;
     event->id = id;
     event->durable = durable;
@@ -379,6 +380,7 @@ static bool must_know(const struct record *record) {
 
 void record_leave(struct record *record, size_t choice) {
     record->left_blind = record->left_blind || !must_know(record);
+    record->left = true;
     record->chosen[choice] = false;
     for (size_t t = 0; t < TOPICS; t++) {
         if (!choice_covers(choice, t) || wants(record, t))
@@ -396,6 +398,7 @@ void record_cut(struct record *record) {
     record->owed = record->skipped > record->told || record->owed;
     record->skipped = record->superseded = record->forgiven = record->told = 0;
     record->end = 0;
+    record->left = false;
     record->from = record->last;
 }
 
@@ -433,6 +436,24 @@ static const char *show_id(event_id id, char text[EVENT_ID_TEXT]) {
     return text;
 }
 
+/* It came back to one topic, which has been there since it was there last: so it is told a number.
+ */
+static bool must_count(const struct record *record, const char *reason) {
+    size_t choice = 0, n = 0;
+    for (size_t i = 0; i < CHOICES; i++)
+        if (record->chosen[i])
+            choice = i, n++;
+    if (n != 1 || choice >= TOPICS || strcmp(reason, "trimmed") != 0 || record->left)
+        return false;
+    if (record->from < start || record->end > 0 || record->overflow == OVERFLOW_CONFLATE)
+        return false;
+    const struct log *log = &logs[choice];
+    bool there = !events[log->numbers[log->count - 1]].may_go;
+    for (size_t i = log_after(choice, record->from); i < log->count; i++)
+        there = there && !events[log->numbers[i]].alone;
+    return there;
+}
+
 static void check_null_gap(struct record *record, const char *reason, event_id id) {
     uint64_t n = 0;
     for (size_t t = 0; t < TOPICS; t++)
@@ -451,6 +472,9 @@ static void check_null_gap(struct record *record, const char *reason, event_id i
     record->left_blind = record->left_blind && !blind;
     if (n == 0 && !record->owed && !blind && record->end == 0)
         oracle_fail("%s: a gap, %s, where nothing is missing", describe(record), reason);
+    if (must_count(record, reason))
+        oracle_fail("%s: came back to one topic, and is not told how many it lost",
+                    describe(record));
     if (!record->null_is_ok && !may_lapse(record) && record->overflow == OVERFLOW_NONE &&
         record->end == 0)
         oracle_fail("%s: a live stream is not told how many it lost, %s", describe(record), reason);

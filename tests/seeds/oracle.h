@@ -39,6 +39,7 @@ struct event {
     bool durable;
     bool superseded; /* a newer one has the same key */
     bool may_go;     /* its topic need not keep it any more, or cannot */
+    bool alone;      /* when it came its topic may have had no other, and so been a new one */
     bool perhaps;    /* it failed, or was committed and trimmed: the disk does not have it */
     uint64_t born_ms;
     uint32_t size; /* of its text */
@@ -84,6 +85,7 @@ struct record {
     enum overflow overflow;
     event_id end;    /* it was ended, with this as the newest id; 0: it was not */
     bool null_is_ok; /* it came back, or reads what is older than its stream */
+    bool left;       /* it has left a topic since it came */
     bool left_blind; /* it has left what a restart may have taken something from, and may have its
                         last id from there */
     event_id from;   /* the id that it came back with; 0: none */

@@ -29,6 +29,7 @@ static const struct {
     {5, "after a restart what was trimmed was told twice"},
     {6, "who named a topic of its prefix lost what was being committed"},
     {12, "a stream of one topic ended before what was being committed"},
+    {733, "what memory had trimmed was told late, and to who came back from the store not at all"},
     {889, "a gap of a restart that a policy passed was told as an overflow"},
     {1871, "a topic that was made anew told a gap with the id of another topic's event"},
     {1877, "who left a name of its prefix lost what was being committed"},

@@ -384,7 +384,8 @@ void world_fini(void) {
 
 /* --- bounds --- */
 
-#define SLACK 16384 /* of topics that came without an event since room was made last */
+#define SLACK 32768 /* of topics that came without an event since room was made last, and trails   \
+                     */
 
 void world_check_bounds(void) {
     uint64_t kept = 0;

@@ -474,6 +474,43 @@ static void what_memory_gives_up_the_store_has(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 1), "4");
 }
 
+/* So does it for who was there all the time and did not read. */
+static void who_falls_behind_memory_reads_the_store(void **state) {
+    (void)state;
+    taker_add(&taker, "d");
+    taker_add(&taker, "e");
+    durable_publish(&rig, "d");
+    assert_string_equal(durable_take(&rig, &taker, 1), "1");
+    taker.blocked = true;
+    durable_publish(&rig, "d");
+    durable_publish(&rig, "e");
+    durable_publish(&rig, "d");
+    hub_set_memory(1);
+    hub_set_memory(UINT64_MAX);
+    durable_publish(&rig, "e");
+    taker_resume(&taker, SIZE_MAX);
+    assert_string_equal(durable_take(&rig, &taker, 4), "2 3 4 5");
+}
+
+/* What the store has not either is counted, in front of what it has. */
+static void what_the_store_lacks_then_is_counted(void **state) {
+    (void)state;
+    taker_add(&taker, "d");
+    taker_add(&taker, "e");
+    durable_publish(&rig, "d");
+    assert_string_equal(durable_take(&rig, &taker, 1), "1");
+    taker.blocked = true;
+    for (int i = 0; i < 4; i++)
+        durable_publish(&rig, "d");
+    hub_set_memory(1);
+    hub_set_memory(UINT64_MAX);
+    store_trim(durable_rig_store(), STR("d"), (struct retention){2, UINT64_MAX, 0});
+    durable_settle();
+    durable_publish(&rig, "e");
+    taker_resume(&taker, SIZE_MAX);
+    assert_string_equal(durable_take(&rig, &taker, 4), "trimmed:2 4 5 6");
+}
+
 /* One topic has its events itself from where the other still needs the store. */
 static void each_topic_has_a_border_of_its_own(void **state) {
     (void)state;
@@ -602,7 +639,7 @@ static void a_topic_that_is_durable_no_more(void **state) {
     topic_trim(hub_topic(STR("d")), 2); /* the second is nowhere any more */
     hub_unlock();
     taker_add_from(&taker, "d", first, true);
-    assert_string_equal(durable_take(&rig, &taker, 2), "trimmed:null 3");
+    assert_string_equal(durable_take(&rig, &taker, 2), "trimmed:1 3");
     struct history history = {.before = EVENT_ID_NONE, .limit = 10};
     assert_true(history_read(&history, STR("d")));
     assert_int_equal(history.count, 1);
@@ -767,6 +804,8 @@ int main(void) {
         TEST(a_page_that_fails_is_told),
         TEST(what_the_store_has_trimmed_is_told),
         TEST(what_memory_gives_up_the_store_has),
+        TEST(who_falls_behind_memory_reads_the_store),
+        TEST(what_the_store_lacks_then_is_counted),
         TEST(each_topic_has_a_border_of_its_own),
         TEST(what_nobody_publishes_to_is_forgotten),
         TEST(nothing_is_forgotten_that_no_rule_speaks_of),

@@ -247,6 +247,25 @@ static void trimmed_slabs_go_back(void **state) {
     assert_true(total - empty <= 512);
 }
 
+/* How many are beyond an id can be said for as long as that one was not trimmed very long ago. */
+static void what_was_trimmed_is_counted(void **state) {
+    (void)state;
+    topic->keep.count = 10;
+    event_id before = last;
+    append_many(500);
+    assert_int_equal(topic_count(topic, before, last), 500);
+    assert_int_equal(topic_count(topic, before + 7, before + 490), 483);
+    assert_int_equal(topic_count(topic, last - 3, last), 3);
+    assert_int_equal(topic_count(topic, last, last), 0);
+    append_many(1500);
+    assert_int_equal(topic_count(topic, before, last), -1);
+    assert_int_equal(topic_count(topic, last - 1034, last), 1034);
+    assert_int_equal(topic_count(topic, last - 1035, last), -1);
+    topic_trim(topic, topic->next); /* it remembers nothing, for it keeps nothing */
+    assert_int_equal(topic_count(topic, last - 1, last), -1);
+    assert_int_equal(topic_count(topic, last, last), 0);
+}
+
 /* Whoever still sends from a slab keeps it alive, and it counts. */
 static void a_slab_outlives_its_entries(void **state) {
     (void)state;
@@ -336,6 +355,7 @@ int main(void) {
         TEST(trimming_backwards_does_nothing),
         TEST(the_ring_grows_and_shrinks),
         TEST(trimmed_slabs_go_back),
+        TEST(what_was_trimmed_is_counted),
         TEST(a_slab_outlives_its_entries),
         TEST(a_key_supersedes_its_last_one),
         TEST(keys_go_with_their_last_entry),
