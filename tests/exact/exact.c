@@ -34,6 +34,7 @@
 #define PAUSE_MS 4        /* at most, between two rows of a publisher */
 #define PATIENCE_MS 30000 /* without any event for anybody */
 #define REQUEST_MAX 512
+#define CUT_LEAST 10000 /* or the largest event never arrives */
 
 struct options {
     long clients, events, cut, burst, kills, seed, seconds;
@@ -431,7 +432,7 @@ static void parse(char **argument) {
         const char *name;
         long *value, low;
     } known[] = {{"--clients", &options.clients, 1}, {"--events", &options.events, TOPICS},
-                 {"--cut", &options.cut, 1},         {"--burst", &options.burst, 1},
+                 {"--cut", &options.cut, CUT_LEAST}, {"--burst", &options.burst, 1},
                  {"--kills", &options.kills, 0},     {"--seed", &options.seed, 1},
                  {"--seconds", &options.seconds, 1}};
     const size_t count = sizeof known / sizeof known[0];
