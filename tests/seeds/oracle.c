@@ -487,6 +487,8 @@ void record_gap(struct record *record, const char *reason, long long lost, event
                     describe(record), reason, lost, show_id(id, one), show_id(record->last, other));
     record->last = id;
     tally.gaps++;
+    if (lost == 0)
+        oracle_fail("%s: a gap of no event, %s", describe(record), reason);
     if (lost < 0) {
         check_null_gap(record, reason, id);
     } else {
