@@ -384,7 +384,7 @@ void world_fini(void) {
 
 /* --- bounds --- */
 
-#define SLACK                                                                                      \
+#define SLACK 32768 /* trails, and topics that came without an event since room was made last */
     32768 /* of topics that came without an event since room was made last, and trails             \
            */
 
