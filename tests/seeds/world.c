@@ -385,8 +385,6 @@ void world_fini(void) {
 /* --- bounds --- */
 
 #define SLACK 32768 /* trails, and topics that came without an event since room was made last */
-    32768 /* of topics that came without an event since room was made last, and trails             \
-           */
 
 void world_check_bounds(void) {
     uint64_t kept = 0;
