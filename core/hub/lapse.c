@@ -208,7 +208,7 @@ static void note_gap(struct position *position, event_id id) {
     if (position->gap_id > 0 && position->gap_id <= id)
         return;
     position->gap_id = 0;
-    position_note_gap(position, GAP_TRIMMED, id);
+    position_note_gap(position, GAP_TRIMMED, id, -1);
 }
 
 /* --- going on --- */
