@@ -388,6 +388,7 @@ static bool has_shrunk(void) {
 bool hub_tick(void) {
     hub_lock();
     wheel_advance(&hub.ages, clock_mono_ms());
+    order_tidy();
     bool any = hub.topics > 0 || hub.attendances.count > 0, shrunk = has_shrunk();
     hub_unlock();
     if (shrunk)

@@ -7,7 +7,8 @@
  * events here, as many at a time as it can take, without looking at topics that have nothing.
  *
  * Trimming does not come here. A place whose event is kept no longer is found out when it is looked
- * at, and is given back when the ring is full: each event is looked at about twice in its life.
+ * at, and is given back when the ring is full or time has passed: each event is looked at about
+ * twice in its life.
  * Topics have numbers, for one may be freed while the ring still speaks of it; a number that was
  * given again does no harm, since a newer topic has no ids that old.
  *
@@ -30,6 +31,7 @@ struct slot {
 
 static struct slot *ring;
 static uint64_t cap, first, next;
+static uint64_t added; /* events; those that topics have trimmed since are as many as hub.trims */
 static struct topic **topics; /* by number; NULL: not in use */
 static uint32_t ntopics, topics_cap, look_at;
 
@@ -46,12 +48,15 @@ static struct slot *slot_at(uint64_t place) {
 static void resize_topics(uint32_t to) {
     count(((int64_t)to - topics_cap) * (int64_t)sizeof *topics);
     topics = mem_resize(topics, to * sizeof *topics);
-    memset(topics + topics_cap, 0, (to - topics_cap) * sizeof *topics);
+    if (to > topics_cap)
+        memset(topics + topics_cap, 0, (to - topics_cap) * sizeof *topics);
     topics_cap = to;
 }
 
 /* At least half of the numbers are free, so that the next free one is near. */
 void order_enter(struct topic *topic) {
+    if (ntopics == 0)
+        added = hub.trims;
     if (ntopics * 2 >= topics_cap)
         resize_topics(topics_cap ? topics_cap * 2 : TOPICS_MIN);
     while (topics[look_at])
@@ -61,20 +66,18 @@ void order_enter(struct topic *topic) {
     ntopics++;
 }
 
-static void free_all(void) {
-    count(-(int64_t)(topics_cap * sizeof *topics + cap * sizeof *ring));
+static void free_topics(void) {
+    count(-(int64_t)(topics_cap * sizeof *topics));
     free(topics);
-    free(ring);
     topics = NULL;
-    ring = NULL;
     topics_cap = look_at = 0;
-    cap = first = next = 0;
 }
 
-void order_leave(struct topic *topic) {
-    topics[topic->number] = NULL;
-    if (--ntopics == 0)
-        free_all();
+static void free_ring(void) {
+    count(-(int64_t)(cap * sizeof *ring));
+    free(ring);
+    ring = NULL;
+    cap = first = next = 0;
 }
 
 /* --- events --- */
@@ -111,6 +114,43 @@ static void give_back(void) {
         resize(to);
 }
 
+/* Numbers the topics anew, from 0 on, in less memory. */
+static void renumber(void) {
+    uint32_t used = 0;
+    give_back(); /* what is left speaks of no topic that has gone */
+    for (uint32_t i = 0; i < topics_cap; i++)
+        if (topics[i])
+            topics[i]->number = used++;
+    for (uint64_t at = first; at < next; at++)
+        slot_at(at)->topic = topics[slot_at(at)->topic]->number;
+    for (uint32_t i = 0; i < topics_cap; i++) {
+        struct topic *topic = topics[i];
+        topics[i] = NULL;
+        if (topic)
+            topics[topic->number] = topic;
+    }
+    resize_topics(topics_cap / 4);
+    look_at = 0;
+}
+
+void order_leave(struct topic *topic) {
+    topics[topic->number] = NULL;
+    if (--ntopics == 0) {
+        free_topics();
+        free_ring();
+    } else if (ntopics < topics_cap / 8 && topics_cap > TOPICS_MIN) {
+        renumber();
+    }
+}
+
+void order_tidy(void) {
+    uint64_t kept = added - hub.trims;
+    if (kept == 0)
+        free_ring();
+    else if (kept < cap / 8 && cap > SLOTS_MIN)
+        give_back();
+}
+
 /* An event that was committed after others had come. */
 static void insert(const struct slot *slot) {
     uint64_t place = order_after(slot->id);
@@ -121,6 +161,7 @@ static void insert(const struct slot *slot) {
 
 void order_add(const struct topic *topic, event_id id) {
     struct slot slot = {id, topic->number};
+    added++;
     if (next - first == cap)
         give_back();
     if (next > first && slot_at(next - 1)->id > id)

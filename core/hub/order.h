@@ -11,6 +11,8 @@ void order_enter(struct topic *topic);
 void order_leave(struct topic *topic);
 /* An event of it was appended. */
 void order_add(const struct topic *topic, event_id id);
+/* Gives back the memory of what is kept no longer. For when events have become too old. */
+void order_tidy(void);
 /* Places, in order of ids: the first beyond `id`, and behind the last. Valid until the next
  * order_add. */
 uint64_t order_after(event_id id);
