@@ -128,7 +128,7 @@ static void on_news(struct position *position) {
         fall_behind(sub);
     else if (stream_is_live(stream))
         serve(sub);
-    if (sub->flushing && stream_is_live(stream) && stream_queued(stream) == 0)
+    if (stream_is_live(stream) && sub->flushing && stream_queued(stream) == 0)
         stream_drained(stream); /* whoever waits for that is told, and looks whether this is it */
     stream_unref(stream);
 }
