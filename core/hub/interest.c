@@ -131,9 +131,14 @@ bool interest_fetch(struct interest *interest) {
 }
 
 int64_t interest_lost(const struct interest *interest) {
-    uint64_t first = interest->topic->first;
-    bool known = !interest->gap || (interest->gap_counts && position_has_one(interest->position));
-    return known ? (int64_t)(first - interest->next) : -1;
+    const struct topic *topic = interest->topic;
+    uint64_t from;
+    if (interest->gap && !(interest->gap_counts && position_has_one(interest->position)))
+        return -1;
+    bool known = topic_after_any(topic, interest->after, &from); /* what is before is not for it */
+    if (!known || from < interest->next)
+        from = interest->next;
+    return (int64_t)(topic->first - from);
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

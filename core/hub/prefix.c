@@ -77,15 +77,31 @@ static event_id told_by_prefix(const struct position *position, const struct top
 
 /* --- topics that came by one --- */
 
-/* It begins no later than what a feed will tell those who chose a prefix earlier; be it that the
- * store has yet to commit it. */
+/* It begins no later than what a feed tells those who chose a prefix: from `seen` on, where the
+ * entry has `first_id`. Some of that may have been read by another way, or came before the prefix.
+ * If it is trimmed and forgotten how much that was, nobody knows how much is missing. */
+static void begin_told(struct interest *interest, uint64_t seen, event_id first_id) {
+    struct topic *topic = interest->topic;
+    event_id after = told_by_prefix(interest->position, topic);
+    uint64_t beyond;
+    bool known = after < first_id || topic_after_any(topic, after, &beyond);
+    if (known && after >= first_id)
+        seen = beyond;
+    interest->gap = interest->gap || !known;
+    interest->gap_counts = interest->gap_counts && known;
+    interest_begin_by(interest, seen, seen, after);
+}
+
+/* The same of what it will tell; be it that the store has yet to commit it. */
 static void begin_untold(struct interest *interest) {
     struct position *position = interest->position;
     if (!prefix_covers(position, interest->topic))
         return;
     const struct feed *feed = reader_untold(position->reader, interest->topic);
-    uint64_t seen = feed ? feed->seen : interest->topic->next;
-    interest_begin_by(interest, seen, seen, told_by_prefix(position, interest->topic));
+    if (feed)
+        begin_told(interest, feed->seen, feed->first_id);
+    else
+        begin_told(interest, interest->topic->next, EVENT_ID_NONE);
 }
 
 /* It had been named, and what was to be committed then comes before what the prefix is told. */
@@ -112,8 +128,9 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
         lapse_begin(position);
     } else if (is_new) {
         struct interest *found = found_add(position, topic);
-        found->next = found->mark = feed->from;
-        found->after = told_by_prefix(position, topic);
+        found->next = found->mark = topic->next;
+        found->after = EVENT_ID_NONE;
+        begin_told(found, feed->from, feed->first_id);
     }
     if (!position->resting)
         reader_serve(position->reader, position);
@@ -134,7 +151,8 @@ void prefix_bequeath(struct interest *named) {
 }
 
 void prefix_inherit(const struct interest *named) {
-    if (!interest_has_news(named) && named->topic->committing == 0)
+    if (!interest_has_news(named) && named->topic->committing == 0 &&
+        !reader_untold(named->position->reader, named->topic))
         return;
     if (found_get(named->position, named->topic))
         return;

@@ -40,7 +40,7 @@ static void append_event(struct publication *publication) {
 
 static void append(struct publication *publication, struct reader *self) {
     struct topic *topic = publication->at;
-    topic_tell(topic, self);
+    topic_tell(topic, publication->event > 0 ? publication->event : publication->id, self);
     if (publication->text.len > 0)
         append_event(publication);
     if (publication->closes)

@@ -106,13 +106,14 @@ static void cover_crowds(struct topic *topic) {
     }
 }
 
-void topic_tell(struct topic *topic, struct reader *self) {
+void topic_tell(struct topic *topic, event_id id, struct reader *self) {
     if (hub.crowds > 0)
         cover_crowds(topic);
     for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
         struct feed *feed = CONTAINER_OF(at, struct feed, in_topic);
         if (!list_empty(&feed->in_reader))
             continue;
+        feed->first_id = id;
         list_push(&feed->reader->dirty, &feed->in_reader);
         reader_wake(feed->reader, self);
     }

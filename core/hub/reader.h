@@ -17,6 +17,7 @@ struct feed {
     struct list interests; /* of this worker's positions that name the topic */
     uint64_t seen;         /* ordinal: positions have been told of all before */
     uint64_t from;         /* what `seen` was before the batch */
+    event_id first_id;     /* of the first entry of the news, be it trimmed */
 };
 
 /* A prefix as one worker is told of it. */
@@ -80,8 +81,8 @@ struct feed *reader_feed(struct reader *reader, struct topic *topic);
 /* Frees it if no position of this worker names the topic, and it has nothing to tell. */
 void feed_release(struct feed *feed);
 void feed_free(struct feed *feed);
-/* An entry is about to be appended: tells every feed of the topic. */
-void topic_tell(struct topic *topic, struct reader *self);
+/* An entry with that id is about to be appended: tells every feed of the topic. */
+void topic_tell(struct topic *topic, event_id id, struct reader *self);
 /* Of the worker, NULL: of any, the feed that has yet to tell what came to the topic; NULL: none. */
 struct feed *reader_untold(const struct reader *reader, const struct topic *topic);
 struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name);

@@ -3,6 +3,7 @@
 #include "hub_rig.h"
 
 #include "base/clock.h"
+#include "hub/found.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -328,6 +329,110 @@ static void unnaming_a_topic_of_a_prefix_loses_nothing(void **state) {
     hub_rig_settle(&rig);
     GOT(&a, "1 2 3 4");
     taker_fini(&a);
+}
+
+/* b has z/1 told, of which a has chosen all from the fourth event on, and by the prefix alone. */
+static void begin_behind_untold(enum overflow overflow, uint32_t limit) {
+    open_taker(&b);
+    taker_add(&b, "z/1");
+    hub_rig_publish_many(&rig, "z/1", 3);
+    taker_init(&a, &rig.readers[0], overflow, limit);
+    taker_add(&a, "z/1");
+    taker_add(&a, "z/*");
+    taker_remove(&a, "z/1");
+    a.blocked = true;
+}
+
+static void what_came_before_it_was_named_is_no_gap(void **state) {
+    (void)state;
+    begin_behind_untold(OVERFLOW_NONE, UINT32_MAX);
+    hub_rig_settle(&rig);
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish_many(&rig, "z/1", 5);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:4 8");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void what_comes_before_its_time_is_no_gap(void **state) {
+    (void)state;
+    open_taker(&a);
+    event_id now = hub.last;
+    struct position_choice choice = {.name = STR("t"),
+                                     .not_before = event_id_at(event_id_ms(now) + 1000)};
+    position_add(&a.position, &choice);
+    a.blocked = true;
+    hub_rig_publish_many(&rig, "t", 3);
+    clock_advance_ns(2000000000);
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish_many(&rig, "t", 5);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:4 8");
+    taker_fini(&a);
+}
+
+/* All goes before the reader is told of it, and with it what came before. */
+static void what_goes_before_it_is_told_has_a_number(void **state) {
+    (void)state;
+    begin_behind_untold(OVERFLOW_NONE, UINT32_MAX);
+    hub_rig_publish_many(&rig, "z/1", 2);
+    clock_advance_ns(3601000000000);
+    hub_tick();
+    hub_rig_settle(&rig);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:2");
+    GOT(&b, "trimmed:5");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+static void what_came_before_it_was_named_is_no_lag(void **state) {
+    (void)state;
+    begin_behind_untold(OVERFLOW_DISCONNECT, 4);
+    hub_rig_publish_many(&rig, "z/1", 4);
+    hub_rig_settle(&rig);
+    assert_false(a.over);
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_settle(&rig);
+    assert_true(a.over);
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
+/* It was read in the order of all events, before the reader is told of it. */
+static void what_was_read_before_it_is_told_is_no_gap(void **state) {
+    (void)state;
+    size_t before = found_most;
+    found_most = 1;
+    open_taker(&b);
+    taker_add(&b, "z/1");
+    open_taker(&a);
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    a.blocked = true;
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_publish(&rig, "z/3", NULL);
+    hub_rig_settle(&rig);
+    hub_rig_publish_many(&rig, "z/1", 3); /* not told yet */
+    hub_rig_publish(&rig, "z/4", NULL);
+    a.blocked = false;
+    for (int i = 0; i < 8; i++)
+        taker_take(&a);
+    GOT(&a, "1 2 3 4 5 6");
+    a.blocked = true;
+    found_most = before;
+    hub_rig_settle(&rig);
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish_many(&rig, "z/1", 5);
+    taker_resume(&a, SIZE_MAX);
+    hub_rig_settle(&rig);
+    GOT(&a, "trimmed:4 11");
+    taker_fini(&a);
+    taker_fini(&b);
 }
 
 static void what_is_removed_comes_no_more(void **state) {
@@ -663,6 +768,11 @@ int main(void) {
         TEST(a_topic_that_goes_at_once_is_told_as_a_gap),
         TEST(naming_a_topic_of_a_prefix_loses_nothing),
         TEST(unnaming_a_topic_of_a_prefix_loses_nothing),
+        TEST(what_came_before_it_was_named_is_no_gap),
+        TEST(what_comes_before_its_time_is_no_gap),
+        TEST(what_goes_before_it_is_told_has_a_number),
+        TEST(what_came_before_it_was_named_is_no_lag),
+        TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(what_is_removed_comes_no_more),
         TEST(over_the_limit_is_over),
         TEST(a_replay_does_not_count),
