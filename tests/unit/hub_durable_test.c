@@ -474,19 +474,27 @@ static void what_memory_gives_up_the_store_has(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 1), "4");
 }
 
-/* So does it for who was there all the time and did not read. */
-static void who_falls_behind_memory_reads_the_store(void **state) {
-    (void)state;
+static void stop_behind_the_first(void) {
     taker_add(&taker, "d");
     taker_add(&taker, "e");
     durable_publish(&rig, "d");
     assert_string_equal(durable_take(&rig, &taker, 1), "1");
     taker.blocked = true;
+}
+
+static void memory_is_short(void) {
+    hub_set_memory(1);
+    hub_set_memory(UINT64_MAX);
+}
+
+/* So does it for who was there all the time and did not read. */
+static void who_falls_behind_memory_reads_the_store(void **state) {
+    (void)state;
+    stop_behind_the_first();
     durable_publish(&rig, "d");
     durable_publish(&rig, "e");
     durable_publish(&rig, "d");
-    hub_set_memory(1);
-    hub_set_memory(UINT64_MAX);
+    memory_is_short();
     durable_publish(&rig, "e");
     taker_resume(&taker, SIZE_MAX);
     assert_string_equal(durable_take(&rig, &taker, 4), "2 3 4 5");
@@ -495,15 +503,10 @@ static void who_falls_behind_memory_reads_the_store(void **state) {
 /* What the store has not either is counted, in front of what it has. */
 static void what_the_store_lacks_then_is_counted(void **state) {
     (void)state;
-    taker_add(&taker, "d");
-    taker_add(&taker, "e");
-    durable_publish(&rig, "d");
-    assert_string_equal(durable_take(&rig, &taker, 1), "1");
-    taker.blocked = true;
+    stop_behind_the_first();
     for (int i = 0; i < 4; i++)
         durable_publish(&rig, "d");
-    hub_set_memory(1);
-    hub_set_memory(UINT64_MAX);
+    memory_is_short();
     store_trim(durable_rig_store(), STR("d"), (struct retention){2, UINT64_MAX, 0});
     durable_settle();
     durable_publish(&rig, "e");
@@ -664,92 +667,6 @@ static void order_holds_while_rules_change(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 1), "3");
 }
 
-/* --- history --- */
-
-struct reading {
-    struct fetch fetch;
-    int done, error;
-};
-
-static void on_fetched(struct fetch *fetch, int error) {
-    struct reading *reading = CONTAINER_OF(fetch, struct reading, fetch);
-    reading->done++;
-    reading->error = error;
-}
-
-static const char *read_history(struct history history) {
-    static struct buf out = {0};
-    struct reading reading = {.fetch = {.history = history, .done = on_fetched, .owner = &reading}};
-    buf_fini(&out);
-    if (!history_read(&reading.fetch.history, STR("d"))) {
-        history_fetch(&reading.fetch, &rig.readers[0], STR("d"));
-        while (!reading.done)
-            durable_turn(&rig);
-    }
-    struct str records = buf_str(&reading.fetch.history.records), text, key;
-    while (history_next(&records, &text, &key))
-        buf_printf(&out, "%d", atoi(text.ptr + strlen("data: ")));
-    buf_add(&out, str_of(reading.fetch.history.more ? "..." : ""));
-    buf_add(&out, str_of(reading.error ? "error" : ""));
-    buf_add_char(&out, 0);
-    buf_fini(&reading.fetch.history.records);
-    return out.data;
-}
-
-static void history_crosses_a_restart(void **state) {
-    (void)state;
-    event_id ids[6] = {0};
-    for (int i = 1; i <= 3; i++)
-        ids[i] = durable_publish(&rig, "d");
-    restart_and_keep_all();
-    for (int i = 4; i <= 5; i++)
-        ids[i] = durable_publish(&rig, "d");
-    const event_id none = EVENT_ID_NONE;
-    const struct {
-        struct history history;
-        const char *expected;
-    } cases[] = {
-        {{.before = none, .limit = 100}, "12345"},
-        {{.before = none, .limit = 5}, "12345"},
-        {{.before = none, .limit = 3}, "345..."},
-        {{.before = ids[5], .limit = 3}, "234..."},
-        {{.before = ids[1], .limit = 3}, ""},
-        {{.before = 0, .limit = 3}, ""},
-        {{.from_id = true, .after = ids[2], .before = none, .limit = 100}, "345"},
-        {{.from_id = true, .after = ids[1], .before = none, .limit = 3}, "234..."},
-        {{.from_id = true, .after = ids[1], .before = ids[5], .limit = 3}, "234"},
-        {{.from_id = true, .after = ids[3], .before = none, .limit = 3}, "45"},
-        {{.from_id = true, .after = ids[4], .before = ids[2], .limit = 3}, ""},
-        {{.from_id = true, .after = 0, .before = 0, .limit = 3}, ""},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_string_equal(read_history(cases[i].history), cases[i].expected);
-    fault_arm("store_read", UV_EIO, 0, 1);
-    struct history newest = {.before = none, .limit = 1}; /* memory has more than that */
-    assert_string_equal(read_history(newest), "5...");
-    assert_string_equal(read_history(cases[0].history), "error");
-    assert_string_equal(read_history(cases[0].history), "12345");
-}
-
-/* More than a page, and one that fails behind the first. */
-static void history_is_read_page_by_page(void **state) {
-    (void)state;
-    static struct sent sent[MANY];
-    for (int i = 0; i < MANY; i++)
-        durable_send(&rig, &sent[i], "d", NULL, PAD);
-    durable_wait(&rig, &sent[MANY - 1]);
-    restart_and_keep_all();
-    const event_id none = EVENT_ID_NONE, from = sent[99].publication.id;
-    assert_string_equal(read_history((struct history){.before = none, .limit = 2}), "11991200...");
-    struct history rest = {.from_id = true, .after = from, .before = none, .limit = MANY};
-    const char *all = read_history(rest);
-    assert_memory_equal(all, "101102103", 9);
-    assert_int_equal(strlen(all), 899 * 3 + 201 * 4);
-    assert_string_equal(all + strlen(all) - 8, "11991200");
-    fault_arm("store_read", UV_EIO, 1, 1);
-    assert_non_null(strstr(read_history(rest), "error"));
-}
-
 /* --- the end of a reader --- */
 
 static int told;
@@ -814,8 +731,6 @@ int main(void) {
         TEST(what_is_forgotten_while_it_is_read_is_told),
         TEST(a_topic_that_is_durable_no_more),
         TEST(order_holds_while_rules_change),
-        TEST(history_crosses_a_restart),
-        TEST(history_is_read_page_by_page),
         TEST(a_reader_that_goes_awaits_its_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
