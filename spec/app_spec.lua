@@ -1,4 +1,4 @@
--- Routes, middleware, mounting, errors and what a handler returns: CONTRACT.md section 2.
+-- Routes, middleware, mounting, errors and what a handler returns: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Where a call cannot block, and what is refused: CONTRACT.md section 2.
+-- Where a call cannot block, and what is refused: lua/README.md.
 
 local weir = require "weir"
 local support = require "spec.support"

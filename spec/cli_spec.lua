@@ -1,4 +1,4 @@
--- The command line, each in a process of its own: CONTRACT.md section 1.
+-- The command line, each in a process of its own: lua/README.md.
 
 local test = require "weir.test"
 local support = require "spec.support"

@@ -1,4 +1,4 @@
--- Durable topics through real processes: CONTRACT.md sections 1 and 4, DESIGN.md section 1: what was acknowledged is
+-- Durable topics through real processes: lua/README.md, core/README.md: what was acknowledged is
 -- there again, once, however the server ended; what failed never was.
 
 local weir = require "weir"

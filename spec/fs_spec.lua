@@ -1,4 +1,4 @@
--- Files off the loop: CONTRACT.md section 5.
+-- Files off the loop: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Middleware, errors and what a handler returns: CONTRACT.md section 2.
+-- Middleware, errors and what a handler returns: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,5 +1,5 @@
 -- The hub as Lua sees it: history, subscriptions of tasks, presence, streams, counters, configuration, several workers.
--- CONTRACT.md section 4.
+-- lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

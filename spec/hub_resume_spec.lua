@@ -1,4 +1,4 @@
--- Coming back: ids, resume, floors, gaps. CONTRACT.md section 4.
+-- Coming back: ids, resume, floors, gaps. lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- The hub: publishing and subscribing. CONTRACT.md section 4.
+-- The hub: publishing and subscribing. lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

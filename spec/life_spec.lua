@@ -1,4 +1,4 @@
--- How a stream ends, and who is told: CONTRACT.md section 3, Life.
+-- How a stream ends, and who is told: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- weir.limit: how often the same client may ask (CONTRACT.md section 5).
+-- weir.limit: how often the same client may ask (lua/README.md).
 
 local weir = require "weir"
 local test = require "weir.test"

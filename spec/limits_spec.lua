@@ -1,4 +1,4 @@
--- Limits, at the limit and one beyond: CONTRACT.md section 6.
+-- Limits, at the limit and one beyond: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- weir.trust_proxies: who the client is when proxies stand between (CONTRACT.md sections 3 and 5).
+-- weir.trust_proxies: who the client is when proxies stand between (lua/README.md).
 
 local test = require "weir.test"
 local support = require "spec.support"

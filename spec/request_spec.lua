@@ -1,4 +1,4 @@
--- What a handler sees of a request: CONTRACT.md section 3.
+-- What a handler sees of a request: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

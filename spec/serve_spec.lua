@@ -1,4 +1,4 @@
--- weir serve, in processes of its own: CONTRACT.md section 1.
+-- weir serve, in processes of its own: lua/README.md.
 
 local test = require "weir.test"
 local support = require "spec.support"

@@ -1,4 +1,4 @@
--- weir.shared: dictionaries of all workers: CONTRACT.md section 4.
+-- weir.shared: dictionaries of all workers: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Server-sent events: CONTRACT.md section 3.
+-- Server-sent events: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

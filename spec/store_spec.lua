@@ -1,4 +1,4 @@
--- weir.store: CONTRACT.md sections 1, 4 and 5.
+-- weir.store: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Following a file: CONTRACT.md section 5.
+-- Following a file: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"

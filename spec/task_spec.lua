@@ -1,4 +1,4 @@
--- Tasks, channels and where a call cannot block: CONTRACT.md section 5.
+-- Tasks, channels and where a call cannot block: lua/README.md.
 
 local weir = require "weir"
 local test = require "weir.test"
