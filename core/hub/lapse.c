@@ -272,14 +272,6 @@ static void find(struct position *position, struct topic *topic, const struct st
         found->next = found->mark - last;
 }
 
-static void link_named(struct position *position) {
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
-        if (interest_has_news(interest))
-            interest_link_news(interest);
-    }
-}
-
 /* Finds what is to be read next. Where that ends; EVENT_ID_NONE: there is no more. */
 static event_id find_slice(struct position *position, event_id *gap) {
     event_id visible = publications_visible(), before = position->listed, upto = before, id;
@@ -309,7 +301,7 @@ void lapse_go_on(struct position *position) {
     event_id upto = find_slice(position, &gap);
     if (gap < EVENT_ID_NONE)
         note_gap(position, gap);
-    link_named(position);
+    position_link_named(position);
     if (upto < EVENT_ID_NONE) {
         position->listed = upto;
         return;

@@ -136,7 +136,7 @@ static struct position_choice settle_start(struct position *position,
     return settled;
 }
 
-static void link_news(struct position *position) {
+void position_link_named(struct position *position) {
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
         if (interest_has_news(of_interests(at)))
             interest_link_news(of_interests(at));
@@ -157,7 +157,7 @@ void position_add(struct position *position, const struct position_choice *choic
      * they have to tell of prefixes chosen earlier. */
     if (!prefixed)
         position->known = publications_visible();
-    link_news(position);
+    position_link_named(position);
     hub_unlock();
     reader_keep_time(position->reader);
     reader_serve(position->reader, position);
@@ -311,7 +311,7 @@ void position_wake(struct position *position) {
         position->known = publications_visible();
     prefix_file_all(position);
     if (!position_is_single(position))
-        link_news(position);
+        position_link_named(position);
 }
 
 void position_tell(struct interest *interest) {

@@ -103,6 +103,8 @@ int64_t position_gap_lost(const struct position *position);
 bool position_has_one(const struct position *position);
 /* The topic's interest, if it was chosen by name; else NULL. */
 struct interest *position_named(const struct position *position, const struct topic *topic);
+/* Registers those of its named topics where there is something to read. */
+void position_link_named(struct position *position);
 /* Chosen by name or by a prefix. */
 bool position_covers(const struct position *position, const struct topic *topic);
 /* It chooses, or leaves, what the crowd is of: publishers there wait for it, if they do for it. */

@@ -43,8 +43,8 @@ struct loop {
     uint64_t trimmed;   /* and when it was trimmed last */
     uv_timer_t alarm;   /* the wheel's next due time */
     uint64_t alarm_due; /* WHEEL_NEVER: not set */
-    void (*on_still)(
-        struct loop *loop); /* now and then while the clock is frozen; NULL: nobody asks */
+    /* Called now and then while the clock is frozen; NULL: nobody asks. */
+    void (*on_still)(struct loop *loop);
     uv_prepare_t before_poll;
     uv_check_t after_poll;
     uv_idle_t again;

@@ -8,11 +8,11 @@
  *     none will.
  *   - A line longer than max_line is given out in pieces of max_line bytes, the last one shorter,
  *     while it comes in. One that would end inside a character of UTF-8 ends before it. The pieces
- *     joined are the line: nothing is lost and nothing marked, but for a piece of at least
- *     HOLE_BYTES that is nothing but NUL, which is left out: a hole, which who truncates a file
- *     below its writer leaves, may have hundreds of megabytes. A line of exactly max_line bytes is
- * one piece, whatever its end looks like; that is why a full `held` waits for one more byte, and,
- * if that is a CR, for the one after it.
+ *     joined are the line: nothing is lost and nothing marked. A line of exactly max_line bytes is
+ *     one piece, whatever its end looks like; that is why a full `held` waits for one more byte,
+ *     and, if that is a CR, for the one after it.
+ *   - A piece of at least HOLE_BYTES that is nothing but NUL is left out. Who truncates a file
+ *     below its writer leaves such a hole, of hundreds of megabytes perhaps.
  *
  * Where the bytes were cut on their way in makes no difference to the lines.
  *

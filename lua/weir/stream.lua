@@ -274,7 +274,7 @@ end
 
 local FILE_STATUS = {
   ENOENT = 404, ENOTDIR = 404, EISDIR = 404, EACCES = 404, ELOOP = 404, ENAMETOOLONG = 404, EINVAL = 404, EPERM = 404,
-  EFTYPE = 404,  EMFILE = 503, ENFILE = 503, ENOMEM = 503,
+  EFTYPE = 404, EMFILE = 503, ENFILE = 503, ENOMEM = 503,
 }
 local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- Answers with a file below a root, by default the app's folder "public"; conditional and range requests are taken
