@@ -170,6 +170,28 @@ describe("what finishes an answer", function()
     assert.equal("color", part.body)
   end)
 
+  for field, case in pairs {
+    Range = { value = "bytes=20-", status = 416, body = "416 Range Not Satisfiable\n" },
+    ["If-Match"] = { value = '"another"', status = 412, body = "412 Precondition Failed\n" },
+  } do
+    it("file that is not sent, for its " .. field .. ", is answered all the same", function()
+      local path = support.write_file(support.folder() .. "/data.css", "p { color: red }")
+      local results
+      local server = support.serve(function(app)
+        app:get("/", function(stream)
+          results = { stream:file(path, { root = "/", type = "text/x-own", download = "own" }) }
+        end)
+      end)
+      local response = server:get("/", { headers = { [field] = case.value } })
+      assert.equal(case.status, response.status)
+      assert.equal(case.body, response.body)
+      assert.equal("text/plain; charset=utf-8", response.headers["content-type"])
+      assert.is_nil(response.headers["content-disposition"])
+      assert.equal(case.status == 416 and "bytes */16" or nil, response.headers["content-range"])
+      assert.same({}, test.eventually(function() return results end))
+    end)
+  end
+
   it("file of what is not there says so", function()
     local folder = support.folder()
     local results
@@ -179,6 +201,16 @@ describe("what finishes an answer", function()
     end)
     assert.is_nil(results[1])
     assert.equal("ENOENT", results[2])
+  end)
+
+  it("file of what is not there leaves nothing of its options", function()
+    local response = answer(function(stream)
+      stream:file("missing", { root = support.folder(), type = "text/x-own", download = "own" })
+      return "instead"
+    end)
+    assert.equal(404, response.status)
+    assert.equal("text/plain; charset=utf-8", response.headers["content-type"])
+    assert.is_nil(response.headers["content-disposition"])
   end)
 
   it("file under a name to save it as", function()

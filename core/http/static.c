@@ -275,22 +275,13 @@ static void set_content_range(struct static_job *job) {
     stream_set_header(job->stream, STR("Content-Range"), str_of(text));
 }
 
-/* Sends the head; for what has no body of ours, all. */
+/* Sends the head. */
 static int begin(struct static_job *job) {
     struct stream *stream = job->stream;
     if (stream->state != STREAM_OPEN)
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
     if (job->plain)
         stream_set_status(stream, job->status);
-    if (job->status == 412) {
-        stream_fail(stream, 412, NULL);
-        return 0;
-    }
-    if (job->status == 416) {
-        static const char text[] = "416 Range Not Satisfiable\n";
-        set_content_range(job);
-        return stream_respond(stream, "text/plain; charset=utf-8", text, sizeof(text) - 1);
-    }
     set_validators(job);
     if (job->status == 304)
         return stream_start(stream, 0);
@@ -424,7 +415,23 @@ static void refuse(struct static_job *job) {
     stream_unref(stream);
 }
 
+/* The client's conditions or its range forbid the file. Detached first: the answer may close the
+ * stream. */
+static void decline(struct static_job *job) {
+    struct stream *stream = stream_ref(job->stream);
+    if (job->status == 416)
+        set_content_range(job);
+    leave(job);
+    stream_fail(stream, job->status, NULL);
+    tell(job, 0);
+    stream_unref(stream);
+}
+
 static void answer(struct static_job *job) {
+    if (job->status >= 400 && job->stream->state == STREAM_OPEN) {
+        decline(job);
+        return;
+    }
     int rc = begin(job);
     tell(job, rc);
     if (job->stream && rc == 0 && job->head_only)

@@ -447,6 +447,7 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
     sse_free(stream->sse);
     stream->sse = NULL;
     remove_field(stream, STR("Content-Type"), false);
+    remove_field(stream, STR("Content-Disposition"), false);
     stream->status = (uint16_t)status;
     stream_respond(stream, "text/plain; charset=utf-8", text, (size_t)n);
 }

@@ -390,6 +390,10 @@ static void file_done(void *arg, int error) {
     lua_pushnil(co);
     lua_pushstring(co, begun ? "closed" : uv_err_name(error));
     lua_pushstring(co, begun ? "the stream is closed or answered already" : uv_strerror(error));
+    if (!begun) { /* they were the file's */
+        stream_remove_header(exchange->stream, STR("Content-Type"));
+        stream_remove_header(exchange->stream, STR("Content-Disposition"));
+    }
     if (exchange->task == NULL) /* the handler has gone, and counted on the file */
         stream_fail(exchange->stream, 500, NULL);
 }
