@@ -362,12 +362,30 @@ describe("save", function()
 
   it("says what is wrong with a path that cannot be written", function()
     local root = support.folder()
-    local _, results = posted({ body = "x" }, function(stream)
+    local response, results = posted({ body = "x" }, function(stream)
       return stream:save("missing/upload", { root = root })
     end)
     assert.is_nil(results[1])
     assert.equal("ENOENT", results[2])
+    assert.equal(404, response.status)
   end)
+
+  for code, status in pairs { ENOSPC = 507, EIO = 500, EMFILE = 503 } do
+    it("is no success when the system says " .. code, function()
+      local folder, seen = support.folder(), nil
+      local server = support.serve(function(app)
+        app:put("/", function(stream)
+          test.fault("file_write", code)
+          local bytes
+          bytes, seen = stream:save("upload", { root = folder })
+          return bytes and "saved" or seen
+        end)
+      end)
+      assert.equal(status, server:put("/", { body = "some text" }).status)
+      assert.equal(code, seen)
+      assert_emptied(folder)
+    end)
+  end
 end)
 
 describe("a body that is not read", function()

@@ -129,18 +129,23 @@ function stream:form()
   return fields
 end
 
--- Statuses of a body that could not be saved, unless an answer has begun; and what is said of it.
+-- What the system says of a file, as a status; 500 for all else.
+local FILE_STATUS = {
+  ENOENT = 404, ENOTDIR = 404, EISDIR = 404, EACCES = 404, ELOOP = 404, ENAMETOOLONG = 404, EINVAL = 404, EPERM = 404,
+  EFTYPE = 404, EMFILE = 503, ENFILE = 503, ENOMEM = 503, ENOSPC = 507,
+}
+
+-- What a body was that could not be saved.
 local UNSAVED = {
-  EACCES = { 404 },
   limit = { 413, "the request body is longer than %d bytes" },
   timeout = { 408, "the rest of the request body did not arrive in time" },
   closed = { 400, "the request body is incomplete" },
 }
 
--- nil, a code and a message, for who saves.
+-- nil, a code and a message, for who saves; and the status, unless an answer has begun: what is lost is no success.
 local function unsaved(self, code, message, ...)
   local entry = UNSAVED[code]
-  if entry then pcall(self.status, self, entry[1]) end
+  pcall(self.status, self, entry and entry[1] or FILE_STATUS[code] or 500)
   return nil, code, message or (entry[2]:format(...))
 end
 
@@ -191,8 +196,8 @@ end
 
 --- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
 --- complete: its length, or nil, a code and a message: of the system's, like "ENOSPC"; "limit" when it is longer than
---- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. They set the status 413, 400 and 408,
---- what the root does not let through sets 404. `on_progress(bytes, total)` is called after each piece.
+--- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. Each sets a status: 413, 400 and 408, 404 for
+--- what the root does not let through or have, 507 for a full disk, else 500 or 503. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
   refuse_whole(self, "save")
@@ -272,10 +277,6 @@ function stream:redirect(url, code)
   return self:_respond(nil, "")
 end
 
-local FILE_STATUS = {
-  ENOENT = 404, ENOTDIR = 404, EISDIR = 404, EACCES = 404, ELOOP = 404, ENAMETOOLONG = 404, EINVAL = 404, EPERM = 404,
-  EFTYPE = 404, EMFILE = 503, ENFILE = 503, ENOMEM = 503,
-}
 local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- Answers with a file below a root, by default the app's folder "public"; conditional and range requests are taken
 --- care of. When it cannot be read, sets the status 404 and returns nil, a code like "ENOENT" and a message: `return

@@ -56,10 +56,10 @@ function Stream:json_body() end
 function Stream:form() end
 
 ---Writes the body to a file below a root, which appears when it is complete.
----@param path string relative; what the root does not let through sets the status 404
+---@param path string relative
 ---@param options? weir.SaveOptions
 ---@return integer? bytes
----@return string? code "limit", "closed", "timeout", or the system's, like "ENOSPC"
+---@return string? code "limit", "closed", "timeout", or the system's, like "ENOSPC"; each sets a status
 ---@return string? message
 function Stream:save(path, options) end
 
