@@ -21,7 +21,7 @@ describe("weir.fs", function()
     local data, code, message = fs.read(path, 4)
     assert.is_nil(data)
     assert.equal("EFBIG", code)
-    assert.equal(path .. ": file too large", message)
+    assert.equal(path .. ": it is longer than 4 bytes; weir.fs.read(path, limit) takes another limit", message)
     assert.equal("EFBIG", select(2, fs.read(path, 0)))
   end)
 

@@ -79,9 +79,18 @@ static void free_job(struct job *job) {
     free(job);
 }
 
+static int64_t run_read(struct job *job);
+
 static void push_error(struct job *job, lua_State *co) {
     const char *message = job->result == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
                                                    : uv_strerror((int)job->result);
+    char limit_text[120];
+    if (job->run == run_read && job->result == UV_EFBIG) {
+        snprintf(limit_text, sizeof(limit_text),
+                 "it is longer than %zu bytes; weir.fs.read(path, limit) takes another limit",
+                 job->limit);
+        message = limit_text;
+    }
     lua_pushnil(co);
     lua_pushstring(co, uv_err_name((int)job->result));
     if (job->to)

@@ -6,9 +6,9 @@
 local fs = {}
 
 ---@param path string relative ones start at the app's folder
----@param limit? weir.Size
+---@param limit? weir.Size ("16MB")
 ---@return string? data
----@return string? code
+---@return string? code "EFBIG" beyond the limit
 ---@return string? message
 function fs.read(path, limit) end
 
