@@ -49,6 +49,56 @@ describe("weir.test", function()
     assert.is_truthy(tostring(err):find("app.lua:3:", 1, true), tostring(err))
   end)
 
+  local mistakes = {
+    ["a path that is none"] = { function(server) server:get() end,
+      "server:request: the path must be a string, got nil" },
+    ["a server that is none"] = { function(server) server.get "/" end, "server.get: call it as server:get(path)" },
+    ["a body that is no text"] = { function(server) server:post("/echo", { body = { a = 1 } }) end,
+      "server:request: body must be a string, or a list of strings, sent as chunks; weir.json.encode makes JSON, "
+        .. "got a table" },
+    ["headers"] = { function(server) server:get("/", { headers = "Accept: */*" }) end,
+      'server:request: headers must be a table of names and values, got "Accept: */*"' },
+    ["a request's timeout"] = { function(server) server:get("/", { timeout = "1s" }) end,
+      'server:request: timeout must be a number of seconds, 0 or more, got "1s"' },
+    ["a stream's path"] = { function(server) server:sse(7) end, "server:sse: the path must be a string, got 7" },
+    ["the timeout of events"] = { function(server) server:sse("/events"):next {} end,
+      "events:next: timeout must be a number of seconds, 0 or more, got a table" },
+    ["the timeout of bytes"] = { function(server) server:connect():receive(1, "x") end,
+      'client:receive: timeout must be a number of seconds, 0 or more, got "x"' },
+    ["a condition"] = { function() test.eventually(true) end,
+      "weir.test.eventually: argument 1 (condition) must be a function, got true" },
+    ["a patience"] = { function() test.eventually(function() return true end, "x") end,
+      'weir.test.eventually: timeout must be a number of seconds, 0 or more, got "x"' },
+    ["a time"] = { function() test.clock.advance "x" end,
+      'weir.test.clock.advance: argument 1 (seconds) must be a number of seconds, 0 or more, got "x"' },
+    ["a level"] = { function() test.log.take("x", "warning") end,
+      'weir.test.log.take: argument 2 (level) must be "debug", "info", "warn" or "error", got "warning"' },
+    ["arguments"] = { function() test.spawn "serve" end,
+      'weir.test.spawn: argument 1 must be a list of arguments, got "serve"' },
+    ["an app that is not there"] = { function() test.start "/missing/app.lua" end,
+      "/missing/app.lua: there is no such file or folder; expected an app.lua, or a folder with one "
+        .. "(weir new NAME makes one)" },
+  }
+  for what, case in pairs(mistakes) do
+    it("tells the line that is wrong about " .. what, function()
+      local server = support.serve(function(app)
+        define(app)
+        app:get("/events", function(stream) stream:sse():send "one" end)
+      end)
+      local ok, err = pcall(case[1], server)
+      assert.is_false(ok)
+      local line = debug.getinfo(case[1], "S").linedefined
+      assert.equal(("spec/test_spec.lua:%d: %s"):format(line, case[2]), err)
+    end)
+  end
+
+  it("opens an event stream that answers a POST", function()
+    local server = support.serve(function(app)
+      app:post("/", function(stream) stream:sse():send(stream:body()) end)
+    end)
+    assert.equal("a prompt", server:sse("/", { method = "POST", body = "a prompt" }):next().data)
+  end)
+
   it("says what came instead of JSON, at the line that wanted it", function()
     local response = support.serve(define):put("/echo", { body = "x" })
     local ok, err = pcall(function()

@@ -196,8 +196,9 @@ end
 
 --- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
 --- complete: its length, or nil, a code and a message: of the system's, like "ENOSPC"; "limit" when it is longer than
---- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. Each sets a status: 413, 400 and 408, 404 for
---- what the root does not let through or have, 507 for a full disk, else 500 or 503. `on_progress(bytes, total)` is called after each piece.
+--- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. Each sets a status: 413, 400 and 408, 404
+--- for what the root does not let through or have, 507 for a full disk, else 500 or 503. `on_progress(bytes, total)` is
+--- called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
   refuse_whole(self, "save")

@@ -7,6 +7,7 @@ local check = require("weir.check").results
 local check_names = require("weir.check").names
 local check_options = require("weir.check").options
 local check_value = require("weir.check").bad
+local check_seconds = require("weir.check").seconds
 local clients = require "weir.test_client"
 
 local test = {
@@ -58,7 +59,9 @@ function test.start(app)
   local path, env = app, nil
   if type(app) == "table" and getmetatable(app) == nil then path, env = check_start(app) end
   if type(path) == "string" then
-    handle = check(core.listen(nil, nil, path, env))
+    local err
+    err, handle = core.listen(nil, nil, path, env)
+    if err then error(err, 2) end
   else
     local router, starts = compiled(app)
     for _, start in ipairs(starts) do
@@ -86,7 +89,9 @@ end
 local signals = { HUP = 1, INT = 2, QUIT = 3, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 }
 
 local function check_spawn(name, options)
+  if type(options) ~= "table" then check_value(name, "argument 1", options, "a list of arguments", 3) end
   check_names(name, "option", named(options), { "env", "cwd", "shell", "timeout" }, 3)
+  if options.timeout ~= nil then check_seconds(name, "timeout", options.timeout, 3) end
 end
 
 local function start_process(options)
@@ -107,7 +112,7 @@ end
 function test.run(options)
   check_spawn("weir.test.run", options)
   local process = start_process(options)
-  local lines, deadline = {}, deadline_of(options.timeout or 15)
+  local lines, deadline = {}, deadline_of(options.timeout, "weir.test.run")
   while true do
     local line, err = check(core.process_line(process, math.max(0, deadline - core.now())))
     if err == "timeout" then
@@ -123,7 +128,7 @@ function test.run(options)
 end
 
 local function await_listening(self, timeout)
-  local deadline = deadline_of(timeout)
+  local deadline = deadline_of(timeout, "weir.test.spawn")
   while true do
     local line, err = check(core.process_line(self.process, math.max(0, deadline - core.now())))
     if not line then
@@ -237,18 +242,28 @@ function log.start()
   core.log_capture(true)
 end
 
--- All lines kept and not taken yet: a list of {level, text}.
-function log.lines()
-  if not captured then error("weir.test.log.lines: nothing is captured: call weir.test.log.start() before", 2) end
+local function lines_for(name)
+  if not captured then error(name .. ": nothing is captured: call weir.test.log.start() before", 3) end
   for _, line in ipairs(core.log_capture(false)) do captured[#captured + 1] = line end
   core.log_capture(true)
   return captured
 end
 
+-- All lines kept and not taken yet: a list of {level, text}.
+function log.lines()
+  local lines = lines_for "weir.test.log.lines"
+  return lines
+end
+
+local LEVELS = { debug = true, info = true, warn = true, error = true }
+
 -- Removes and returns the lines that match a pattern (all), of one level if given.
 function log.take(pattern, level)
   local taken, left = {}, {}
-  for _, line in ipairs(log.lines()) do
+  if level ~= nil and not LEVELS[level] then
+    check_value("weir.test.log.take", "argument 2 (level)", level, '"debug", "info", "warn" or "error"')
+  end
+  for _, line in ipairs(lines_for "weir.test.log.take") do
     local matches = line.text:find(pattern or "") and (not level or line.level == level)
     table.insert(matches and taken or left, line)
   end
@@ -258,7 +273,7 @@ end
 
 -- Log lines are written again; returns those that were not taken.
 function log.stop()
-  local lines = log.lines()
+  local lines = lines_for "weir.test.log.stop"
   core.log_capture(false)
   captured = nil
   return lines

@@ -2,9 +2,8 @@
 -- only as a port and an address.
 
 local core = require "weir.core"
-local check = require("weir.check").results
-local check_options = require("weir.check").options
-local show = require("weir.check").show
+local checks = require "weir.check"
+local check, check_options, show = checks.results, checks.options, checks.show
 local http = require "weir.test_http"
 local cjson = require "cjson"
 
@@ -84,6 +83,7 @@ end
 
 -- Moves the frozen clock in slices of a second at most, so that what a timer sets anew comes in its time.
 function clock.advance(seconds)
+  checks.seconds("weir.test.clock.advance", "argument 1 (seconds)", seconds)
   if not clock.frozen then error("weir.test.clock.advance: the clock runs: freeze() it before", 2) end
   local left = seconds
   local slice = math.max(1, seconds / 1000)
@@ -99,7 +99,9 @@ end
 
 -- Waits until `condition()` is true and returns what it gave; raises after `timeout` seconds (10).
 function client_side.eventually(condition, timeout)
+  checks.callable("weir.test.eventually", "argument 1 (condition)", condition)
   timeout = timeout or 10
+  checks.seconds("weir.test.eventually", "timeout", timeout)
   local over = patience(timeout)
   while true do
     local value = condition()
@@ -149,9 +151,11 @@ function client_side.connect(port, options)
   return client_side.track(client)
 end
 
--- When `timeout` seconds (15) are over.
-local function deadline_of(timeout)
-  return core.now() + (timeout or default_timeout)
+-- When `timeout` seconds (15) are over, for function `name` of the script's caller.
+local function deadline_of(timeout, name)
+  timeout = timeout or default_timeout
+  checks.seconds(name, "timeout", timeout, 3)
+  return core.now() + timeout
 end
 client_side.deadline_of = deadline_of
 
@@ -173,7 +177,7 @@ end
 -- What comes next: n bytes, or all up to the end of the first match of a pattern, or whatever is there.
 -- nil, "closed"|"reset"|"timeout", what has come instead.
 function raw:receive(wanted, timeout)
-  local deadline, source = deadline_of(timeout), self.source
+  local deadline, source = deadline_of(timeout, "client:receive"), self.source
   while true do
     local last
     if type(wanted) == "number" then
@@ -191,7 +195,7 @@ end
 
 -- All up to the end: bytes, "closed"|"reset"|"timeout".
 function raw:receive_all(timeout)
-  local deadline, source, err = deadline_of(timeout), self.source, nil
+  local deadline, source, err = deadline_of(timeout, "client:receive_all"), self.source, nil
   local pieces = { source:take(#source.buffer) }
   while not err do
     local ok
@@ -215,7 +219,8 @@ client_side.decode_json = decode_json
 -- The next response; `method` is what was asked, for HEAD has no body. nil, why, the response so far.
 function raw:receive_response(options)
   options = options or {}
-  local response, err, partial = http.read_response(self.source, options.method or "GET", deadline_of(options.timeout))
+  local deadline = deadline_of(options.timeout, "client:receive_response")
+  local response, err, partial = http.read_response(self.source, options.method or "GET", deadline)
   local any = response or partial
   if any then any.json = decode_json(any) end
   return response, err, partial
@@ -224,12 +229,12 @@ end
 -- Only the head of the next response, for one whose body does not end.
 function raw:receive_head(options)
   options = options or {}
-  return http.read_head(self.source, options.method or "GET", deadline_of(options.timeout))
+  return http.read_head(self.source, options.method or "GET", deadline_of(options.timeout, "client:receive_head"))
 end
 
 -- The next piece of the body of a response whose head was received: bytes | nil at the end | nil, why.
 function raw:receive_piece(head, timeout)
-  return http.read_piece(head, self.source, deadline_of(timeout))
+  return http.read_piece(head, self.source, deadline_of(timeout, "client:receive_piece"))
 end
 
 -- Says that no more is sent; receiving goes on.
@@ -261,9 +266,28 @@ function server:connect(options)
   return client_side.connect(self.port, options)
 end
 
+local REQUEST_OPTIONS = { "headers", "body", "timeout", "rcvbuf" }
+local SSE_OPTIONS = { "headers", "body", "method", "last_event_id", "timeout", "rcvbuf" }
+
+-- What a request is made of, as the caller of function `name` wrote it. Returns the options.
+local function check_request(name, method, path, options, known)
+  checks.string(name, "the method", method, 3)
+  checks.string(name, "the path", path, 3)
+  options = check_options(name, options, known, 3)
+  if options.headers ~= nil and type(options.headers) ~= "table" then
+    checks.bad(name, "headers", options.headers, "a table of names and values", 3)
+  end
+  local body = options.body
+  if type(body) ~= "string" and body ~= nil and (type(body) ~= "table" or next(body) ~= nil and body[1] == nil) then
+    checks.bad(name, "body", body, "a string, or a list of strings, sent as chunks; weir.json.encode makes JSON", 3)
+  end
+  if options.timeout ~= nil then checks.seconds(name, "timeout", options.timeout, 3) end
+  return options
+end
+
 -- One request on a connection of its own. nil, "closed"|"reset"|"timeout", what came, when the response breaks off.
 function server:request(method, path, options)
-  options = check_options("server:request", options, { "headers", "body", "timeout", "rcvbuf" })
+  options = check_request("server:request", method, path, options, REQUEST_OPTIONS)
   local client, err = client_side.connect(self.port, options)
   if not client then return nil, err end
   for _, piece in ipairs(http.request(method, path, self.address, options)) do
@@ -276,6 +300,7 @@ end
 
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options", "query" } do
   server[method] = function(self, path, options)
+    if type(self) ~= "table" then error(("server.%s: call it as server:%s(path)"):format(method, method), 2) end
     return self:request(method:upper(), path, options)
   end
 end
@@ -285,11 +310,9 @@ end
 local sse = {}
 sse.__index = sse
 
-local SSE_OPTIONS = { "headers", "body", "method", "last_event_id", "timeout", "rcvbuf" }
-
 -- An event stream that is being read. nil, "status N", the response, when the answer is none.
 function server:sse(path, options)
-  options = check_options("server:sse", options, SSE_OPTIONS)
+  options = check_request("server:sse", options and options.method or "GET", path, options, SSE_OPTIONS)
   local client, err = client_side.connect(self.port, options)
   if not client then return nil, err end
   local headers = { ["Accept"] = "text/event-stream", ["Last-Event-ID"] = options.last_event_id }
@@ -303,7 +326,7 @@ function server:sse(path, options)
     return nil, problem
   end
   local stream = setmetatable({ client = client, head = head, decoder = http.sse_decoder() }, sse)
-  stream.status, stream.headers, stream.comments = head.status, head.headers, {}
+  stream.status, stream.headers = head.status, head.headers
   if head.status == 200 and (head.headers["content-type"] or ""):find("^text/event%-stream") then return stream end
   local body = {}
   for piece in function() return client:receive_piece(head, options.timeout) end do body[#body + 1] = piece end
@@ -313,8 +336,9 @@ function server:sse(path, options)
   return nil, "status " .. head.status, head
 end
 
-local function read_events(self, queue, timeout)
-  local deadline = deadline_of(timeout)
+local function read_events(self, name, timeout)
+  local deadline = deadline_of(timeout, name == "events" and "events:next" or "events:next_comment")
+  local queue = self.decoder[name]
   while #queue == 0 do
     if self.ended then return nil, self.ended end
     local piece, err = http.read_piece(self.head, self.client.source, deadline)
@@ -332,12 +356,12 @@ end
 
 -- The next event {event, id, data, retry} | nil, "timeout"|"closed"|"reset". An event without a name is "message".
 function sse:next(timeout)
-  return read_events(self, self.decoder.events, timeout)
+  return read_events(self, "events", timeout)
 end
 
 -- The next comment's text. Events that come before it are kept for `next`, and the other way round.
 function sse:next_comment(timeout)
-  return read_events(self, self.decoder.comments, timeout)
+  return read_events(self, "comments", timeout)
 end
 
 function sse:close() self.client:close() end

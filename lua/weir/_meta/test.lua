@@ -82,12 +82,16 @@ function Server:get(path, options) end
 
 ---@class weir.test.RequestOptions
 ---@field headers? table<string, string>
----@field body? string
+---@field body? string|string[] a list is sent as chunks
 ---@field timeout? number seconds (15)
+
+---@class weir.test.SseOptions: weir.test.RequestOptions
+---@field method? string ("GET")
+---@field last_event_id? string
 
 ---Opens an event stream.
 ---@param path string
----@param options? { last_event_id: string, headers: table<string, string>, timeout: number }
+---@param options? weir.test.SseOptions
 ---@return weir.test.Events? events
 ---@return string? why "status 404"
 ---@return weir.test.Response? response
@@ -118,7 +122,6 @@ function Server:stop(signal, timeout) end
 ---@field id? string
 
 ---@class weir.test.Events
----@field comments string[] that have arrived
 local Events = {}
 
 ---The next event.
@@ -126,6 +129,12 @@ local Events = {}
 ---@return weir.test.Event? event
 ---@return "timeout"|"closed"|"reset"|nil why
 function Events:next(timeout) end
+
+---The next comment's text; events that come before it are kept for `next`.
+---@param timeout? number seconds (15)
+---@return string? text
+---@return "timeout"|"closed"|"reset"|nil why
+function Events:next_comment(timeout) end
 
 ---Leaves.
 function Events:close() end
