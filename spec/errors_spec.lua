@@ -60,6 +60,26 @@ describe("an error in the log", function()
     test.log.take "every time"
   end)
 
+  it("of weir.fail where nothing can be answered says so, and where", function()
+    local app = weir.app()
+    app:get("/begun", function(stream)
+      stream:write "some of it"
+      weir.fail(502, "upstream")
+    end)
+    app:get("/read", function(stream)
+      stream:write "some of it"
+      stream:json_body() -- raises it too
+    end)
+    app:get("/background", function() weir.background(function() weir.fail(502) end) end)
+    app:get("/defer", function() weir.defer(function() weir.fail(502) end) end)
+    local server = test.start(app)
+    for path, status in pairs { begun = 502, read = 415, background = 502, defer = 502 } do
+      server:get("/" .. path)
+      assert.matches(here .. ": weir.fail%(" .. status .. "%) cannot be answered: ",
+        test.eventually(function() return test.log.take("cannot be answered", "error")[1] end).text)
+    end
+  end)
+
   it("that is a table or nothing tells where it was raised, whoever catches it", function()
     local app = weir.app()
     app:get("/handler", function() error { code = 1 } end)

@@ -383,19 +383,6 @@ static struct task *new_task(struct exchange *exchange) {
     return task;
 }
 
-static bool is_failure(struct task *task) {
-    lua_State *L = task->gen->state.L;
-    generation_push(task->gen, L, task->error);
-    bool same = false;
-    if (lua_getmetatable(L, -1)) {
-        luaL_getmetatable(L, "weir.failure");
-        same = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-    return same;
-}
-
 /* Pushes the traceback of a task that died. stack of L: +1 */
 static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
     struct str method = request_method(exchange->stream->request);
@@ -438,7 +425,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
     exchange->failure = task_hit_limit(task) ? 503 : 500;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
     static struct log_kind errors = LOG_KIND("errors of handlers");
-    bool unexpected = stream->state == STREAM_STARTED || !is_failure(task);
+    bool unexpected = stream->state == STREAM_STARTED || !task_is_answer(task);
     if (unexpected && log_admits(&errors, LOG_ERROR)) {
         lua_State *L = exchange->app->gen->state.L;
         push_traceback(exchange, task, L);

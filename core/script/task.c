@@ -313,17 +313,48 @@ bool task_was_cancelled(struct task *task) {
     return equal;
 }
 
+bool task_is_answer(const struct task *task) {
+    lua_State *L = task->gen->state.L;
+    generation_push(task->gen, L, task->error);
+    bool same = false;
+    if (lua_getmetatable(L, -1)) {
+        luaL_getmetatable(L, "weir.failure");
+        same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+    return same;
+}
+
 /* --- the end --- */
 
-/* In place of a message, for an error that is none: what it is, and where it was raised. stack: +1
- */
-static void push_raised(lua_State *L, lua_State *co, const char *type) {
+/* Where the script raised what is no message; what raised it may be Weir's. stack: +1 */
+static void push_place(lua_State *L, lua_State *co) {
     lua_Debug at;
-    if (lua_getstack(co, 1, &at) && lua_getinfo(co, "Sl", &at) && at.currentline > 0)
-        lua_pushfstring(L, "%s:%d: the error is no string but a value of type %s", at.short_src,
-                        at.currentline, type);
-    else
-        lua_pushfstring(L, "the error is no string but a value of type %s", type);
+    for (int level = 1; lua_getstack(co, level, &at); level++)
+        if (lua_getinfo(co, "Sl", &at) && at.currentline > 0 &&
+            strncmp(at.short_src, "weir/", 5) != 0) {
+            lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+            return;
+        }
+    lua_pushliteral(L, "");
+}
+
+/* In place of the message, for the error on top that is none: where it was raised, and what it is.
+ * stack: +1 */
+static void push_raised(lua_State *L, const struct task *task) {
+    push_place(L, task->co);
+    if (task_is_answer(task)) {
+        lua_getfield(L, -2, "status");
+        lua_pushfstring(L,
+                        "weir.fail(%d) cannot be answered: the answer has begun already, or this "
+                        "task is no request's",
+                        (int)lua_tointeger(L, -1));
+        lua_remove(L, -2);
+    } else {
+        lua_pushfstring(L, "the error is no string but a value of type %s", luaL_typename(L, -2));
+    }
+    lua_concat(L, 2);
 }
 
 /* What ended in an error of LuaJIT's own has no line any more, but the message begins with it: puts
@@ -356,7 +387,7 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     generation_push(task->gen, L, task->error);
     generation_hint(task->gen, L);
     if (!lua_tostring(L, -1)) {
-        push_raised(L, task->co, luaL_typename(L, -1));
+        push_raised(L, task);
         lua_replace(L, -2);
     }
     luaL_traceback(L, task->co, NULL, 0);

@@ -175,6 +175,8 @@ bool task_was_stopped(const struct task *task);
 bool task_hit_limit(struct task *task);
 /* Whether the error of a task that failed is weir.cancelled. */
 bool task_was_cancelled(struct task *task);
+/* Whether the error of a task that failed is one of weir.fail, which asks for an answer. */
+bool task_is_answer(const struct task *task);
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
  * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
 struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),

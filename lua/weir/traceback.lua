@@ -1,13 +1,19 @@
 -- traceback: what is logged of an error that Weir's own Lua has caught.
 
--- In place of a message, for an error that is none: what it is, and where it was raised; what runs in between is C.
+local core = require "weir.core"
+
+-- In place of a message, for an error that is none: what it is, and where it was raised; what runs in between is C, or
+-- Weir's.
 local function raised(err, level)
   local at
   repeat
     level = level + 1
     at = debug.getinfo(level, "Sl")
-  until not at or at.currentline > 0
+  until not at or (at.currentline > 0 and not at.short_src:find "^weir/")
   local where = at and ("%s:%d: "):format(at.short_src, at.currentline) or ""
+  if getmetatable(err) == core.failure then
+    return ("%sweir.fail(%d) cannot be answered: this task is no request's"):format(where, err.status)
+  end
   return where .. "the error is no string but a value of type " .. type(err)
 end
 
