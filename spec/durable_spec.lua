@@ -34,6 +34,20 @@ app:post("/many/*topic", function(stream)
   weir.all(tasks)
 end)
 
+-- Long events, with one of seven keys each, every tenth without.
+app:post("/keyed/*topic", function(stream)
+  local tasks, number, count = {}, 0, tonumber(stream.query.count)
+  local function publish_them()
+    while number < count do
+      number = number + 1
+      local key = number % 10 ~= 0 and "k" .. number % 7 or nil
+      assert(weir.publish(stream.params.topic, { data = number .. (" "):rep(500), key = key }))
+    end
+  end
+  for i = 1, 50 do tasks[i] = publish_them end
+  weir.all(tasks)
+end)
+
 local function chosen(query)
   local topics = {}
   for topic in (query.topics or ""):gmatch "[^,]+" do topics[#topics + 1] = topic end
@@ -42,7 +56,7 @@ local function chosen(query)
 end
 
 app:get("/events", function(stream)
-  stream:sse { hello = stream.query.hello == "1" }:subscribe(chosen(stream.query),
+  stream:sse { hello = stream.query.hello == "1", overflow = stream.query.overflow }:subscribe(chosen(stream.query),
     { after = stream.query.after, last = tonumber(stream.query.last) })
 end)
 
@@ -215,6 +229,26 @@ describe("a durable topic #workers", function()
     assert.equal("9 10", hub.data(events, 2))
     publish(server, "d/a", "live")
     assert.equal("live", hub.data(events, 1))
+  end)
+
+  it("gives who conflates the newest of each key, over all that is in the file", function()
+    local server = serve()
+    server:post "/keyed/d/a?count=1000"
+    server = again(server)
+    local expected = {}
+    for i = 1, 1000 do
+      if i % 10 == 0 or i > 993 then expected[#expected + 1] = tostring(i) end
+    end
+    expected[#expected + 1] = "live"
+    -- The newest with the key of 1000, which has none, is 993.
+    table.insert(expected, 100, "993")
+    local events, got = server:sse "/events?topics=d/a&after=earliest&overflow=conflate", {}
+    publish(server, "d/a", "live")
+    repeat
+      local event = assert(events:next())
+      got[#got + 1] = event.data:match "%w+"
+    until event.data == "live"
+    assert.equal(table.concat(expected, " "), table.concat(got, " "))
   end)
 
   it("is in memory only without --data, and says so to who comes back", function()

@@ -36,46 +36,6 @@ static void append_entry(struct replay *replay, size_t i) {
     slab->len += (uint32_t)n;
 }
 
-static bool memory_has(struct str name, struct str key) {
-    const struct name *found = name_find(hub.names, name);
-    return found && found->topic && topic_has_key(found->topic, key);
-}
-
-/* Notes the topic and key of the entry at `out`; true: it was there. */
-static bool note_key(struct map *seen, struct map_node *node, char *out, uint32_t topic,
-                     struct str key) {
-    memcpy(out, &topic, sizeof topic);
-    memcpy(out + sizeof topic, key.ptr, key.len);
-    struct str text = {out, sizeof topic + key.len};
-    if (map_find(seen, text))
-        return true;
-    map_insert(seen, node, text);
-    return false;
-}
-
-/* From the newest on. What a later page has is not known: of each page the newest comes. */
-static void mark_superseded(struct replay *replay) {
-    const struct page *page = &replay->page;
-    bool ends = replay->position->end > 0; /* what is in memory may lie beyond */
-    struct map seen;
-    struct map_node *nodes = mem_alloc((replay->count + 1) * sizeof *nodes);
-    char *keys = mem_alloc(page->bytes.len + page->count * sizeof(uint32_t) + 1), *at = keys;
-    map_init(&seen);
-    for (size_t i = replay->count; i-- > 0;) {
-        struct replay_entry *entry = &replay->entries[i];
-        uint32_t topic = page->entries[entry->page].topic;
-        struct str key = page_key(page, entry->page);
-        if (key.len == 0)
-            continue;
-        entry->superseded = note_key(&seen, &nodes[i], at, topic, key) ||
-                            (!ends && memory_has(replay->names[topic], key));
-        at += sizeof topic + key.len;
-    }
-    map_fini(&seen);
-    free(nodes);
-    free(keys);
-}
-
 static void note_own_gap(struct replay *replay, enum gap_reason reason, event_id id, int64_t lost) {
     event_id end = replay->position->end;
     bool known = lost >= 0 && (end == 0 || id <= end);
@@ -126,10 +86,8 @@ static void take_page(struct replay *replay) {
     replay->entries = mem_resize(replay->entries, page->count * sizeof *replay->entries);
     for (size_t i = 0; i < page->count; i++)
         append_entry(replay, i);
-    if (policy_conflates(&replay->position->policy))
-        mark_superseded(replay);
     replay->over = !page->more;
-    replay->covered = page->more ? page->entries[page->count - 1].id : EVENT_ID_NONE;
+    replay->covered = page->more ? page->reached : EVENT_ID_NONE;
     tell_trimmed(replay);
     replay->begun = true;
 }
@@ -184,13 +142,14 @@ static void on_page(struct page *page) {
 
 static void ask(struct replay *replay) {
     struct page *page = &replay->page;
+    event_id end = replay->position->end;
     slab_unref(replay->slab);
     replay->slab = NULL;
     replay->count = replay->at = 0;
-    if (page->count > 0)
-        page->after = page->entries[page->count - 1].id;
-    else
-        page->after = replay->after;
+    page->after = replay->covered;
+    if (end > 0 && end < page->upto) /* what lies beyond is not for it, nor supersedes what does */
+        page->upto = end;
+    page->conflates = policy_conflates(&replay->position->policy);
     page->topics = replay->names;
     page->newest = replay->newest;
     page->ntopics = replay->ntopics;
@@ -202,9 +161,23 @@ static void ask(struct replay *replay) {
     store_read(hub.store, page);
 }
 
+/* Whether the topic itself has a newer one of the same key; for who ends, up to there. The store
+ * has none that was to be read from it. */
+static bool is_superseded(const struct replay *replay, const struct replay_entry *entry) {
+    struct str key = page_key(&replay->page, entry->page);
+    if (!replay->page.conflates || key.len == 0)
+        return false;
+    const struct name *found =
+        name_find(hub.names, replay->names[replay->page.entries[entry->page].topic]);
+    event_id newest = found && found->topic ? topic_newest_of(found->topic, key) : 0;
+    event_id end = replay->position->end;
+    return newest > entry->id && (end == 0 || newest <= end);
+}
+
 bool replay_skips(const struct replay *replay, uint64_t entry) {
     const struct replay_entry *at = &replay->entries[entry];
-    return at->superseded || replay->topics[replay->page.entries[at->page].topic].upto == 0;
+    return replay->topics[replay->page.entries[at->page].topic].upto == 0 ||
+           is_superseded(replay, at);
 }
 
 bool replay_advance(struct replay *replay) {
@@ -232,7 +205,7 @@ static struct replay *make(struct position *position, const struct replay_start 
 }
 
 static bool has_begun(const struct replay *replay) {
-    return replay->asked || replay->over || replay->count > 0;
+    return replay->asked || replay->begun || replay->over;
 }
 
 /* One that begins there and has not begun: topics chosen together are read together. */

@@ -13,7 +13,6 @@ struct replay_entry {
     event_id id;
     uint32_t off, len; /* in the slab: a chunk, as a topic's entries are */
     uint32_t page;     /* its number in the page */
-    bool superseded;   /* a newer one of the page, or in memory, has the same key */
 };
 
 struct replay_topic {
@@ -69,7 +68,8 @@ bool replay_has(struct position *position, struct str name, const struct replay_
 /* What the position has not chosen any more, of a name it has left, is not read from the store
  * either. */
 void replay_leave(struct position *position, struct str name, bool prefix);
-/* An entry of a topic that was left meanwhile, or for who conflates a superseded one. */
+/* An entry of a topic that was left meanwhile, or for who conflates one that has been superseded
+ * since. */
 bool replay_skips(const struct replay *replay, uint64_t entry);
 /* Has the next page read when this one is used up. False: all has been read. */
 bool replay_advance(struct replay *replay);

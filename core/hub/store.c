@@ -274,19 +274,27 @@ static void *write_main(void *arg) {
 
 /* --- the reader --- */
 
-static void read_op(struct store *store, struct store_op *op) {
-    if (store_shares(store))
-        pthread_mutex_lock(&store->shared);
-    if (op->kind == OP_PAGE)
-        page_fill(store, CONTAINER_OF(op, struct page, op));
-    else
-        kv_read(store, call_of(op));
-    if (store_shares(store))
-        pthread_mutex_unlock(&store->shared);
+static void end_read(struct store *store, struct store_op *op) {
     if (op->kind == OP_PAGE)
         CONTAINER_OF(op, struct page, op)->done(CONTAINER_OF(op, struct page, op));
     else
         kv_finish(store, call_of(op));
+}
+
+static void read_op(struct store *store, struct store_op *op) {
+    bool whole = true;
+    if (store_shares(store))
+        pthread_mutex_lock(&store->shared);
+    if (op->kind == OP_PAGE)
+        whole = page_fill(store, CONTAINER_OF(op, struct page, op));
+    else
+        kv_read(store, call_of(op));
+    if (store_shares(store))
+        pthread_mutex_unlock(&store->shared);
+    if (whole)
+        end_read(store, op);
+    else
+        store_queue_op(store, &store->reader, op, OP_PAGE); /* behind what waits */
 }
 
 static void *read_main(void *arg) {

@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "hub/store_keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -165,7 +166,7 @@ struct page_newest {
  * many as fit in `bytes_max` (keys and texts), at least one when there is any.
  *
  * A page begins zeroed, with the first group of fields set. It may be read again, after `after` was
- * moved to the last entry's id: the buffers are used again. page_fini gives them back. */
+ * moved to `reached`: the buffers are used again. page_fini gives them back. */
 struct page {
     const struct str *topics;
     size_t ntopics; /* a topic twice gives its events twice; one that is not known has none */
@@ -173,12 +174,14 @@ struct page {
     uint64_t after;
     uint64_t upto; /* UINT64_MAX is allowed */
     size_t bytes_max;
+    bool conflates; /* of events of a topic with one key only the newest up to `upto` is wanted */
     void (*done)(struct page *page); /* on the reader's thread */
     void *arg;                       /* the caller's */
 
     /* The result, for `done` and afterwards. */
-    int error; /* 0; UV_EIO; UV_ECANCELED. Other than 0: there are no entries */
-    bool more; /* there are events with larger ids up to `upto` */
+    int error;        /* 0; UV_EIO; UV_ECANCELED. Other than 0: there are no entries */
+    bool more;        /* there may be events up to `upto` with larger ids than */
+    uint64_t reached; /* this, that of the last entry or of one behind it that is not wanted */
     size_t count;
     struct page_entry *entries;
     struct buf bytes;
@@ -191,8 +194,13 @@ struct page {
     /* The store's own. */
     struct store_op op;
     size_t entries_cap;
+    struct keys keys; /* of who conflates, from page to page */
     bool cancelled;
 };
+
+/* Rows of the file that are looked at for one page, or before one who conflates makes way for
+ * others. For tests. */
+extern size_t page_rows_most;
 
 /* Queues a page. From any thread. */
 void store_read(struct store *store, struct page *page);

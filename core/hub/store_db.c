@@ -60,6 +60,8 @@ static const char *const texts[STATEMENTS] = {
                       "ORDER BY id DESC LIMIT 1 OFFSET ?4",
     [EVENTS_SCAN] = "SELECT id, key, text FROM events WHERE topic = ?1 AND id > ?2 AND id <= ?3 "
                     "ORDER BY id",
+    [EVENTS_KEYS] = "SELECT id, key FROM events WHERE topic = ?1 AND id > ?2 AND id <= ?3 "
+                    "ORDER BY id",
     [META_GET] = "SELECT value FROM meta WHERE name = ?1",
     [META_SET] = "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
     [META_ENDS] = "SELECT substr(name, 5), value FROM meta WHERE name >= CAST('end/' AS BLOB) AND "

@@ -24,6 +24,7 @@ enum statement {
     EVENTS_PEEK,
     EVENTS_NEWEST,
     EVENTS_SCAN,
+    EVENTS_KEYS,
     META_GET,
     META_SET,
     META_ENDS,

@@ -58,8 +58,9 @@ int kv_write(struct store *store, struct kv_call *call);
 /* Now and then deletes pairs whose time has come. */
 int kv_purge(struct store *store);
 
-/* What the reader does. */
-void page_fill(struct store *store, struct page *page);
+/* What the reader does. A page that costs more than one may take at a time is filled in several
+ * steps, others come in between; false: it is to be called again. */
+bool page_fill(struct store *store, struct page *page);
 void kv_read(struct store *store, struct kv_call *call);
 
 /* Gives the call back to its loop, or frees it when it was abandoned. */

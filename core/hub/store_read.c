@@ -12,6 +12,11 @@
  * of one topic is a single range. Nothing is sorted, nothing is skipped over. Where only the newest
  * ones of each topic are wanted one more lookup says where they begin, counting back.
  *
+ * Who conflates does not get what is superseded. So before its first page a pass notes the newest
+ * event of each key (store_keys.c). Of a million events with one key one is wanted: the pass stops
+ * after some thousand of them, and goes on when all who wait for the store have been served; and a
+ * page ends after so many, be it empty.
+ *
  * What is trimmed must not be lost without a word. The snapshot is taken first, then the floors are
  * read: those in memory, which may be newer (what is hidden is not given), and those in the file,
  * which are as old as the snapshot (what was deleted is told, though the writer has not yet
@@ -25,6 +30,8 @@
 #include <string.h>
 
 #define CANCEL_EVERY 64 /* events between two looks at `cancelled` */
+
+size_t page_rows_most = 8192;
 
 struct source { /* a topic with news */
     uint64_t after;
@@ -40,6 +47,7 @@ struct merge {
     uint64_t upto;          /* fits SQLite's integers */
     struct source *sources; /* a heap over `next` once all are known */
     size_t count;
+    size_t rows; /* looked at */
 };
 
 /* --- the heap --- */
@@ -174,8 +182,39 @@ static int peek_all(struct merge *merge) {
             merge->sources[left++] = merge->sources[i];
     }
     merge->count = left;
-    heapify(merge);
     return 0;
+}
+
+/* --- the newest of each key --- */
+
+/* 1: all of it is noted; 0: so many for now; or an error. */
+static int note_source(struct merge *merge, const struct source *source) {
+    struct keys *keys = &merge->page->keys;
+    sqlite3_stmt *stmt = use_range(merge, EVENTS_KEYS, source);
+    if (source->index == keys->topic && keys->at > source->after)
+        sqlite3_bind_int64(stmt, 2, (int64_t)keys->at);
+    int rc = 0;
+    while (merge->rows < page_rows_most && (rc = db_step(stmt)) == 1) {
+        uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 0);
+        keys_note(keys, source->index, db_column(stmt, 1), id);
+        keys->topic = source->index;
+        keys->at = id;
+        merge->rows++;
+    }
+    sqlite3_reset(stmt);
+    return merge->rows == page_rows_most ? 0 : rc < 0 ? rc : 1;
+}
+
+/* The sources stand in the order of their topics. 1: all is noted; 0: so much for now; or an error.
+ */
+static int note_keys(struct merge *merge) {
+    struct keys *keys = &merge->page->keys;
+    int rc = 1;
+    for (size_t i = 0; rc == 1 && i < merge->count; i++)
+        if (merge->sources[i].index >= keys->topic)
+            rc = note_source(merge, &merge->sources[i]);
+    keys->whole = rc == 1;
+    return rc;
 }
 
 /* --- the events --- */
@@ -205,6 +244,11 @@ static bool is_cancelled(struct page *page) {
     return __atomic_load_n(&page->cancelled, __ATOMIC_RELAXED);
 }
 
+static bool is_superseded(struct page *page, const struct source *source, sqlite3_stmt *stmt) {
+    return page->conflates &&
+           keys_supersede(&page->keys, source->index, db_column(stmt, 1), source->next);
+}
+
 /* Takes from the first source what comes before `limit`. 1: there is more of it, at source->next;
  * 0: it has ended; or an error. */
 static int walk(struct merge *merge, uint64_t limit) {
@@ -217,12 +261,14 @@ static int walk(struct merge *merge, uint64_t limit) {
         source->next = id;
         if (id > limit)
             break;
-        page->more = !fits(page, stmt);
+        bool wanted = !is_superseded(page, source, stmt);
+        page->more = merge->rows == page_rows_most || (wanted && !fits(page, stmt));
         if (page->more)
             break;
-        add_entry(page, source, stmt);
-        source->after = id;
-        if (page->count % CANCEL_EVERY == 0 && is_cancelled(page)) {
+        if (wanted)
+            add_entry(page, source, stmt);
+        source->after = page->reached = id;
+        if (++merge->rows % CANCEL_EVERY == 0 && is_cancelled(page)) {
             rc = UV_ECANCELED;
             break;
         }
@@ -245,7 +291,9 @@ static int take_events(struct merge *merge) {
     return 0;
 }
 
+/* 1: it is filled; 0: not yet; or an error. */
 static int fill(struct store *store, struct merge *merge) {
+    const struct page *page = merge->page;
     int rc = fault("store_read");
     if (rc == 0)
         rc = db_run(db_use(merge->db, DB_BEGIN_READ));
@@ -256,10 +304,17 @@ static int fill(struct store *store, struct merge *merge) {
         return rc;
     find_sources(store, merge);
     rc = peek_all(merge);
-    return rc == 0 ? take_events(merge) : rc;
+    if (rc == 0)
+        rc = page->conflates && !page->keys.whole ? note_keys(merge) : 1;
+    if (rc <= 0)
+        return rc;
+    merge->rows = 0;
+    heapify(merge);
+    rc = take_events(merge);
+    return rc < 0 ? rc : 1;
 }
 
-void page_fill(struct store *store, struct page *page) {
+bool page_fill(struct store *store, struct page *page) {
     struct merge merge = {.db = store->read_db, .page = page, .upto = page->upto};
     if (merge.upto > INT64_MAX)
         merge.upto = INT64_MAX;
@@ -267,11 +322,13 @@ void page_fill(struct store *store, struct page *page) {
     page->bytes.len = 0;
     page->more = false;
     page->floor = 0;
+    page->reached = page->after;
     page->floors = mem_resize(page->floors, (page->ntopics + 1) * sizeof *page->floors);
     memset(page->floors, 0, page->ntopics * sizeof *page->floors);
-    page->error = is_cancelled(page) ? UV_ECANCELED : 0;
-    if (page->error == 0 && page->after < merge.upto)
-        page->error = fill(store, &merge);
+    int rc = is_cancelled(page) ? UV_ECANCELED : 1;
+    if (rc == 1 && page->after < merge.upto)
+        rc = fill(store, &merge);
+    page->error = rc < 0 ? rc : 0;
     if (!sqlite3_get_autocommit(merge.db->sql))
         db_run(db_use(merge.db, DB_ROLLBACK));
     free(merge.sources);
@@ -279,10 +336,12 @@ void page_fill(struct store *store, struct page *page) {
         page->count = 0;
         page->more = false;
     }
+    return rc != 0;
 }
 
 void page_fini(struct page *page) {
     buf_fini(&page->bytes);
+    keys_fini(&page->keys);
     free(page->entries);
     free(page->floors);
     page->entries = NULL;

@@ -179,8 +179,9 @@ const struct entry *topic_newest(const struct topic *topic, const struct entry *
     return topic_entry(topic, entry->key->newest);
 }
 
-bool topic_has_key(const struct topic *topic, struct str key) {
-    return map_find(&topic->keys, key) != NULL;
+event_id topic_newest_of(const struct topic *topic, struct str key) {
+    const struct map_node *node = map_find(&topic->keys, key);
+    return node ? topic_entry(topic, CONTAINER_OF(node, struct key, node)->newest)->id : 0;
 }
 
 /* The key of the entry at `ordinal`, whose older one is superseded from now on. */

@@ -108,7 +108,7 @@ static inline bool topic_is_empty(const struct topic *topic) {
 /* What an entry has as an SSE event, without the chunk around it. Valid as long as its slab. */
 struct str entry_text(const struct entry *entry);
 struct str entry_key(const struct entry *entry); /* ptr NULL: none */
-/* Whether it keeps an entry with that key. */
-bool topic_has_key(const struct topic *topic, struct str key);
+/* The id of the newest entry with that key; 0: it keeps none. */
+event_id topic_newest_of(const struct topic *topic, struct str key);
 
 #endif
