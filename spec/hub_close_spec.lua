@@ -127,6 +127,25 @@ describe("weir.close", function()
     assert.equal("own end", (all(server:sse "/")))
   end)
 
+  it("says no smaller id than what a topic gave that the stream has left", function()
+    local closed, open = hub.topic(), hub.topic()
+    weir.close(closed)
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        local sse = stream:sse():subscribe { closed, open }
+        weir.publish(open, "1")
+        sse:flush()
+        sse:unsubscribe(open)
+      end)
+      app:get("/closed", function(stream) stream:sse():subscribe(closed) end)
+    end)
+    local events = server:sse "/"
+    local sent, last = events:next(5), events:next(5)
+    assert.same({ "1", "weir.end" }, { sent.data, last.event })
+    assert.is_true(sent.id <= last.id)
+    assert.equal(204, server:get("/closed", { headers = { ["Last-Event-ID"] = last.id } }).status)
+  end)
+
   it("ends behind a slow reader, and with a handler that goes on", function()
     local topic, results, reasons = hub.topic(), {}, {}
     hub.configure { [topic] = { history = { count = 1000, bytes = "64MB" } } }

@@ -261,15 +261,19 @@ static void drop_oldest(struct position *position) {
     drop_named(position);
 }
 
+/* The ordinal where that is: behind what is not among the newest, for who wants these. */
+static uint64_t first_at(const struct topic *topic, const struct start *start) {
+    uint64_t next = topic_after(topic, start->after), mark = topic_after(topic, start->mark);
+    uint64_t last = start->prefix->last;
+    return last > 0 && next + last < mark ? mark - last : next;
+}
+
 /* An event beyond `listed` is for the position. */
 static void find(struct position *position, struct topic *topic, const struct start *start) {
     struct interest *found = found_add(position, topic);
     found->after = start->after;
-    found->next = topic_after(topic, start->after);
+    found->next = first_at(topic, start);
     found->mark = topic_after(topic, start->mark);
-    uint64_t last = start->prefix->last;
-    if (last > 0 && found->next + last < found->mark)
-        found->next = found->mark - last;
 }
 
 /* Finds what is to be read next. Where that ends; EVENT_ID_NONE: there is no more. */
@@ -316,6 +320,5 @@ void lapse_bequeath(struct interest *named) {
     const struct topic *topic = named->topic;
     struct start start = start_of(named->position, topic);
     named->gap = named->gap || missing_of(topic, &start, false) > 0;
-    interest_begin_by(named, topic_after(topic, start.after), topic_after(topic, start.mark),
-                      start.after);
+    interest_begin_by(named, first_at(topic, &start), topic_after(topic, start.mark), start.after);
 }

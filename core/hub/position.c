@@ -125,6 +125,8 @@ static struct position_choice settle_start(struct position *position,
     struct position_choice settled = *choice;
     if (choice->tell && list_empty(&position->interests) && list_empty(&position->prefixes))
         position->resumed = true;
+    if (choice->tell && choice->after <= hub.last && choice->after > position->told)
+        position->told = choice->after;
     if (choice->from_id && choice->after > hub.last) {
         position_note_gap(position, GAP_UNKNOWN, hub.last, -1);
         settled.tell = false;

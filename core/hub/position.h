@@ -33,6 +33,7 @@ struct position {
     uint8_t gap_reason; /* its reason, */
     int64_t gap_lost;   /* how many are missing, -1: nobody knows; */
     bool gap_came_back; /* and some of it before the client came back */
+    event_id told;      /* the largest id that it has read, or the one that its client came with */
     bool is_stream;     /* counts as one */
     bool resumed;       /* it goes on where the client left */
     char *subject;      /* whom the token names; NULL: nobody */

@@ -33,6 +33,7 @@ void span_release(struct span *span) {
     span->bytes = 0;
     span->text.len = 0;
     span->topic = NULL;
+    span->upto = 0;
     span->more = span->ended = false;
 }
 
@@ -74,7 +75,8 @@ static void add_gap(struct span *span, const struct head *head, enum gap_reason 
     piece->lost = lost > 0 ? (uint64_t)lost : 0;
 }
 
-/* All topics are closed, and all that they have stands in front of this. */
+/* All topics are closed, and all that they have stands in front of this. Ids never go back: who was
+ * told a later one, by a topic that it has left, is told no smaller one now. */
 static void add_end(struct span *span, const struct position *position, const struct merge *merge,
                     event_id upto) {
     event_id closed = merge->count == 0 ? position_closed(position) : 0;
@@ -84,7 +86,8 @@ static void add_end(struct span *span, const struct position *position, const st
         span->more = true;
         return;
     }
-    add_notice(span, "weir.end", "\"reason\":\"closed\"", closed)->ends = true;
+    event_id id = position->told > closed ? position->told : closed;
+    add_notice(span, "weir.end", "\"reason\":\"closed\"", id)->ends = true;
     span->ended = true;
 }
 
@@ -144,6 +147,7 @@ static void add_dropped(struct span *span, const struct policy *policy) {
     struct head head = {.id = policy->dropped_id};
     if (policy->dropped_id > 0)
         add_gap(span, &head, policy->reason, policy->dropped_more ? -1 : (int64_t)policy->dropped);
+    span->upto = head.id;
 }
 
 static void add_top(struct span *span, struct position *position, const struct head *top) {
@@ -170,8 +174,11 @@ static void fill(struct span *span, struct position *position, struct merge *mer
     add_dropped(span, &position->policy);
     while ((top = merge_top(merge, upto)) != NULL && !is_full(span, most)) {
         add_top(span, position, top);
+        span->upto = top->id;
         merge_pass(merge);
     }
+    if (position->told < span->upto)
+        position->told = span->upto;
     span->more = top != NULL;
     span->ended = merge->end > 0 && top == NULL && upto == merge->end;
     add_end(span, position, merge, upto);
@@ -216,8 +223,10 @@ static bool is_used_up(const struct position *position, const struct merge *merg
 }
 
 void position_read(struct position *position, struct span *span, size_t most) {
-    if (answers(span, position))
+    if (answers(span, position)) {
+        position->told = span->upto;
         return;
+    }
     span_release(span);
     hub_lock();
     position_wake(position);
@@ -227,6 +236,7 @@ void position_read(struct position *position, struct span *span, size_t most) {
         policy_drop(position, merge);
     if (is_used_up(position, merge)) {
         lapse_go_on(position);
+        policy_settle(position); /* what it did not while it had lapsed */
         merge = merge_begin(position);
         if (policy_drops(&position->policy))
             policy_drop(position, merge);

@@ -33,7 +33,8 @@ struct span {
     /* What it was read for: positions that stand at the same place read it once. */
     struct topic *topic;
     uint64_t from;
-    event_id id; /* of its first entry */
+    event_id id;   /* of its first entry */
+    event_id upto; /* of what it has last */
     bool skips;
 };
 

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENT_LEAST 37 /* bytes: "data: 1 0\n", its id, the empty line */
+
 bool client_tracing;
 
 static struct client *of_stream(const struct stream *stream) {
@@ -49,9 +51,11 @@ static void queue(struct client *client, const void *bytes, size_t n) {
 static void send_head(struct stream *stream, int64_t length) {
     struct client *client = of_stream(stream);
     static const char *const heads[] = {"HTTP/1.0 200 OK\r\n",
-                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"};
+                                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+                                        "HTTP/1.1 204 No Content\r\n"};
     (void)length;
-    const char *head = heads[client->framed];
+    client->declined = stream->status == 204;
+    const char *head = heads[client->declined ? 2 : client->framed];
     queue(client, head, strlen(head));
     queue(client, stream->fields.data, stream->fields.len);
     queue(client, "\r\n", 2);
@@ -109,7 +113,7 @@ static void finish(struct stream *stream) {
     if (client->closing)
         oracle_fail("%s: a stream is finished twice", client->record.name);
     client->closing = true;
-    if (client->framed)
+    if (client->framed && !client->declined)
         queue(client, "0\r\n\r\n", 5);
     end_if_sent(client);
 }
@@ -165,6 +169,11 @@ static void see_event(struct client *client, const struct wire_event *event) {
         record_event(&client->record, (unsigned)strtoul(event->data, NULL, 10), id);
         return;
     }
+    if (strcmp(event->name, "weir.end") == 0 &&
+        strcmp(event->data, "{\"reason\":\"closed\"}") == 0) {
+        record_closed(&client->record, id);
+        return;
+    }
     long long lost = lost_of(event->data);
     if (lost == -2 || strcmp(event->name, "weir.gap") != 0 ||
         sscanf(event->data, "{\"reason\":\"%15[a-z]", reason) != 1)
@@ -196,11 +205,9 @@ void client_connect(struct client *client, struct worker *worker, enum overflow 
     struct subscription_options options = {.overflow = overflow, .limit = {limit, UINT32_MAX}};
     client->worker = worker;
     client->framed = framed;
-    client->limit = limit;
-    client->slow = false;
+    client->slow = client->declined = false;
     client->room = SIZE_MAX;
-    client->record.overflow = overflow;
-    memset(client->record.chosen, 0, sizeof client->record.chosen);
+    record_begin(&client->record, overflow, limit);
     wire_reset(&client->wire, framed);
     client->stream = open_stream(client);
     if (sse_start(client->stream, &sse) != 0)
@@ -215,12 +222,13 @@ static struct str chosen(size_t choice, bool *prefix) {
     return name;
 }
 
-void client_choose(struct client *client, size_t choice, enum beginning how) {
+void client_choose(struct client *client, size_t choice, enum beginning how, uint64_t last) {
     struct position_choice settled = {.from_id = how != FROM_NOW,
                                       .after = how == FROM_LAST ? client->record.last : 0,
+                                      .last = how == FROM_NEWEST ? last : 0,
                                       .tell = how == FROM_LAST};
     settled.name = chosen(choice, &settled.prefix);
-    record_choose(&client->record, choice, how);
+    record_choose(&client->record, choice, how, last);
     position_add(&client->sub->position, &settled);
 }
 
@@ -266,6 +274,7 @@ void client_check(struct client *client) {
     if (wrong)
         oracle_fail("%s: wrong bytes: %s", client->record.name, wrong);
     client->taken.len = 0;
+    client->record.queued = (client->waits.len + EVENT_LEAST - 1) / EVENT_LEAST;
     while (wire_next(&client->wire, &event))
         see_event(client, &event);
 }

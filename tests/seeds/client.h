@@ -4,7 +4,7 @@
 #define TESTS_SEEDS_CLIENT_H
 
 #include "http/stream.h"
-#include "oracle.h"
+#include "record.h"
 #include "wire.h"
 
 struct worker;
@@ -14,24 +14,24 @@ struct client {
     struct stream *stream; /* NULL: not connected */
     struct worker *worker;
     struct subscription *sub;
-    uint32_t limit;   /* of its policy */
     bool framed;      /* HTTP/1.1 */
     size_t room;      /* bytes that it still takes; SIZE_MAX: all */
     struct buf waits; /* what it has been sent and has not taken */
     struct buf taken; /* what it has, and has not looked at */
     struct wire wire;
-    bool closing; /* the stream has finished: the connection ends behind `waits` */
-    bool slow;    /* it was ended because it reads too slowly */
+    bool closing;  /* the stream has finished: the connection ends behind `waits` */
+    bool slow;     /* it was ended because it reads too slowly */
+    bool declined; /* it was answered 204 */
 };
 
 /* Prints what clients get. */
 extern bool client_tracing;
 
 void client_init(struct client *client, unsigned number);
-/* A new stream, from nowhere, or with the topics it had, and its last id. */
+/* A new stream, without topics yet. `limit`: events, of its policy. */
 void client_connect(struct client *client, struct worker *worker, enum overflow overflow,
                     uint32_t limit, bool framed);
-void client_choose(struct client *client, size_t choice, enum beginning how);
+void client_choose(struct client *client, size_t choice, enum beginning how, uint64_t last);
 void client_leave(struct client *client, size_t choice);
 /* The connection breaks. */
 void client_cut(struct client *client);

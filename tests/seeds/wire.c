@@ -13,7 +13,7 @@
 void wire_reset(struct wire *wire, bool framed) {
     wire->raw.len = wire->body.len = 0;
     wire->framed = framed;
-    wire->begun = wire->over = false;
+    wire->begun = wire->over = wire->declined = false;
     wire->seen = 0;
 }
 
@@ -31,7 +31,10 @@ static const char *take_head(struct wire *wire) {
     const char *end = find(&wire->raw, "\r\n\r\n");
     if (end == NULL)
         return NULL;
-    if (memcmp(wire->raw.data, "HTTP/1.", 7) != 0 || !find(&wire->raw, "text/event-stream"))
+    wire->declined = memcmp(wire->raw.data + strlen("HTTP/1.x "), "204 ", 4) == 0;
+    wire->over = wire->declined;
+    bool streams = find(&wire->raw, "text/event-stream") && find(&wire->raw, " 200 ");
+    if (memcmp(wire->raw.data, "HTTP/1.", 7) != 0 || streams == wire->declined)
         return "no head of an event stream";
     buf_drop(&wire->raw, (size_t)(end + 4 - wire->raw.data));
     wire->begun = true;
@@ -64,6 +67,8 @@ const char *wire_feed(struct wire *wire, const char *bytes, size_t n) {
         wrong = take_head(wire);
     if (!wire->begun || wrong)
         return wrong;
+    if (wire->declined)
+        return wire->raw.len > 0 ? "bytes behind a head without a body" : NULL;
     if (!wire->framed) {
         buf_add(&wire->body, buf_str(&wire->raw));
         wire->raw.len = 0;

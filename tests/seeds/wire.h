@@ -11,7 +11,8 @@ struct wire {
     struct buf body; /* without the chunks, the same */
     bool framed;     /* in chunks */
     bool begun;      /* the head has come */
-    bool over;       /* so has the last chunk */
+    bool over;       /* so has the last chunk, */
+    bool declined;   /* ... or there is none: the answer is 204 */
     size_t seen;     /* of `body`, by the last event */
 };
 

@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dice.h"
-#include "hub/publication.h"
 #include "hub/store_own.h"
+#include "sent.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -25,26 +25,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAD_MAX 200
-
-/* A publication on its way. */
-struct sent {
-    struct publication publication;
-    struct list link;
-    unsigned number;
-    bool heard;  /* the oracle knows what became of it */
-    bool barred; /* a sync had failed before it was published */
-    char text[PAD_MAX + 40];
-};
-
 struct worker workers[WORKERS];
 static struct limits limits;
 static struct store *store;
 static struct topic_rule rules[3];
-static struct list sent;
 static char root[64], folder[96];
 static unsigned folders;
-static bool held, ended; /* the disk is; nobody listens to the server any more */
+static bool held; /* the disk is */
 static uint64_t memory, memory_before;
 
 static void on_log(enum log_level level, struct str line, void *arg) {
@@ -53,93 +40,12 @@ static void on_log(enum log_level level, struct str line, void *arg) {
         fprintf(stderr, "log %d: %.*s\n", (int)level, STR_ARG(line));
 }
 
-bool world_has_data(void) {
-    return store != NULL;
+struct store *world_store(void) {
+    return store;
 }
 
 bool world_holds_disk(void) {
     return held;
-}
-
-/* --- publishing --- */
-
-static void hear(struct sent *one, int error) {
-    if (one->heard)
-        return;
-    one->heard = true;
-    if (one->barred && error == 0)
-        oracle_fail("event %u is acknowledged, though a sync had failed before", one->number);
-    oracle_done(one->number, error, store && store_has_stopped(store));
-}
-
-static void on_done(struct publication *publication, int error) {
-    struct sent *one = CONTAINER_OF(publication, struct sent, publication);
-    if (one->heard && error != publication->error)
-        oracle_fail("the publisher of event %u is told another error", one->number);
-    if (!ended)
-        hear(one, error);
-    list_remove(&one->link);
-    free(one);
-}
-
-static bool is_pending(const struct publication *publication) {
-    for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next)
-        if (at == &publication->link)
-            return true;
-    return false;
-}
-
-/* Publishers are told by mail, clients get an event as soon as it is there: so the oracle asks. */
-void world_hear(void) {
-    hub_lock();
-    for (struct list *at = sent.next; at != &sent; at = at->next) {
-        struct sent *one = CONTAINER_OF(at, struct sent, link);
-        if (!is_pending(&one->publication))
-            hear(one, one->publication.error);
-    }
-    hub_unlock();
-}
-
-bool world_is_settled(void) {
-    return list_empty(&sent);
-}
-
-/* An event has just come to it. */
-static void check_topic(size_t number) {
-    hub_lock();
-    const struct topic *topic = hub_topic(str_of(topic_names[number]));
-    uint64_t kept = topic->next - topic->first;
-    uint64_t bytes = kept > 0 ? topic->end - topic_entry(topic, topic->first)->at : 0;
-    if (kept > topic->keep.count || (bytes > topic->keep.bytes && kept > 1))
-        oracle_fail("%s keeps %u events, %u bytes: it may %u, %u", topic_names[number],
-                    (unsigned)kept, (unsigned)bytes, (unsigned)topic->keep.count,
-                    (unsigned)topic->keep.bytes);
-    hub_unlock();
-}
-
-void world_publish(size_t topic, int key) {
-    static const char *const keys[KEYS] = {"a", "b", "c"};
-    struct sent *one = mem_zalloc(sizeof *one);
-    uint32_t pad = one_in(10) ? below(PAD_MAX) : below(20);
-    one->number = oracle_add(topic, key, pad + 24); /* or less */
-    int n =
-        snprintf(one->text, sizeof one->text, "data: %u %0*d\n\n", one->number, (int)pad + 1, 0);
-    one->publication = (struct publication){.topic = str_of(topic_names[topic]),
-                                            .text = {one->text, (size_t)n},
-                                            .key = str_of(key < 0 ? NULL : keys[key]),
-                                            .done = on_done};
-    one->barred = store && store_has_stopped(store);
-    list_init(&one->link);
-    int rc = publication_send(&one->publication, &workers[below(WORKERS)].reader);
-    if (rc != 0 && rc != PUBLICATION_LATER)
-        oracle_fail("event %u cannot be published: %d", one->number, rc);
-    oracle_given(one->number, one->publication.id, rc == PUBLICATION_LATER);
-    if (rc == PUBLICATION_LATER) {
-        list_push(&sent, &one->link);
-        return;
-    }
-    check_topic(topic);
-    free(one);
 }
 
 /* --- turning --- */
@@ -174,13 +80,17 @@ void world_step(void) {
 }
 
 void world_turn(void) {
+    sent_hear();
+    uint64_t there = oracle_there();
     for (int quiet = 0; quiet < 3;) {
         world_wait();
         quiet = turn_once() ? 0 : quiet + 1;
     }
+    oracle_known(there);
 }
 
 void world_pass(uint64_t ms) {
+    sent_hear();
     clock_advance_ns(ms * 1000000);
     oracle_age();
     hub_tick();
@@ -258,6 +168,12 @@ static void page_done(struct page *page) {
     __atomic_store_n((bool *)page->arg, true, __ATOMIC_RELEASE);
 }
 
+static void look_for_end(size_t topic) {
+    struct stored_topic stored;
+    if (store_topic(store, str_of(topic_names[topic]), &stored) && stored.end > 0)
+        oracle_found_end(stored.end, topic);
+}
+
 /* Compares what the disk has with what was acknowledged. */
 static void look_at_disk(void) {
     struct str names[TOPICS];
@@ -280,6 +196,8 @@ static void look_at_disk(void) {
         unsigned number = (unsigned)strtoul(text.ptr + strlen("data: "), NULL, 10);
         oracle_found(number, page.entries[i].id, topic_of(names[page.entries[i].topic]));
     }
+    for (size_t t = 0; t < TOPICS; t++)
+        look_for_end(t);
     page_fini(&page);
     oracle_found_all();
 }
@@ -299,7 +217,7 @@ static void end_worker(struct worker *worker) {
 
 static void begin(bool data, bool sure) {
     char why[STORE_WHY_BYTES];
-    ended = false;
+    sent_begin();
     if (data && store_open(folder, &store, why, sizeof why) < 0)
         oracle_fail("%s", why);
     hub_use_store(store);
@@ -315,7 +233,7 @@ static void begin(bool data, bool sure) {
 static void leave_disk(enum ending ending) {
     char before[sizeof folder];
     strcpy(before, folder);
-    ended = true;
+    sent_give_up();
     next_folder();
     if (ending == END_KILL)
         disk_copy(before, folder);
@@ -324,7 +242,7 @@ static void leave_disk(enum ending ending) {
 }
 
 static void end(enum ending ending) {
-    world_hear();
+    sent_hear();
     if (store && ending != END_WELL)
         leave_disk(ending);
     disk_fail(DISK_SYNC, false, 0, 0);
@@ -360,7 +278,7 @@ void world_init(void) {
     log_set_sink(on_log, NULL);
     clock_freeze();
     disk_init();
-    list_init(&sent);
+    sent_init();
     limits_init(&limits);
     limits.high_mark = 2000;
     limits.low_mark = 500;

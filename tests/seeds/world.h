@@ -28,14 +28,8 @@ void world_init(void);
 /* It ends, and another begins, with the store or without. No client may be left. */
 void world_restart(enum ending ending, bool data);
 void world_fini(void);
-bool world_has_data(void);
+struct store *world_store(void); /* NULL: it has none */
 
-/* Publishes an event on behalf of one of the workers; does not wait. */
-void world_publish(size_t topic, int key);
-/* Whether all that was published is there or has failed. */
-bool world_is_settled(void);
-/* Hears what the store says of what was published. */
-void world_hear(void);
 /* Waits until the store has done what it can. */
 void world_wait(void);
 /* Turns the loops until nothing is left to do; what waits for a disk that is held is left. */

@@ -435,6 +435,27 @@ static void what_was_read_before_it_is_told_is_no_gap(void **state) {
     taker_fini(&b);
 }
 
+/* Who has more topics to read than are kept in mind, of the newest events, and names one of them.
+ */
+static void the_newest_of_too_many_topics(void **state) {
+    (void)state;
+    size_t before = found_most;
+    found_most = 1;
+    open_taker(&a);
+    for (int i = 0; i < 3; i++) {
+        hub_rig_publish(&rig, "z/1", NULL);
+        hub_rig_publish(&rig, "z/2", NULL);
+        hub_rig_publish(&rig, "z/3", NULL);
+    }
+    hub_rig_settle(&rig);
+    taker_add_last(&a, "z/*", 2);
+    taker_add_last(&a, "z/1", 1);
+    hub_rig_settle(&rig);
+    GOT(&a, "4 5 6 7 8 9");
+    found_most = before;
+    taker_fini(&a);
+}
+
 static void what_is_removed_comes_no_more(void **state) {
     (void)state;
     open_taker(&a);
@@ -773,6 +794,7 @@ int main(void) {
         TEST(what_goes_before_it_is_told_has_a_number),
         TEST(what_came_before_it_was_named_is_no_lag),
         TEST(what_was_read_before_it_is_told_is_no_gap),
+        TEST(the_newest_of_too_many_topics),
         TEST(what_is_removed_comes_no_more),
         TEST(over_the_limit_is_over),
         TEST(a_replay_does_not_count),
