@@ -33,6 +33,12 @@ static int l_limits(lua_State *L) {
     return 1;
 }
 
+/* One of them alone, for who asks with each request. */
+static int l_body_bytes(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)task_generation(L)->limits.body_bytes);
+    return 1;
+}
+
 /* A list, in the table's order. */
 static int l_limit_names(lua_State *L) {
     lua_newtable(L);
@@ -186,6 +192,7 @@ static int l_app_folder(lua_State *L) {
 
 void bind_process(lua_State *L) {
     static const luaL_Reg functions[] = {{"limits", l_limits},
+                                         {"body_bytes", l_body_bytes},
                                          {"limit_names", l_limit_names},
                                          {"set_limits", l_set_limits},
                                          {"log", l_log},

@@ -70,7 +70,7 @@ end
 function stream:body(limit)
   check_self(self, "body")
   if limit == nil then
-    limit = core.limits().body_bytes
+    limit = core.body_bytes()
   else
     limit = check.size("stream:body", "argument 1 (limit)", limit)
   end

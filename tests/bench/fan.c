@@ -57,11 +57,13 @@ int main(int argc, char **argv) {
     warming = publishes / 10 > topics ? publishes / 10 : topics;
     publish(&audience, 0, warming, burst, in_one);
     deliveries = audience.delivered;
+    rig_mark();
     cpu = rig_cpu(pid);
     wall = rig_now();
     publish(&audience, warming, warming + publishes, burst, in_one);
     cpu = rig_cpu(pid) - cpu;
     wall = rig_now() - wall;
+    rig_mark();
     deliveries = audience.delivered - deliveries;
     printf("%.4f %.0f %.0f\n", (double)cpu / 1e3 / (double)deliveries,
            (double)deliveries * 1e9 / (double)wall, 100.0 * (double)cpu / (double)wall);

@@ -208,11 +208,13 @@ int main(int argc, char **argv) {
 
     drive(&load, requests / 10);
     before = load.done;
+    rig_mark();
     cpu = rig_cpu(pid);
     wall = rig_now();
     drive(&load, requests);
     cpu = rig_cpu(pid) - cpu;
     wall = rig_now() - wall;
+    rig_mark();
     requests = load.done - before;
     printf("%.4f %.0f %.0f\n", (double)cpu / 1e3 / (double)requests,
            (double)requests * 1e9 / (double)wall, 100.0 * (double)cpu / (double)wall);

@@ -140,6 +140,13 @@ uint64_t rig_cpu(pid_t pid) {
     return read_clock(clock);
 }
 
+void rig_mark(void) {
+    const char *command = getenv("MARK");
+
+    if (command && system(command) != 0)
+        rig_fail("cannot mark with '%s'", command);
+}
+
 long rig_memory(pid_t pid) {
     char path[64], line[256];
     long kibibytes = -1;

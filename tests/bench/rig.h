@@ -28,6 +28,9 @@ int rig_epoll(void);
 void rig_watch(int epoll, int fd, uint32_t number);
 /* Nanoseconds of CPU, user and system, that all threads of `pid` have used since it started. */
 uint64_t rig_cpu(pid_t pid);
+/* At the beginning and at the end of what is measured: runs the command in the environment's MARK,
+ * if there is one. */
+void rig_mark(void);
 /* Bytes of anonymous memory of `pid`, each shared page divided by those who share it. */
 long rig_memory(pid_t pid);
 /* Nanoseconds of a clock that only goes forward. */
