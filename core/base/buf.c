@@ -18,11 +18,6 @@
 
 enum { SMALLEST = 64 };
 
-void buf_fini(struct buf *b) {
-    free(b->data);
-    *b = (struct buf){0};
-}
-
 /* Out of line: nearly every append finds room. */
 static __attribute__((noinline)) void grow(struct buf *b, size_t n) {
     size_t cap = b->cap != 0 ? 2 * b->cap : SMALLEST;

@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 
 struct buf {
     char *data;
@@ -13,8 +14,14 @@ struct buf {
 };
 
 /* Gives the memory back and leaves an empty buf, ready for use again. An empty buf is all zeroes
- * and holds no memory: `struct buf b = {0};` needs no init. */
-void buf_fini(struct buf *b);
+ * and holds no memory: `struct buf b = {0};` needs no init. Inline, since most are empty. */
+static inline void buf_fini(struct buf *b) {
+    if (b->data == NULL)
+        return;
+    free(b->data);
+    *b = (struct buf){0};
+}
+
 /* Room for `n` more bytes; returns where they go, never NULL. The caller then adds to `len`. */
 char *buf_reserve(struct buf *b, size_t n);
 /* Copies `n` bytes to the end; `bytes` must not lie in `b`, and may be NULL when `n` is 0. */

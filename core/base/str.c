@@ -8,10 +8,6 @@
 
 #include <string.h>
 
-struct str str_of(const char *c_string) {
-    return (struct str){c_string, c_string != NULL ? strlen(c_string) : 0};
-}
-
 /* tolower() without the locale. */
 static unsigned char lower(char c) {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);

@@ -15,8 +15,11 @@ struct str {
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
 #define STR_ARG(s) (int)(s).len, (s).ptr /* for "%.*s" */
 
-/* The bytes of a C string; NULL gives the empty str. */
-struct str str_of(const char *c_string);
+/* The bytes of a C string; NULL gives the empty str. Inline: of a literal it costs nothing. */
+static inline struct str str_of(const char *c_string) {
+    return (struct str){c_string, c_string != NULL ? strlen(c_string) : 0};
+}
+
 /* Inline, since most comparisons end with the lengths. */
 static inline bool str_eq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);

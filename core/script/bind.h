@@ -3,6 +3,7 @@
 #ifndef SCRIPT_BIND_H
 #define SCRIPT_BIND_H
 
+#include "auth/strict_json.h"
 #include "base/str.h"
 
 #include <lua.h>
@@ -19,7 +20,9 @@ void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
 void bind_text(lua_State *L);
-/* Pushes a JSON object as a table; raises for one that is nested too deeply. stack: +1 */
+/* Pushes a JSON object of strict_json_parse's, which limits its depth, as a table. The stack must
+ * have room for BIND_OBJECT_STACK. stack: +1 */
+#define BIND_OBJECT_STACK (3 * STRICT_JSON_DEPTH + 1)
 void bind_push_object(lua_State *L, struct json_t *object);
 void bind_test(lua_State *L);
 

@@ -77,6 +77,7 @@ void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end) {
         return;
     lua_State *L = exchange->app->gen->state.L;
     int top = lua_gettop(L);
+    luaL_checkstack(L, BIND_OBJECT_STACK + 2, "claims");
     exchange_push(exchange, L);
     exchange_push_fields(L, top + 1);
     bind_push_object(L, claims);

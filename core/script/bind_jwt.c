@@ -26,7 +26,6 @@
 #define POLICY "weir.jwt.policy"
 #define SIGNER "weir.jwt.signer"
 #define PEM_MAX (64 * 1024)
-#define CLAIMS_STACK (4 * (STRICT_JSON_DEPTH + 1)) /* most that pushing them takes */
 
 struct verifier {
     struct claims_rules rules; /* until the policy has them */
@@ -169,9 +168,8 @@ static void push_array(lua_State *L, const json_t *array) {
     }
 }
 
-/* How deep it may go is limited where it was parsed. stack: +1 */
+/* stack: +1 */
 static void push_value(lua_State *L, const json_t *value) {
-    luaL_checkstack(L, 4, "claims");
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         bind_push_object(L, (json_t *)value);
@@ -216,7 +214,7 @@ static int l_verify(lua_State *L) {
     json_t *claims;
     int rc = JWT_EINVALID;
 
-    luaL_checkstack(L, CLAIMS_STACK, "claims");
+    luaL_checkstack(L, BIND_OBJECT_STACK, "claims");
     if (is_allowed(L, token.len, &why))
         rc = jwt_verify(policy->policy, token, &claims, &why);
     if (rc < 0) {

@@ -33,12 +33,14 @@ static inline void exact_free(struct str s) {
 #define SAME_STR(...) same_str(__FILE__, __LINE__, __VA_ARGS__)
 #define SAME_INT(...) same_int(__FILE__, __LINE__, __VA_ARGS__)
 
+/* STR_ARG, of what may be no string at all: "%.*s" wants one, however short. */
+#define SHOWN(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
 static inline void same_str(const char *file, int line, struct str row, struct str got,
                             struct str want) {
     if (str_eq(got, want))
         return;
-    print_error("row \"%.*s\": got \"%.*s\", want \"%.*s\"\n", STR_ARG(row), STR_ARG(got),
-                STR_ARG(want));
+    print_error("row \"%.*s\": got \"%.*s\", want \"%.*s\"\n", SHOWN(row), SHOWN(got), SHOWN(want));
     _fail(file, line);
 }
 
@@ -46,7 +48,7 @@ static inline void same_int(const char *file, int line, struct str row, long lon
                             long long want) {
     if (got == want)
         return;
-    print_error("row \"%.*s\": got %lld, want %lld\n", STR_ARG(row), got, want);
+    print_error("row \"%.*s\": got %lld, want %lld\n", SHOWN(row), got, want);
     _fail(file, line);
 }
 
