@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/hub.h"
+#include "hub/publication.h"
 #include "hub/reader.h"
 
 #include <stdlib.h>
@@ -140,6 +141,13 @@ static void on_page(struct page *page) {
     hub_unlock();
 }
 
+/* Up to where newer events count: what memory has now counts too, for it may give that up before it
+ * is read; who ends later does so behind it. */
+static event_id known_to(const struct position *position) {
+    event_id visible = publications_visible();
+    return position->end > 0 && position->end < visible ? position->end : visible;
+}
+
 static void ask(struct replay *replay) {
     struct page *page = &replay->page;
     event_id end = replay->position->end;
@@ -149,7 +157,8 @@ static void ask(struct replay *replay) {
     page->after = replay->covered;
     if (end > 0 && end < page->upto) /* what lies beyond is not for it, nor supersedes what does */
         page->upto = end;
-    page->conflates = policy_conflates(&replay->position->policy);
+    if (policy_conflates(&replay->position->policy) && page->conflate == 0)
+        page->conflate = known_to(replay->position);
     page->topics = replay->names;
     page->newest = replay->newest;
     page->ntopics = replay->ntopics;
@@ -161,11 +170,11 @@ static void ask(struct replay *replay) {
     store_read(hub.store, page);
 }
 
-/* Whether the topic itself has a newer one of the same key; for who ends, up to there. The store
- * has none that was to be read from it. */
+/* Whether the topic itself has a newer one of the same key; for who ends, up to there. What the
+ * store had when the replay began has been asked by it. */
 static bool is_superseded(const struct replay *replay, const struct replay_entry *entry) {
     struct str key = page_key(&replay->page, entry->page);
-    if (!replay->page.conflates || key.len == 0)
+    if (replay->page.conflate == 0 || key.len == 0)
         return false;
     const struct name *found =
         name_find(hub.names, replay->names[replay->page.entries[entry->page].topic]);

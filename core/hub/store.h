@@ -174,7 +174,9 @@ struct page {
     uint64_t after;
     uint64_t upto; /* UINT64_MAX is allowed */
     size_t bytes_max;
-    bool conflates; /* of events of a topic with one key only the newest up to `upto` is wanted */
+    /* Of events of a topic with one key only the newest of those up to here is wanted; 0: all are.
+     * The same for all pages. */
+    uint64_t conflate;
     void (*done)(struct page *page); /* on the reader's thread */
     void *arg;                       /* the caller's */
 

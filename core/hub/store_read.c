@@ -191,6 +191,7 @@ static int peek_all(struct merge *merge) {
 static int note_source(struct merge *merge, const struct source *source) {
     struct keys *keys = &merge->page->keys;
     sqlite3_stmt *stmt = use_range(merge, EVENTS_KEYS, source);
+    sqlite3_bind_int64(stmt, 3, (int64_t)merge->page->conflate);
     if (source->index == keys->topic && keys->at > source->after)
         sqlite3_bind_int64(stmt, 2, (int64_t)keys->at);
     int rc = 0;
@@ -245,7 +246,7 @@ static bool is_cancelled(struct page *page) {
 }
 
 static bool is_superseded(struct page *page, const struct source *source, sqlite3_stmt *stmt) {
-    return page->conflates &&
+    return page->conflate > 0 &&
            keys_supersede(&page->keys, source->index, db_column(stmt, 1), source->next);
 }
 
@@ -305,7 +306,7 @@ static int fill(struct store *store, struct merge *merge) {
     find_sources(store, merge);
     rc = peek_all(merge);
     if (rc == 0)
-        rc = page->conflates && !page->keys.whole ? note_keys(merge) : 1;
+        rc = page->conflate > 0 && !page->keys.whole ? note_keys(merge) : 1;
     if (rc <= 0)
         return rc;
     merge->rows = 0;

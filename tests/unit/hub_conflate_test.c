@@ -314,7 +314,7 @@ static void a_long_pass_lets_others_go_first(void **state) {
                                  .ntopics = 1,
                                  .upto = UINT64_MAX,
                                  .bytes_max = 1000,
-                                 .conflates = i == 1,
+                                 .conflate = i == 1 ? INT64_MAX : 0,
                                  .done = page_done};
     store_read(durable_rig_store(), &asked[0]);
     pthread_mutex_lock(&lock);
