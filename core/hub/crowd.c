@@ -12,7 +12,7 @@
 
 void crowd_init(struct crowd *crowd) {
     crowd->streams = 0;
-    crowd->trimmed = crowd->superseded = 0;
+    crowd->trimmed = crowd->superseded = crowd->trims = 0;
     map_init(&crowd->subjects);
     list_init(&crowd->feeds);
     list_init(&crowd->blocking);

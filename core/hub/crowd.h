@@ -12,9 +12,10 @@ struct crowd { /* crowd_init first */
     uint32_t streams;
     struct map subjects; /* struct subject, with how many streams each has */
     struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
-    /* Of a prefix: up to where topics below it have lost something that nothing superseded, and
-     * that something had. */
+    /* Of a prefix: what the order has forgotten of the trims below it. The last id that nothing
+     * superseded, and that something had; and the last trim. */
     event_id trimmed, superseded;
+    uint64_t trims;
     struct list blocking; /* struct blocking_choice: those that publishers wait for */
 };
 

@@ -112,11 +112,17 @@ static bool find_read(const struct interest *interest, event_id *id) {
     return true;
 }
 
+/* What has lapsed reads memory only: of topics that it does not have in mind nobody would fetch. */
+static bool may_fetch(const struct interest *interest) {
+    const struct position *position = interest->position;
+    bool lapsed = position_is_lapsed(position) && interest_is_found(interest);
+    return interest->topic->stored && !interest->gap && !position->resting && !lapsed;
+}
+
 bool interest_fetch(struct interest *interest) {
     struct replay_start start = {.tell = true, .alone = true};
     struct topic *topic = interest->topic;
-    if (!topic->stored || interest->gap || interest->position->resting ||
-        !find_read(interest, &start.after))
+    if (!may_fetch(interest) || !find_read(interest, &start.after))
         return false;
     start.told = hub_floor(topic, start.after, &start.reason);
     if (start.told >= topic->floor)
@@ -139,6 +145,12 @@ int64_t interest_lost(const struct interest *interest) {
     if (!known || from < interest->next)
         from = interest->next;
     return (int64_t)(topic->first - from);
+}
+
+void interest_pass(struct interest *interest, event_id id) {
+    uint64_t next = topic_after(interest->topic, id);
+    if (interest->next < next)
+        interest->next = next;
 }
 
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after) {

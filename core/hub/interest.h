@@ -36,6 +36,8 @@ int64_t interest_lost(const struct interest *interest);
 /* What it has not read is trimmed, and the store has some of it still: that is read there, and the
  * rest is told, as if the client came back. False: it is not so. */
 bool interest_fetch(struct interest *interest);
+/* Nothing up to `id` is read any more. */
+void interest_pass(struct interest *interest, event_id id);
 /* It begins no later than there. */
 void interest_begin_by(struct interest *interest, uint64_t next, uint64_t mark, event_id after);
 static inline bool interest_has_news(const struct interest *interest) {

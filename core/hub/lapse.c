@@ -8,9 +8,10 @@
  * in the order of all events (order.c), a slice at a time, and when it has come to the end of that
  * it is told again.
  *
- * What was trimmed meanwhile stands in the crowds of its prefixes, and in the topics that come up.
- * How much that was nobody knows: it is told as one gap for a slice, before the first topic that
- * lacks something goes on.
+ * It reads what memory has. What was trimmed meanwhile it finds in the trims of the order, each
+ * once; of those that are forgotten, and of topics that have gone, the crowds of its prefixes say
+ * so. How much that was nobody knows: one gap, at the first of them, stands for all that is missing
+ * by then.
  *
  * Under the hub's lock. It must not know how anything is sent. */
 #include "hub/lapse.h"
@@ -22,6 +23,7 @@
 #include "hub/prefix.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
+#include "hub/replay.h"
 
 #define SLICE 4096 /* events looked at */
 
@@ -62,8 +64,6 @@ static event_id read_up_to(struct position *position) {
         const struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         if (!interest_is_found(interest))
             continue;
-        if (is_missing(interest))
-            lapse_note_missing(position, interest->topic->floor);
         event_id first = first_of(interest);
         if (first <= upto)
             upto = first - 1;
@@ -81,13 +81,17 @@ static void forget(struct position *position) {
     for (struct list *at = position->news.next; at != &position->news; at = next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         next = at->next;
-        if (interest_is_found(interest) && !prefix_awaits(interest))
-            found_free(interest);
+        if (!interest_is_found(interest) || prefix_awaits(interest))
+            continue;
+        if (is_missing(interest))
+            lapse_note_missing(position, interest->topic->floor);
+        found_free(interest);
     }
 }
 
 void lapse_begin(struct position *position) {
     position->listed = read_up_to(position);
+    position->trims = 0;
     forget(position);
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
         prefix_of(at)->after = larger(prefix_of(at)->after, position->listed);
@@ -95,8 +99,10 @@ void lapse_begin(struct position *position) {
 }
 
 void lapse_from(struct position *position, event_id after) {
-    if (after < position->listed)
-        position->listed = after;
+    if (after >= position->listed)
+        return;
+    position->listed = after;
+    position->trims = 0;
 }
 
 void lapse_end(struct position *position) {
@@ -106,7 +112,8 @@ void lapse_end(struct position *position) {
 }
 
 void lapse_note_missing(struct position *position, event_id floor) {
-    position->missing = larger(position->missing, floor);
+    if (position->missing == 0 || floor < position->missing)
+        position->missing = floor;
 }
 
 /* --- what it has to read --- */
@@ -172,39 +179,66 @@ event_id lapse_fence(const struct position *position, struct lag sum) {
 
 /* --- what it has lost --- */
 
-/* The last that was trimmed of its topics beyond there; 0: nothing was. */
-static event_id missing_beyond(const struct position *position, event_id after) {
-    event_id missing = position->missing > after ? position->missing : 0;
+static bool comes_otherwise(const struct position *position, const struct topic *topic,
+                            event_id id) {
+    return position_named(position, topic) || found_get(position, topic) ||
+           replay_brings(position, topic, id);
+}
+
+static bool is_beyond_end(const struct position *position, event_id id) {
+    return position->end > 0 && id > position->end;
+}
+
+/* What was trimmed, since its prefix was chosen, of what is to be read. */
+static void look_at_trims(struct position *position) {
+    bool skips = policy_conflates(&position->policy), superseded;
+    uint64_t trim = order_trims_first();
+    event_id id;
+    if (trim <= position->trims)
+        trim = position->trims + 1;
+    for (; trim <= hub.trims; trim++) {
+        const struct topic *topic = order_trim_at(trim, &id, &superseded);
+        if (topic == NULL || id <= position->listed || is_beyond_end(position, id) ||
+            (skips && superseded) || comes_otherwise(position, topic, id))
+            continue;
+        struct start start = start_of(position, topic);
+        if (id > start.after && trim > start.prefix->trims)
+            lapse_note_missing(position, id);
+    }
+}
+
+/* The same of what is known no better. */
+static void look_at_crowds(struct position *position) {
     bool skips = policy_conflates(&position->policy);
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
         const struct prefix_interest *prefix = prefix_of(at);
         const struct crowd *crowd = prefix->feed->crowd;
-        event_id floor = skips ? crowd->trimmed : crowd_trimmed(crowd);
-        if (floor > larger(after, larger(prefix->after, prefix->floor)))
-            missing = larger(missing, floor);
+        event_id id = skips ? crowd->trimmed : crowd_trimmed(crowd);
+        bool is_news = crowd->trims > prefix->trims && crowd->trims > position->trims;
+        if (is_news && id > larger(position->listed, prefix->after))
+            lapse_note_missing(position, id);
     }
-    return missing;
 }
 
-/* The same of one of them that has come up. What the store has trimmed comes from there. */
-static event_id missing_of(const struct topic *topic, const struct start *start, bool skips) {
+/* Whether something is missing that was not told. */
+static bool misses(struct position *position) {
+    if (position->missing <= position->listed)
+        position->missing = 0;
+    look_at_trims(position);
+    look_at_crowds(position);
+    position->trims = hub.trims;
+    return position->missing > 0;
+}
+
+/* The same of one of them. What the store has trimmed comes from there. */
+static bool is_missing_of(const struct topic *topic, const struct start *start) {
     bool tells = start->prefix->tells && !topic->stored;
-    bool told = topic->floor_reason == GAP_TRIMMED && topic->floor > start->after &&
-                (tells || topic->trimmed_when > start->prefix->trims);
-    return told && (!skips || topic->trimmed == topic->first) ? topic->floor : 0;
+    return topic->floor_reason == GAP_TRIMMED && topic->floor > start->after &&
+           (tells || topic->trimmed_when > start->prefix->trims);
 }
 
-/* It is told there, unless that is where a topic chosen by name tells it. */
+/* The earliest is told first. */
 static void note_gap(struct position *position, event_id id) {
-    if (position->end > 0 && position->end < id)
-        id = position->end;
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
-        if (!is_missing(interest) || interest->topic->floor != id)
-            continue;
-        interest->gap = true;
-        return;
-    }
     if (position->gap_id > 0 && position->gap_id <= id)
         return;
     position->gap_id = 0;
@@ -213,52 +247,82 @@ static void note_gap(struct position *position, event_id id) {
 
 /* --- going on --- */
 
-/* Of what it has named, what is passed over as well. */
-static void drop_named(struct position *position) {
-    struct policy *policy = &position->policy;
+/* What it still has of topics in mind is among what was passed. */
+static void pass_found(struct position *position) {
+    for (struct list *at = position->news.next; at != &position->news; at = at->next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
+        if (interest_is_found(interest))
+            interest_pass(interest, position->listed);
+    }
+}
+
+/* Of what it has named, what is passed over as well. True: gaps are among it. */
+static bool pass_named(struct position *position) {
+    bool gaps = false;
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         uint64_t next = topic_after(interest->topic, position->listed);
         if (interest->gap && interest->topic->floor <= position->listed) {
-            policy->dropped_more = true;
             interest->gap = false;
+            gaps = true;
         }
         if (next <= interest->next)
             continue;
-        policy->dropped += next - interest->next;
+        position->policy.dropped += next - interest->next;
         interest->next = next;
+    }
+    return gaps;
+}
+
+static bool pass_gap(struct position *position) {
+    if (position->gap_id == 0 || position->gap_id > position->listed)
+        return false;
+    position->gap_id = 0;
+    return true;
+}
+
+/* Goes on to where the rest is not too much. */
+static void pass_events(struct position *position) {
+    struct policy *policy = &position->policy;
+    struct lag lag = lapse_lag(position);
+    struct start start;
+    event_id id, most = publications_visible();
+    if (position->end > 0 && position->end < most)
+        most = position->end;
+    uint64_t at = order_after(position->listed);
+    for (; at < order_end() && policy_exceeds(policy, lag); at++, position->listed = id) {
+        const struct topic *topic = wanted(position, at, &id, &start);
+        if (id > most)
+            break;
+        policy->dropped += topic != NULL;
+        if (topic == NULL || id <= start.mark)
+            continue;
+        lag.events--;
+        lag.bytes -= topic_entry(topic, topic_after(topic, id - 1))->len;
     }
 }
 
 /* drop_oldest: what is too much is passed over. */
 static void drop_oldest(struct position *position) {
     struct policy *policy = &position->policy;
-    struct lag lag = lapse_lag(position);
-    struct start start;
-    event_id id = 0, most = publications_visible(), before = position->listed;
-    if (position->end > 0 && position->end < most)
-        most = position->end;
-    bool missing = missing_beyond(position, before) > 0;
-    for (uint64_t at = order_after(before); at < order_end() && policy_exceeds(policy, lag); at++) {
-        const struct topic *topic = wanted(position, at, &id, &start);
-        if (id > most)
-            break;
-        if (topic && id > start.mark) {
-            lag.events--;
-            lag.bytes -= topic_entry(topic, topic_after(topic, id - 1))->len;
-        }
-        policy->dropped += topic != NULL;
-        position->listed = id;
-    }
+    uint64_t dropped = policy->dropped;
+    event_id before = position->listed;
+    bool more = misses(position);
+    pass_events(position);
     if (position->listed == before)
         return;
-    policy->dropped_more = policy->dropped_more || missing;
+    more = more && position->missing <= position->listed;
+    more = pass_named(position) || more;
+    more = pass_gap(position) || more;
+    pass_found(position);
+    if (policy->dropped > dropped)
+        policy->reason = GAP_OVERFLOW;
+    else if (more && policy->dropped_id == 0)
+        policy->reason = GAP_TRIMMED;
+    else if (!more)
+        return;
+    policy->dropped_more = policy->dropped_more || more;
     policy->dropped_id = position->listed;
-    if (position->gap_id > 0 && position->gap_id <= position->listed) {
-        position->gap_id = 0;
-        policy->dropped_more = true;
-    }
-    drop_named(position);
 }
 
 /* The ordinal where that is: behind what is not among the newest, for who wants these. */
@@ -277,7 +341,7 @@ static void find(struct position *position, struct topic *topic, const struct st
 }
 
 /* Finds what is to be read next. Where that ends; EVENT_ID_NONE: there is no more. */
-static event_id find_slice(struct position *position, event_id *gap) {
+static event_id find_slice(struct position *position) {
     event_id visible = publications_visible(), before = position->listed, upto = before, id;
     uint64_t at = order_after(position->listed), end = at + SLICE;
     struct start start;
@@ -286,12 +350,8 @@ static event_id find_slice(struct position *position, event_id *gap) {
         bool is_new = topic && found_get(position, topic) == NULL;
         if (id <= visible && (at >= end || (is_new && upto > before && found_is_full(position))))
             return upto;
-        if (!is_new)
-            continue;
-        event_id missing = missing_of(topic, &start, policy_conflates(&position->policy));
-        if (missing > 0 && missing < *gap)
-            *gap = missing;
-        find(position, topic, &start);
+        if (is_new)
+            find(position, topic, &start);
     }
     return EVENT_ID_NONE;
 }
@@ -300,11 +360,9 @@ void lapse_go_on(struct position *position) {
     forget(position);
     if (position->policy.overflow == OVERFLOW_DROP_OLDEST && list_empty(&position->replays))
         drop_oldest(position);
-    event_id missing = missing_beyond(position, position->listed);
-    event_id gap = missing > 0 ? missing : EVENT_ID_NONE;
-    event_id upto = find_slice(position, &gap);
-    if (gap < EVENT_ID_NONE)
-        note_gap(position, gap);
+    if (misses(position))
+        note_gap(position, position->missing);
+    event_id upto = find_slice(position);
     position_link_named(position);
     if (upto < EVENT_ID_NONE) {
         position->listed = upto;
@@ -319,6 +377,6 @@ void lapse_go_on(struct position *position) {
 void lapse_bequeath(struct interest *named) {
     const struct topic *topic = named->topic;
     struct start start = start_of(named->position, topic);
-    named->gap = named->gap || missing_of(topic, &start, false) > 0;
+    named->gap = named->gap || is_missing_of(topic, &start);
     interest_begin_by(named, first_at(topic, &start), topic_after(topic, start.mark), start.after);
 }

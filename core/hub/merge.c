@@ -129,16 +129,71 @@ static bool find_next(struct head *head, bool skips) {
     return head->interest && find_entry(head, skips);
 }
 
+/* Behind what the head is at; false: its source has no more. */
+static bool pass(const struct merge *merge, struct head *head) {
+    if (head->gap && head->interest && head->next < head->interest->topic->first)
+        head->next = head->interest->topic->first;
+    else if (!head->gap)
+        head->next++;
+    return find_next(head, merge->skips);
+}
+
 void merge_pass(struct merge *merge) {
     struct head *top = merge->heads;
-    if (top->gap && top->interest && top->next < top->interest->topic->first)
-        top->next = top->interest->topic->first;
-    else if (!top->gap)
-        top->next++;
-    if (!find_next(top, merge->skips))
+    if (!pass(merge, top))
         *top = merge->heads[--merge->count];
     if (merge->count > 1)
         sift_down(merge->heads, merge->count, 0);
+}
+
+/* --- gaps --- */
+
+int64_t merge_lost(const struct position *position, const struct head *gap) {
+    const struct interest *interest = gap->interest;
+    if (gap->replay)
+        return gap->replay->gap_lost;
+    if (interest == NULL)
+        return position_gap_lost(position);
+    const struct topic *topic = interest->topic;
+    bool beyond = gap->id < topic->floor; /* what was trimmed there is not for the position */
+    bool mixed = policy_conflates(&position->policy) && topic->trimmed_superseded > gap->next;
+    return beyond || mixed ? -1 : interest_lost(interest);
+}
+
+enum gap_reason merge_reason(const struct position *position, const struct head *gap) {
+    if (gap->replay)
+        return gap->replay->gap_reason;
+    return gap->interest ? gap->interest->topic->floor_reason : position->gap_reason;
+}
+
+int64_t merge_take_gap(struct position *position, const struct head *gap) {
+    int64_t lost = merge_lost(position, gap);
+    struct interest *interest = gap->interest;
+    if (gap->replay) {
+        gap->replay->gap_id = 0;
+    } else if (interest == NULL) {
+        position->gap_id = 0;
+    } else {
+        interest->gap = false;
+        if (interest->next < interest->topic->first)
+            interest->next = interest->topic->first;
+    }
+    return lost;
+}
+
+/* Who broke off between two gaps with one id would never be told the other: the position's own
+ * takes in those that are due there. */
+static void join_gaps(struct merge *merge, struct position *position) {
+    for (size_t i = merge->count; i-- > 0;) {
+        struct head *head = &merge->heads[i];
+        if (!head->gap || head->id != position->gap_id)
+            continue;
+        int64_t lost = merge_take_gap(position, head);
+        position_note_gap(position, position->gap_reason, head->id, lost);
+        if (!pass(merge, head))
+            *head = merge->heads[--merge->count];
+    }
+    add_head(merge, &(struct head){.id = position->gap_id, .gap = true});
 }
 
 /* --- a position's sources --- */
@@ -227,7 +282,7 @@ struct merge *merge_begin(struct position *position) {
         gather(merge, position);
     while (merge->fetched);
     if (position->gap_id > 0)
-        add_head(merge, &(struct head){.id = position->gap_id, .gap = true});
+        join_gaps(merge, position);
     make_heap(merge);
     return merge;
 }

@@ -48,6 +48,11 @@ static inline bool merge_waits(const struct merge *merge) {
 }
 /* Goes behind the top. */
 void merge_pass(struct merge *merge);
+/* How many are missing at a gap, -1: nobody knows; and why. */
+int64_t merge_lost(const struct position *position, const struct head *gap);
+enum gap_reason merge_reason(const struct position *position, const struct head *gap);
+/* How many, and the gap is not told any more by itself: it is part of another one. */
+int64_t merge_take_gap(struct position *position, const struct head *gap);
 void merge_fini(struct merge *merge);
 
 #endif

@@ -1,14 +1,18 @@
-/* order: all events that topics keep, by id.
+/* order: all events that topics keep, by id, and those that they trimmed last.
  *
  *     topics:  1 -> a    2 -> (gone)   3 -> b
  *     ring:    | 17 a | 18 b | 19 (2) | 20 a | 21 b |        first <= place < next
+ *     trims:   | 12 b | 11 a | 19 (2) |                      hub.trims counts them
  *
  * Who has fallen behind in very many topics does not remember which: from its id on it finds their
  * events here, as many at a time as it can take, without looking at topics that have nothing.
  *
- * Trimming does not come here. A place whose event is kept no longer is found out when it is looked
- * at, and is given back when the ring is full or time has passed: each event is looked at about
- * twice in its life.
+ * What was trimmed meanwhile they find in the trims, of which the last 4,096 are known. Of those
+ * before, and of topics that have gone, the crowds of their prefixes know that there were some.
+ *
+ * Trimming does not come to the ring. A place whose event is kept no longer is found out when it is
+ * looked at, and is given back when the ring is full or time has passed: each event is looked at
+ * about twice in its life.
  * Topics have numbers, for one may be freed while the ring still speaks of it; a number that was
  * given again does no harm, since a newer topic has no ids that old.
  *
@@ -23,10 +27,12 @@
 
 #define SLOTS_MIN 64
 #define TOPICS_MIN 16
+#define TRIMS 4096
 
 struct slot {
     event_id id;
-    uint32_t topic; /* its number */
+    uint32_t topic;  /* its number */
+    bool superseded; /* of a trim */
 };
 
 static struct slot *ring;
@@ -34,6 +40,7 @@ static uint64_t cap, first, next;
 static uint64_t added; /* events; those that topics have trimmed since are as many as hub.trims */
 static struct topic **topics; /* by number; NULL: not in use */
 static uint32_t ntopics, topics_cap, look_at;
+static struct slot trims[TRIMS];
 
 static void count(int64_t bytes) {
     atomic_fetch_add_explicit(&hub.memory, (uint_fast64_t)bytes, memory_order_relaxed);
@@ -63,6 +70,7 @@ void order_enter(struct topic *topic) {
         look_at = (look_at + 1) & (topics_cap - 1);
     topics[look_at] = topic;
     topic->number = look_at;
+    topic->since = hub.last;
     ntopics++;
 }
 
@@ -82,7 +90,13 @@ static void free_ring(void) {
 
 /* --- events --- */
 
+/* NULL: it has gone. */
 static struct topic *topic_of(const struct slot *slot) {
+    struct topic *topic = slot->topic < topics_cap ? topics[slot->topic] : NULL;
+    return topic && slot->id > topic->since ? topic : NULL;
+}
+
+static struct topic *keeper_of(const struct slot *slot) {
     struct topic *topic = topics[slot->topic];
     bool kept = topic && !topic_is_empty(topic) && topic_entry(topic, topic->first)->id <= slot->id;
     return kept ? topic : NULL;
@@ -102,7 +116,7 @@ static void resize(uint64_t to) {
 static void give_back(void) {
     uint64_t kept = first;
     for (uint64_t at = first; at < next; at++)
-        if (topic_of(slot_at(at)))
+        if (keeper_of(slot_at(at)))
             *slot_at(kept++) = *slot_at(at);
     next = kept;
     uint64_t most = next - first, to = cap ? cap : SLOTS_MIN;
@@ -123,6 +137,10 @@ static void renumber(void) {
             topics[i]->number = used++;
     for (uint64_t at = first; at < next; at++)
         slot_at(at)->topic = topics[slot_at(at)->topic]->number;
+    for (uint32_t i = 0; i < TRIMS; i++) {
+        const struct topic *topic = topic_of(&trims[i]);
+        trims[i].topic = topic ? topic->number : UINT32_MAX;
+    }
     for (uint32_t i = 0; i < topics_cap; i++) {
         struct topic *topic = topics[i];
         topics[i] = NULL;
@@ -133,7 +151,23 @@ static void renumber(void) {
     look_at = 0;
 }
 
+/* That there was one is all that is known of it from now on. */
+static void forget_trim(const struct name *name, const struct slot *slot, uint64_t trim) {
+    for (; name; name = name->parent) {
+        if (name->crowd == NULL)
+            continue;
+        event_id *last = slot->superseded ? &name->crowd->superseded : &name->crowd->trimmed;
+        if (*last < slot->id)
+            *last = slot->id;
+        if (name->crowd->trims < trim)
+            name->crowd->trims = trim;
+    }
+}
+
 void order_leave(struct topic *topic) {
+    struct slot last = {.id = topic->floor}; /* the newest: nothing superseded it */
+    if (topic->trimmed_when > 0 && hub.crowds > 0)
+        forget_trim(topic->name, &last, topic->trimmed_when);
     topics[topic->number] = NULL;
     if (--ntopics == 0) {
         free_topics();
@@ -160,7 +194,7 @@ static void insert(const struct slot *slot) {
 }
 
 void order_add(const struct topic *topic, event_id id) {
-    struct slot slot = {id, topic->number};
+    struct slot slot = {id, topic->number, false};
     added++;
     if (next - first == cap)
         give_back();
@@ -189,5 +223,26 @@ uint64_t order_end(void) {
 struct topic *order_at(uint64_t place, event_id *id) {
     const struct slot *slot = slot_at(place);
     *id = slot->id;
+    return keeper_of(slot);
+}
+
+/* --- what was trimmed --- */
+
+void order_note_trim(const struct topic *topic, const struct entry *entry) {
+    struct slot *slot = &trims[++hub.trims % TRIMS];
+    const struct topic *before = topic_of(slot);
+    if (before && hub.crowds > 0)
+        forget_trim(before->name, slot, hub.trims - TRIMS);
+    *slot = (struct slot){entry->id, topic->number, entry->superseded};
+}
+
+uint64_t order_trims_first(void) {
+    return hub.trims >= TRIMS ? hub.trims - TRIMS + 1 : 1;
+}
+
+struct topic *order_trim_at(uint64_t trim, event_id *id, bool *superseded) {
+    const struct slot *slot = &trims[trim % TRIMS];
+    *id = slot->id;
+    *superseded = slot->superseded;
     return topic_of(slot);
 }

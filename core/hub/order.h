@@ -1,4 +1,4 @@
-/* order: all events that topics keep, by id. */
+/* order: all events that topics keep, by id, and those that they trimmed last. */
 #ifndef HUB_ORDER_H
 #define HUB_ORDER_H
 
@@ -19,5 +19,13 @@ uint64_t order_after(event_id id);
 uint64_t order_end(void);
 /* The topic of the event there; NULL: it is kept no longer. */
 struct topic *order_at(uint64_t place, event_id *id);
+
+/* An entry of it is trimmed. */
+void order_note_trim(const struct topic *topic, const struct entry *entry);
+/* Trims are numbered by hub.trims, the last of them; the first that is known. Those before it, and
+ * those of topics that have gone, are in the crowds. */
+uint64_t order_trims_first(void);
+/* The topic whose event that was; NULL: it has gone. */
+struct topic *order_trim_at(uint64_t trim, event_id *id, bool *superseded);
 
 #endif

@@ -92,35 +92,14 @@ bool position_is_over(struct position *position) {
 
 /* --- dropping --- */
 
-/* What a gap says is missing; -1: nobody knows how many. */
-static int64_t lost_at(const struct position *position, const struct head *top) {
-    if (top->replay)
-        return top->replay->gap_lost;
-    if (top->interest == NULL)
-        return position_gap_lost(position);
-    if (top->id < top->interest->topic->floor) /* some of it lies beyond the end */
-        return -1;
-    return interest_lost(top->interest);
-}
-
 /* A gap that would have been told is part of the one that will be. */
 static void drop_gap(struct position *position, const struct head *top) {
     struct policy *policy = &position->policy;
-    struct interest *interest = top->interest;
-    int64_t lost = lost_at(position, top);
+    int64_t lost = merge_take_gap(position, top);
     if (lost < 0)
         policy->dropped_more = true;
     else
         policy->dropped += (uint64_t)lost;
-    if (top->replay) {
-        top->replay->gap_id = 0;
-    } else if (interest == NULL) {
-        position->gap_id = 0;
-    } else {
-        interest->gap = false;
-        if (interest->next < interest->topic->first)
-            interest->next = interest->topic->first;
-    }
 }
 
 /* A gap that is all that was passed so far says why, as it would have by itself. */
@@ -128,12 +107,8 @@ static void note_reason(struct position *position, const struct head *top) {
     struct policy *policy = &position->policy;
     if (!top->gap)
         policy->reason = GAP_OVERFLOW;
-    else if (policy->dropped_id > 0)
-        return;
-    else if (top->replay)
-        policy->reason = top->replay->gap_reason;
-    else
-        policy->reason = top->interest ? top->interest->topic->floor_reason : position->gap_reason;
+    else if (policy->dropped_id == 0)
+        policy->reason = merge_reason(position, top);
 }
 
 /* What is at the top is not read, but dropped. */

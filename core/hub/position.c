@@ -220,8 +220,22 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
 
 /* --- its end --- */
 
+/* What is superseded below what comes next has been passed, even if what superseded it lies beyond
+ * the end. */
+static void pass_superseded(struct position *position) {
+    const struct merge *merge = merge_begin(position);
+    const struct head *top = merge_top(merge, merge->bound);
+    event_id passed = top ? top->id - 1 : merge->bound;
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        interest_pass(of_interests(at), passed);
+    for (struct list *at = position->news.next; at != &position->news; at = at->next)
+        interest_pass(CONTAINER_OF(at, struct interest, in_news), passed);
+}
+
 void position_end(struct position *position) {
     hub_lock();
+    if (policy_conflates(&position->policy))
+        pass_superseded(position);
     position->end = hub.last;
     if (position->blocking)
         blocking_end(position->blocking);

@@ -27,7 +27,8 @@ struct position {
     struct interest only;  /* the first topic; most positions have just one */
     event_id known;        /* all its news up to here are registered */
     event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
-    event_id missing;   /* ... and the last event that was trimmed of those; 0: none */
+    event_id missing;   /* ... and the first event beyond that was trimmed of those, 0: none, */
+    uint64_t trims;     /* as far as the trims up to here say */
     event_id end;       /* it ends: nothing beyond is for it; 0: it goes on */
     event_id gap_id;    /* a gap that is nobody's in particular, due at this id; 0: none, */
     uint8_t gap_reason; /* its reason, */

@@ -288,7 +288,6 @@ void prefix_add(struct position *position, const struct position_choice *choice)
                                        .trims = hub.trims,
                                        .tells = choice->tell && choice->last == 0,
                                        .extra = true};
-    prefix->floor = crowd_trimmed(prefix->feed->crowd);
     list_init(&prefix->in_feed);
     find_all(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);

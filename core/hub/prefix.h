@@ -23,9 +23,8 @@ struct prefix_interest {
         after; /* reading begins behind it: what is below was read, or is none of its business */
     event_id mark;   /* up to here it is history; of it */
     uint64_t last;   /* each topic's newest ones, so many; 0: all */
-    uint64_t trims;  /* hub.trims when it began, */
-    event_id floor;  /* and up to where its topics had been trimmed; */
-    bool tells;      /* whether that is told */
+    uint64_t trims;  /* hub.trims when it began; */
+    bool tells;      /* whether what had been trimmed before is told */
     event_id rested; /* the newest id when its position began to rest */
     bool extra; /* its crowd does not count it: another prefix of the same position begins it */
 };

@@ -27,7 +27,8 @@
 
 static void append_entry(struct replay *replay, size_t i) {
     const struct page_entry *entry = &replay->page.entries[i];
-    if (entry->id > replay->topics[entry->topic].upto)
+    bool was_told = replay->alone && entry->id <= replay->untold; /* the store has yet to trim it */
+    if (was_told || entry->id > replay->topics[entry->topic].upto)
         return;
     struct slab *slab = replay->slab;
     struct str text = page_text(&replay->page, i);
@@ -249,6 +250,25 @@ bool replay_has(struct position *position, struct str name, const struct replay_
             topic->upto = 0; /* it is to begin earlier */
         }
     }
+    return false;
+}
+
+static bool is_of(const struct topic *topic, struct str name) {
+    const struct name *found = name_find(hub.names, name);
+    return found && found->topic == topic;
+}
+
+static bool brings(const struct replay *replay, const struct topic *topic, event_id id) {
+    for (size_t i = 0; i < replay->ntopics; i++)
+        if (replay->topics[i].upto >= id && is_of(topic, replay->names[i]))
+            return true;
+    return false;
+}
+
+bool replay_brings(const struct position *position, const struct topic *topic, event_id id) {
+    for (struct list *at = position->replays.next; at != &position->replays; at = at->next)
+        if (brings(CONTAINER_OF(at, struct replay, link), topic, id))
+            return true;
     return false;
 }
 

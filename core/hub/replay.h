@@ -63,6 +63,8 @@ struct replay {
 
 /* The topic's events from there on that are in the store only come first. */
 void replay_add(struct position *position, struct topic *topic, const struct replay_start *start);
+/* Whether one of the position's brings the topic's events up to `id`. */
+bool replay_brings(const struct position *position, const struct topic *topic, event_id id);
 /* Whether the topic is in a replay of the position already, and is better left there. */
 bool replay_has(struct position *position, struct str name, const struct replay_start *start);
 /* What the position has not chosen any more, of a name it has left, is not read from the store

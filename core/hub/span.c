@@ -91,23 +91,12 @@ static void add_end(struct span *span, const struct position *position, const st
     span->ended = true;
 }
 
-static void add_head_gap(struct span *span, struct position *position, struct head head) {
-    struct interest *interest = head.interest;
-    if (head.replay) {
-        add_gap(span, &head, head.replay->gap_reason, head.replay->gap_lost);
-        return;
-    }
-    if (interest == NULL) {
-        add_gap(span, &head, position->gap_reason, position_gap_lost(position));
-        return;
-    }
-    struct topic *topic = interest->topic;
-    bool mixed = policy_conflates(&position->policy) && topic->trimmed_superseded > head.next;
-    bool beyond = head.id < topic->floor; /* what was trimmed there is not for the position */
-    int64_t lost = mixed || beyond ? -1 : interest_lost(interest);
-    if (head.next < topic->first)
-        head.next = topic->first;
-    add_gap(span, &head, topic->floor_reason, lost);
+static void add_head_gap(struct span *span, const struct position *position, struct head head) {
+    enum gap_reason reason = merge_reason(position, &head);
+    int64_t lost = merge_lost(position, &head);
+    if (head.interest && head.next < head.interest->topic->first)
+        head.next = head.interest->topic->first;
+    add_gap(span, &head, reason, lost);
 }
 
 /* Where the entry at a head lies. */

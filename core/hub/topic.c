@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "hub/hub.h"
+#include "hub/order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -236,26 +237,14 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 
 /* --- trimming --- */
 
-/* Who has chosen a prefix may have to be told. */
-static void note_trimmed(const struct topic *topic, const struct entry *entry) {
-    for (const struct name *at = topic->name; at; at = at->parent) {
-        if (at->crowd == NULL)
-            continue;
-        event_id *last = entry->superseded ? &at->crowd->superseded : &at->crowd->trimmed;
-        if (*last < entry->id)
-            *last = entry->id;
-    }
-}
-
 static void drop_first(struct topic *topic) {
     struct entry *entry = topic_entry(topic, topic->first++);
     *(entry->superseded ? &topic->trimmed_superseded : &topic->trimmed) = topic->first;
     topic->floor = entry->id;
     trail_add(&topic->trail, entry->id, topic->total);
     topic->floor_reason = GAP_TRIMMED;
-    topic->trimmed_when = ++hub.trims;
-    if (hub.crowds > 0)
-        note_trimmed(topic, entry);
+    order_note_trim(topic, entry);
+    topic->trimmed_when = hub.trims;
     drop_key(topic, entry->key);
     bool last_of_slab =
         topic_is_empty(topic) || topic_entry(topic, topic->first)->slab != entry->slab;

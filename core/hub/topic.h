@@ -37,7 +37,8 @@ struct topic {
     struct entry *ring; /* `ring_cap` of them, a power of 2; an entry stands at its ordinal modulo
                            that */
     uint32_t ring_cap;
-    uint32_t number;      /* in the order of all events */
+    uint32_t number;      /* in the order of all events, */
+    event_id since;       /* of which it has none up to here */
     uint64_t first, next; /* ordinals of the oldest entry kept, and of the next one to come */
     uint64_t end;         /* bytes ever appended */
     struct slab *tail;    /* of the newest entry */

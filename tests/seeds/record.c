@@ -199,8 +199,13 @@ void record_leave(struct record *record, size_t choice) {
     record->left = true;
     record->chosen[choice] = false;
     for (size_t t = 0; t < TOPICS; t++) {
-        if (!choice_covers(choice, t) || wants(record, t))
+        if (!choice_covers(choice, t))
             continue;
+        if (wants(record, t)) { /* by another one, which may have begun later */
+            if (may_lapse(record))
+                record->silent[t] = ledger.logs[t].count;
+            continue;
+        }
         for (; record->at[t] < ledger.logs[t].count; record->at[t]++)
             record->forgiven += is_there(event_at(t, record->at[t]));
         record->owed = false; /* it may have been this one's */

@@ -42,6 +42,13 @@ static const struct {
     {100039, "who named a topic of its prefix got more than the newest events"},
     {100085, "the id of weir.end was smaller than that of a topic that was left"},
     {100210, "the oracle: who was in none of two servers without a store has lost nothing"},
+    {307, "who lapsed was told that memory had trimmed what came from the store"},
+    {491, "who named a topic of its prefix was told twice what that had lost"},
+    {1391, "who lapsed and drops the oldest counted some of it twice"},
+    {1455, "who lapsed was told that it had dropped nothing"},
+    {2427, "what was trimmed later and is older was not told to who lapsed"},
+    {3847, "who ends was sent what had been superseded when it was passed"},
+    {4395, "what the store had yet to trim came behind the gap that told it"},
     {0, NULL},
 };
 
