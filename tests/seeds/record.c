@@ -170,6 +170,15 @@ static size_t log_begin(const struct record *record, size_t topic, enum beginnin
     return log_after(topic, record->last);
 }
 
+/* How many events of the topic come before the first that is being committed. */
+static size_t count_there(size_t topic) {
+    const struct log *log = &ledger.logs[topic];
+    size_t n = 0;
+    while (n < log->count && oracle_event(log->numbers[n])->state != EVENT_PENDING)
+        n++;
+    return n;
+}
+
 void record_choose(struct record *record, size_t choice, enum beginning how, uint64_t last) {
     bool history = how == FROM_FIRST || how == FROM_NEWEST;
     for (size_t t = 0; t < TOPICS; t++) {
@@ -181,6 +190,7 @@ void record_choose(struct record *record, size_t choice, enum beginning how, uin
             record->forgiven += count_pending(t, how == FROM_NOW ? EVENT_ID_NONE : record->last);
         record->at[t] = log_begin(record, t, how, last);
         record->silent[t] = history ? ledger.logs[t].count : 0;
+        record->seen[t] = count_there(t);
     }
     record->chosen[choice] = true;
     record->null_is_ok = record->null_is_ok || how != FROM_NOW;
@@ -223,6 +233,21 @@ void record_cut(struct record *record) {
     record->from = record->last;
 }
 
+/* Who conflates gets nothing that was superseded when it came; how it is for who ends, and gets
+ * some of that, is a matter of the moment. */
+static void check_conflated(const struct record *record, const struct event *event, size_t at) {
+    const struct log *log = &ledger.logs[event->topic];
+    if (record->overflow != OVERFLOW_CONFLATE || record->end > 0 || event->key < 0)
+        return;
+    for (size_t i = at + 1; i < record->seen[event->topic]; i++) {
+        const struct event *newer = oracle_event(log->numbers[i]);
+        if (newer->state == EVENT_THERE && newer->key == event->key)
+            oracle_fail("%s: event %u of %s came, and was superseded by %u when it came",
+                        describe(record), log->numbers[at], topic_names[event->topic],
+                        log->numbers[i]);
+    }
+}
+
 void record_event(struct record *record, unsigned number, event_id id) {
     const struct event *event = oracle_event(number);
     size_t topic = event->topic, at = record->at[topic];
@@ -243,6 +268,7 @@ void record_event(struct record *record, unsigned number, event_id id) {
     if (at == log->count)
         oracle_fail("%s: event %u of %s came twice, or came before it", describe(record), number,
                     topic_names[topic]);
+    check_conflated(record, event, at);
     miss(record, topic, at);
     if (record->skipped > record->told && !record->null_is_ok && !may_lapse(record))
         oracle_fail("%s: before event %u of %s %u are missing, %u were told", describe(record),

@@ -14,6 +14,7 @@ struct record {
     char name[16];
     bool chosen[CHOICES];
     size_t at[TOPICS];     /* in the topic's log: the first event not had */
+    size_t seen[TOPICS];   /* what was there in it when it was chosen */
     size_t silent[TOPICS]; /* what is missing before is not told: it asked for what there is */
     event_id last;         /* received; 0: none */
     enum overflow overflow;

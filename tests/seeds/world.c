@@ -66,11 +66,21 @@ void world_wait(void) {
     }
 }
 
+static bool has_mail(struct loop *loop) {
+    uv_mutex_lock(&loop->mail_lock);
+    bool any = !list_empty(&loop->mail);
+    uv_mutex_unlock(&loop->mail_lock);
+    return any;
+}
+
+/* Mail may be a page of many: whoever reads it asks for the next one. */
 static bool turn_once(void) {
     bool more = false;
     for (int i = 0; i < WORKERS; i++) {
-        uv_run(&workers[i].loop.uv, UV_RUN_NOWAIT);
-        more = more || !list_empty(&workers[i].loop.chores);
+        struct loop *loop = &workers[i].loop;
+        more = more || has_mail(loop);
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        more = more || !list_empty(&loop->chores);
     }
     return more;
 }
