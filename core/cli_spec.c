@@ -43,6 +43,8 @@ static void on_end(struct task *task) {
     loop_stop(&run.loop);
 }
 
+static const struct task_ops busted_ops = {.ended = on_end};
+
 /* The global `arg`, as busted reads it. */
 static void set_arg(lua_State *L, int argc, char **argv) {
     lua_newtable(L);
@@ -62,7 +64,7 @@ static void start_busted(struct generation *gen) {
     lua_setfield(L, -2, "exit");
     lua_settop(L, 0);
     struct task *task = task_new(gen, NULL);
-    task->on_end = on_end;
+    task->ops = &busted_ops;
     luaL_loadstring(task->co, "require 'weir.spec'()");
     task_start(task);
 }

@@ -39,7 +39,7 @@ static void count(int64_t bytes) {
 }
 
 struct interest *found_get(const struct position *position, const struct topic *topic) {
-    struct map_node *node = map_find(position->found, key_of(&topic));
+    struct map_node *node = map_find(&position->mind->found, key_of(&topic));
     return node ? &CONTAINER_OF(node, struct found, node)->interest : NULL;
 }
 
@@ -47,7 +47,7 @@ struct interest *found_add(struct position *position, struct topic *topic) {
     struct found *found = pool_alloc(&position->reader->loop->pool, sizeof *found);
     interest_init(&found->interest, position, topic);
     found->key = topic;
-    map_insert(position->found, &found->node, key_of(&found->key));
+    map_insert(&position->mind->found, &found->node, key_of(&found->key));
     interest_link_news(&found->interest);
     count(sizeof *found);
     return &found->interest;
@@ -56,7 +56,7 @@ struct interest *found_add(struct position *position, struct topic *topic) {
 void found_free(struct interest *interest) {
     struct found *found = of_interest(interest);
     struct position *position = interest->position;
-    map_remove(position->found, &found->node);
+    map_remove(&position->mind->found, &found->node);
     interest_fini(interest);
     pool_free(&position->reader->loop->pool, found, sizeof *found);
     count(-(int64_t)sizeof *found);
@@ -75,5 +75,5 @@ void found_free_all(struct position *position) {
 bool found_is_full(const struct position *position) {
     size_t most =
         hub.found > hub.memory_limit / 8 && found_most > FOUND_FEW ? FOUND_FEW : found_most;
-    return position->found->count >= most;
+    return position->mind->found.count >= most;
 }

@@ -57,7 +57,7 @@ static event_id first_of(const struct interest *interest) {
 }
 
 static event_id read_up_to(struct position *position) {
-    event_id upto = position->listed;
+    event_id upto = position->mind->listed;
     if (!position_is_lapsed(position))
         upto = larger(position->reader->settled, position->known);
     for (struct list *at = position->news.next; at != &position->news; at = at->next) {
@@ -90,30 +90,30 @@ static void forget(struct position *position) {
 }
 
 void lapse_begin(struct position *position) {
-    position->listed = read_up_to(position);
-    position->trims = 0;
+    position->mind->listed = read_up_to(position);
+    position->mind->trims = 0;
     forget(position);
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        prefix_of(at)->after = larger(prefix_of(at)->after, position->listed);
+        prefix_of(at)->after = larger(prefix_of(at)->after, position->mind->listed);
     file_prefixes(position);
 }
 
 void lapse_from(struct position *position, event_id after) {
-    if (after >= position->listed)
+    if (after >= position->mind->listed)
         return;
-    position->listed = after;
-    position->trims = 0;
+    position->mind->listed = after;
+    position->mind->trims = 0;
 }
 
 void lapse_end(struct position *position) {
-    position->listed = EVENT_ID_NONE;
-    position->missing = 0;
+    position->mind->listed = EVENT_ID_NONE;
+    position->mind->missing = 0;
     file_prefixes(position);
 }
 
 void lapse_note_missing(struct position *position, event_id floor) {
-    if (position->missing == 0 || floor < position->missing)
-        position->missing = floor;
+    if (position->mind->missing == 0 || floor < position->mind->missing)
+        position->mind->missing = floor;
 }
 
 /* --- what it has to read --- */
@@ -132,8 +132,8 @@ static struct start start_of(const struct position *position, const struct topic
             continue;
         start = (struct start){prefix->after, prefix->mark, prefix};
     }
-    if (start.after < position->listed)
-        start.after = position->listed;
+    if (start.after < position->mind->listed)
+        start.after = position->mind->listed;
     return start;
 }
 
@@ -151,7 +151,7 @@ struct lag lapse_lag(const struct position *position) {
     struct lag lag = {0, 0};
     struct start start;
     event_id id;
-    for (uint64_t at = order_after(position->listed); at < order_end(); at++) {
+    for (uint64_t at = order_after(position->mind->listed); at < order_end(); at++) {
         const struct topic *topic = wanted(position, at, &id, &start);
         if (topic == NULL || id <= start.mark || (position->end > 0 && id > position->end))
             continue;
@@ -162,9 +162,9 @@ struct lag lapse_lag(const struct position *position) {
 }
 
 event_id lapse_fence(const struct position *position, struct lag sum) {
-    event_id fence = position->listed, id;
+    event_id fence = position->mind->listed, id;
     struct start start;
-    for (uint64_t at = order_after(position->listed); at < order_end(); at++) {
+    for (uint64_t at = order_after(position->mind->listed); at < order_end(); at++) {
         const struct topic *topic = wanted(position, at, &id, &start);
         if (topic && id > start.mark) {
             sum.events++;
@@ -194,11 +194,11 @@ static void look_at_trims(struct position *position) {
     bool skips = policy_conflates(&position->policy), superseded;
     uint64_t trim = order_trims_first();
     event_id id;
-    if (trim <= position->trims)
-        trim = position->trims + 1;
+    if (trim <= position->mind->trims)
+        trim = position->mind->trims + 1;
     for (; trim <= hub.trims; trim++) {
         const struct topic *topic = order_trim_at(trim, &id, &superseded);
-        if (topic == NULL || id <= position->listed || is_beyond_end(position, id) ||
+        if (topic == NULL || id <= position->mind->listed || is_beyond_end(position, id) ||
             (skips && superseded) || comes_otherwise(position, topic, id))
             continue;
         struct start start = start_of(position, topic);
@@ -214,20 +214,20 @@ static void look_at_crowds(struct position *position) {
         const struct prefix_interest *prefix = prefix_of(at);
         const struct crowd *crowd = prefix->feed->crowd;
         event_id id = skips ? crowd->trimmed : crowd_trimmed(crowd);
-        bool is_news = crowd->trims > prefix->trims && crowd->trims > position->trims;
-        if (is_news && id > larger(position->listed, prefix->after))
+        bool is_news = crowd->trims > prefix->trims && crowd->trims > position->mind->trims;
+        if (is_news && id > larger(position->mind->listed, prefix->after))
             lapse_note_missing(position, id);
     }
 }
 
 /* Whether something is missing that was not told. */
 static bool misses(struct position *position) {
-    if (position->missing <= position->listed)
-        position->missing = 0;
+    if (position->mind->missing <= position->mind->listed)
+        position->mind->missing = 0;
     look_at_trims(position);
     look_at_crowds(position);
-    position->trims = hub.trims;
-    return position->missing > 0;
+    position->mind->trims = hub.trims;
+    return position->mind->missing > 0;
 }
 
 /* The same of one of them. What the store has trimmed comes from there. */
@@ -252,7 +252,7 @@ static void pass_found(struct position *position) {
     for (struct list *at = position->news.next; at != &position->news; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         if (interest_is_found(interest))
-            interest_pass(interest, position->listed);
+            interest_pass(interest, position->mind->listed);
     }
 }
 
@@ -261,8 +261,8 @@ static bool pass_named(struct position *position) {
     bool gaps = false;
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
-        uint64_t next = topic_after(interest->topic, position->listed);
-        if (interest->gap && interest->topic->floor <= position->listed) {
+        uint64_t next = topic_after(interest->topic, position->mind->listed);
+        if (interest->gap && interest->topic->floor <= position->mind->listed) {
             interest->gap = false;
             gaps = true;
         }
@@ -275,7 +275,7 @@ static bool pass_named(struct position *position) {
 }
 
 static bool pass_gap(struct position *position) {
-    if (position->gap_id == 0 || position->gap_id > position->listed)
+    if (position->gap_id == 0 || position->gap_id > position->mind->listed)
         return false;
     position->gap_id = 0;
     return true;
@@ -289,8 +289,8 @@ static void pass_events(struct position *position) {
     event_id id, most = publications_visible();
     if (position->end > 0 && position->end < most)
         most = position->end;
-    uint64_t at = order_after(position->listed);
-    for (; at < order_end() && policy_exceeds(policy, lag); at++, position->listed = id) {
+    uint64_t at = order_after(position->mind->listed);
+    for (; at < order_end() && policy_exceeds(policy, lag); at++, position->mind->listed = id) {
         const struct topic *topic = wanted(position, at, &id, &start);
         if (id > most)
             break;
@@ -306,12 +306,12 @@ static void pass_events(struct position *position) {
 static void drop_oldest(struct position *position) {
     struct policy *policy = &position->policy;
     uint64_t dropped = policy->dropped;
-    event_id before = position->listed;
+    event_id before = position->mind->listed;
     bool more = misses(position);
     pass_events(position);
-    if (position->listed == before)
+    if (position->mind->listed == before)
         return;
-    more = more && position->missing <= position->listed;
+    more = more && position->mind->missing <= position->mind->listed;
     more = pass_named(position) || more;
     more = pass_gap(position) || more;
     pass_found(position);
@@ -322,7 +322,7 @@ static void drop_oldest(struct position *position) {
     else if (!more)
         return;
     policy->dropped_more = policy->dropped_more || more;
-    policy->dropped_id = position->listed;
+    policy->dropped_id = position->mind->listed;
 }
 
 /* The ordinal where that is: behind what is not among the newest, for who wants these. */
@@ -342,8 +342,8 @@ static void find(struct position *position, struct topic *topic, const struct st
 
 /* Finds what is to be read next. Where that ends; EVENT_ID_NONE: there is no more. */
 static event_id find_slice(struct position *position) {
-    event_id visible = publications_visible(), before = position->listed, upto = before, id;
-    uint64_t at = order_after(position->listed), end = at + SLICE;
+    event_id visible = publications_visible(), before = position->mind->listed, upto = before, id;
+    uint64_t at = order_after(position->mind->listed), end = at + SLICE;
     struct start start;
     for (; at < order_end(); at++, upto = id) {
         struct topic *topic = wanted(position, at, &id, &start);
@@ -361,11 +361,11 @@ void lapse_go_on(struct position *position) {
     if (position->policy.overflow == OVERFLOW_DROP_OLDEST && list_empty(&position->replays))
         drop_oldest(position);
     if (misses(position))
-        note_gap(position, position->missing);
+        note_gap(position, position->mind->missing);
     event_id upto = find_slice(position);
     position_link_named(position);
     if (upto < EVENT_ID_NONE) {
-        position->listed = upto;
+        position->mind->listed = upto;
         return;
     }
     position->known = publications_visible();

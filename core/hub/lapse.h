@@ -19,14 +19,14 @@ void lapse_begin(struct position *position);
 void lapse_from(struct position *position, event_id after);
 /* Nothing below it is chosen any more. */
 void lapse_end(struct position *position);
-/* All up to position->listed has been read: finds more, or ends it. */
+/* All up to position_listed() has been read: finds more, or ends it. */
 void lapse_go_on(struct position *position);
 /* A topic of it is chosen by name, and begins where this was. */
 void lapse_bequeath(struct interest *named);
 /* Something of it has been trimmed, up to there. */
 void lapse_note_missing(struct position *position, event_id floor);
 
-/* What lies beyond position->listed, and counts. */
+/* What lies beyond position_listed(), and counts. */
 struct lag lapse_lag(const struct position *position);
 /* The id up to which that fits the policy's limit, if `sum` lies before it. */
 event_id lapse_fence(const struct position *position, struct lag sum);

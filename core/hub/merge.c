@@ -252,7 +252,7 @@ static event_id horizon_of(const struct position *position) {
     if (position->known > bound)
         bound = position->known;
     if (position_is_lapsed(position))
-        bound = position->listed;
+        bound = position_listed(position);
     for (struct list *at = position->replays.next; at != &position->replays; at = at->next) {
         const struct replay *replay = CONTAINER_OF(at, struct replay, link);
         if (replay->covered < bound)

@@ -41,8 +41,9 @@ static void add_lag(struct lag *lag, const struct interest *interest) {
     const struct topic *topic = interest->topic;
     const struct position *position = interest->position;
     event_id end = position->end > 0 ? position->end : EVENT_ID_NONE;
-    if (interest_is_found(interest) && position->listed < end) /* the rest is counted there */
-        end = position->listed;
+    if (interest_is_found(interest) &&
+        position_listed(position) < end) /* the rest is counted there */
+        end = position_listed(position);
     uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
     uint64_t upto = end < EVENT_ID_NONE ? topic_after(topic, end) : topic->next;
     if (from >= upto)
@@ -148,7 +149,7 @@ static void drop_newest(struct position *position, struct merge *merge) {
     const struct head *top;
     if (merge_top(merge, policy->fence) != NULL)
         return;
-    if (position_is_lapsed(position) && position->listed < policy->fence)
+    if (position_is_lapsed(position) && position_listed(position) < policy->fence)
         return;
     while ((top = merge_top(merge, merge->bound)) != NULL)
         drop_top(position, merge, top);
@@ -174,7 +175,7 @@ void position_set_fence(struct position *position) {
     struct lag sum = {0, 0};
     const struct head *top;
     policy->fence = 1; /* before everything */
-    while ((top = merge_top(merge, position->listed)) != NULL) {
+    while ((top = merge_top(merge, position_listed(position))) != NULL) {
         struct lag one = lag_at(top);
         sum.events += one.events;
         sum.bytes += one.bytes;

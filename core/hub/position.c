@@ -352,10 +352,8 @@ bool position_reads_on(const struct position *position) {
 
 void position_init(struct position *position, struct reader *reader,
                    const struct position_ops *ops) {
-    *position = (struct position){.ops = ops,
-                                  .reader = reader,
-                                  .policy = {.limit = {UINT32_MAX, UINT32_MAX}},
-                                  .listed = EVENT_ID_NONE};
+    *position = (struct position){
+        .ops = ops, .reader = reader, .policy = {.limit = {UINT32_MAX, UINT32_MAX}}};
     list_init(&position->in_queue);
     list_init(&position->interests);
     list_init(&position->prefixes);

@@ -8,6 +8,14 @@
 struct blocking;
 struct reader;
 
+/* Of prefixes; see found.c and lapse.c. */
+struct in_mind {
+    struct map found; /* topics with news that came by one */
+    event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
+    event_id missing; /* ... and the first event beyond that was trimmed of those, 0: none, */
+    uint64_t trims;   /* as far as the trims up to here say */
+};
+
 struct position_ops {
     /* There is something to read. On the reader's loop; may read at once. */
     void (*news)(struct position *position);
@@ -23,22 +31,19 @@ struct position {
     struct list prefixes;  /* struct prefix_interest */
     struct list news;      /* interests with something to read; not of a single one */
     struct list replays;   /* struct replay: what is in the store only comes first */
-    struct map *found;     /* topics with news that came by a prefix; NULL: no prefix */
+    struct in_mind *mind;  /* see found.h; NULL: it has never chosen a prefix */
     struct interest only;  /* the first topic; most positions have just one */
     event_id known;        /* all its news up to here are registered */
-    event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
-    event_id missing;   /* ... and the first event beyond that was trimmed of those, 0: none, */
-    uint64_t trims;     /* as far as the trims up to here say */
-    event_id end;       /* it ends: nothing beyond is for it; 0: it goes on */
-    event_id gap_id;    /* a gap that is nobody's in particular, due at this id; 0: none, */
-    uint8_t gap_reason; /* its reason, */
-    int64_t gap_lost;   /* how many are missing, -1: nobody knows; */
-    bool gap_came_back; /* and some of it before the client came back */
-    event_id told;      /* the largest id that it has read, or the one that its client came with */
-    bool is_stream;     /* counts as one */
-    bool resumed;       /* it goes on where the client left */
-    char *subject;      /* whom the token names; NULL: nobody */
-    bool resting;       /* it does not read, and is not told of what it has chosen by name */
+    event_id end;          /* it ends: nothing beyond is for it; 0: it goes on */
+    event_id told;         /* the largest id that it has read, or that its client came with */
+    event_id gap_id;       /* a gap that is nobody's in particular, due at this id; 0: none, */
+    int64_t gap_lost;      /* how many are missing, -1: nobody knows, */
+    uint8_t gap_reason;    /* its reason, */
+    bool gap_came_back;    /* and some of it before the client came back */
+    bool is_stream;        /* counts as one */
+    bool resumed;          /* it goes on where the client left */
+    bool resting;          /* it does not read, and is not told of what it has chosen by name */
+    char *subject;         /* whom the token names; NULL: nobody */
     struct policy policy;
     struct blocking *blocking; /* publishers wait for it; NULL: they do not */
 };
@@ -114,8 +119,11 @@ void position_block(const struct position *position, struct crowd *crowd, bool i
 /* It joins, or leaves, those that are counted. */
 void position_count(const struct position *position, struct crowd *crowd, bool in);
 /* See lapse.c. */
+static inline event_id position_listed(const struct position *position) {
+    return position->mind ? position->mind->listed : EVENT_ID_NONE;
+}
 static inline bool position_is_lapsed(const struct position *position) {
-    return position->listed != EVENT_ID_NONE;
+    return position_listed(position) != EVENT_ID_NONE;
 }
 /* Whether it has just one topic, `only`. */
 static inline bool position_is_single(const struct position *position) {

@@ -275,9 +275,10 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     struct name *name = name_get(hub.names, choice->name);
     if (find_prefix(position, name))
         return; /* its crowd keeps the name */
-    if (position->found == NULL) {
-        position->found = mem_zalloc(sizeof *position->found);
-        map_init(position->found);
+    if (position->mind == NULL) {
+        position->mind = mem_zalloc(sizeof *position->mind);
+        position->mind->listed = EVENT_ID_NONE;
+        map_init(&position->mind->found);
     }
     struct prefix_interest *prefix = mem_alloc(sizeof *prefix);
     *prefix = (struct prefix_interest){.position = position,
@@ -353,7 +354,7 @@ void prefix_remove_all(struct position *position) {
     while (!list_empty(&position->prefixes))
         remove_prefix(prefix_of(position->prefixes.next));
     found_free_all(position);
-    if (position->found)
-        map_fini(position->found);
-    free(position->found);
+    if (position->mind)
+        map_fini(&position->mind->found);
+    free(position->mind);
 }

@@ -207,7 +207,7 @@ static bool answers(const struct span *span, const struct position *position) {
 
 /* It has lapsed, and all that it has found is read. */
 static bool is_used_up(const struct position *position, const struct merge *merge) {
-    return position_is_lapsed(position) && merge->bound == position->listed &&
+    return position_is_lapsed(position) && merge->bound == position_listed(position) &&
            merge_top(merge, merge->bound) == NULL && (merge->end == 0 || merge->bound < merge->end);
 }
 

@@ -82,6 +82,10 @@ static uint32_t unacknowledged(const struct conn *conn) {
     return ioctl(conn->fd, SIOCOUTQ, &n) == 0 ? (uint32_t)n : 0;
 }
 
+static uint32_t lingers_for(const struct conn *conn) {
+    return (uint32_t)loop_now(conn->loop) - conn->lingers;
+}
+
 static bool has_arrived(const struct conn *conn, uint32_t unacked) {
     return conn->taken >= conn->owed && conn->taken - conn->owed >= unacked;
 }
@@ -104,7 +108,7 @@ static void linger(struct conn *conn) {
     conn->lingering = true;
     conn->came = false;
     conn->unacked = unacknowledged(conn);
-    conn->lingers = loop_now(conn->loop);
+    conn->lingers = (uint32_t)loop_now(conn->loop);
     conn->look_ms = CONN_LOOK_MS / 2;
     conn_read(conn, true);
     look_later(conn);
@@ -115,12 +119,12 @@ static bool is_over(const struct conn *conn, uint32_t before) {
         return has_arrived(conn, conn->unacked);
     if (conn->more)
         return !conn->came && conn->unacked == before;
-    return conn->unacked == 0 || loop_now(conn->loop) - conn->lingers >= LINGER_REST_MS;
+    return conn->unacked == 0 || lingers_for(conn) >= LINGER_REST_MS;
 }
 
 static void linger_on(struct conn *conn) {
     uint32_t before = conn->unacked;
-    bool late = loop_now(conn->loop) - conn->lingers >= LINGER_MS;
+    bool late = lingers_for(conn) >= LINGER_MS;
     conn->unacked = unacknowledged(conn);
     conn->more = conn->more || conn->came;
     if (late || is_over(conn, before)) {

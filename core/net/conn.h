@@ -48,15 +48,15 @@ struct conn {
         turn_bytes; /* sent at most in one turn; the rest in the next, so that others get theirs */
     uint64_t taken; /* bytes that the kernel has taken, of all that were written */
     uint64_t owed;  /* up to here: see conn_owe */
-    uint64_t lingers; /* since when */
+    uint32_t lingers; /* since when, loop_now cut short */
     uint32_t unacked; /* when lingering was last looked at, */
-    uint32_t look_ms; /* and how long before that */
+    uint16_t look_ms; /* and how long before that */
     struct address peer;
-    unsigned reading : 1, blocked : 1, above_low : 1, eof : 1, hangup : 1, ending : 1,
-        lingering : 1, closing : 1;
-    unsigned came : 1; /* bytes, since lingering was last looked at */
-    unsigned more : 1; /* the peer has more to send */
-    unsigned cut : 1;  /* lingering ends with a reset, once all that is owed has arrived */
+    bool reading : 1, blocked : 1, above_low : 1, eof : 1, hangup : 1, ending : 1, lingering : 1,
+        closing : 1;
+    bool came : 1; /* bytes, since lingering was last looked at */
+    bool more : 1; /* the peer has more to send */
+    bool cut : 1;  /* lingering ends with a reset, once all that is owed has arrived */
 };
 
 /* Takes the connected, non-blocking socket `fd`. Reading starts with conn_read. 0 or a libuv error:

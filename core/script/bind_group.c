@@ -152,14 +152,15 @@ static const struct wait grouping = {.what = "weir.all, race or timeout",
 
 /* Makes a member of the function and its arguments, which are popped. Raises nothing, for a group
  * that is not whole nobody would end. */
+static const struct task_ops member_ops = {.returned = member_returned, .ended = member_over};
+
 static void add_member(lua_State *L, struct group *group, int nargs) {
     size_t mark = state_lend(state_of(L));
     struct task *task = task_new(group->waiter->gen, group->waiter);
     group->members[group->size++] = task_ref(task);
     group->left++;
     task->owner = group;
-    task->on_return = member_returned;
-    task->on_end = member_over;
+    task->ops = &member_ops;
     lua_checkstack(task->co, nargs + 1);
     lua_xmove(L, task->co, nargs + 1);
     state_take_back(state_of(L), mark);

@@ -375,10 +375,12 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
 
 static void task_ended(struct task *task);
 
+static const struct task_ops task_ops = {.ended = task_ended};
+
 static struct task *new_task(struct exchange *exchange) {
     struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
     task->owner = exchange;
-    task->on_end = task_ended;
+    task->ops = &task_ops;
     task->what = exchange->route;
     return task;
 }

@@ -316,6 +316,8 @@ static void started(struct task *task) {
     one_less(gen);
 }
 
+static const struct task_ops starting = {.ended = started};
+
 static bool wants(lua_State *L, bool first_worker) {
     lua_getfield(L, -1, "each_worker");
     bool each = lua_toboolean(L, -1);
@@ -339,7 +341,7 @@ void generation_start(struct generation *gen, bool first_worker, void (*done)(ch
         lua_rawgeti(L, -1, i);
         if (wants(L, first_worker)) {
             struct task *task = task_new(gen, NULL);
-            task->on_end = started;
+            task->ops = &starting;
             task->what = "app:on_start";
             lua_getfield(L, -1, "fn");
             lua_xmove(L, task->co, 1);

@@ -193,7 +193,7 @@ int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
     task->state = TASK_WAITING;
     task->overdue = false;
     task->gen->scheduler->elsewhere += wait->elsewhere;
-    task->kept = lua_gettop(task->co);
+    task->kept = (uint16_t)lua_gettop(task->co);
     if (ms != WHEEL_NEVER)
         loop_timer(task->gen->scheduler->loop, &task->timer, ms);
     return lua_yield(task->co, task->kept);
@@ -444,8 +444,8 @@ static void finish(struct task *task) {
         task->joined = true;
         task_push_results(task, task_wake(CONTAINER_OF(node, struct task, seat)));
     }
-    if (task->on_end)
-        task->on_end(task);
+    if (task->ops)
+        task->ops->ended(task);
     else if (task->failed && !task->joined && !task_was_cancelled(task))
         task_log_failure(task);
     list_remove(&task->all);
@@ -536,8 +536,8 @@ static void end(struct task *task, bool failed) {
         task->error = generation_ref(task->gen, L);
     }
     task->state = TASK_ENDING;
-    if (task->on_return)
-        task->on_return(task);
+    if (task->ops && task->ops->returned)
+        task->ops->returned(task);
     cancel_children(task);
     release_holdings(task);
     if (list_empty(&task->children))
@@ -574,8 +574,10 @@ static void cleanup_ended(struct task *task) {
     free(cleanup);
 }
 
+static const struct task_ops cleanup_ops = {.ended = cleanup_ended};
+
 bool task_is_cleanup(const struct task *task) {
-    return task->on_end == cleanup_ended;
+    return task->ops == &cleanup_ops;
 }
 
 struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
@@ -588,7 +590,7 @@ struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void 
     timer_init(&cleanup->limit, on_limit);
     loop_timer(gen->scheduler->loop, &cleanup->limit, CLEANUP_MS);
     task->owner = cleanup;
-    task->on_end = cleanup_ended;
+    task->ops = &cleanup_ops;
     lua_xmove(L, task->co, nargs + 1);
     make_ready(task);
     return task;
@@ -608,7 +610,7 @@ void task_forget(struct task *task) {
         ;
     if (task->wait && task->wait->disarm)
         task->wait->disarm(task);
-    if (task->on_end == cleanup_ended) {
+    if (task_is_cleanup(task)) {
         struct cleanup *cleanup = task->owner;
         timer_clear(&cleanup->limit);
         free(cleanup);

@@ -66,6 +66,14 @@ enum task_state {
     TASK_DONE
 };
 
+/* Who is told of a task. */
+struct task_ops {
+    /* Its function has ended, its children and defers have not. NULL: nobody asks. */
+    void (*returned)(struct task *task);
+    /* Its end, defers included; co holds the results, `error` the error. */
+    void (*ended)(struct task *task);
+};
+
 struct task {
     struct list link;    /* READY: in scheduler->ready; HELD: in generation->held */
     struct list seat;    /* while it waits: where what it waits for keeps its waiters, if it does */
@@ -78,17 +86,11 @@ struct task {
     struct generation *gen;
     struct task *parent;
     const struct wait *wait;
-    void *armed;   /* what `wait` is about, */
-    size_t amount; /* and how much of it */
-    int kept; /* values on co that are not what it is resumed with: what the call that waits was
-               * given, which lives as long as the wait; at first the function */
-    uint64_t serial; /* no other task of this loop ever has it */
-    /* Its end, defers included; co holds the results, `error` the error. NULL: errors are logged.
-     */
-    void (*on_end)(struct task *task);
-    /* Its function has ended, its children and defers have not. NULL: nobody asks. */
-    void (*on_return)(struct task *task);
-    void *owner;      /* of whoever set on_end */
+    void *armed;                /* what `wait` is about, */
+    size_t amount;              /* and how much of it */
+    uint64_t serial;            /* no other task of this loop ever has it */
+    const struct task_ops *ops; /* NULL: nobody asks, and errors are logged */
+    void *owner;                /* of whoever set them */
     const char *what; /* for the log: "GET /hello/:name"; lives as long as the generation */
     lua_State *co;
     int anchor;         /* reference that keeps co */
@@ -98,12 +100,14 @@ struct task {
     int defers;         /* reference to the list of deferred functions, LUA_NOREF: none */
     uint32_t refs;      /* its life, and its userdata */
     uint16_t swallowed; /* how often weir.cancelled was raised in it */
-    uint8_t depth;      /* of deferred functions that were deferred by deferred ones */
+    uint16_t kept; /* values on co that are not what it is resumed with: what the call that waits
+                    * was given, which lives as long as the wait; at first the function */
+    uint8_t depth; /* of deferred functions that were deferred by deferred ones */
     uint8_t state;
-    bool started, cancelled, failed, dropped;
-    bool overdue;    /* roused, and the time was over before it ran */
-    bool joined;     /* somebody waited for it: its error is theirs */
-    bool background; /* weir.background's, or below one: a reload ends it */
+    bool started : 1, cancelled : 1, failed : 1, dropped : 1;
+    bool overdue : 1;    /* roused, and the time was over before it ran */
+    bool joined : 1;     /* somebody waited for it: its error is theirs */
+    bool background : 1; /* weir.background's, or below one: a reload ends it */
 };
 
 #define TASK_DEPTH_MAX 100   /* each ends within the end of the one that deferred it */

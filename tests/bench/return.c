@@ -28,12 +28,12 @@
 
 /* The id in what a stream has sent up to the end of its first event, or NULL if it is not whole. */
 static char *find_id(char *stream) {
-    char *event = strchr(stream, '#');
+    char *event = strchr(stream, '#'), *end = event ? strstr(event, "\n\n") : NULL;
     char *id = NULL;
 
-    if (!event || !strstr(event, "\n\n"))
+    if (!end)
         return NULL;
-    for (char *line = strstr(stream, "\nid:"); line && line < event; line = strstr(line, "\nid:"))
+    for (char *line = strstr(stream, "\nid:"); line && line < end; line = strstr(line, "\nid:"))
         id = line += 4;
     if (id) {
         id += strspn(id, " ");
