@@ -179,10 +179,11 @@ function server:wait(timeout)
   return code, signal
 end
 
--- Ends the process with a signal (TERM): exit code, standard error. Raises when it goes on after `timeout` s (15).
+-- Ends the process with a signal (TERM): exit code, standard error. Raises when it goes on after `timeout` s (15). One
+-- that is killed ends as soon as the disk lets it: that may take longer.
 function server:stop(signal, timeout)
   self:signal(signal or "TERM")
-  local code, other = self:wait(timeout)
+  local code, other = self:wait(timeout or (signal == "KILL" and 60 or 15))
   if not code and other == "timeout" then
     self:signal("KILL")
     self:wait()
