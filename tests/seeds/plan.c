@@ -106,7 +106,7 @@ static void newcomer(struct client *client) {
 static void come_back(struct client *client) {
     bool chosen[CHOICES];
     memcpy(chosen, client->record.chosen, sizeof chosen);
-    if (client->record.last == 0 || (temper.ends_topics && !memchr(chosen, true, sizeof chosen))) {
+    if (client->record.last == 0 || (temper.ends_topics && !memchr(chosen, 1, sizeof chosen))) {
         newcomer(client);
         return;
     }
