@@ -5,8 +5,6 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
-#include "hub/blocking.h"
-#include "hub/found.h"
 #include "hub/history.h"
 
 #include <setjmp.h>
@@ -700,33 +698,6 @@ static void a_reader_that_goes_awaits_its_commits(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 5), "1 2 3 4 5");
 }
 
-/* It cannot keep in mind what comes up, and none of that is for it: it was on its way before. */
-static void who_has_nothing_to_read_holds_up_nobody(void **state) {
-    (void)state;
-    static const char *const names[] = {"d/1", "d/2", "d/3"};
-    struct sent sent[3];
-    struct taker blocking;
-    size_t before = found_most;
-    found_most = 1;
-    taker_init(&blocking, &rig.readers[0], OVERFLOW_BLOCK, 3);
-    durable_hold_writer();
-    for (int i = 0; i < 3; i++)
-        durable_send(&rig, &sent[i], names[i], NULL, 0);
-    hub_rig_settle(&rig);
-    taker_add(&blocking, "d/*");
-    durable_release();
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(durable_wait(&rig, &sent[i]), 0);
-    hub_rig_settle(&rig);
-    assert_string_equal(taker_text(&blocking), "");
-    hub_lock();
-    bool holds = blocking_holds_up(hub_topic(STR("d/1")));
-    hub_unlock();
-    taker_fini(&blocking);
-    found_most = before;
-    assert_false(holds);
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -734,7 +705,6 @@ int main(void) {
         TEST(a_turn_is_committed_in_one_piece),
         TEST(a_slow_disk_is_no_slow_subscriber),
         TEST(who_cannot_wait_sends_nothing),
-        TEST(who_has_nothing_to_read_holds_up_nobody),
         TEST(nobody_reads_past_what_is_to_come),
         TEST(what_fails_holds_nobody_up),
         TEST(one_topic_has_no_horizon),

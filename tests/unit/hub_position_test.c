@@ -3,7 +3,6 @@
 #include "hub_rig.h"
 
 #include "base/clock.h"
-#include "hub/found.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -403,59 +402,6 @@ static void what_came_before_it_was_named_is_no_lag(void **state) {
     taker_fini(&b);
 }
 
-/* It was read in the order of all events, before the reader is told of it. */
-static void what_was_read_before_it_is_told_is_no_gap(void **state) {
-    (void)state;
-    size_t before = found_most;
-    found_most = 1;
-    open_taker(&b);
-    taker_add(&b, "z/1");
-    open_taker(&a);
-    taker_add(&a, "z/*");
-    hub_rig_settle(&rig);
-    a.blocked = true;
-    hub_rig_publish(&rig, "z/2", NULL);
-    hub_rig_publish(&rig, "z/3", NULL);
-    hub_rig_settle(&rig);
-    hub_rig_publish_many(&rig, "z/1", 3); /* not told yet */
-    hub_rig_publish(&rig, "z/4", NULL);
-    a.blocked = false;
-    for (int i = 0; i < 8; i++)
-        taker_take(&a);
-    GOT(&a, "1 2 3 4 5 6");
-    a.blocked = true;
-    found_most = before;
-    hub_rig_settle(&rig);
-    hub_rig_keep(1, 3600000, 1024 * 1024);
-    hub_rig_publish_many(&rig, "z/1", 5);
-    taker_resume(&a, SIZE_MAX);
-    hub_rig_settle(&rig);
-    GOT(&a, "trimmed:4 11");
-    taker_fini(&a);
-    taker_fini(&b);
-}
-
-/* Who has more topics to read than are kept in mind, of the newest events, and names one of them.
- */
-static void the_newest_of_too_many_topics(void **state) {
-    (void)state;
-    size_t before = found_most;
-    found_most = 1;
-    open_taker(&a);
-    for (int i = 0; i < 3; i++) {
-        hub_rig_publish(&rig, "z/1", NULL);
-        hub_rig_publish(&rig, "z/2", NULL);
-        hub_rig_publish(&rig, "z/3", NULL);
-    }
-    hub_rig_settle(&rig);
-    taker_add_last(&a, "z/*", 2);
-    taker_add_last(&a, "z/1", 1);
-    hub_rig_settle(&rig);
-    GOT(&a, "4 5 6 7 8 9");
-    found_most = before;
-    taker_fini(&a);
-}
-
 static void what_is_removed_comes_no_more(void **state) {
     (void)state;
     open_taker(&a);
@@ -793,8 +739,6 @@ int main(void) {
         TEST(what_comes_before_its_time_is_no_gap),
         TEST(what_goes_before_it_is_told_has_a_number),
         TEST(what_came_before_it_was_named_is_no_lag),
-        TEST(what_was_read_before_it_is_told_is_no_gap),
-        TEST(the_newest_of_too_many_topics),
         TEST(what_is_removed_comes_no_more),
         TEST(over_the_limit_is_over),
         TEST(a_replay_does_not_count),
