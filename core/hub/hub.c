@@ -161,9 +161,13 @@ event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
     struct str name = {text, name_text(topic->name, text)};
     event_id floor = raised(common_floor(name, false, after, &why), topic->gone, &why);
     struct stored_topic kept;
-    if (topic->stored && store_topic(hub.store, name, &kept) && kept.floor > floor) {
-        floor = kept.floor;
-        why = GAP_TRIMMED;
+    if (topic->stored && store_topic(hub.store, name, &kept)) {
+        if (kept.floor > topic_lacks(topic)) /* beyond that memory has what the store has lost */
+            kept.floor = topic_lacks(topic);
+        if (kept.floor > floor) {
+            floor = kept.floor;
+            why = GAP_TRIMMED;
+        }
     }
     if (floor >= topic->floor) /* from there on memory has all */
         return topic->floor;
@@ -405,7 +409,7 @@ static void add_stored(void *arg, const struct stored_topic *stored) {
     }
     struct topic *topic = hub_topic(stored->name);
     topic->stored = true;
-    topic->stored_last = stored->last_id;
+    topic->stored_last = topic->before = stored->last_id;
     topic->ended = stored->end;
     topic->gone = 0;          /* what it has trimmed it tells itself */
     topic->floor = hub.start; /* before it, only the store has any */

@@ -93,14 +93,15 @@ void lapse_begin(struct position *position) {
     position->mind->listed = read_up_to(position);
     position->mind->trims = 0;
     forget(position);
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        prefix_of(at)->after = larger(prefix_of(at)->after, position->mind->listed);
     file_prefixes(position);
 }
 
 void lapse_from(struct position *position, event_id after) {
-    if (after >= position->mind->listed)
+    event_id listed = position->mind->listed;
+    if (after >= listed)
         return;
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        prefix_of(at)->after = larger(prefix_of(at)->after, listed);
     position->mind->listed = after;
     position->mind->trims = 0;
 }
@@ -130,7 +131,7 @@ static struct start start_of(const struct position *position, const struct topic
         const struct prefix_interest *prefix = prefix_of(at);
         if (prefix->after >= start.after || !prefix_is_of(prefix, topic))
             continue;
-        start = (struct start){prefix->after, prefix->mark, prefix};
+        start = (struct start){prefix->after, prefix_mark(prefix, topic), prefix};
     }
     if (start.after < position->mind->listed)
         start.after = position->mind->listed;
@@ -185,6 +186,17 @@ static bool comes_otherwise(const struct position *position, const struct topic 
            replay_brings(position, topic, id);
 }
 
+/* Whether who wants a topic's newest ones wanted that, which is trimmed by now. */
+static bool is_wanted(const struct topic *topic, event_id id, const struct start *start) {
+    uint64_t last = start->prefix->last, beyond, mark;
+    if (id <= start->after)
+        return false;
+    if (last == 0 || id > start->mark || !topic_after_any(topic, id, &beyond) ||
+        !topic_after_any(topic, start->mark, &mark))
+        return true;
+    return beyond + last > mark;
+}
+
 static bool is_beyond_end(const struct position *position, event_id id) {
     return position->end > 0 && id > position->end;
 }
@@ -202,7 +214,7 @@ static void look_at_trims(struct position *position) {
             (skips && superseded) || comes_otherwise(position, topic, id))
             continue;
         struct start start = start_of(position, topic);
-        if (id > start.after && trim > start.prefix->trims)
+        if (start.prefix && trim > start.prefix->trims && is_wanted(topic, id, &start))
             lapse_note_missing(position, id);
     }
 }

@@ -220,6 +220,12 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
 
 /* --- its end --- */
 
+/* What is superseded below `upto`, and not missing. */
+static void pass_one(struct interest *interest, event_id upto) {
+    if (interest->next >= interest->topic->first)
+        interest_pass(interest, upto);
+}
+
 /* What is superseded below what comes next has been passed, even if what superseded it lies beyond
  * the end. */
 static void pass_superseded(struct position *position) {
@@ -227,9 +233,9 @@ static void pass_superseded(struct position *position) {
     const struct head *top = merge_top(merge, merge->bound);
     event_id passed = top ? top->id - 1 : merge->bound;
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
-        interest_pass(of_interests(at), passed);
+        pass_one(of_interests(at), passed);
     for (struct list *at = position->news.next; at != &position->news; at = at->next)
-        interest_pass(CONTAINER_OF(at, struct interest, in_news), passed);
+        pass_one(CONTAINER_OF(at, struct interest, in_news), passed);
 }
 
 void position_end(struct position *position) {

@@ -63,6 +63,10 @@ bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topi
     return is_below(topic->name, prefix->feed->name);
 }
 
+event_id prefix_mark(const struct prefix_interest *prefix, const struct topic *topic) {
+    return topic->durable ? prefix->committed : prefix->mark;
+}
+
 /* Up to where a feed of the topic has nothing to tell those who chose a prefix of its name: before
  * they came, or registered when they did. */
 static event_id told_by_prefix(const struct position *position, const struct topic *topic) {
@@ -285,6 +289,7 @@ void prefix_add(struct position *position, const struct position_choice *choice)
                                        .feed = reader_crowd_feed(position->reader, name),
                                        .after = choice->after,
                                        .mark = hub.last,
+                                       .committed = publications_visible(),
                                        .last = choice->last,
                                        .trims = hub.trims,
                                        .tells = choice->tell && choice->last == 0,

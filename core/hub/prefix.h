@@ -21,11 +21,12 @@ struct prefix_interest {
     struct list in_feed, in_position;
     event_id
         after; /* reading begins behind it: what is below was read, or is none of its business */
-    event_id mark;   /* up to here it is history; of it */
-    uint64_t last;   /* each topic's newest ones, so many; 0: all */
-    uint64_t trims;  /* hub.trims when it began; */
-    bool tells;      /* whether what had been trimmed before is told */
-    event_id rested; /* the newest id when its position began to rest */
+    event_id mark;      /* up to here it is history, */
+    event_id committed; /* or of a durable topic up to here; of it */
+    uint64_t last;      /* each topic's newest ones, so many; 0: all */
+    uint64_t trims;     /* hub.trims when it began; */
+    bool tells;         /* whether what had been trimmed before is told */
+    event_id rested;    /* the newest id when its position began to rest */
     bool extra; /* its crowd does not count it: another prefix of the same position begins it */
 };
 
@@ -41,6 +42,8 @@ void prefix_remove_all(struct position *position);
 bool prefix_covers(const struct position *position, const struct topic *topic);
 /* Whether the topic's name begins so. */
 bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topic);
+/* Up to where the topic's events are history: what was being committed is none. */
+event_id prefix_mark(const struct prefix_interest *prefix, const struct topic *topic);
 /* Those that feeds tell, or do not, have changed with the position. */
 void prefix_file(struct prefix_interest *prefix);
 void prefix_file_all(struct position *position);

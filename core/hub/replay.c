@@ -73,10 +73,11 @@ static int64_t count_trimmed(const struct replay *replay, size_t i, event_id upt
 /* What the store has trimmed by now, of what was to come from it. */
 static void tell_trimmed(struct replay *replay) {
     for (size_t i = 0; i < replay->ntopics; i++) {
-        event_id upto = replay->topics[i].upto, floor = replay->page.floors[i];
-        if (floor > upto)
-            floor = upto;
-        if (floor > replay->page.after)
+        const struct replay_topic *topic = &replay->topics[i];
+        event_id floor = replay->page.floors[i];
+        if (floor > topic->last)
+            floor = topic->last;
+        if (topic->upto > 0 && floor > replay->page.after)
             note_gap(replay, floor, count_trimmed(replay, i, floor));
     }
 }
@@ -288,7 +289,7 @@ void replay_add(struct position *position, struct topic *topic, const struct rep
     replay->names = mem_resize(replay->names, replay->ntopics * sizeof *replay->names);
     replay->topics = mem_resize(replay->topics, replay->ntopics * sizeof *replay->topics);
     replay->names[n] = (struct str){mem_copy(text, len), len};
-    replay->topics[n] = (struct replay_topic){replay->names[n], topic->floor};
+    replay->topics[n] = (struct replay_topic){replay->names[n], topic->floor, topic_lacks(topic)};
     if (start->newest > 0)
         want_newest(replay, n, start->newest, topic->floor);
     if (topic->floor > replay->page.upto)

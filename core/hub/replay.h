@@ -18,6 +18,7 @@ struct replay_entry {
 struct replay_topic {
     struct str name;
     event_id upto; /* beyond it the topic has its events itself; 0: its events are not wanted */
+    event_id last; /* the newest up to there that the store has, or had */
 };
 
 /* Where it begins. */

@@ -100,6 +100,10 @@ int64_t topic_count(const struct topic *topic, event_id after, event_id upto) {
     return !known ? -1 : end > from ? (int64_t)(end - from) : 0;
 }
 
+event_id topic_lacks(const struct topic *topic) {
+    return topic->floor_reason == GAP_TRIMMED ? topic->floor : topic->before;
+}
+
 event_id topic_last_id(const struct topic *topic) {
     return topic_is_empty(topic) ? topic->floor : topic_entry(topic, topic->next - 1)->id;
 }

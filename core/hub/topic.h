@@ -51,7 +51,8 @@ struct topic {
     bool is_filed;         /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
-    event_id stored_last; /* the newest of them */
+    event_id stored_last; /* the newest of them; */
+    event_id before;      /* of those that it had before memory had any; 0: none */
     event_id gone;        /* what went with the topic before it was made anew, or left the store */
     event_id ended;       /* it is closed: no event comes any more, and this is its end; 0: open */
     uint64_t ended_at;    /* ... since, monotonic ms, 0: before the start; */
@@ -97,6 +98,8 @@ int64_t topic_count(const struct topic *topic, event_id after, event_id upto);
 const struct entry *topic_newest(const struct topic *topic, const struct entry *entry);
 /* The id of the entry before `ordinal`; 0: there was none, or nobody knows. */
 event_id topic_id_before(const struct topic *topic, uint64_t ordinal);
+/* The newest event that memory lacks and the store has, or had; 0: none. */
+event_id topic_lacks(const struct topic *topic);
 /* The id of the newest entry, or the floor when none is kept. */
 event_id topic_last_id(const struct topic *topic);
 /* Drops the entries before `ordinal`. */
