@@ -232,8 +232,8 @@ static void pass_superseded(struct position *position) {
     const struct merge *merge = merge_begin(position);
     const struct head *top = merge_top(merge, merge->bound);
     event_id passed = top ? top->id - 1 : merge->bound;
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
-        pass_one(of_interests(at), passed);
+    if (position_is_single(position))
+        pass_one(&position->only, passed);
     for (struct list *at = position->news.next; at != &position->news; at = at->next)
         pass_one(CONTAINER_OF(at, struct interest, in_news), passed);
 }
