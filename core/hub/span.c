@@ -77,9 +77,11 @@ static void add_gap(struct span *span, const struct head *head, enum gap_reason 
 
 /* All topics are closed, and all that they have stands in front of this. Ids never go back: who was
  * told a later one, by a topic that it has left, is told no smaller one now. */
-static void add_end(struct span *span, const struct position *position, const struct merge *merge,
+static void add_end(struct span *span, struct position *position, const struct merge *merge,
                     event_id upto) {
     event_id closed = merge->count == 0 ? position_closed(position) : 0;
+    if (closed > upto) /* what others commit comes before it */
+        reader_hold(position->reader, position);
     if (closed == 0 || closed > upto)
         return;
     if (span->count == SPAN_PIECES) {

@@ -698,10 +698,34 @@ static void a_reader_that_goes_awaits_its_commits(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 5), "1 2 3 4 5");
 }
 
+/* It comes in order, and nothing else that its topics get would have the stream looked at. */
+static void an_end_comes_behind_what_others_commit(void **state) {
+    (void)state;
+    static const char *const names[] = {"m/1", "m/2"};
+    struct sent sent;
+    durable_rig_rule("m/*", false, 3600000);
+    for (int i = 0; i < 2; i++)
+        taker_add(&taker, names[i]);
+    hub_rig_settle(&rig);
+    durable_hold_writer();
+    durable_send(&rig, &sent, "d", NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        struct publication end = {.topic = str_of(names[i]), .closes = true};
+        assert_int_equal(publication_send(&end, &rig.readers[0]), 0);
+    }
+    hub_rig_settle(&rig);
+    assert_int_equal(taker.got.len, 0);
+    durable_release();
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+    hub_rig_settle(&rig);
+    assert_non_null(memmem(taker.got.data, taker.got.len, "event: weir.end", 15));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_event_is_there_after_its_commit),
+        TEST(an_end_comes_behind_what_others_commit),
         TEST(a_turn_is_committed_in_one_piece),
         TEST(a_slow_disk_is_no_slow_subscriber),
         TEST(who_cannot_wait_sends_nothing),

@@ -125,7 +125,7 @@ static void serve(struct taker *taker) {
         size_t left = position_advance(position, span, taken, &rest);
         if (left > 0)
             buf_append(&taker->got, rest.bytes, left);
-        more = span->more || position_reads_on(position);
+        more = !span->ended && (span->more || position_reads_on(position));
     }
 }
 
