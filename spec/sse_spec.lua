@@ -362,3 +362,36 @@ describe("an event stream with nothing to say", function()
     end)
   end
 end)
+
+describe("an event stream whose handler sleeps", function()
+  after_each(support.remove_folders)
+
+  it("takes less than 0.9 KiB of Lua", function()
+    local server = support.serve_text [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:get("/", function(stream)
+        stream:sse():send(stream.headers.accept)
+        while true do weir.sleep(3600) end
+      end)
+      app:get("/kib", function()
+        collectgarbage()
+        collectgarbage()
+        return tostring(collectgarbage "count")
+      end)
+      return app
+    ]]
+    local streams = {}
+    local function kib(count)
+      while #streams < count do
+        streams[#streams + 1] = server:sse "/"
+        streams[#streams]:next()
+      end
+      return tonumber(server:get("/kib").body)
+    end
+    local few = kib(20)
+    local each = (kib(120) - few) / 100
+    assert.is_true(each < 0.9, ("%.3f KiB"):format(each))
+    for _, stream in ipairs(streams) do stream:close() end
+  end)
+end)

@@ -527,8 +527,11 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     list_init(&exchange->link);
     stream_own(stream, &events, exchange);
     struct task *task = new_task(exchange);
-    lua_rawgeti(task->co, LUA_REGISTRYINDEX, gen->run);
-    make_userdata(exchange, task->co, match);
-    app_push_functions(app, task->co, path_after(request_path(stream->request), skip), match);
+    lua_State *co = task->co;
+    make_userdata(exchange, co, match);
+    app_push_functions(app, co, path_after(request_path(stream->request), skip), match);
+    bool has_middleware = lua_gettop(co) > 2; /* beside the userdata and the handler */
+    lua_rawgeti(co, LUA_REGISTRYINDEX, has_middleware ? gen->run_through : gen->run);
+    lua_insert(co, 1);
     task_start(task);
 }

@@ -165,6 +165,7 @@ static void load_core(struct generation *gen) {
     gen->stream_meta = lua_topointer(L, -1);
     gen->stream_meta_ref = keep(L);
     gen->run = keep_function(L, "weir.app", "run");
+    gen->run_through = keep_function(L, "weir.app", "run_through");
     gen->failed = keep_function(L, "weir.app", "failed");
     gen->hint = keep_function(L, "weir.hint", NULL);
     gen->run_defers = keep_function(L, "weir.defers", NULL);

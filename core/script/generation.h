@@ -55,7 +55,7 @@ struct generation {
     unsigned nfree;
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
-    int run, failed, hint, run_defers, stream_meta_ref;
+    int run, run_through, failed, hint, run_defers, stream_meta_ref;
     int limit_error;          /* reference to the guard's last error; LUA_NOREF: none */
     const void *stream_meta;  /* the metatable of streams, to be told by its address */
     struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */

@@ -305,10 +305,17 @@ function app.call(stream, handler, list, i)
   return value
 end
 
---- For the core: runs a request's handler and its middleware, and answers.
-function app.run(stream, handler, first, ...)
-  if not first then return reply(stream, handler, (handler(stream))) end
-  return reply(stream, handler, app.call(stream, handler, { first, ... }, 1), true)
+--- For the core: runs a request's handler, and answers. It lies below each handler that waits, so it needs few slots of
+--- the stack: the arguments of a function with `...` stand there twice.
+function app.run(stream, handler)
+  local value = handler(stream)
+  return reply(stream, handler, value)
+end
+
+--- The same for a request that has middleware.
+function app.run_through(stream, handler, ...)
+  local value = app.call(stream, handler, { ... }, 1)
+  return reply(stream, handler, value, true)
 end
 
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.
