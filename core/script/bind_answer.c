@@ -319,29 +319,26 @@ static int l_write_policy(lua_State *L) {
 
 /* --- server-sent events --- */
 
-static uint32_t ms_field(lua_State *L, const char *name) {
-    lua_getfield(L, 2, name);
-    uint64_t ms = lua_isnil(L, -1) ? 0 : task_ms(L, -1);
-    lua_pop(L, 1);
+static struct str opt_str(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
+}
+
+static uint32_t opt_ms(lua_State *L, int index) {
+    uint64_t ms = lua_isnoneornil(L, index) ? 0 : task_ms(L, index);
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
+/* retry, heartbeat, heartbeat_event, hello, overflow, write_timeout */
 static int l_sse(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     struct stream *stream = exchange->stream;
-    struct sse_options options = {.retry_ms = -1, .heartbeat_ms = ms_field(L, "heartbeat")};
-    lua_getfield(L, 2, "retry");
-    if (!lua_isnil(L, -1))
-        options.retry_ms = (int64_t)luaL_checknumber(L, -1);
-    lua_getfield(L, 2, "heartbeat_event");
-    if (!lua_isnil(L, -1))
-        options.heartbeat_event = state_check_str(L, -1);
-    lua_getfield(L, 2, "hello");
-    options.hello = lua_toboolean(L, -1);
-    lua_getfield(L, 2, "overflow");
-    if (!lua_isnil(L, -1))
-        stream->policy = (uint8_t)policy_of(L, "stream:sse", lua_tostring(L, -1));
-    stream->write_timeout_ms = ms_field(L, "write_timeout");
+    struct sse_options options = {.retry_ms = (int64_t)luaL_optnumber(L, 2, -1),
+                                  .heartbeat_ms = opt_ms(L, 3),
+                                  .heartbeat_event = opt_str(L, 4),
+                                  .hello = lua_toboolean(L, 5)};
+    if (!lua_isnoneornil(L, 6))
+        stream->policy = (uint8_t)policy_of(L, "stream:sse", luaL_checkstring(L, 6));
+    stream->write_timeout_ms = opt_ms(L, 7);
     int rc = sse_start(stream, &options);
     if (rc == STREAM_EHEAD || rc == SSE_EFIELD)
         return refuse(L, "stream:sse", rc);
@@ -349,10 +346,6 @@ static int l_sse(lua_State *L) {
     if (rc == 0 && scheduler->opening == NULL)
         scheduler->opening = stream_ref(stream);
     return 0;
-}
-
-static struct str opt_str(lua_State *L, int index) {
-    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
 }
 
 /* data, event, id, retry, comment */

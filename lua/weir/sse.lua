@@ -34,7 +34,7 @@ end
 
 -- How far a subscription may fall behind: events and bytes, nil for no limit.
 local function limit_of(options)
-  local limit = options and options.limit
+  local limit = options.limit
   if limit == nil then return end
   if type(limit) ~= "table" then check.bad("stream:sse", "limit", limit, "a table such as { events = 100 }", 3) end
   check.options("stream:sse: limit", limit, { "events", "bytes" }, 3)
@@ -44,7 +44,7 @@ local function limit_of(options)
   return limit.events, bytes
 end
 
--- The options as the core takes them: checked, with defaults, nil for none.
+-- The options, checked and with defaults, as the arguments of the core's `_sse`.
 local function prepare(options)
   options = check.options("stream:sse", options, OPTIONS, 3)
   local retry, heartbeat = options.retry, options.heartbeat
@@ -57,24 +57,18 @@ local function prepare(options)
       '"block", "drop_newest", "drop_oldest", "conflate" or "disconnect"', 3)
   end
   if options.write_timeout ~= nil then check_span("write_timeout", options.write_timeout) end
-  return {
-    retry = retry or nil,
-    heartbeat = heartbeat or nil,
-    heartbeat_event = options.heartbeat_event,
-    hello = options.hello or false,
-    overflow = OVERFLOWS[options.overflow] and options.overflow or nil,
-    write_timeout = options.write_timeout or 30,
-  }
+  local policy = OVERFLOWS[options.overflow] and options.overflow or nil
+  return retry or nil, heartbeat or nil, options.heartbeat_event, options.hello, policy, options.write_timeout or 30
 end
 
 --- Starts server-sent events on a stream: the whole of `stream:sse`, whose caller is blamed for bad options.
 function sse.start(stream, options)
-  local prepared = prepare(options)
-  local events, bytes = limit_of(options)
-  stream:_sse(prepared)
+  local retry, heartbeat, event, hello, policy, write_timeout = prepare(options)
   local self = setmetatable({ stream = stream }, Sse)
-  self.overflow, self.limit_events, self.limit_bytes = options and options.overflow, events, bytes
-  self.last_event_id = stream:_last_event_id()
+  if options then self.overflow, self.limit_events, self.limit_bytes = options.overflow, limit_of(options) end
+  stream:_sse(retry, heartbeat, event, hello, policy, write_timeout)
+  local id = stream:_last_event_id()
+  if id then self.last_event_id = id end -- assigning nil would make the table grow
   return self
 end
 
