@@ -180,6 +180,14 @@ static bool has_room(uint64_t less, uint64_t more, uint64_t now) {
     return true;
 }
 
+/* The same for the number of a dictionary's entries. */
+static bool has_place(const struct shared *shared, size_t most, uint64_t now) {
+    while (shared->entries.count >= most)
+        if (!reclaim_one(now))
+            return false;
+    return true;
+}
+
 static struct entry *new_entry(struct shared *shared, struct str key) {
     struct entry *entry = mem_zalloc(sizeof *entry + key.len);
     entry->shared = shared;
@@ -211,17 +219,18 @@ static void set_value(struct entry *entry, const struct shared_value *value,
     *string = before;
 }
 
-/* Takes the bytes of what it has replaced, or of what it has not stored, out in `*string`: they are
- * for the caller to free, without the lock. */
+/* With `most` only what is new, and only so many. Takes the bytes of what it has replaced, or of
+ * what it has not stored, out in `*string`: they are for the caller to free, without the lock. */
 static int put(struct shared *shared, struct str key, const struct shared_value *value,
-               struct shared_bytes **string, uint64_t ttl_ns, bool only_new) {
+               struct shared_bytes **string, uint64_t ttl_ns, const size_t *most) {
     uint64_t now = enter();
     struct entry *entry = find(shared, key, now);
     uint64_t less = entry ? entry_cost(key.len) + string_cost(entry->string) : 0;
     int rc = 0;
-    if (entry && only_new) {
+    if (entry && most) {
         rc = -EEXIST;
-    } else if (!has_room(less, entry_cost(key.len) + string_cost(*string), now)) {
+    } else if ((most && !has_place(shared, *most, now)) ||
+               !has_room(less, entry_cost(key.len) + string_cost(*string), now)) {
         rc = -ENOSPC;
     } else {
         entry = entry ? entry : new_entry(shared, key);
@@ -233,9 +242,9 @@ static int put(struct shared *shared, struct str key, const struct shared_value 
 }
 
 static int store(struct shared *shared, struct str key, const struct shared_value *value,
-                 uint64_t ttl_ns, bool only_new) {
+                 uint64_t ttl_ns, const size_t *most) {
     struct shared_bytes *string = value->kind == SHARED_STRING ? bytes_new(value->string) : NULL;
-    int rc = put(shared, key, value, &string, ttl_ns, only_new);
+    int rc = put(shared, key, value, &string, ttl_ns, most);
     bytes_unref(string);
     return rc;
 }
@@ -275,12 +284,12 @@ void shared_get(struct shared *shared, struct str key, struct shared_value *out)
 
 int shared_set(struct shared *shared, struct str key, const struct shared_value *value,
                uint64_t ttl_ns) {
-    return store(shared, key, value, ttl_ns, false);
+    return store(shared, key, value, ttl_ns, NULL);
 }
 
 int shared_add(struct shared *shared, struct str key, const struct shared_value *value,
-               uint64_t ttl_ns) {
-    return store(shared, key, value, ttl_ns, true);
+               uint64_t ttl_ns, size_t most) {
+    return store(shared, key, value, ttl_ns, &most);
 }
 
 int shared_incr(struct shared *shared, struct str key, double by, uint64_t ttl_ns, double *sum) {

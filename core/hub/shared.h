@@ -10,6 +10,7 @@
 #define SHARED_KEY_MOST 1024
 #define SHARED_STRING_MOST (1024 * 1024)
 #define SHARED_FOREVER UINT64_MAX /* a time to live without an end */
+#define SHARED_ANY SIZE_MAX       /* any number of entries */
 
 struct shared; /* a dictionary */
 
@@ -39,9 +40,10 @@ void shared_value_fini(struct shared_value *value);
 /* Stores a value, copied, in place of what was there, its time to live included. */
 int shared_set(struct shared *shared, struct str key, const struct shared_value *value,
                uint64_t ttl_ns);
-/* The same only where nothing is, else -EEXIST. */
+/* The same only where nothing is, else -EEXIST; -ENOSPC also where the dictionary has `most`
+ * entries whose time is not over. */
 int shared_add(struct shared *shared, struct str key, const struct shared_value *value,
-               uint64_t ttl_ns);
+               uint64_t ttl_ns, size_t most);
 /* Adds to a number and gives the sum. What is not there counts as 0, and only then `ttl_ns` holds:
  * a counter keeps the time to live that it was begun with. -EINVAL: there is something else than a
  * number. */

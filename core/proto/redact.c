@@ -4,23 +4,27 @@
  *
  * RFC 6750 section 2.3 lets a client send its token in the query, because an EventSource has no
  * other place for it; section 5.3 says why it must not reach a log: whoever reads that could use
- * it. Names are compared as they will be understood, decoded. Nearly all URLs have no query, and
- * nothing is copied for one without a token. Pure: must not know who logs. */
+ * it. Nor a ticket, which stands for a token. Names are compared as they will be understood,
+ * decoded. Nearly all URLs have no query, and nothing is copied for one without a token. Pure: must
+ * not know who logs. */
 #include "proto/redact.h"
 
 #include "proto/url.h"
 
 #include <string.h>
 
+static bool names_secret(struct str name) {
+    return str_eq(name, STR("access_token")) || str_eq(name, STR("ticket"));
+}
+
 static bool is_secret(struct str name) {
-    struct str secret = STR("access_token");
     if (!memchr(name.ptr, '%', name.len))
-        return str_eq(name, secret);
+        return names_secret(name);
     struct buf decoded = {0};
     url_decode_lenient(name, true, &decoded);
-    bool same = str_eq(buf_str(&decoded), secret);
+    bool secret = names_secret(buf_str(&decoded));
     buf_fini(&decoded);
-    return same;
+    return secret;
 }
 
 static bool has_secret(struct str rest) {

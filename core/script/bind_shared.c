@@ -101,13 +101,7 @@ static int l_get(lua_State *L) {
     return 1;
 }
 
-static int store(lua_State *L, int (*function)(struct shared *, struct str,
-                                               const struct shared_value *, uint64_t)) {
-    struct handle *handle = check_handle(L);
-    struct str key = check_key(L);
-    struct shared_value value;
-    check_value(L, 3, &value);
-    int rc = function(handle->shared, key, &value, ttl_of(L, 4));
+static int push_stored(lua_State *L, int rc) {
     if (rc < 0)
         return push_why(L, rc == -EEXIST ? "exists" : "limit");
     lua_pushboolean(L, true);
@@ -115,11 +109,21 @@ static int store(lua_State *L, int (*function)(struct shared *, struct str,
 }
 
 static int l_set(lua_State *L) {
-    return store(L, shared_set);
+    struct handle *handle = check_handle(L);
+    struct str key = check_key(L);
+    struct shared_value value;
+    check_value(L, 3, &value);
+    return push_stored(L, shared_set(handle->shared, key, &value, ttl_of(L, 4)));
 }
 
+/* The last argument: how many entries the dictionary may have; none: any number. */
 static int l_add(lua_State *L) {
-    return store(L, shared_add);
+    struct handle *handle = check_handle(L);
+    struct str key = check_key(L);
+    struct shared_value value;
+    check_value(L, 3, &value);
+    size_t most = lua_isnoneornil(L, 5) ? SHARED_ANY : (size_t)luaL_checknumber(L, 5);
+    return push_stored(L, shared_add(handle->shared, key, &value, ttl_of(L, 4), most));
 }
 
 static int l_incr(lua_State *L) {

@@ -7,8 +7,10 @@
 
 #include "auth/base64url.h"
 #include "auth/digest.h"
+#include "auth/seal.h"
 #include "base/fault.h"
 #include "proto/json_text.h"
+#include "proto/path.h"
 #include "script/state.h"
 
 #include <errno.h>
@@ -87,6 +89,51 @@ static int l_base64url_decode(lua_State *L) {
     return 1;
 }
 
+/* key, context, text -> the text sealed */
+static int l_seal(lua_State *L) {
+    struct str key = state_check_str(L, 1), context = state_check_str(L, 2);
+    struct str text = state_check_str(L, 3);
+    char *out = lua_newuserdata(L, text.len + SEAL_EXTRA);
+    if (seal_close(key, context, text, out) < 0)
+        return luaL_error(L, "nothing can be sealed");
+    lua_pushlstring(L, out, text.len + SEAL_EXTRA);
+    return 1;
+}
+
+/* key, context, sealed -> the text, or nil: it was not sealed so */
+static int l_unseal(lua_State *L) {
+    struct str key = state_check_str(L, 1), context = state_check_str(L, 2);
+    struct str sealed = state_check_str(L, 3);
+    char *out = lua_newuserdata(L, sealed.len + 1);
+    int n = seal_open(key, context, sealed, out);
+    if (n < 0)
+        return 0;
+    lua_pushlstring(L, out, (size_t)n);
+    return 1;
+}
+
+/* a path as a request sends it -> as stream.path has it, or nil and why it would be refused */
+static int l_path(lua_State *L) {
+    struct str raw = state_check_str(L, 1);
+    struct buf segments = {0}, text = {0};
+    buf_reserve(&segments, 1); /* "/" is a segment without bytes, which NULL would not be */
+    int rc = path_read(raw, &segments);
+    if (rc >= 0)
+        path_text((struct path){buf_str(&segments)}, &text);
+    size_t mark = state_lend(state_of(L));
+    if (rc >= 0)
+        lua_pushlstring(L, text.data, text.len);
+    else
+        lua_pushnil(L);
+    state_take_back(state_of(L), mark);
+    buf_fini(&segments);
+    buf_fini(&text);
+    if (rc >= 0)
+        return 1;
+    lua_pushstring(L, path_error(rc));
+    return 2;
+}
+
 void bind_text(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"json_check", l_json_check},
@@ -96,6 +143,9 @@ void bind_text(lua_State *L) {
         {"equal", l_equal},
         {"base64url_encode", l_base64url_encode},
         {"base64url_decode", l_base64url_decode},
+        {"seal", l_seal},
+        {"unseal", l_unseal},
+        {"path", l_path},
         {NULL, NULL},
     };
     state_set(L, functions);

@@ -8,6 +8,8 @@
 --   several in one request     400   invalid_request
 --   one that does not allow it 403   insufficient_scope
 --
+-- A ticket (weir/ticket.lua) in the place of a token is answered in the same way.
+--
 -- A native EventSource gives up for ever on any of these, so with `expired = "event"` it is told in its own language,
 -- and to come back in a day; its page has got another token by then, and a new EventSource.
 -- A renewal is a handler that takes a token in the same way and moves the end of a stream which is open already.
@@ -18,6 +20,7 @@ local fail = require "weir.fail"
 local hub = require "weir.hub"
 local keys = require "weir.jwt_keys"
 local log = require "weir.log"
+local ticket = require "weir.ticket"
 
 local bearer = {}
 
@@ -25,20 +28,20 @@ local LATER = 24 * 3600 * 1000 -- ms
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
--- Where tokens are looked for: { bearer = bool, query = bool, cookies = list of names }.
+-- Where tokens are looked for: { bearer = bool, query = bool, ticket = bool, cookies = list of names }.
 local function ways_of(name, from, level)
   local ways = { cookies = {} }
   if type(from) ~= "table" or #from == 0 then
-    check.bad(name, "from", from, 'a list of "bearer", "cookie:NAME" and "query"', level + 1)
+    check.bad(name, "from", from, 'a list of "bearer", "cookie:NAME", "query" and "ticket"', level + 1)
   end
   for _, way in ipairs(from) do
     local cookie = type(way) == "string" and way:match "^cookie:([^%s%c=;,\"]+)$"
     if cookie then
       table.insert(ways.cookies, cookie)
-    elseif way == "bearer" or way == "query" then
+    elseif way == "bearer" or way == "query" or way == "ticket" then
       ways[way] = true
     else
-      check.bad(name, "each of from", way, '"bearer", "cookie:NAME" or "query"', level + 1)
+      check.bad(name, "each of from", way, '"bearer", "cookie:NAME", "query" or "ticket"', level + 1)
     end
   end
   return ways
@@ -68,28 +71,29 @@ local function token_of_header(stream)
 end
 
 -- A URL is told to the next server and lies in caches on the way, unless they are asked not to (RFC 6750 section 2.3).
-local function token_of_query(stream)
-  local tokens = stream:query_all "access_token"
-  if tokens[1] then
+local function query_value(stream, name)
+  local values = stream:query_all(name)
+  if values[1] then
     stream:_lasting("Referrer-Policy", "no-referrer") -- errors are answers too
     stream:header("Cache-Control", "private, no-cache, no-transform")
   end
-  return tokens[1], #tokens
+  return values[1], #values
 end
 
--- The token, or nil; and whether there are several (RFC 6750 section 2). A cookie comes whether the page wants it or
--- not, so it only counts where nothing else was given.
+-- The token and the ticket, or nil; and how many there are (RFC 6750 section 2). A cookie comes whether the page wants
+-- it or not, so it only counts where nothing else was given.
 local function find(stream, ways)
-  local token, count
-  if ways.query then token, count = token_of_query(stream) end
+  local token, pass, count, tickets = nil, nil, 0, 0
+  if ways.query then token, count = query_value(stream, "access_token") end
+  if ways.ticket then pass, tickets = query_value(stream, "ticket") end
   if ways.bearer then
     local other = token_of_header(stream)
-    token, count = other or token, (count or 0) + (other and 1 or 0)
+    token, count = other or token, count + (other and 1 or 0)
   end
   for _, name in ipairs(ways.cookies) do
-    token = token or stream.cookies[name]
+    token = token or not pass and stream.cookies[name] or nil
   end
-  return token, (count or 0) > 1
+  return token, pass, count + tickets
 end
 
 -- ---- answers --------------------------------------------------------------------------------------------------------
@@ -110,18 +114,38 @@ local function tell_expired(stream)
   sse:send { event = "weir.auth", data = { reason = "expired" } }
 end
 
--- The claims of a request that may pass, or nil and what to return from its handler.
-local function admit(rules, stream)
-  local token, several = find(stream, rules.ways)
-  if several then return nil, refuse(stream, 400, "invalid_request") end
-  if not token then return nil, refuse(stream, 401) end
+-- The claims of a token, or nil, why not, and the kind of that.
+local function verify(rules, stream, token)
   local claims, why, kind = rules.policy:verify(token)
   if claims and rules.allows and not rules.allows(claims, stream) then
-    claims, why, kind = nil, "its claims do not allow this request", "forbidden"
+    return nil, "its claims do not allow this request", "forbidden"
   end
-  if claims then return claims end
+  return claims, why, kind
+end
+
+-- The same of a ticket's. Its cookie goes with the answer.
+local function verify_ticket(rules, stream, text)
+  local pass, problem = ticket.redeem(stream, text)
+  if not pass then return nil, problem, "invalid" end
+  local claims, why, kind = verify(rules, stream, pass.token)
+  if not claims then return nil, "its token: " .. why, kind end
+  if not pass:fits(claims) then return nil, "it was not made for whom its cookie names", "invalid" end
+  pass:keep(stream, claims)
+  return claims
+end
+
+-- The claims of a request that may pass, or nil and what to return from its handler.
+local function admit(rules, stream)
+  local token, text, count = find(stream, rules.ways)
+  if count > 1 then return nil, refuse(stream, 400, "invalid_request") end
+  if not token and not text then return nil, refuse(stream, 401) end
+  local claims, why, kind = (text and verify_ticket or verify)(rules, stream, text or token)
+  if claims then
+    ticket.admit(stream, token or false, claims)
+    return claims
+  end
   if core.tells_refused() then
-    log.info(rules.name .. ": a token was refused: " .. why,
+    log.info(("%s: a %s was refused: %s"):format(rules.name, text and "ticket" or "token", why),
       { method = stream.method, path = stream.path, peer = stream.peer_addr })
   end
   if kind == "forbidden" then return nil, refuse(stream, 403, "insufficient_scope") end

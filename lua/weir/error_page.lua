@@ -62,7 +62,7 @@ end
 
 -- ---- the report -----------------------------------------------------------------------------------------------------
 
-local SECRETS = { "auth", "cookie", "token", "secret", "password", "key" }
+local SECRETS = { "auth", "cookie", "token", "ticket", "secret", "password", "key" }
 
 local function is_secret(name)
   for _, word in ipairs(SECRETS) do

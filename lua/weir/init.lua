@@ -49,6 +49,7 @@ local weir = {
   base64url = bytes.base64url,
   html = bytes.html,
   jwt = require "weir.jwt",
+  ticket = require("weir.ticket").new,
   log = require "weir.log",
   now = core.now,
   stats = core.stats,

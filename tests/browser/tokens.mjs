@@ -1,6 +1,8 @@
 // Tokens and a real EventSource: what a page is told when its token has expired, and how it keeps a stream.
 
 import assert from "node:assert/strict";
+import { Cutter } from "../stories/cutter.mjs";
+import { Random } from "../stories/random.mjs";
 import { test } from "./lib.mjs";
 
 const app = `
@@ -21,6 +23,10 @@ app:get("/events", events)
 app:use("/strict", weir.jwt(rules "401"))
 app:get("/strict", events)
 app:post("/renew", weir.jwt.renewal(rules()))
+app:post("/ticket", weir.jwt { secret = ("s"):rep(32) }, weir.ticket())
+app:get("/events-by-ticket", weir.jwt { secret = ("s"):rep(32), from = { "ticket" } }, events)
+app:post("/revoke", function() return tostring(weir.streams({ sub = "ann" }):close()) end)
+app:get("/bearer", function() return weir.jwt.sign({ sub = "ann" }, { secret = ("s"):rep(32), exp = 600 }) end)
 return app`;
 
 // In the page: fetch by POST, and an EventSource that notes what it is told.
@@ -98,4 +104,40 @@ test("a page that renews keeps its stream and misses nothing; one that does not 
   });
   assert.deepEqual(kept, ["open", "hello", "before", "renewed", "after"]);
   assert.deepEqual(ended.slice(0, 5), ["open", "hello", "before", "renewed", 'auth {"reason":"expired"}']);
+});
+
+test("a native EventSource with a ticket survives three cuts and is told when it is revoked", async (t) => {
+  const server = await t.serve([t.file("app.lua", [app]), "--workers", "2"]);
+  const cutter = await new Cutter(server.url, new Random("a ticket"), { log: t.remarks }).listen();
+  t.closes(() => cutter.close());
+  const page = await t.page({ expected: /net::ERR_|401/ });
+  await page.addInitScript(helpers);
+  await page.goto(cutter.url);
+  await page.evaluate(async () => {
+    const path = "/events-by-ticket";
+    const headers = { Authorization: `Bearer ${await (await fetch("bearer")).text()}` };
+    const answer = await fetch(`ticket?path=${encodeURIComponent(path)}`, { method: "POST", headers });
+    globalThis.url = `${path}?ticket=${(await answer.json()).ticket}`;
+    globalThis.source = open(url);
+    await source.until((noted) => noted.includes("hello"));
+    await post("say", "before");
+    await source.until((noted) => noted.includes("before"));
+  });
+  for (let i = 1; i <= 3; i++) {
+    cutter.hold();
+    await page.evaluate((n) => source.until((noted) => noted.filter((text) => text === "error").length === n), i);
+    assert.equal((await fetch(`${server.url}/say`, { method: "POST", body: `missed ${i}` })).status, 204);
+    cutter.release();
+    await page.evaluate((n) => source.until((noted) => noted.includes(`missed ${n}`)), i);
+  }
+  const [noted, cookie, thief] = await page.evaluate(async () => {
+    await fetch("revoke", { method: "POST" });
+    const noted = [...(await source.until((noted) => noted.some((text) => text.startsWith("auth"))))];
+    source.close();
+    return [noted, document.cookie, (await fetch(url, { credentials: "omit" })).status];
+  });
+  const again = (i) => ["error", "open", "hello", `missed ${i}`];
+  const all = ["open", "hello", "before", ...again(1), ...again(2), ...again(3), 'auth {"reason":"revoked"}'];
+  assert.deepEqual(noted.slice(0, all.length), all);
+  assert.deepEqual([cookie, thief], ["", 401]); // no script sees it, and the URL alone is nothing any more
 });

@@ -21,7 +21,7 @@ static const struct {
     {"head_timeout", LIMIT_SECONDS, 10000},  {"progress_timeout", LIMIT_SECONDS, 30000},
     {"drain_timeout", LIMIT_SECONDS, 10000}, {"connections_per_address", LIMIT_COUNT, 0},
     {"connection_rate", LIMIT_COUNT, 0},     {"connection_burst", LIMIT_COUNT, 0},
-    {"streams_per_sub", LIMIT_COUNT, 0},
+    {"streams_per_sub", LIMIT_COUNT, 0},     {"tickets", LIMIT_COUNT, 20000},
 };
 
 static void defaults_are_the_contracts(void **state) {

@@ -48,7 +48,7 @@ static int set(struct str key, struct shared_value value, uint64_t ttl) {
 }
 
 static int add(struct str key, struct shared_value value, uint64_t ttl) {
-    return shared_add(shared, key, &value, ttl);
+    return shared_add(shared, key, &value, ttl, SHARED_ANY);
 }
 
 static bool same(const struct shared_value *a, const struct shared_value *b) {
@@ -346,6 +346,31 @@ static void full_refuses_what_is_new(void **state) {
     assert_true(shared_delete(shared, STR("n")));
 }
 
+static int add_among(struct str key, uint64_t ttl, size_t most) {
+    struct shared_value value = boolean(true);
+    return shared_add(shared, key, &value, ttl, most);
+}
+
+/* Those whose time is over do not count, be they more than an operation frees by itself. */
+static void add_may_be_bounded(void **state) {
+    (void)state;
+    char text[24];
+    enum { MOST = 100 };
+    clock_freeze();
+    for (int i = 0; i < MOST; i++)
+        assert_int_equal(add_among(name_of(text, i), SECOND, MOST), 0);
+    assert_int_equal(add_among(STR("more"), SECOND, MOST), -ENOSPC);
+    assert_int_equal(add_among(name_of(text, 7), SECOND, MOST), -EEXIST);
+    assert_int_equal(add_among(STR("more"), SECOND, MOST + 1), 0);
+    assert_int_equal(set(STR("set"), boolean(true), SECOND), 0); /* set is not bounded */
+    clock_advance_ns(SECOND);
+    assert_int_equal(add_among(STR("late"), SECOND, 1), 0);
+    assert_int_equal(add_among(STR("later"), SECOND, 1), -ENOSPC);
+    assert_true(shared_delete(shared, STR("late")));
+    assert_int_equal(add_among(STR("later"), SECOND, 1), 0);
+    assert_true(shared_delete(shared, STR("later")));
+}
+
 /* As many expired ones go as it takes, however many, but none that is alive. */
 static void expired_makes_room(void **state) {
     (void)state;
@@ -493,7 +518,8 @@ static void *work(void *arg) {
         struct shared *mine = shared_open(STR("test")), *passing = shared_open(STR("passing"));
         struct shared_value value = number(me), got;
         shared_incr(mine, STR("sum"), 1, SHARED_FOREVER, &sum);
-        won[me] += shared_add(mine, name_of(text, i % 1000), &value, SHARED_FOREVER) == 0;
+        won[me] +=
+            shared_add(mine, name_of(text, i % 1000), &value, SHARED_FOREVER, SHARED_ANY) == 0;
         value = string(STR("a text that is replaced and read by all"));
         shared_set(passing, STR("text"), &value, i % 2 ? 1 : SHARED_FOREVER);
         shared_get(passing, STR("text"), &got);
@@ -535,13 +561,21 @@ static void threads_see_whole_steps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(values_come_back),        TEST(values_are_copied),
-        TEST(add_wants_nothing_there), TEST(incr_adds),
-        TEST(names_are_apart),         TEST(ends_at_its_time),
-        TEST(set_sets_the_time_anew),  TEST(incr_keeps_the_time),
-        TEST(expired_is_absent),       TEST(expired_is_reclaimed),
-        TEST(limit_holds_to_the_byte), TEST(full_refuses_what_is_new),
-        TEST(expired_makes_room),      TEST(like_a_table),
+        TEST(values_come_back),
+        TEST(values_are_copied),
+        TEST(add_wants_nothing_there),
+        TEST(incr_adds),
+        TEST(names_are_apart),
+        TEST(ends_at_its_time),
+        TEST(set_sets_the_time_anew),
+        TEST(incr_keeps_the_time),
+        TEST(expired_is_absent),
+        TEST(expired_is_reclaimed),
+        TEST(limit_holds_to_the_byte),
+        TEST(full_refuses_what_is_new),
+        TEST(expired_makes_room),
+        TEST(add_may_be_bounded),
+        TEST(like_a_table),
         TEST(threads_see_whole_steps),
     };
     return cmocka_run_group_tests_name("hub_shared", tests, NULL, NULL);

@@ -27,6 +27,8 @@ static void tokens_become_stars(void **state) {
         {S("/a?%61ccess_token=x"), "/a?%61ccess_token=***"},
         {S("/a?my_access_token=x&access_tokens=y"), "/a?my_access_token=x&access_tokens=y"},
         {S("/a?Access_Token=x"), "/a?Access_Token=x"}, /* another parameter */
+        {S("/a?ticket=x&b=1&access_token=y"), "/a?ticket=***&b=1&access_token=***"},
+        {S("/a?%74icket=x&tickets=2&Ticket=3"), "/a?%74icket=***&tickets=2&Ticket=3"},
         {S("https://a.example/?x&access_token=y#z"), "https://a.example/?x&access_token=***"},
         {S("?"), "?"},
     };

@@ -21,7 +21,7 @@
 
 ---@class weir.JwtOptions: weir.JwtPolicy
 ---@field claims? table|fun(claims: weir.Claims, stream: weir.Stream): any what must be there, or who decides; else 403
----@field from? string[] where tokens are looked for: "bearer" (the default), "cookie:NAME", "query"
+---@field from? string[] where tokens are looked for: "bearer" (the default), "cookie:NAME", "query", "ticket"
 ---@field expired? "401"|"event" "event": an EventSource with an expired token is told so by the event `weir.auth`
 
 ---@class weir.JwtSign

@@ -57,6 +57,14 @@ function weir.cors(options) end
 ---@field expose? string[] headers of answers that pages may read
 ---@field max_age? number seconds that a preflight's answer holds (600)
 
+---A handler, behind weir.jwt, that answers `{"ticket": "..."}`: what stands for the request's token in a URL, once.
+---@param options? weir.TicketOptions
+---@return fun(stream: weir.Stream): table
+function weir.ticket(options) end
+
+---@class weir.TicketOptions
+---@field ttl? number seconds that a ticket lives (30)
+
 ---Names the proxies whose X-Forwarded-* or Forwarded count, while the app file loads.
 ---@param addresses weir.Proxies
 function weir.trust_proxies(addresses) end
