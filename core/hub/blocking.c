@@ -8,7 +8,8 @@
  * do not wait as well: it is not counted any more, and stands in front in the lists of all that it
  * has chosen, until it reads and is set right. So those that do not read cost publishers nothing.
  *
- * What several of its choices cover counts once: an id is not counted a second time.
+ * What several of its choices cover counts once: an id is not counted a second time. What was being
+ * committed when it came does not count, if that is not for it.
  *
  * Under the hub's lock. It must not know how a publisher waits. */
 #include "hub/blocking.h"
@@ -47,11 +48,11 @@ static void set_full(struct blocking *blocking) {
         file(in_blocking(at));
 }
 
-void blocking_join(struct blocking *blocking, struct crowd *crowd) {
+void blocking_join(struct blocking *blocking, struct crowd *crowd, event_id after) {
     if (blocking->ended)
         return;
     struct blocking_choice *choice = mem_alloc(sizeof *choice);
-    *choice = (struct blocking_choice){.blocking = blocking, .crowd = crowd};
+    *choice = (struct blocking_choice){.blocking = blocking, .crowd = crowd, .after = after};
     list_init(&choice->in_crowd);
     list_push(&blocking->choices, &choice->in_blocking);
     file(choice);
@@ -85,9 +86,10 @@ void blocking_settle(struct blocking *blocking, struct lag lag) {
     set_full(blocking);
 }
 
-static void owe(struct blocking *blocking, const struct entry *entry) {
+static void owe(const struct blocking_choice *choice, const struct entry *entry) {
+    struct blocking *blocking = choice->blocking;
     hub.retired.visits++;
-    if (blocking->newest == entry->id)
+    if (entry->id == blocking->newest || entry->id <= choice->after)
         return;
     blocking->newest = entry->id;
     blocking->owed.events++;
@@ -101,7 +103,7 @@ static void owe_crowd(const struct crowd *crowd, const struct entry *entry) {
         before = at->prev;
         if (in_crowd(at)->blocking->full)
             return;
-        owe(in_crowd(at)->blocking, entry);
+        owe(in_crowd(at), entry);
     }
 }
 

@@ -25,6 +25,7 @@ struct blocking {
 struct blocking_choice {
     struct blocking *blocking;
     struct crowd *crowd;
+    event_id after; /* entries up to it are none of its business */
     struct list in_crowd, in_blocking;
 };
 
@@ -32,8 +33,9 @@ struct blocking_choice {
 
 struct blocking *blocking_new(struct position *position);
 void blocking_free(struct blocking *blocking);
-/* Publishers to what the crowd is of wait for it, too; or not any more. */
-void blocking_join(struct blocking *blocking, struct crowd *crowd);
+/* Publishers to what the crowd is of wait for it, too; what has an id up to `after` it does not
+ * read. Or not any more. */
+void blocking_join(struct blocking *blocking, struct crowd *crowd, event_id after);
 void blocking_leave(struct blocking *blocking, const struct crowd *crowd);
 /* Nobody waits for it any more. */
 void blocking_end(struct blocking *blocking);

@@ -45,6 +45,9 @@ static void add_lag(struct lag *lag, const struct interest *interest) {
         position_listed(position) < end) /* the rest is counted there */
         end = position_listed(position);
     uint64_t from = interest->next > interest->mark ? interest->next : interest->mark;
+    uint64_t begin = topic_after(topic, interest->after);
+    if (begin > topic->first && from < begin) /* it came while that was being committed */
+        from = begin;
     uint64_t upto = end < EVENT_ID_NONE ? topic_after(topic, end) : topic->next;
     if (from >= upto)
         return;
@@ -203,9 +206,14 @@ void policy_let_go(struct position *position) {
         publications_go_on(position->reader);
 }
 
-void policy_settle(struct position *position) {
-    if (position->blocking == NULL || position_is_lapsed(position))
-        return; /* its publishers know */
+void policy_recount(struct position *position) {
+    if (position->blocking == NULL)
+        return;
     blocking_settle(position->blocking, lag_of(position));
     policy_let_go(position);
+}
+
+void policy_settle(struct position *position) {
+    if (!position_is_lapsed(position)) /* else its publishers know */
+        policy_recount(position);
 }

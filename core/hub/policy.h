@@ -85,7 +85,9 @@ void policy_drop(struct position *position, struct merge *merge);
 /* The gap of what was dropped was delivered. */
 void policy_told(struct position *position);
 
-/* block: the position reads now, and publishers wait for it or do not, as far as it is behind. */
+/* block: publishers wait for the position or do not, as far as it is behind now. */
+void policy_recount(struct position *position);
+/* The same when it reads. */
 void policy_settle(struct position *position);
 /* Nobody need wait for it to read what it has left. */
 void policy_let_go(struct position *position);

@@ -74,12 +74,13 @@ bool position_covers(const struct position *position, const struct topic *topic)
     return position_named(position, topic) || prefix_covers(position, topic);
 }
 
-void position_block(const struct position *position, struct crowd *crowd, bool in) {
-    if (position->blocking == NULL)
-        return;
-    if (in)
-        blocking_join(position->blocking, crowd);
-    else
+void position_block(const struct position *position, struct crowd *crowd, event_id after) {
+    if (position->blocking)
+        blocking_join(position->blocking, crowd, after);
+}
+
+void position_unblock(const struct position *position, const struct crowd *crowd) {
+    if (position->blocking)
         blocking_leave(position->blocking, crowd);
 }
 
@@ -114,7 +115,7 @@ static void add_topic(struct position *position, const struct position_choice *c
     if (position->is_stream)
         interest->attendance = attendance_join(topic, str_of(position->subject));
     list_push(&position->interests, &interest->in_position);
-    position_block(position, &topic->crowd, true);
+    position_block(position, &topic->crowd, choice->after);
     hear(interest);
 }
 
@@ -171,7 +172,7 @@ static void remove_interest(struct interest *interest) {
     struct position *position = interest->position;
     interest_set_extra(interest, true);
     attendance_leave(interest->attendance);
-    position_block(position, &interest->topic->crowd, false);
+    position_unblock(position, &interest->topic->crowd);
     list_remove(&interest->in_feed);
     feed_release(reader_feed(position->reader, interest->topic));
     interest_fini(interest);
@@ -196,7 +197,7 @@ bool position_remove(struct position *position, struct str name, bool prefix) {
     hub_lock();
     bool found = prefix ? prefix_remove(position, name) : remove_named(position, name);
     replay_leave(position, name, prefix);
-    policy_let_go(position);
+    policy_recount(position);
     hub_unlock();
     if (found) /* those that are left may all be closed */
         reader_serve(position->reader, position);

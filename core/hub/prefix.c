@@ -298,7 +298,7 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     find_all(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
     prefix_file(prefix);
-    position_block(position, name->crowd, true);
+    position_block(position, name->crowd, choice->after);
     note_gone(position, choice);
     mark_extra(position);
 }
@@ -307,7 +307,7 @@ static void remove_prefix(struct prefix_interest *prefix) {
     set_extra(prefix, true);
     list_remove(&prefix->in_feed);
     list_remove(&prefix->in_position);
-    position_block(prefix->position, prefix->feed->crowd, false);
+    position_unblock(prefix->position, prefix->feed->crowd);
     crowd_feed_release(prefix->feed);
     free(prefix);
 }

@@ -230,7 +230,7 @@ void publications_go_on(struct reader *self) {
 static void on_deadline(struct timer *timer) {
     struct publication *publication = CONTAINER_OF(timer, struct publication, deadline);
     hub_lock();
-    if (publication->waiting) {
+    while (publication->waiting) { /* those before it may fill up another */
         blocking_expel(publication->at, publication->reader);
         publications_go_on(publication->reader);
     }

@@ -119,6 +119,29 @@ static void a_slow_disk_is_no_slow_subscriber(void **state) {
     taker_fini(&slow);
 }
 
+/* What was being committed when it came is not for it. */
+static void who_comes_behind_a_commit_owes_nothing_of_it(void **state) {
+    (void)state;
+    struct sent sent, next;
+    struct taker slow;
+    durable_hold_writer();
+    durable_send(&rig, &sent, "d", NULL, 0);
+    hub_rig_settle(&rig); /* it is with the store */
+    taker_init(&slow, &rig.readers[0], OVERFLOW_BLOCK, 1);
+    taker_add(&slow, "d");
+    hub_rig_settle(&rig);
+    durable_release();
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+    rig.wait_ms = 100;
+    durable_send(&rig, &next, "d", NULL, 0);
+    rig.wait_ms = 0;
+    assert_false(next.publication.waiting);
+    assert_int_equal(durable_wait(&rig, &next), 0);
+    hub_rig_settle(&rig);
+    assert_string_equal(taker_text(&slow), "2");
+    taker_fini(&slow);
+}
+
 /* Who cannot wait is told so: the topic may just have become durable. */
 static void who_cannot_wait_sends_nothing(void **state) {
     (void)state;
@@ -728,6 +751,7 @@ int main(void) {
         TEST(an_end_comes_behind_what_others_commit),
         TEST(a_turn_is_committed_in_one_piece),
         TEST(a_slow_disk_is_no_slow_subscriber),
+        TEST(who_comes_behind_a_commit_owes_nothing_of_it),
         TEST(who_cannot_wait_sends_nothing),
         TEST(nobody_reads_past_what_is_to_come),
         TEST(what_fails_holds_nobody_up),

@@ -199,6 +199,42 @@ static void whoever_leaves_the_topic_is_not_waited_for(void **state) {
     taker_fini(&slow);
 }
 
+/* Nor for what it had not read of that, at others that it has. */
+static void what_was_left_does_not_count(void **state) {
+    (void)state;
+    struct sent sent;
+    open_slow("t");
+    taker_add(&slow, "u");
+    slow.blocked = true;
+    fill_up("t");
+    taker_remove(&slow, "t");
+    send_event(&sent, 0, "u", 1000);
+    assert_int_equal(sent.rc, 0);
+    taker_fini(&slow);
+}
+
+/* What is let in before it may fill up another, which had no part in the wait so far. */
+static void a_wait_ends_whoever_is_full_by_then(void **state) {
+    (void)state;
+    struct sent sent[2];
+    open_slow("t");
+    taker_init(&other, &rig.readers[0], OVERFLOW_BLOCK, 3);
+    taker_add(&other, "t");
+    turn_both();
+    other.blocked = true;
+    fill_up("t");
+    send_event(&sent[0], 0, "t", 1000);
+    send_event(&sent[1], 0, "t", 100);
+    clock_advance_ns(100000000);
+    turn_both();
+    assert_int_equal(sent[0].done, 1);
+    assert_int_equal(sent[1].done, 1);
+    assert_true(slow.over);
+    assert_true(other.over);
+    taker_fini(&slow);
+    taker_fini(&other);
+}
+
 /* It was told to go, and goes by itself before it is. */
 static void one_that_is_expelled_may_have_gone(void **state) {
     (void)state;
@@ -287,6 +323,8 @@ int main(void) {
         TEST(who_was_waited_for_in_vain_has_to_go),
         TEST(whoever_goes_is_not_waited_for),
         TEST(whoever_leaves_the_topic_is_not_waited_for),
+        TEST(what_was_left_does_not_count),
+        TEST(a_wait_ends_whoever_is_full_by_then),
         TEST(one_that_is_expelled_may_have_gone),
         TEST(bytes_are_waited_for),
         TEST(no_more_is_let_in_than_fits),
