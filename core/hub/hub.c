@@ -164,8 +164,9 @@ event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
     if (topic->stored && store_topic(hub.store, name, &kept)) {
         if (kept.floor > topic_lacks(topic)) /* beyond that memory has what the store has lost */
             kept.floor = topic_lacks(topic);
-        if (kept.floor > floor) {
-            floor = kept.floor;
+        event_id lacks = kept.floor > topic->unstored ? kept.floor : topic->unstored;
+        if (lacks > floor) {
+            floor = lacks;
             why = GAP_TRIMMED;
         }
     }
@@ -345,6 +346,8 @@ static void watch_stored(void) {
 void hub_stored(struct topic *topic, event_id id) {
     char text[NAME_MAX_BYTES];
     struct str name;
+    if (!topic->stored && topic->next > 0)
+        topic->unstored = topic_last_id(topic);
     topic->stored = true;
     topic->stored_last = id;
     if (!topic->ends_span)

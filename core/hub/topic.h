@@ -51,7 +51,8 @@ struct topic {
     bool is_filed;         /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it, */
-    event_id stored_last; /* the newest of them; */
+    event_id stored_last; /* the newest of them, */
+    event_id unstored;    /* and the last before that it has not: it came to memory alone; */
     event_id before;      /* of those that it had before memory had any; 0: none */
     event_id gone;        /* what went with the topic before it was made anew, or left the store */
     event_id ended;       /* it is closed: no event comes any more, and this is its end; 0: open */

@@ -170,6 +170,25 @@ static void so_is_what_came_while_it_was_not_durable(void **state) {
     assert_string_equal(resume("d", seen, 2), "restart:null 4");
 }
 
+static void keep_two(bool durable) {
+    struct topic_rule rule = {.pattern = STR("d"), .keep = {2, AGE, 1 << 20}, .durable = durable};
+    hub_set_rules("two", &rule, 1);
+}
+
+/* In memory, durable, in memory again: the file has never had the first part. */
+static void so_is_what_came_before_it_was_durable_for_a_while(void **state) {
+    (void)state;
+    keep_two(false);
+    hub_rig_publish(&rig, "d", NULL);
+    event_id seen = rig.last;
+    hub_rig_publish_many(&rig, "d", 3);
+    keep_two(true);
+    publish("d");
+    assert_string_equal(resume("d", seen, 3), "trimmed:2 4 5");
+    keep_two(false);
+    assert_string_equal(resume("d", seen, 3), "trimmed:2 4 5");
+}
+
 static void what_a_server_without_the_folder_had_is_told(void **state) {
     (void)state;
     publish("old");
@@ -412,6 +431,7 @@ int main(void) {
         TEST(what_was_in_memory_before_is_told),
         TEST(so_is_what_another_server_had_in_memory),
         TEST(so_is_what_came_while_it_was_not_durable),
+        TEST(so_is_what_came_before_it_was_durable_for_a_while),
         TEST(what_a_server_without_the_folder_had_is_told),
         TEST(another_topic_that_went_is_nobodys_gap),
         TEST(nor_is_one_in_memory),
