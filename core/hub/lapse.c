@@ -51,7 +51,7 @@ static event_id first_of(const struct interest *interest) {
     if (next < interest->next)
         next = interest->next;
     bool skips = policy_conflates(&interest->position->policy);
-    while (skips && next < topic->next && topic_entry(topic, next)->superseded)
+    while (skips && next < topic->next && topic_supersedes(topic, next, interest->position->end))
         next++;
     return next < topic->next ? topic_entry(topic, next)->id : EVENT_ID_NONE;
 }

@@ -64,12 +64,6 @@ static void make_heap(struct merge *merge) {
 
 /* --- heads --- */
 
-/* Whether a newer entry has the same key; for who ends, it must not lie beyond that. */
-static bool is_superseded(const struct interest *interest, const struct entry *entry) {
-    event_id end = interest->position->end;
-    return entry->superseded && (end == 0 || topic_newest(interest->topic, entry)->id <= end);
-}
-
 /* Finds the entry that is to be read next, from head->next on; false: there is none. */
 static bool find_entry(struct head *head, bool skips) {
     const struct interest *interest = head->interest;
@@ -78,7 +72,8 @@ static bool find_entry(struct head *head, bool skips) {
     for (; head->next < topic->next; head->next++) {
         const struct entry *entry = topic_entry(topic, head->next);
         head->id = entry->id;
-        if (entry->id > interest->after && !(skips && is_superseded(interest, entry)))
+        bool skipped = skips && topic_supersedes(topic, head->next, interest->position->end);
+        if (entry->id > interest->after && !skipped)
             return true;
     }
     return false;

@@ -233,7 +233,7 @@ void order_note_trim(const struct topic *topic, const struct entry *entry) {
     const struct topic *before = topic_of(slot);
     if (before && hub.crowds > 0)
         forget_trim(before->name, slot, hub.trims - TRIMS);
-    *slot = (struct slot){entry->id, topic->number, entry->superseded};
+    *slot = (struct slot){entry->id, topic->number, entry->superseded > 0};
 }
 
 uint64_t order_trims_first(void) {

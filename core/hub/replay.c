@@ -180,9 +180,9 @@ static bool is_superseded(const struct replay *replay, const struct replay_entry
         return false;
     const struct name *found =
         name_find(hub.names, replay->names[replay->page.entries[entry->page].topic]);
-    event_id newest = found && found->topic ? topic_newest_of(found->topic, key) : 0;
+    event_id newer = found && found->topic ? topic_oldest_of(found->topic, key) : 0;
     event_id end = replay->position->end;
-    return newest > entry->id && (end == 0 || newest <= end);
+    return newer > entry->id && (end == 0 || newer <= end);
 }
 
 bool replay_skips(const struct replay *replay, uint64_t entry) {

@@ -27,8 +27,8 @@
 
 struct key {
     struct map_node node;
-    uint64_t newest;  /* ordinal */
-    uint32_t entries; /* kept ones that have it */
+    uint64_t oldest, newest; /* ordinals */
+    uint32_t entries;        /* kept ones that have it */
     uint32_t len;
     char text[];
 };
@@ -172,28 +172,36 @@ static struct key *take_key(struct topic *topic, struct str text) {
     return key;
 }
 
-static void drop_key(struct topic *topic, struct key *key) {
-    if (key == NULL || --key->entries > 0)
+/* The first entry goes. */
+static void drop_key(struct topic *topic, const struct entry *entry) {
+    struct key *key = entry->key;
+    if (key == NULL)
+        return;
+    key->oldest += entry->superseded;
+    if (--key->entries > 0)
         return;
     map_remove(&topic->keys, &key->node);
     count(topic, -(int64_t)(sizeof *key + key->len));
     free(key);
 }
 
-const struct entry *topic_newest(const struct topic *topic, const struct entry *entry) {
-    return topic_entry(topic, entry->key->newest);
+bool topic_supersedes(const struct topic *topic, uint64_t ordinal, event_id end) {
+    uint32_t on = topic_entry(topic, ordinal)->superseded;
+    return on > 0 && (end == 0 || topic_entry(topic, ordinal + on)->id <= end);
 }
 
-event_id topic_newest_of(const struct topic *topic, struct str key) {
+event_id topic_oldest_of(const struct topic *topic, struct str key) {
     const struct map_node *node = map_find(&topic->keys, key);
-    return node ? topic_entry(topic, CONTAINER_OF(node, struct key, node)->newest)->id : 0;
+    return node ? topic_entry(topic, CONTAINER_OF(node, struct key, node)->oldest)->id : 0;
 }
 
 /* The key of the entry at `ordinal`, whose older one is superseded from now on. */
 static struct key *supersede(struct topic *topic, struct str text, uint64_t ordinal) {
     struct key *key = take_key(topic, text);
-    if (key->entries > 0 && key->newest >= topic->first)
-        topic_entry(topic, key->newest)->superseded = true;
+    if (key->entries > 0)
+        topic_entry(topic, key->newest)->superseded = (uint32_t)(ordinal - key->newest);
+    else
+        key->oldest = ordinal;
     key->newest = ordinal;
     key->entries++;
     return key;
@@ -249,7 +257,7 @@ static void drop_first(struct topic *topic) {
     topic->floor_reason = GAP_TRIMMED;
     order_note_trim(topic, entry);
     topic->trimmed_when = hub.trims;
-    drop_key(topic, entry->key);
+    drop_key(topic, entry);
     bool last_of_slab =
         topic_is_empty(topic) || topic_entry(topic, topic->first)->slab != entry->slab;
     if (!last_of_slab)

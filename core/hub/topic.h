@@ -28,7 +28,7 @@ struct entry {
     uint64_t at;       /* the bytes of all entries before it */
     uint64_t born;   /* when it was appended, monotonic ms: the id's time may have been set back */
     struct key *key; /* NULL: none */
-    bool superseded; /* a newer entry has the same key */
+    uint32_t superseded; /* so far on the next entry has the same key; 0: none has */
 };
 
 /* Entries have ordinals: the n-th event ever appended has n - 1. */
@@ -95,8 +95,8 @@ bool topic_after_any(const struct topic *topic, event_id id, uint64_t *ordinal);
 /* How many of its events, trimmed or not, are beyond `after` and not beyond `upto`; -1: not known.
  */
 int64_t topic_count(const struct topic *topic, event_id after, event_id upto);
-/* The newest entry with the key of that one, which has one. */
-const struct entry *topic_newest(const struct topic *topic, const struct entry *entry);
+/* Whether an entry that is not beyond `end` has the key of that one, and is newer; 0: any. */
+bool topic_supersedes(const struct topic *topic, uint64_t ordinal, event_id end);
 /* The id of the entry before `ordinal`; 0: there was none, or nobody knows. */
 event_id topic_id_before(const struct topic *topic, uint64_t ordinal);
 /* The newest event that memory lacks and the store has, or had; 0: none. */
@@ -113,7 +113,7 @@ static inline bool topic_is_empty(const struct topic *topic) {
 /* What an entry has as an SSE event, without the chunk around it. Valid as long as its slab. */
 struct str entry_text(const struct entry *entry);
 struct str entry_key(const struct entry *entry); /* ptr NULL: none */
-/* The id of the newest entry with that key; 0: it keeps none. */
-event_id topic_newest_of(const struct topic *topic, struct str key);
+/* The id of the oldest entry with that key; 0: it keeps none. */
+event_id topic_oldest_of(const struct topic *topic, struct str key);
 
 #endif

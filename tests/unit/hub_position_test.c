@@ -552,6 +552,22 @@ static void the_newest_by_key(void **state) {
     taker_fini(&a);
 }
 
+/* What comes beyond an end has no part in what is the newest before it. */
+static void the_newest_by_key_before_an_end(void **state) {
+    (void)state;
+    open_limited(OVERFLOW_CONFLATE, UINT32_MAX);
+    hub_rig_publish(&rig, "t", "k");
+    hub_rig_publish(&rig, "t", NULL);
+    hub_rig_publish(&rig, "t", "l");
+    hub_rig_publish(&rig, "t", "k");
+    position_end(&a.position);
+    hub_rig_publish(&rig, "t", "k");
+    hub_rig_publish(&rig, "t", "l");
+    resume_and_settle();
+    GOT(&a, "2 3 4");
+    taker_fini(&a);
+}
+
 /* What is dropped lies before all that may still come: a topic whose news have not been told may
  * have older ones. */
 static void dropping_does_not_overtake(void **state) {
@@ -748,6 +764,7 @@ int main(void) {
         TEST(the_newest_are_dropped),
         TEST(the_newest_and_the_trimmed),
         TEST(the_newest_by_key),
+        TEST(the_newest_by_key_before_an_end),
         TEST(dropping_does_not_overtake),
         TEST(a_stream_counts_once),
         TEST(totals_are_exact),
