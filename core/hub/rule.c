@@ -184,16 +184,21 @@ static bool has_span(struct str pattern) {
     return false;
 }
 
-/* A durable rule's, by the spans that held before. One that begins now has an id of its own: who
- * has read up to an event of another topic has not been told of this. */
+/* It has an id of its own, for who has read up to an event of another topic has not been told of
+ * this; but for what is so from the start, which has that one. */
+static event_id from_now(void) {
+    return hub.last > hub.start ? hub_next_id() : hub.start;
+}
+
+/* A durable rule's, by the spans that held before. */
 static event_id begin_of(struct str pattern, struct span *before, size_t n) {
     const struct span *span = find_span(before, n, pattern);
     if (span == NULL || span->since == 0)
-        return hub_next_id();
+        return from_now();
     for (size_t i = 0; i < n; i++) /* what was in memory and is not any more */
         if (before[i].since == 0 && is_below(text_of(&before[i]), pattern) &&
             !is_ruled(text_of(&before[i])))
-            return hub_next_id();
+            return from_now();
     return span->since;
 }
 

@@ -140,6 +140,16 @@ static void what_was_in_memory_before_is_told(void **state) {
     assert_string_equal(resume("d", first - 1, 1), "3");
 }
 
+/* The first server with the folder has told what came before it: that is over then. */
+static void what_came_before_the_folder_is_told_once(void **state) {
+    (void)state;
+    event_id start = hub.start;
+    assert_string_equal(resume("d", start - 1, 1), "restart:null");
+    restart();
+    assert_string_equal(resume("d", start, 0), "");
+    assert_string_equal(resume("*", start, 0), "");
+}
+
 /* One server had it in memory, the next one makes it durable. */
 static void so_is_what_another_server_had_in_memory(void **state) {
     (void)state;
@@ -429,6 +439,7 @@ int main(void) {
         TEST(a_topic_born_anew_tells_what_went_before),
         TEST(a_topic_that_is_gone_tells_it_too),
         TEST(what_was_in_memory_before_is_told),
+        TEST(what_came_before_the_folder_is_told_once),
         TEST(so_is_what_another_server_had_in_memory),
         TEST(so_is_what_came_while_it_was_not_durable),
         TEST(so_is_what_came_before_it_was_durable_for_a_while),
