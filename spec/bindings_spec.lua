@@ -332,7 +332,7 @@ of_stream("_flush")
 of_stream("finish")
 of_stream("_finish_now")
 of_stream("write_policy", function() return "block" end)
-of_stream("_sse", function() return 1000, 15, "beat", true, "block", 30 end)
+of_stream("_sse", function() return 1000, 15, "beat", true, "block", 30, true end)
 of_stream("_send", function() return "data", "event", "id", 1000, "comment" end)
 of_stream("_file", function() return "file", { root = folder, download = 'a "b" ü', type = "text/plain" } end,
   { faults = FILE_FAULTS })

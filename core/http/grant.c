@@ -115,9 +115,13 @@ int64_t grant_end_ms(const struct stream *stream) {
 }
 
 static void say_goodbye(struct stream *stream, enum stream_reason reason) {
-    char data[48];
-    int n = snprintf(data, sizeof data, "{\"reason\":\"%s\"}", stream_reason_name(reason));
-    struct sse_event event = {.event = STR("weir.auth"), .data = {data, (size_t)n}, .retry = -1};
+    char data[64];
+    bool nameless = sse_is_nameless(stream);
+    int n = snprintf(data, sizeof data, "{%s\"reason\":\"%s\"}",
+                     nameless ? "\"event\":\"weir.auth\"," : "", stream_reason_name(reason));
+    struct sse_event event = {.data = {data, (size_t)n}, .retry = -1};
+    if (!nameless)
+        event.event = STR("weir.auth");
     stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
     sse_open(stream);             /* for HEAD that is the end already */
     sse_send(stream, &event);

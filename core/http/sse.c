@@ -23,6 +23,7 @@ struct sse {
     struct buf beat_event; /* empty: the comment */
     int32_t retry_ms;      /* told at the opening; below 0: not */
     bool hello;
+    bool nameless;
     bool resumed; /* it goes on where the client left */
 };
 
@@ -96,6 +97,7 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
     }
     sse->retry_ms = options->retry_ms > INT32_MAX ? INT32_MAX : (int32_t)options->retry_ms;
     sse->hello = options->hello;
+    sse->nameless = options->nameless;
     sse_free(stream->sse);
     stream->sse = sse;
     set_fields(stream);
@@ -117,6 +119,10 @@ void sse_decline(struct stream *stream) {
     stream_remove_header(stream, STR("Content-Type"));
     stream_set_status(stream, 204);
     stream_finish(stream);
+}
+
+bool sse_is_nameless(const struct stream *stream) {
+    return stream->sse && stream->sse->nameless;
 }
 
 void sse_resume(struct stream *stream, bool resumed) {

@@ -10,6 +10,7 @@ struct sse_options {
     uint32_t heartbeat_ms;      /* 0: none */
     struct str heartbeat_event; /* empty: a comment, which EventSource does not show */
     bool hello;                 /* open with `weir.hello` */
+    bool nameless;              /* gaps and ends are messages, their names stand in the data */
 };
 
 /* Sets the fields; the head and the opening events leave with the first write, flush or sse_open.
@@ -19,6 +20,8 @@ int sse_start(struct stream *stream, const struct sse_options *options);
 void sse_open(struct stream *stream);
 /* Answers 204 instead: an EventSource that gets it does not come back. Before the head. */
 void sse_decline(struct stream *stream);
+/* Whether gaps and ends are events without a name: "weir.gap" as {"event":"weir.gap", ...}. */
+bool sse_is_nameless(const struct stream *stream);
 /* What `weir.hello` says of resuming; before the opening. */
 void sse_resume(struct stream *stream, bool resumed);
 /* Encodes and writes one event. 0, SSE_EFIELD, or what stream_write returns. */

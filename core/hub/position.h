@@ -41,6 +41,7 @@ struct position {
     uint8_t gap_reason;    /* its reason, */
     bool gap_came_back;    /* and some of it before the client came back */
     bool is_stream;        /* counts as one */
+    bool nameless;         /* is told gaps and its end as events without a name, see span.c */
     bool resumed;          /* it goes on where the client left */
     bool resting;          /* it does not read, and is not told of what it has chosen by name */
     char *subject;         /* whom the token names; NULL: nobody */

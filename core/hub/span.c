@@ -43,12 +43,15 @@ static struct piece *add_piece(struct span *span) {
     return piece;
 }
 
-/* An event that no topic has, with the id where reading goes on. */
-static struct piece *add_notice(struct span *span, const char *name, const char *data,
-                                event_id at) {
+/* An event that no topic has, with the id where reading goes on. A client that hears only events
+ * without a name has it in the data. */
+static struct piece *add_notice(struct span *span, const struct position *position,
+                                const char *name, const char *data, event_id at) {
     char id[EVENT_ID_TEXT], text[192], line[CHUNK_HEAD_MAX];
+    const char *format = position->nameless ? "data: {\"event\":\"%s\",%s}\nid: %s\n\n"
+                                            : "event: %s\ndata: {%s}\nid: %s\n\n";
     event_id_format(at, id);
-    int n = snprintf(text, sizeof text, "event: %s\ndata: {%s}\nid: %s\n\n", name, data, id);
+    int n = snprintf(text, sizeof text, format, name, data, id);
     size_t nline = chunk_head(line, (size_t)n);
     struct piece *piece = add_piece(span);
     piece->text_at = (uint32_t)span->text.len;
@@ -61,14 +64,14 @@ static struct piece *add_notice(struct span *span, const char *name, const char 
 }
 
 /* `lost` below 0: nobody knows how many. */
-static void add_gap(struct span *span, const struct head *head, enum gap_reason reason,
-                    int64_t lost) {
+static void add_gap(struct span *span, const struct position *position, const struct head *head,
+                    enum gap_reason reason, int64_t lost) {
     static const char *const names[] = {"trimmed", "expired", "restart", "unknown", "overflow"};
     char number[24] = "null", data[64];
     if (lost >= 0)
         snprintf(number, sizeof number, "%lld", (long long)lost);
     snprintf(data, sizeof data, "\"reason\":\"%s\",\"lost\":%s", names[reason], number);
-    struct piece *piece = add_notice(span, "weir.gap", data, head->id);
+    struct piece *piece = add_notice(span, position, "weir.gap", data, head->id);
     piece->interest = head->interest;
     piece->replay = head->replay;
     piece->first = piece->end = head->next;
@@ -89,7 +92,7 @@ static void add_end(struct span *span, struct position *position, const struct m
         return;
     }
     event_id id = position->told > closed ? position->told : closed;
-    add_notice(span, "weir.end", "\"reason\":\"closed\"", id)->ends = true;
+    add_notice(span, position, "weir.end", "\"reason\":\"closed\"", id)->ends = true;
     span->ended = true;
 }
 
@@ -98,7 +101,7 @@ static void add_head_gap(struct span *span, const struct position *position, str
     int64_t lost = merge_lost(position, &head);
     if (head.interest && head.next < head.interest->topic->first)
         head.next = head.interest->topic->first;
-    add_gap(span, &head, reason, lost);
+    add_gap(span, position, &head, reason, lost);
 }
 
 /* Where the entry at a head lies. */
@@ -134,10 +137,12 @@ static void add_entry(struct span *span, const struct head *head) {
 }
 
 /* What the policy has dropped comes before all that is left. */
-static void add_dropped(struct span *span, const struct policy *policy) {
+static void add_dropped(struct span *span, const struct position *position) {
+    const struct policy *policy = &position->policy;
     struct head head = {.id = policy->dropped_id};
     if (policy->dropped_id > 0)
-        add_gap(span, &head, policy->reason, policy->dropped_more ? -1 : (int64_t)policy->dropped);
+        add_gap(span, position, &head, policy->reason,
+                policy->dropped_more ? -1 : (int64_t)policy->dropped);
     span->upto = head.id;
 }
 
@@ -162,7 +167,7 @@ static void point_gaps(struct span *span) {
 static void fill(struct span *span, struct position *position, struct merge *merge, size_t most) {
     event_id upto = policy_upto(&position->policy, merge->bound);
     const struct head *top;
-    add_dropped(span, &position->policy);
+    add_dropped(span, position);
     while ((top = merge_top(merge, upto)) != NULL && !is_full(span, most)) {
         add_top(span, position, top);
         span->upto = top->id;
@@ -194,6 +199,7 @@ static void remember(struct span *span, const struct position *position) {
     span->topic = only->topic;
     span->from = only->next;
     span->skips = policy_conflates(&position->policy);
+    span->nameless = position->nameless;
     span->id = topic_entry(span->topic, first->first)->id;
 }
 
@@ -201,8 +207,9 @@ static bool answers(const struct span *span, const struct position *position) {
     return span->topic && span->topic == position->only.topic &&
            span->from == position->only.next && position_is_single(position) &&
            !position->resting && span->skips == policy_conflates(&position->policy) &&
-           span->id > position->only.after && !policy_settles(&position->policy) &&
-           !position->only.gap && position->gap_id == 0 && position->end == 0;
+           span->nameless == position->nameless && span->id > position->only.after &&
+           !policy_settles(&position->policy) && !position->only.gap && position->gap_id == 0 &&
+           position->end == 0;
 }
 
 /* --- reading --- */

@@ -35,7 +35,7 @@ struct span {
     uint64_t from;
     event_id id;   /* of its first entry */
     event_id upto; /* of what it has last */
-    bool skips;
+    bool skips, nameless;
 };
 
 void span_release(struct span *span);

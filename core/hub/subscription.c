@@ -197,6 +197,7 @@ struct subscription *subscription_new(struct stream *stream, struct reader *read
     struct subscription *sub = pool_zalloc(&stream->server->loop->pool, sizeof *sub);
     position_init(&sub->position, reader, &position_ops);
     sub->position.is_stream = true;
+    sub->position.nameless = sse_is_nameless(stream);
     sub->producer.ops = &producer_ops;
     sub->stream = stream;
     position_set_policy(&sub->position, options->overflow, options->limit);

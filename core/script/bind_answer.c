@@ -328,14 +328,16 @@ static uint32_t opt_ms(lua_State *L, int index) {
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
-/* retry, heartbeat, heartbeat_event, hello, overflow, write_timeout */
+/* retry, heartbeat, heartbeat_event, hello, overflow, write_timeout, whether notices are messages
+ */
 static int l_sse(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     struct stream *stream = exchange->stream;
     struct sse_options options = {.retry_ms = (int64_t)luaL_optnumber(L, 2, -1),
                                   .heartbeat_ms = opt_ms(L, 3),
                                   .heartbeat_event = opt_str(L, 4),
-                                  .hello = lua_toboolean(L, 5)};
+                                  .hello = lua_toboolean(L, 5),
+                                  .nameless = lua_toboolean(L, 8)};
     if (!lua_isnoneornil(L, 6))
         stream->policy = (uint8_t)policy_of(L, "stream:sse", luaL_checkstring(L, 6));
     stream->write_timeout_ms = opt_ms(L, 7);

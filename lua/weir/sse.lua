@@ -22,7 +22,9 @@ end
 
 -- ---- starting -------------------------------------------------------------------------------------------------------
 
-local OPTIONS = { "retry", "heartbeat", "heartbeat_event", "hello", "overflow", "limit", "write_timeout" }
+local OPTIONS = {
+  "retry", "heartbeat", "heartbeat_event", "hello", "notices", "overflow", "limit", "write_timeout",
+}
 -- For a subscription; those that are true are policies of direct sends as well, the others leave these to block.
 local OVERFLOWS = { block = true, drop_newest = true, disconnect = true, drop_oldest = false, conflate = false }
 
@@ -52,21 +54,26 @@ local function prepare(options)
   if heartbeat == nil then heartbeat = 15 elseif heartbeat then check_span("heartbeat", heartbeat) end
   if options.heartbeat_event ~= nil then check.string("stream:sse", "heartbeat_event", options.heartbeat_event, 3) end
   if options.hello ~= nil then check.boolean("stream:sse", "hello", options.hello, 3) end
+  local notices = options.notices
+  if notices ~= nil and notices ~= "message" then
+    check.bad("stream:sse", "notices", notices, '"message", or be left out', 3)
+  end
   if options.overflow ~= nil and OVERFLOWS[options.overflow] == nil then
     check.bad("stream:sse", "overflow", options.overflow,
       '"block", "drop_newest", "drop_oldest", "conflate" or "disconnect"', 3)
   end
   if options.write_timeout ~= nil then check_span("write_timeout", options.write_timeout) end
   local policy = OVERFLOWS[options.overflow] and options.overflow or nil
-  return retry or nil, heartbeat or nil, options.heartbeat_event, options.hello, policy, options.write_timeout or 30
+  return retry or nil, heartbeat or nil, options.heartbeat_event, options.hello, policy, options.write_timeout or 30,
+    notices ~= nil
 end
 
 --- Starts server-sent events on a stream: the whole of `stream:sse`, whose caller is blamed for bad options.
 function sse.start(stream, options)
-  local retry, heartbeat, event, hello, policy, write_timeout = prepare(options)
+  local retry, heartbeat, event, hello, policy, write_timeout, nameless = prepare(options)
   local self = setmetatable({ stream = stream }, Sse)
   if options then self.overflow, self.limit_events, self.limit_bytes = options.overflow, limit_of(options) end
-  stream:_sse(retry, heartbeat, event, hello, policy, write_timeout)
+  stream:_sse(retry, heartbeat, event, hello, policy, write_timeout, nameless)
   local id = stream:_last_event_id()
   if id then self.last_event_id = id end -- assigning nil would make the table grow
   return self

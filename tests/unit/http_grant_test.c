@@ -160,6 +160,18 @@ static void one_that_opens_too_late_ends_at_once(void **state) {
     assert_true(fake.finished);
 }
 
+static void a_client_that_hears_messages_only_is_told_in_one(void **state) {
+    (void)state;
+    struct stream *stream = ask("GET");
+    struct sse_options options = {.retry_ms = -1, .nameless = true};
+    assert_int_equal(grant_set(stream, ann, in(-1)), 0);
+    assert_int_equal(sse_start(stream, &options), 0);
+    sse_open(stream);
+    pass(0);
+    body_is("data: {\"event\":\"weir.auth\",\"reason\":\"expired\"}\n\n");
+    assert_true(fake.finished);
+}
+
 static void a_grant_may_come_when_the_stream_is_open(void **state) {
     (void)state;
     struct stream *stream = ask("GET");
@@ -241,6 +253,7 @@ int main(void) {
         TEST(ends_are_read_from_seconds),
         TEST(a_stream_says_whose_it_is),
         TEST(an_event_stream_ends_well),
+        TEST(a_client_that_hears_messages_only_is_told_in_one),
         TEST(one_that_is_far_away_is_looked_for_again),
         TEST(a_slow_client_is_told_behind_what_waits),
         TEST(other_streams_break_off),

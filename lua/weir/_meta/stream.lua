@@ -161,6 +161,7 @@ function Stream:detach() end
 ---@field heartbeat? number|false seconds of silence after which a sign of life is sent (15)
 ---@field heartbeat_event? string its name, if it is not to be a comment
 ---@field hello? boolean begin with the event weir.hello (false)
+---@field notices? "message" gaps and ends are events without a name, which stands in their data
 ---@field overflow? weir.TopicOverflow what becomes of events when the client does not keep up
 ---@field limit? { events?: integer, bytes?: weir.Size } how far it may fall behind its topics
 ---@field write_timeout? number seconds without progress that end the stream (30)
