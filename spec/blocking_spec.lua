@@ -1,4 +1,4 @@
--- Where a call cannot block, and what is refused: lua/README.md.
+-- Where a call cannot block, what is refused, and what differs from stock Lua: lua/README.md.
 
 local weir = require "weir"
 local support = require "spec.support"
@@ -64,5 +64,36 @@ describe("os.exit", function()
     assert.is_false(ok)
     assert.matches("exit", message)
     support.remove_folders()
+  end)
+end)
+
+describe("collectgarbage", function()
+  local function has_line(path, pattern)
+    for line in io.lines(path) do
+      local found = line:match(pattern)
+      if found then return found end
+    end
+  end
+
+  local function anonymous_kib()
+    return tonumber(has_line("/proc/self/smaps_rollup", "^Pss_Anon:%s+(%d+) kB"))
+  end
+
+  -- The sanitizers' allocators keep what is freed, so that a use after it is seen.
+  if has_line("/proc/self/maps", "lib[at]san") then return end
+
+  it("gives what it frees back to the system", function()
+    local list = {}
+    for i = 1, 100000 do list[i] = { i } end
+    local full = anonymous_kib()
+    assert.equal(100000, #list)
+    list = nil -- luacheck: ignore
+    collectgarbage()
+    local left = anonymous_kib()
+    assert.is_true(full - left > 6000, ("%d of %d KiB"):format(left, full))
+  end)
+
+  it("refuses what it does not know, by its name", function()
+    assert.error_matches(function() collectgarbage "everything" end, "collectgarbage.*everything")
   end)
 end)

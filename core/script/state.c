@@ -1,10 +1,10 @@
 /* state: one lua_State, with the libraries that scripts get.
  *
  * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
- * must not end the server), `os.execute` and `print` suit a server, and the modules of Weir come
- * from the program itself. The allocator counts, so that what a state holds is known without asking
- * it, and from some size on asks the guard (guard.h) whether there may be more. Owned by a
- * generation, used by one thread. */
+ * must not end the server), `os.execute` and `print` suit a server, a whole collection gives back
+ * what it frees, and the modules of Weir come from the program itself. The allocator counts, so
+ * that what a state holds is known without asking it, and from some size on asks the guard
+ * (guard.h) whether there may be more. Owned by a generation, used by one thread. */
 #include "script/state.h"
 
 #include "base/clock.h"
@@ -119,6 +119,20 @@ static int l_print(lua_State *L) {
     struct str text = state_check_str(L, -1);
     fwrite(text.ptr, 1, text.len, stdout);
     return 0;
+}
+
+/* Whoever asks for a whole collection wants the memory back, and pool_trim may be long in coming:
+ * it waits until tasks have run. */
+static int l_collect(lua_State *L) {
+    static const char *const options[] = {"collect",  "stop",       "restart",   "count", "step",
+                                          "setpause", "setstepmul", "isrunning", NULL};
+    bool whole = luaL_checkoption(L, 1, "collect", options) == 0;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    if (whole)
+        pool_trim(&state_of(L)->pool);
+    return 1;
 }
 
 /* "weir.app" is weir/app.lua, "weir" is weir/init.lua. */
@@ -312,6 +326,9 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_pop(L, 1);
     lua_pushcfunction(L, l_print);
     lua_setglobal(L, "print");
+    lua_getglobal(L, "collectgarbage");
+    lua_pushcclosure(L, l_collect, 1);
+    lua_setglobal(L, "collectgarbage");
     add_searcher(L);
     set_path(L, folder);
     limit_depth(L);
