@@ -69,6 +69,9 @@ const renderer = (name, page, more) => ({
   ...more,
 });
 
+const turboHtml = (n, text) =>
+  `<turbo-stream action=append target=list><template><p data-n="${n}">${text}</p></template></turbo-stream>`;
+
 export const pageClients = [
   library("EventSource of Chromium", `
     const source = new EventSource(topic);
@@ -165,7 +168,28 @@ export const pageClients = [
       source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
     </script>
     <body><div id=list></div>`, {
-    html: (n, text) => `<turbo-stream action=append target=list><template><p data-n="${n}">${text}</p></template></turbo-stream>`,
+    html: turboHtml,
     lacks: ["empty", "named"], // it listens to messages
+  }),
+
+  renderer("Turbo that is told by messages", `${head}
+    <script type=module>
+      import "/modules/@hotwired/turbo/dist/turbo.es2017-esm.js";
+      ${rendering}
+      const element = document.createElement("turbo-stream-source");
+      element.setAttribute("src", new URLSearchParams(location.search).get("path"));
+      document.body.append(element);
+      const source = element.streamSource;
+      source.onmessage = ({ data }) => {
+        if (!data.startsWith('{"event":"weir.')) return;
+        const { event, ...notice } = JSON.parse(data);
+        note({ [event.slice("weir.".length)]: notice });
+      };
+      source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
+    </script>
+    <body><div id=list></div>`, {
+    html: turboHtml,
+    query: "?notices=message",
+    lacks: ["empty", "named"],
   }),
 ];

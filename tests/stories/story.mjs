@@ -11,6 +11,7 @@
 //   html    it renders: data is HTML made by html(n, text), and it notes events as {n, data: the text}
 //   lacks   what it cannot take, of "empty", "leading" and "named"
 //   page    the page that start opens: /client.html
+//   query   what its URL has, such as "?notices=message"
 //   cutter  what its cutter must spare, and why
 
 import assert from "node:assert/strict";
@@ -29,7 +30,7 @@ app:static("/modules", ${JSON.stringify(modules)})
 app:static("/", "pages")
 app:get("/events/:kind/:name", function(stream)
   local topic = stream.params.kind .. "/" .. stream.params.name
-  stream:sse({ retry = 20 }):subscribe(topic, { after = "earliest" })
+  stream:sse({ retry = 20, notices = stream.query.notices }):subscribe(topic, { after = "earliest" })
 end)
 app:post("/publish/:kind/:name", function(stream)
   local topic, ids = stream.params.kind .. "/" .. stream.params.name, {}
@@ -156,7 +157,7 @@ export function story(client) {
     const { random, cutter, ledger, publisher } = all;
     cutter.draw(Array.from({ length: 12 }, () => 1 + random.below(random.of([100, 400, 2000, 2000, 10_000]))));
     await publisher.publish(3);
-    all.shown = await client.start(t, cutter.url, `/events/${all.topic}`, ledger.note);
+    all.shown = await client.start(t, cutter.url, `/events/${all.topic}${client.query ?? ""}`, ledger.note);
     while (cutter.cuts < 12) {
       await publisher.publish(1 + random.below(20));
       await ledger.reaches(publisher.expected.at(-1));
@@ -170,7 +171,7 @@ export function story(client) {
     const all = await begin(t, client, "short", gap);
     const { random, cutter, ledger, publisher } = all;
     await publisher.publish(1);
-    all.shown = await client.start(t, cutter.url, `/events/${all.topic}`, ledger.note);
+    all.shown = await client.start(t, cutter.url, `/events/${all.topic}${client.query ?? ""}`, ledger.note);
     await ledger.reaches(publisher.expected[0]);
     const kept = publisher.expected.slice();
     for (let i = 0; i < 2; i++) {
