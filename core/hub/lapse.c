@@ -138,6 +138,13 @@ static struct start start_of(const struct position *position, const struct topic
     return start;
 }
 
+/* The ordinal where that is: behind what is not among the newest, for who wants these. */
+static uint64_t first_at(const struct topic *topic, const struct start *start) {
+    uint64_t next = topic_after(topic, start->after), mark = topic_after(topic, start->mark);
+    uint64_t last = start->prefix->last;
+    return last > 0 && next + last < mark ? mark - last : next;
+}
+
 /* The topic of the event there, if that is for the position. */
 static struct topic *wanted(const struct position *position, uint64_t place, event_id *id,
                             struct start *start) {
@@ -145,7 +152,10 @@ static struct topic *wanted(const struct position *position, uint64_t place, eve
     if (topic == NULL || position_named(position, topic))
         return NULL;
     *start = start_of(position, topic);
-    return *id > start->after ? topic : NULL;
+    if (*id <= start->after)
+        return NULL;
+    bool any = start->prefix->last == 0;
+    return any || topic_after(topic, *id - 1) >= first_at(topic, start) ? topic : NULL;
 }
 
 struct lag lapse_lag(const struct position *position) {
@@ -335,13 +345,6 @@ static void drop_oldest(struct position *position) {
         return;
     policy->dropped_more = policy->dropped_more || more;
     policy->dropped_id = position->mind->listed;
-}
-
-/* The ordinal where that is: behind what is not among the newest, for who wants these. */
-static uint64_t first_at(const struct topic *topic, const struct start *start) {
-    uint64_t next = topic_after(topic, start->after), mark = topic_after(topic, start->mark);
-    uint64_t last = start->prefix->last;
-    return last > 0 && next + last < mark ? mark - last : next;
 }
 
 /* An event beyond `listed` is for the position. */

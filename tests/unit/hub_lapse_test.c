@@ -173,6 +173,23 @@ static void the_newest_of_too_many_topics(void **state) {
     taker_fini(&a);
 }
 
+/* What is older than those is not dropped: it was not for it. */
+static void of_the_newest_those_are_dropped_that_it_wants(void **state) {
+    (void)state;
+    static const char *const names[] = {"z/1", "z/2", "z/3"};
+    taker_init(&a, &rig.readers[0], OVERFLOW_DROP_OLDEST, 2);
+    for (int i = 0; i < 6; i++)
+        hub_rig_publish(&rig, names[i % 3], NULL);
+    a.blocked = true;
+    taker_add_last(&a, "z/*", 1); /* 4 5 6 */
+    hub_rig_settle(&rig);
+    for (int i = 0; i < 4; i++)
+        hub_rig_publish(&rig, names[i % 3], NULL);
+    go_on();
+    GOT("overflow:5 9 10");
+    taker_fini(&a);
+}
+
 static void what_the_store_has_of_one_in_mind_comes_once(void **state) {
     (void)state;
     taker_init(&a, &rig.readers[0], OVERFLOW_DISCONNECT, UINT32_MAX);
@@ -228,6 +245,7 @@ int main(void) {
         TEST(who_drops_the_oldest_is_told_of_what_is_dropped_only),
         TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(the_newest_of_too_many_topics),
+        TEST(of_the_newest_those_are_dropped_that_it_wants),
         DURABLE(what_the_store_has_of_one_in_mind_comes_once),
         DURABLE(who_has_nothing_to_read_holds_up_nobody),
     };
