@@ -101,7 +101,8 @@ struct task {
     uint32_t refs;      /* its life, and its userdata */
     uint16_t swallowed; /* how often weir.cancelled was raised in it */
     uint16_t kept; /* values on co that are not what it is resumed with: what the call that waits
-                    * was given, which lives as long as the wait; at first the function */
+                    * was given, which lives as long as the wait; at first the function. LuaJIT's
+                    * stacks have fewer than 65,536 slots. */
     uint8_t depth; /* of deferred functions that were deferred by deferred ones */
     uint8_t state;
     bool started : 1, cancelled : 1, failed : 1, dropped : 1;
