@@ -96,6 +96,7 @@ void world_turn(void) {
         world_wait();
         quiet = turn_once() ? 0 : quiet + 1;
     }
+    sent_hear(); /* what went on meanwhile knew no more than before */
     oracle_known(there);
 }
 
