@@ -95,6 +95,10 @@ uint64_t oracle_there(void) {
     return ledger.there;
 }
 
+uint64_t oracle_told(void) {
+    return ledger.known;
+}
+
 void oracle_known(uint64_t there) {
     ledger.known = there;
 }

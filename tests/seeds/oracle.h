@@ -61,6 +61,7 @@ const struct event *oracle_event(unsigned number);
 /* So many events have been there so far. */
 uint64_t oracle_there(void);
 /* Every worker has been told of so many of them. */
+uint64_t oracle_told(void);
 void oracle_known(uint64_t there);
 /* It was refused, for the topic is closed. `since`: it has waited since this was the newest id;
  * EVENT_ID_NONE: it has not. */

@@ -459,11 +459,10 @@ bool record_may_hold(const struct record *record, size_t topic) {
     return blocks(record, topic) && n >= record->limit;
 }
 
-/* What had come since it is here when there were so many events, and that it still has not had, nor
- * can it have lost it. Its own worker must have been told: before that, nobody counts it. */
+/* What had come since it is here when its worker had been told of so many events, and that it still
+ * has not had, nor can it have lost it. Before the worker is told, nobody counts it. */
 static uint64_t count_unread(const struct record *record, uint64_t before) {
     uint64_t n = 0;
-    before = before < ledger.known ? before : ledger.known;
     for (size_t t = 0; t < TOPICS; t++)
         for (size_t i = record->at[t]; i < ledger.logs[t].count && wants(record, t); i++) {
             const struct event *event = event_at(t, i);

@@ -62,7 +62,8 @@ bool record_must_end(const struct record *record);
 void record_came_back(struct record *record, bool declined);
 /* Whether a publisher to the topic may have to wait for it. */
 bool record_may_hold(const struct record *record, size_t topic);
-/* A publisher who would wait has gone on, behind `before` events; or has waited `in_vain`. */
+/* A publisher who would wait has gone on, when workers knew of `before` events; or has waited
+ * `in_vain`. */
 void record_passed(struct record *record, size_t topic, uint64_t before, bool in_vain);
 /* All is quiet, and it is still there. */
 void record_stays(const struct record *record);

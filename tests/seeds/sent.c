@@ -38,7 +38,7 @@ struct sent {
 void (*sent_passed)(size_t topic, uint64_t before, bool in_vain);
 static struct list sent;
 static bool given_up;
-static uint64_t before; /* so many events were there before what is heard now was appended */
+static uint64_t told; /* workers knew of so many events before what is heard now was appended */
 
 void sent_init(void) {
     list_init(&sent);
@@ -65,7 +65,7 @@ static void tell_passed(const struct sent *one) {
     bool refused = one->publication.id == 0;
     tally.in_vain += in_vain;
     if (wait > 0)
-        sent_passed(one->topic, refused ? 0 : before, in_vain);
+        sent_passed(one->topic, refused ? 0 : told, in_vain);
 }
 
 /* It waits no more. */
@@ -105,7 +105,7 @@ static bool is_pending(const struct publication *publication) {
 }
 
 void sent_hear(void) {
-    before = oracle_there();
+    told = oracle_told();
     hub_lock();
     for (struct list *at = sent.next; at != &sent; at = at->next) {
         struct sent *one = CONTAINER_OF(at, struct sent, link);
@@ -192,7 +192,7 @@ static struct sent *prepare(const struct sending *sending) {
 
 bool sent_publish(const struct sending *sending) {
     sent_hear();
-    before = oracle_there();
+    told = oracle_told();
     struct sent *one = prepare(sending);
     struct worker *worker = &workers[below(WORKERS)];
     one->begun_ms = loop_now(&worker->loop);

@@ -16,8 +16,8 @@ void sent_init(void);
 /* On behalf of one of the workers. True: it waits for somebody. */
 bool sent_publish(const struct sending *sending);
 /* Hears what became of what was published. A publication that would wait and was appended, or is
- * being committed, is told to `passed`: so many events were there before it, and it has waited for
- * as long as it would, `in_vain`, or not. */
+ * being committed, is told to `passed`: workers knew of so many events before it, and it has waited
+ * for as long as it would, `in_vain`, or not. */
 void sent_hear(void);
 extern void (*sent_passed)(size_t topic, uint64_t before, bool in_vain);
 /* Whether all that was published is there, or has failed, but for what waits for somebody. */
