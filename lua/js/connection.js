@@ -18,7 +18,7 @@ import { Token } from "./token.js";
 import { Watchdog } from "./watchdog.js";
 
 /** @import { ServerEvent } from "./events.js" */
-/** @import { TokenOption } from "./token.js" */
+/** @import { TokenOption, TokenValue } from "./token.js" */
 
 /** @typedef {"connecting"|"open"|"waiting"|"offline"|"suspended"|"ended"|"failed"|"closed"} State */
 
@@ -66,8 +66,10 @@ export class Connection {
   #failures = 0; // in a row
   #opened = 0; // when; 0: this attempt is not open
   #atOnce = -Infinity; // when it last came back without a delay
-  #refused = false; // the newest token, by a 401
-  #stale = false; // get another before the next attempt
+  #refused = false; // the newest attempt, by a 401
+  /** The token that the server has seen. @type {TokenValue} */
+  #shown = undefined;
+  #stale = false; // that one is good no more
   /** @type {number | undefined} */
   #retry = undefined; // ms, the server's
   #retryAfter = 0; // ms, this answer's
@@ -159,12 +161,16 @@ export class Connection {
     return ask(this.#url, { method, headers, body, credentials, redirect, cache: "no-store", signal });
   }
 
+  /** The token to send: not the one that was refused. */
   async #authorize() {
-    if (!this.#stale) return this.#token.get();
-    const another = await this.#token.renew();
-    const token = await this.#token.get();
-    if (!another && token) throw new StreamError("auth", "the token that was refused came again", { final: true });
+    let token = await this.#token.get();
+    if (this.#stale && token === this.#shown) {
+      await this.#token.renew();
+      token = await this.#token.get();
+      if (token && token === this.#shown) throw new StreamError("auth", "the token that was refused came again", { final: true });
+    }
     this.#stale = false;
+    this.#shown = token;
     return token;
   }
 
@@ -284,7 +290,9 @@ export class Connection {
     if (renew === undefined || stream === undefined) return;
     const token = await this.#token.get();
     const url = `${renew}${renew.includes("?") ? "&" : "?"}stream=${encodeURIComponent(String(stream))}`;
-    await ask(url, { method: "POST", headers: token ? { Authorization: `Bearer ${token}` } : {}, credentials, signal });
+    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    const { ok } = await ask(url, { method: "POST", headers, credentials, signal });
+    if (ok) this.#shown = token;
   }
 
   // ---- between attempts ----

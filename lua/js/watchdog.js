@@ -3,7 +3,7 @@
 // One timer that is armed anew only when it fires, since bytes come more often than it does. A page that was asleep, or
 // busy, is late: what has come meanwhile waits behind this timer, so it gets a moment to be heard.
 
-const MOMENT = 1000;
+const GRACE = 1000;
 const TIMER_MAX = 2 ** 31 - 1;
 
 export class Watchdog {
@@ -48,7 +48,7 @@ export class Watchdog {
     this.#timer = setTimeout(() => {
       const left = this.#last + this.#patience - Date.now();
       if (left > 0) this.#arm(left);
-      else if (!last && Date.now() - due > MOMENT) this.#arm(MOMENT, true);
+      else if (!last && Date.now() - due > GRACE) this.#arm(GRACE, true);
       else this.#bark(this.#patience);
     }, Math.min(ms, TIMER_MAX));
   }
