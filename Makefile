@@ -45,7 +45,10 @@ SOURCES := $(wildcard core/*.c core/*/*.c)
 PROGRAM_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter core/main.c core/cli.c,$(SOURCES)))
 CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(SOURCES))) \
              $(LLHTTP_OBJS) $(BUILD)/embedded.o
-EMBEDDED := $(shell find lua -name _meta -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort)
+EMBEDDED := $(shell find lua \( -name _meta -o -path lua/js \) -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort) \
+            $(BUILD)/weir.js $(BUILD)/weir.js.gz
+# The parts of weir.js, each behind those that it stands on.
+PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection queue stream streams)
 
 .PHONY: all run test stories lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \
@@ -72,7 +75,18 @@ $(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c $(BUILD)/flags
 $(BUILD)/core/base/version.o: DEFINE = -DWEIR_VERSION='"$(VERSION)"'
 $(BUILD)/core/base/version.o: $(BUILD)/version
 
-# The files of lua/ as a table in C; core/base/embedded.h says what it looks like.
+# The modules of lua/js as one, so that a page asks once: what the parts import from each other is there,
+# and only what weir.js exports is seen from outside.
+$(BUILD)/weir.js: lua/js/weir.js $(PAGE_PARTS)
+	@mkdir -p $(@D); echo "  JOIN  $@"
+	$(Q){ sed -n '/^\/\//p' $<; \
+	  sed -E -e '/^import /d' -e '\|^/\*\* @import |d' -e 's/^export (async |class |const |function )/\1/' $(PAGE_PARTS); \
+	  sed -n -E 's/^(export \{.*\}) from .*/\1;/p' $<; } >$@
+
+$(BUILD)/weir.js.gz: $(BUILD)/weir.js
+	$(Q)gzip -9nc $< >$@
+
+# The files of lua/ and weir.js as a table in C; core/base/embedded.h says what it looks like.
 $(BUILD)/embedded.o: $(BUILD)/embedded.c $(BUILD)/flags
 	$(Q)$(COMPILE) -c -o $@ $<
 
@@ -83,7 +97,8 @@ $(BUILD)/embedded.c: $(EMBEDDED) $(BUILD)/embedded-names
 	    echo "extern const char file_$$n[];"; \
 	    echo "__asm__(\".section .rodata\nfile_$$n:\n.incbin \\\"$$file\\\"\n.byte 0\n.text\n\");" \
 	      | awk '{ printf "%s%s", sep, $$0; sep = "\\n" } END { print "" }'; \
-	    table="$$table{\"$${file#lua/}\", file_$$n, $$(wc -c <$$file)},"; \
+	    name=$${file#lua/}; \
+	    table="$$table{\"$${name#$(BUILD)/}\", file_$$n, $$(wc -c <$$file)},"; \
 	  done; \
 	  echo "const struct embedded embedded_files[] = {$$table{0, 0, 0}};"; } >$@
 
@@ -189,7 +204,7 @@ soak: deps-test deps-soak ## tests that take longer than ten minutes
 fresh: ## README's two commands in a minimal Debian of their own, as root
 	@BUILD=$(BUILD) tests/fresh/run
 
-lint: deps-lint ## layers, formatting, static analysis, the reference's completeness
+lint: deps-lint $(BUILD)/weir.js ## layers, formatting, static analysis, the reference's completeness
 	@tests/lint/run
 
 format: deps-lint ## clang-format over the C sources
@@ -238,7 +253,7 @@ deps: ## install what building and running need
 	$(call install_missing,$(DEPS))
 deps-test: $(NODE_MODULES)/.package-lock.json
 	$(call install_missing,$(DEPS) $(DEPS_TEST))
-deps-lint:
+deps-lint: $(NODE_MODULES)/.package-lock.json
 	$(call install_missing,$(DEPS_LINT))
 deps-fuzz:
 	$(call install_missing,$(DEPS) $(DEPS_FUZZ))

@@ -1,6 +1,6 @@
 /* embedded: the Lua half of Weir, linked into the program so that one file is all there is to
- * install. The build makes the table from every file under lua/ but the annotations and Markdown.
- */
+ * install. The build makes the table from every file under lua/ but the annotations and Markdown;
+ * what is in lua/js is one file there, "weir.js", and compressed, "weir.js.gz". */
 #ifndef BASE_EMBEDDED_H
 #define BASE_EMBEDDED_H
 
@@ -12,7 +12,7 @@ struct embedded {
     size_t len;
 };
 
-/* Sorted by name, never freed. */
+/* Never freed. */
 extern const struct embedded embedded_files[];
 
 /* The file of that exact name, or NULL. */

@@ -6,15 +6,18 @@
  * own, the app value under "app", the userdata itself under "router".
  *
  * A request that needs no function of the script (a file, 404, 405, 501, OPTIONS, no middleware on
- * its way) is answered without entering Lua. */
+ * its way) is answered without entering Lua. So is /weir.js, the page's side of event streams,
+ * which each app has unless it has a route or a file there. */
 #include "script/app.h"
 
 #include "base/mem.h"
+#include "http/bundled.h"
 #include "http/methods.h"
 #include "http/proxies.h"
 #include "script/exchange.h"
 #include "script/files.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +46,42 @@ static bool is_unknown_method(const struct stream *stream) {
     return !method_is_known(method) && !(server->has_method && server->has_method(server, method));
 }
 
-static void answer(struct app *app, struct stream *stream, const struct route_match *found) {
+static bool is_page_script(struct path below) {
+    return path_is(below, STR("/weir.js"));
+}
+
+void app_serve_page_script(struct stream *stream) {
+    bundled_serve(stream, "weir.js", "text/javascript; charset=utf-8");
+}
+
+static void on_looked(void *arg, int error) {
+    struct stream *stream = arg;
+    if (error < 0 && error != STREAM_ECLOSED)
+        app_serve_page_script(stream);
+    stream_unref(stream);
+}
+
+/* Of a folder: its own file of that name, or the one that every app has. */
+static void look_for_page_script(struct app *app, struct stream *stream,
+                                 const struct route_match *found) {
+    const struct static_dir *dir = app->routes[found->id].dir;
+    if (static_serve(stream, dir, found->rest, on_looked, stream_ref(stream)) == NULL)
+        on_looked(stream, -ENOENT);
+}
+
+static void answer(struct app *app, struct stream *stream, size_t skip,
+                   const struct route_match *found) {
+    bool page_script = is_page_script(path_below(stream, skip));
     if (found->verdict != ROUTE_FOUND && is_unknown_method(stream)) {
         stream_fail(stream, 501, NULL);
         return;
     }
     switch (found->verdict) {
     case ROUTE_NONE:
-        stream_fail(stream, 404, NULL);
+        if (page_script)
+            app_serve_page_script(stream);
+        else
+            stream_fail(stream, 404, NULL);
         break;
     case ROUTE_METHOD:
         stream_set_header(stream, STR("Allow"), found->allow);
@@ -63,6 +94,8 @@ static void answer(struct app *app, struct stream *stream, const struct route_ma
     case ROUTE_FOUND: /* of a folder: "/prefix/" and all below it, or "/prefix" itself */
         if (app->routes[found->id].slash)
             static_redirect(stream);
+        else if (page_script)
+            look_for_page_script(app, stream, found);
         else
             static_serve(stream, app->routes[found->id].dir, found->rest, NULL, NULL);
     }
@@ -85,13 +118,15 @@ bool app_answer_plain(struct app *app, struct stream *stream, size_t skip, struc
     struct buf scratch = {0};
     bool there = true;
     match(app, stream, skip, &scratch, &found);
+    if (is_page_script(path_below(stream, skip)))
+        done = NULL; /* it is always there */
     if (done && is_file(app, &found))
         there = (*job = static_serve(stream, app->routes[found.id].dir, found.rest, done, arg));
     else if (is_handled(app, &found) ||
              (done && found.verdict == ROUTE_NONE && !is_unknown_method(stream)))
         there = false;
     else
-        answer(app, stream, &found);
+        answer(app, stream, skip, &found);
     buf_fini(&scratch);
     return there;
 }
@@ -148,7 +183,7 @@ void app_serve(struct app *app, struct stream *stream, size_t skip, const char *
     if (is_handled(app, &found) || has_use(app, below) || find_missing(app, below))
         exchange_start(app, stream, skip, prefix, &found);
     else
-        answer(app, stream, &found);
+        answer(app, stream, skip, &found);
     buf_fini(&scratch);
 }
 

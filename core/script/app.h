@@ -40,6 +40,8 @@ void app_push_functions(struct app *app, lua_State *L, struct path path,
  * static_serve. */
 bool app_answer_plain(struct app *app, struct stream *stream, size_t skip, struct static_job **job,
                       void (*done)(void *arg, int error), void *arg);
+/* Answers with /weir.js, which is nobody's. */
+void app_serve_page_script(struct stream *stream);
 /* Pushes the value that the app file returned. stack of L: +1 */
 void app_push(struct app *app, lua_State *L);
 /* Appends "METHOD pattern" lines, in order of registration. */

@@ -123,6 +123,8 @@ static void serve_one_of(struct host *host, struct stream *stream) {
         static_redirect(stream);
     else if (first.len == 0)
         answer_index(host, stream);
+    else if (path_is(request_path(stream->request), STR("/weir.js")))
+        app_serve_page_script(stream);
     else
         stream_fail(stream, 404, NULL);
 }

@@ -12,8 +12,8 @@
 #include "script/pages.h"
 
 #include "base/clock.h"
-#include "base/embedded.h"
 #include "base/mem.h"
+#include "http/bundled.h"
 #include "http/sse.h"
 #include "hub/publication.h"
 #include "hub/subscription.h"
@@ -106,23 +106,17 @@ static void follow(struct stream *stream, struct reader *reader) {
     sse_open(stream);
 }
 
-static void send_script(struct stream *stream) {
-    const struct embedded *script = embedded_find("weir/reload.js");
-    stream_set_header(stream, STR("Cache-Control"), STR("no-cache"));
-    stream_respond(stream, "text/javascript; charset=utf-8", script->data, script->len);
-}
-
 bool pages_serve(struct stream *stream, struct reader *reader) {
     struct path path = request_path(stream->request), below = path;
     struct str first = STR("");
     path_next(&below, &first);
     if (!str_eq(first, STR(".weir")) || below.bytes.ptr == NULL)
         return false;
-    if (!stream->head_only && !str_eq(request_method(stream->request), STR("GET"))) {
+    if (path_is(path, STR("/.weir/reload.js"))) {
+        bundled_serve(stream, "weir/reload.js", "text/javascript; charset=utf-8");
+    } else if (!stream->head_only && !str_eq(request_method(stream->request), STR("GET"))) {
         stream_set_header(stream, STR("Allow"), STR("GET, HEAD"));
         stream_fail(stream, 405, NULL);
-    } else if (path_is(path, STR("/.weir/reload.js"))) {
-        send_script(stream);
     } else if (path_is(path, STR("/.weir/reload"))) {
         follow(stream, reader);
     } else {
