@@ -48,7 +48,7 @@ CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(S
 EMBEDDED := $(shell find lua \( -name _meta -o -path lua/js \) -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort) \
             $(BUILD)/weir.js $(BUILD)/weir.js.gz
 # The parts of weir.js, each behind those that it stands on.
-PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection queue stream streams)
+PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection history tabs queue stream streams)
 
 .PHONY: all run test stories lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \

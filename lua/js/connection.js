@@ -80,12 +80,13 @@ export class Connection {
    * @param {string} url
    * @param {ConnectionOptions} options
    * @param {Sink} sink
+   * @param {Token} [token] the one that others have too
    */
-  constructor(url, options, sink) {
+  constructor(url, options, sink, token = new Token(options.token)) {
     this.#url = url;
     this.#options = options;
     this.#sink = sink;
-    this.#token = new Token(options.token);
+    this.#token = token;
   }
 
   /** Connects, now. Nothing is told before this returns. */
@@ -101,6 +102,11 @@ export class Connection {
   stop() {
     this.#run?.abort();
     this.#run = undefined;
+  }
+
+  /** For statistics. */
+  get role() {
+    return "alone";
   }
 
   /** @param {AbortSignal} signal */

@@ -10,6 +10,7 @@
 import { Connection } from "./connection.js";
 import { LIMIT, StreamError } from "./events.js";
 import { Queue } from "./queue.js";
+import { Tabs, canShare } from "./tabs.js";
 
 /** @import { ConnectionOptions, Sink, State } from "./connection.js" */
 /** @import { ServerEvent } from "./events.js" */
@@ -20,6 +21,8 @@ import { Queue } from "./queue.js";
  * @property {number} [buffer] events that wait for a slow `for await`: 1000; beyond it the oldest are dropped, and told
  *   by an event `weir.gap`
  * @property {AbortSignal} [signal] closes it
+ * @property {boolean | string} [tabs] one connection for all tabs with the same address, options, token and, if it is
+ *   text, this text; where the browser cannot, each has its own
  */
 
 /** @typedef {ConnectionOptions & OwnOptions} StreamOptions */
@@ -29,6 +32,7 @@ import { Queue } from "./queue.js";
  * @typedef {object} Source
  * @property {() => void} start
  * @property {() => void} stop
+ * @property {string} role
  */
 
 /**
@@ -41,6 +45,7 @@ import { Queue } from "./queue.js";
  * @property {number} age milliseconds since the last event; Infinity: there was none
  * @property {number} errors
  * @property {number} dropped events that a `for await` was too slow for
+ * @property {string} role "leader" or "follower" of all tabs, "joining" them, or "alone"
  */
 
 const OVER = new Set(["ended", "failed", "closed"]);
@@ -74,7 +79,8 @@ export class Stream extends EventTarget {
     this.#url = String(url);
     this.#options = options;
     this.#lastEventId = options.lastEventId ?? "";
-    this.#source = new Connection(this.#url, options, this.#sink());
+    const shares = options.tabs && canShare() && (options.body === undefined || typeof options.body === "string");
+    this.#source = new (shares ? Tabs : Connection)(this.#url, options, this.#sink());
     options.signal?.addEventListener("abort", () => this.close());
     if (options.signal?.aborted) this.#state = "closed";
     else this.#begin();
@@ -112,6 +118,7 @@ export class Stream extends EventTarget {
       reconnects: Math.max(0, connections - 1),
       age: Date.now() - this.#lastEvent,
       dropped: this.#dropped,
+      role: this.#source.role,
     };
   }
 

@@ -11,14 +11,19 @@ import { StreamError } from "./events.js";
 
 export class Token {
   #given;
+  #onAnother;
   /** @type {TokenValue} */
   #value = undefined;
   #known = false;
   #ahead = 0; // of the server's clock, ms
 
-  /** @param {TokenOption} [given] */
-  constructor(given) {
+  /**
+   * @param {TokenOption} [given]
+   * @param {(value: TokenValue) => void} [onAnother] called with each but the first
+   */
+  constructor(given, onAnother = () => {}) {
     this.#given = given;
+    this.#onAnother = onAnother;
   }
 
   /** Whether another can be had. */
@@ -42,7 +47,9 @@ export class Token {
     } catch (cause) {
       throw new StreamError("token", `no token: ${cause instanceof Error ? cause.message : cause}`, { cause });
     }
+    const first = !this.#known;
     this.#known = true;
+    if (!first && this.#value !== before) this.#onAnother(this.#value);
     return this.#value !== before;
   }
 
@@ -73,4 +80,16 @@ function claimsOf(token) {
   } catch {
     return undefined; // it is of another kind
   }
+}
+
+/**
+ * For whom a token stands and what it allows: all that it claims but its times and its own name, so that it is the same
+ * after a renewal. What is no JSON Web Token stands for itself.
+ * @param {TokenValue} token
+ */
+export function identityOf(token) {
+  const claims = claimsOf(token);
+  if (claims === undefined) return token ?? "";
+  const lasting = Object.entries(claims).filter(([name]) => !["exp", "iat", "nbf", "jti"].includes(name));
+  return JSON.stringify(lasting.sort(([one], [other]) => (one < other ? -1 : 1)));
 }

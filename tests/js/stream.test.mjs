@@ -350,7 +350,7 @@ test("stream: statistics", withClock(async () => {
   await server.last.send(": only bytes\n");
   await pass(3000);
   assert.deepEqual(stream.stats, {
-    state: "open", connections: 1, reconnects: 0, messages: 1, bytes: 23, errors: 0, age: 3000, dropped: 0,
+    state: "open", connections: 1, reconnects: 0, messages: 1, bytes: 23, errors: 0, age: 3000, dropped: 0, role: "alone",
   });
   await server.last.break();
   await pass(1000);
