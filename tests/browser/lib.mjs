@@ -22,14 +22,20 @@ export function test(name, body) {
   tests.push({ name, body });
 }
 
+// A browser, with these arguments too, and without those that playwright gives it by itself.
+function launch({ args = [], ignoreDefaultArgs } = {}) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--disable-quic", ...args],
+    ignoreDefaultArgs,
+  });
+}
+
 // Those whose names contain one of the program's arguments, or all.
 export async function runAll() {
   const chosen = tests.filter(({ name }) => process.argv.length < 3 || process.argv.slice(2).some((part) => name.includes(part)));
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--disable-quic"],
-  });
+  const browser = await launch();
   mkdirSync(screenshots, { recursive: true });
   console.log(`1..${chosen.length}`);
   let failed = 0;
@@ -93,11 +99,23 @@ class Context {
     });
   }
 
+  // A browser of this test's own, for arguments that the others should not have.
+  async launch(options) {
+    const browser = await launch(options);
+    this.closes(() => browser.close());
+    return browser;
+  }
+
   // A page in a fresh profile, before its first address. What it reports as an error fails the test, unless it
   // matches `expected`.
-  async page({ expected, ...options } = {}) {
-    const context = await this.browser.newContext({ viewport: { width: 1200, height: 720 }, ...options });
+  async page({ expected, browser = this.browser, ...options } = {}) {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 720 }, ...options });
     this.contexts.push(context);
+    return this.tab(context, { expected });
+  }
+
+  // One more page of a profile.
+  async tab(context, { expected } = {}) {
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => this.problems.push(`uncaught: ${error.message}`));
@@ -120,7 +138,7 @@ class Context {
   }
 }
 
-class Server {
+export class Server {
   constructor(args, { env = {}, cwd = root, listen = "127.0.0.1:0" }) {
     this.log = "";
     this.process = spawn(weir, ["serve", "--listen", listen, ...args], { cwd, env: { ...process.env, ...env } });
