@@ -125,6 +125,7 @@ export class Stream extends EventTarget {
   /** Tries now, where it waits, has failed or was closed. What has ended stays so. */
   connect() {
     if (this.#state === "open" || this.#state === "connecting" || this.#state === "ended") return;
+    if (this.#options.signal?.aborted) return;
     this.#become("connecting");
     if (this.state === "connecting") this.#begin(); // unless a listener has closed it
   }

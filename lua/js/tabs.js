@@ -167,8 +167,10 @@ export class Tabs {
   #hold(how) {
     const run = this.#run?.signal;
     const lead = () => (run?.aborted ? undefined : this.#lead());
-    navigator.locks.request(this.#name, how, lead).catch(() => {
-      if (!run?.aborted && !how.signal?.aborted) this.#step(); // it was taken from here
+    navigator.locks.request(this.#name, how, lead).catch((error) => {
+      if (run?.aborted || how.signal?.aborted) return;
+      if (error.name === "AbortError") this.#step(); // it was taken from here
+      else this.#giveUp();
     });
   }
 
@@ -347,6 +349,13 @@ export class Tabs {
   }
 
   // ---- alone ----
+
+  /** There are no locks for this page, in a frame without an origin say. */
+  #giveUp() {
+    this.stop();
+    this.#run = new AbortController();
+    this.#goAlone();
+  }
 
   #goAlone() {
     this.#role = "alone";
