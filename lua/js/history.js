@@ -28,6 +28,10 @@ export class History {
     while (this.#events.length > COUNT || (this.#size > SIZE && this.#events.length > 1)) this.#drop();
   }
 
+  get isEmpty() {
+    return this.#events.length === 0;
+  }
+
   /** Whether there is no gap between that id and the first of them. @param {string} id */
   has(id) {
     return this.#ids.has(id) || id === this.#base;

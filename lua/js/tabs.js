@@ -11,10 +11,11 @@
 //        \--it is not known to the leader any more--------------------------^
 //
 // Each leadership has a term, greater than those before, and whoever has heard of it hears no older one: what a stopped
-// leader says when it wakes is late. Whoever joins says its last id, and is given what the leader has had since. If
-// that is too old it is alone, with a connection of its own, until one of them has seen what the other gave last. A tab
-// that is further than a new leader leaves out what it has seen. So each event comes once and in order, if it has an id;
-// what has none may be lost, or come twice, when the leader changes.
+// leader says when it wakes is late. Whoever joins says its last id, and is given what the leader has had since. If that
+// is too old, or there is none, the tab is alone, with a connection of its own, until one of them has seen what the other
+// gave last; so a new tab is told by the server what new ones are. A tab that is further than a new leader leaves out
+// what it has seen. So each event comes once and in order, if it has an id; what has none may be lost, or come twice,
+// when a tab joins or another leads.
 //
 // Timers of tabs that nobody sees are slow, messages are not: a leader that is not heard is asked before it is robbed.
 
@@ -43,6 +44,7 @@ const BEAT = 250;
 const LOOK = 100; // how often a tab looks whether it still hears the leader
 const ASK_AFTER = 2 * BEAT;
 const ROB_AFTER = 3 * BEAT;
+const QUIET = 1000; // after which a server is taken to have told a new tab what it tells to new ones
 
 /** Whether this browser can. */
 export function canShare() {
@@ -73,6 +75,8 @@ export class Tabs {
   #asked = false; // it was asked, and not heard since
   #leaderId = ""; // the last id it gave
   #skipping = false; // what was seen before
+  #opened = false; // alone: its connection is open
+  #moved = 0; // when that was so, or the leader gave something
   /** The leader's events that it has not told yet. @type {ServerEvent[]} */
   #untold = [];
   /** @type {Condition} */
@@ -246,7 +250,8 @@ export class Tabs {
   #admit({ from: to, id }) {
     this.#tell();
     const last = this.#sink.lastEventId();
-    const events = id === "" || id === last ? [] : this.#history.after(id);
+    const isLevel = id === last && (id !== "" || this.#history.isEmpty);
+    const events = isLevel ? [] : id === "" ? undefined : this.#history.after(id);
     this.#post({ kind: "welcome", term: this.#term, to, condition: this.#condition, events, last });
     const { state } = this.#condition;
     if (state === "waiting" || state === "offline") this.#connection?.start(); // somebody wants to see it
@@ -283,15 +288,12 @@ export class Tabs {
     if (this.#role !== "joining") return; // it has been told before
     this.#leaderId = last;
     this.#condition = condition;
-    if (events === undefined && last !== this.#sink.lastEventId() && !this.#history.has(last)) return this.#goAlone();
-    const mine = this.#sink.lastEventId();
+    const isNew = this.#sink.lastEventId() === "";
+    if (events === undefined && (isNew || !this.#history.has(last))) return this.#goAlone();
     this.#follow(events === undefined);
     for (const event of events ?? []) {
       if (this.role === "follower") this.#give(event); // unless a listener has closed it
     }
-    if (mine !== "" || this.role !== "follower") return;
-    this.#history = new History(last);
-    this.#sink.onBytes(0, last); // from now on
   }
 
   /** @param {boolean} skipping */
@@ -306,7 +308,8 @@ export class Tabs {
   /** @param {Extract<Message, { kind: "events" }>} message */
   #listen({ events, last }) {
     this.#leaderId = last;
-    if (this.#role === "alone" && this.#history.has(events[0].id)) this.#follow(true); // it is ahead
+    this.#moved = Date.now();
+    if (this.#role === "alone" && this.#opened && this.#history.has(events[0].id)) this.#follow(true); // it is ahead
     for (const event of events) {
       if (this.#role !== "follower") return;
       if (!this.#isSeen(event)) this.#give(event);
@@ -335,12 +338,13 @@ export class Tabs {
   /** Whether the leader is still there. */
   #look() {
     if (this.#role === "leader") return;
+    this.#settle();
     const quiet = Date.now() - this.#heard;
     if (quiet < ASK_AFTER) return;
     if (!this.#asked) {
       this.#asked = true;
       this.#post({ kind: "ask" });
-    } else if (quiet >= ROB_AFTER + Math.random() * LOOK) {
+    } else if (quiet >= ROB_AFTER) {
       this.#heard = Date.now();
       this.#asked = false;
       this.#queued?.abort();
@@ -359,8 +363,11 @@ export class Tabs {
 
   #goAlone() {
     this.#role = "alone";
+    this.#opened = false;
     this.#connect({
       onState: (state, error, wait) => {
+        this.#opened = state === "open";
+        this.#moved = Date.now();
         if (state === "ended" || state === "failed") this.stop();
         this.#sink.onState(state, error, wait);
       },
@@ -371,6 +378,16 @@ export class Tabs {
       onBytes: this.#sink.onBytes,
       lastEventId: this.#sink.lastEventId,
     });
+  }
+
+  /** A new tab, to which the server has nothing to tell but what is to come, is as far as the leader. */
+  #settle() {
+    const open = this.#opened && this.#condition.state === "open";
+    const isNew = this.#sink.lastEventId() === "";
+    if (this.#role !== "alone" || !open || !isNew || Date.now() - this.#moved < QUIET) return;
+    this.#history = new History(this.#leaderId);
+    this.#sink.onBytes(0, this.#leaderId);
+    this.#follow(false);
   }
 
   // ---- for all ----

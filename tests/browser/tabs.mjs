@@ -143,6 +143,33 @@ test("a tab that joins has what it missed, from the leader or, where that is too
   assert.equal(wire.streams, 1);
 });
 
+test("a new tab is told what new ones are: all that there is, or only what comes", async (t) => {
+  const { server, wire } = await open(t);
+  const [first] = await openTabs(t, wire, 1);
+  await say(server, 1, 2000);
+  await reached(first, 2000);
+  for (const [url, from] of [["events", 2001], ["events/all", 1]]) {
+    const leader = await t.tab(first.context());
+    if (url === "events/all") {
+      await begin(leader, wire, tabs, url);
+      await reached(leader, 2000);
+    }
+    const late = await t.tab(first.context());
+    await begin(late, wire, tabs, url);
+    await late.waitForFunction(() => stream.stats.role === "follower");
+    if (from === 1) await assertExact(late, 2000, url);
+    else assert.deepEqual(await late.evaluate("numbers"), []);
+  }
+  assert.equal(wire.streams, 2);
+  await say(server, 2001, 2010);
+  const pages = first.context().pages();
+  const followers = [];
+  for (const page of pages) if (await page.evaluate("globalThis.stream?.stats.role === 'follower'")) followers.push(page);
+  assert.equal(followers.length, 2);
+  for (const page of followers) await assertExact(page, 2010, "and what comes");
+  assert.deepEqual(await Promise.all(followers.map((page) => page.evaluate("numbers[0]"))), [2001, 1]);
+});
+
 test("all tabs show how the connection is: refused, stalled, gone, drained, ended", async (t) => {
   const { server, wire } = await open(t);
   const options = { ...tabs, maxDelay: 300, expected: /net::ERR_/ };
