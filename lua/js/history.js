@@ -34,7 +34,7 @@ export class History {
 
   /** Whether there is no gap between that id and the first of them. @param {string} id */
   has(id) {
-    return this.#ids.has(id) || id === this.#base;
+    return this.#ids.has(id) || (id === this.#base && id !== "");
   }
 
   /** What came behind that id; undefined: it is too old, or not known. @param {string} id */

@@ -36,7 +36,7 @@ import { Token, identityOf } from "./token.js";
  *   | { kind: "beat", term: number }
  *   | { kind: "events", term: number, events: ServerEvent[], last: string }
  *   | { kind: "state", term: number, condition: Condition }
- *   | { kind: "welcome", term: number, to: string, condition: Condition, events?: ServerEvent[], last: string }
+ *   | { kind: "welcome", term: number, to: string, id: string, condition: Condition, events?: ServerEvent[], last: string }
  * )} Message
  */
 
@@ -252,7 +252,7 @@ export class Tabs {
     const last = this.#sink.lastEventId();
     const isLevel = id === last && (id !== "" || this.#history.isEmpty);
     const events = isLevel ? [] : id === "" ? undefined : this.#history.after(id);
-    this.#post({ kind: "welcome", term: this.#term, to, condition: this.#condition, events, last });
+    this.#post({ kind: "welcome", term: this.#term, to, id, condition: this.#condition, events, last });
     const { state } = this.#condition;
     if (state === "waiting" || state === "offline") this.#connection?.start(); // somebody wants to see it
   }
@@ -284,12 +284,12 @@ export class Tabs {
   }
 
   /** @param {Extract<Message, { kind: "welcome" }>} message */
-  #enter({ condition, events, last }) {
-    if (this.#role !== "joining") return; // it has been told before
+  #enter({ id, condition, events, last }) {
+    if (this.#role !== "joining" || id !== this.#sink.lastEventId()) return; // an answer to what it asked before
     this.#leaderId = last;
     this.#condition = condition;
     const isNew = this.#sink.lastEventId() === "";
-    if (events === undefined && (isNew || !this.#history.has(last))) return this.#goAlone();
+    if (events === undefined && (isNew || last === "" || !this.#history.has(last))) return this.#goAlone();
     this.#follow(events === undefined);
     for (const event of events ?? []) {
       if (this.role === "follower") this.#give(event); // unless a listener has closed it
