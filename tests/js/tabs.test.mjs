@@ -127,10 +127,23 @@ class Topic {
 class Tab {
   constructor(topic) {
     this.numbers = [];
-    const known = new Set(Channel.all);
     this.stream = new Stream("https://example.org/events", { tabs: true, fetch: topic.fetch, delay: 100, maxDelay: 200 });
     this.stream.addEventListener("message", ({ data }) => this.numbers.push(Number(data)));
+    this.find();
+  }
+
+  // Its channel, which it makes when it has begun.
+  find() {
+    const known = new Set(Channel.all);
     this.joined = until(() => (this.channel = [...Channel.all].find((one) => !known.has(one))));
+  }
+
+  async back() {
+    if (!this.away) return;
+    this.away = false;
+    this.find();
+    this.stream.connect();
+    await this.joined;
   }
 
   // It has all events from its first on.
@@ -171,11 +184,19 @@ const actions = {
     one.stream.close();
     tabs.splice(tabs.indexOf(one), 1);
   },
+  async away({ one }) {
+    one.channel.wake();
+    one.stream.close();
+    one.away = true;
+  },
+  async back({ one }) {
+    await one.back();
+  },
   async stand({ one }) {
-    if (one.channel && !one.away) one.channel.still = true;
+    one.channel.still = !one.away;
   },
   async wake({ one }) {
-    one.channel?.wake();
+    one.channel.wake();
   },
   async cut({ topic }) {
     topic.cut();
@@ -193,14 +214,17 @@ async function run(seed) {
   const log = [];
   await actions.come({ tabs, topic });
   for (let step = 0; step < 60; step++) {
-    const names = ["publish", "publish", "publish", "come", "close", "stand", "wake", "wake", "cut", "pass", "pass", "pass"];
+    const names = ["publish", "publish", "publish", "come", "close", "away", "back", "stand", "wake", "wake", "cut", "pass", "pass", "pass"];
     if (dice.below(30) === 0) names.push("many", "many", "many", "many");
     const name = names[dice.below(names.length)];
     log.push(name);
     await actions[name]({ topic, tabs, dice, one: tabs[dice.below(tabs.length)] });
     await pass(50 * dice.below(3));
   }
-  for (const tab of tabs) tab.channel.wake();
+  for (const tab of tabs) {
+    await tab.back();
+    tab.channel.wake();
+  }
   await pass(3000);
   topic.publish();
   await pass(3000);
