@@ -235,7 +235,7 @@ async function run(seed) {
   for (const tab of tabs) tab.stream.close();
 }
 
-test("tabs: each event once and in order, whatever happens to whom", { timeout: 180_000 }, async () => {
+test("tabs: each event once and in order, whatever happens to whom", { timeout: 1000 * Math.max(180, seeds) }, async () => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: Date.UTC(2026, 0, 1) });
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   const channel = globalThis.BroadcastChannel;
