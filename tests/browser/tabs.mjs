@@ -62,6 +62,8 @@ test("seven tabs have one connection, and go on when the leader is closed, crash
   for (const page of pages) await begin(page, wire);
   assert.equal(wire.streams, 1);
   assert.equal(wire.asked, 1);
+  let pieces = 0; // of which some, and all behind them, are held
+  wire.delay = (bytes) => (!bytes.includes("HTTP/1.1") && ++pieces % 40 === 0 ? 200 + ((pieces * 37) % 200) : 0);
   const counter = new Counter(server);
   t.closes(() => counter.stop());
   for (const page of pages) await reached(page, 20);
