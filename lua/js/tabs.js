@@ -41,7 +41,7 @@ import { Token, identityOf } from "./token.js";
  */
 
 const BEAT = 250;
-const LOOK = 100; // how often a tab looks whether it still hears the leader
+const LOOK = 50; // how often a tab looks whether it still hears the leader
 const ASK_AFTER = 2 * BEAT;
 const ROB_AFTER = 3 * BEAT;
 const QUIET = 1000; // after which a server is taken to have told a new tab what it tells to new ones

@@ -72,14 +72,18 @@ class Channel {
   }
 
   #take(data) {
-    if (this.still) return this.in.push(data);
-    setImmediate(() => Channel.all.has(this) && (this.still ? this.in.push(data) : this.onmessage?.({ data })));
+    this.in.push(data);
+    setImmediate(() => this.#give());
+  }
+
+  #give() {
+    if (!this.still && this.in.length > 0 && Channel.all.has(this)) this.onmessage?.({ data: this.in.shift() });
   }
 
   wake() {
     this.still = false;
     for (const data of this.out.splice(0)) this.postMessage(data);
-    for (const data of this.in.splice(0)) this.#take(data);
+    for (let n = this.in.length; n > 0; n--) setImmediate(() => this.#give());
   }
 
   close() {
