@@ -217,6 +217,7 @@ export class Connection {
    * @param {Watchdog} watchdog
    */
   async #read(response, signal, watchdog) {
+    signal.throwIfAborted(); // it was stopped as the answer came
     if (response.status === 204) return ended;
     this.#check(response);
     if (response.body === null) return undefined;

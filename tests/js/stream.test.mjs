@@ -329,6 +329,18 @@ test("stream: whoever closes it hears nothing more, in the same piece neither", 
   stream.close();
 }));
 
+test("stream: one that is closed as the answer comes stays closed", withClock(async () => {
+  const server = new Server({});
+  const stream = server.stream({ fetch: async (...asked) => {
+    const response = await server.fetch(...asked);
+    stream.close();
+    return response;
+  } });
+  await settle();
+  assert.deepEqual([stream.state, stream.noted], ["closed", ["[connecting]", "[closed]"]]);
+  assert.equal(server.last.hungUp, true);
+}));
+
 test("stream: a signal closes it, also one that was given long before", withClock(async () => {
   const server = new Server({});
   const controller = new AbortController();

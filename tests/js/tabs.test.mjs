@@ -160,7 +160,10 @@ class Tab {
 }
 
 async function until(condition) {
-  while (!condition()) await new Promise(setImmediate);
+  for (let turns = 0; !condition(); turns++) {
+    assert.ok(turns < 100_000, "waits for what does not come");
+    await new Promise(setImmediate);
+  }
 }
 
 async function pass(ms) {
