@@ -455,7 +455,7 @@ const chat = `
   return app`;
 
 test("the reference's page shows what comes, and sees to a stream that was given up", async (t) => {
-  const html = readFileSync(new URL("../../lua/README.md", import.meta.url), "utf8").match(/```html\n(.*?)```/s)[1];
+  const html = readFileSync(new URL("../../lua/README.md", import.meta.url), "utf8").match(/\n### A page\n.*?```html\n(.*?)```/s)[1];
   t.file("page.html", [html]);
   const args = [t.file("app.lua", [chat]), "--workers", "1"];
   const say = (server, text) => fetch(`${server.url}/say`, { method: "POST", body: text });
