@@ -278,12 +278,14 @@ static void pass_found(struct position *position) {
     }
 }
 
-/* Of what it has named, what is passed over as well. True: gaps are among it. */
+/* Of what it has named, what is passed over as well. True: gaps are among it. What is trimmed
+ * beyond that is told in its place. */
 static bool pass_named(struct position *position) {
     bool gaps = false;
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
-        uint64_t next = topic_after(interest->topic, position->mind->listed);
+        uint64_t next;
+        bool known = topic_after_any(interest->topic, position->mind->listed, &next);
         if (interest->gap && interest->topic->floor <= position->mind->listed) {
             interest->gap = false;
             gaps = true;
@@ -292,6 +294,7 @@ static bool pass_named(struct position *position) {
             continue;
         position->policy.dropped += next - interest->next;
         interest->next = next;
+        gaps = gaps || !known;
     }
     return gaps;
 }

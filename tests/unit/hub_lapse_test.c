@@ -125,6 +125,24 @@ static void who_drops_the_oldest_is_told_of_what_is_dropped_only(void **state) {
     taker_fini(&a);
 }
 
+static void what_it_named_and_is_trimmed_is_told_in_its_place(void **state) {
+    (void)state;
+    taker_init(&a, &rig.readers[0], OVERFLOW_DROP_OLDEST, 2);
+    taker_add(&a, "z/*");
+    taker_add(&a, "y");
+    hub_rig_settle(&rig);
+    a.blocked = true;
+    static const char *const names[] = {"z/1", "z/2", "y", "z/3", "z/1", "y", "y", "z/2"};
+    hub_set_rules("rig", &(struct topic_rule){.pattern = STR("y"), .keep = {1, 3600000, 4096}}, 1);
+    for (int i = 0; i < 8; i++) {
+        hub_rig_publish(&rig, names[i], NULL);
+        hub_rig_settle(&rig);
+    }
+    go_on();
+    GOT("overflow:4 5 trimmed:1 7 8");
+    taker_fini(&a);
+}
+
 /* It was read in the order of all events, before the reader is told of it. */
 static void what_was_read_before_it_is_told_is_no_gap(void **state) {
     (void)state;
@@ -243,6 +261,7 @@ int main(void) {
         TEST(what_went_later_may_be_older),
         TEST(who_names_one_of_them_is_told_once),
         TEST(who_drops_the_oldest_is_told_of_what_is_dropped_only),
+        TEST(what_it_named_and_is_trimmed_is_told_in_its_place),
         TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(the_newest_of_too_many_topics),
         TEST(of_the_newest_those_are_dropped_that_it_wants),
