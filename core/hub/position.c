@@ -197,6 +197,8 @@ bool position_remove(struct position *position, struct str name, bool prefix) {
     hub_lock();
     bool found = prefix ? prefix_remove(position, name) : remove_named(position, name);
     replay_leave(position, name, prefix);
+    if (list_empty(&position->interests) && list_empty(&position->prefixes))
+        position->gap_id = 0; /* it was of what is left */
     policy_recount(position);
     hub_unlock();
     if (found) /* those that are left may all be closed */

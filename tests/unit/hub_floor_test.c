@@ -150,6 +150,20 @@ static void what_came_before_the_folder_is_told_once(void **state) {
     assert_string_equal(resume("*", start, 0), "");
 }
 
+static void who_has_left_all_is_told_nothing(void **state) {
+    (void)state;
+    struct taker taker;
+    taker_init(&taker, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+    taker_add_from(&taker, "d", hub.start - 1, true);
+    taker_remove(&taker, "d");
+    hub_rig_settle(&rig);
+    assert_string_equal(taker_text(&taker), "");
+    taker_add(&taker, "e");
+    publish("e");
+    assert_string_equal(durable_take(&rig, &taker, 1), "1");
+    taker_fini(&taker);
+}
+
 /* One server had it in memory, the next one makes it durable. */
 static void so_is_what_another_server_had_in_memory(void **state) {
     (void)state;
@@ -440,6 +454,7 @@ int main(void) {
         TEST(a_topic_that_is_gone_tells_it_too),
         TEST(what_was_in_memory_before_is_told),
         TEST(what_came_before_the_folder_is_told_once),
+        TEST(who_has_left_all_is_told_nothing),
         TEST(so_is_what_another_server_had_in_memory),
         TEST(so_is_what_came_while_it_was_not_durable),
         TEST(so_is_what_came_before_it_was_durable_for_a_while),
