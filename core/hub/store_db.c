@@ -2,7 +2,8 @@
  *
  *     weir.db   topics(number, name, floor)       a name once, its events refer to the number; it
  *                                                 stays when its events are gone
- *               events(topic, id, key, text)      one b-tree in the order in which they are read
+ *               events(topic, id, key, text,      one b-tree in the order in which they are read;
+ *                      floor)                     the topic's floor once it was appended
  *               kv(name, key, value, expires)     the pairs of weir.store
  *               rules(pattern, since)             which names are durable, from which id on
  *               runs(start, last)                 the servers that have had the file, by their ids
@@ -32,7 +33,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x57656972 /* "Weir" */
-#define SCHEMA 2
+#define SCHEMA 3
 #define BUSY_MS 10000        /* somebody looks at the file with another program */
 #define LOG_PAGES 1000       /* in the log, before a checkpoint */
 #define MEMORY_PAGES "65536" /* of 4 KiB: 256 MiB, for a store in memory */
@@ -42,13 +43,17 @@ static const char *const texts[STATEMENTS] = {
     [DB_BEGIN_READ] = "BEGIN",
     [DB_COMMIT] = "COMMIT",
     [DB_ROLLBACK] = "ROLLBACK",
-    [TOPICS_ALL] = "SELECT number, name, floor, (SELECT min(id) FROM events WHERE topic = number "
-                   "AND id > floor), (SELECT max(id) FROM events WHERE topic = number) FROM topics",
+    [TOPICS_ALL] =
+        "SELECT number, name, below, (SELECT min(id) FROM events WHERE topic = number "
+        "AND id > below), (SELECT max(id) FROM events WHERE topic = number) "
+        "FROM (SELECT number, name, max(floor, coalesce((SELECT events.floor FROM events "
+        "WHERE topic = number ORDER BY id DESC LIMIT 1), 0)) AS below FROM topics)",
     [TOPICS_INSERT] = "INSERT INTO topics(number, name, floor) VALUES(?1, ?2, ?3)",
     [TOPICS_DELETE] = "DELETE FROM topics WHERE number = ?1",
     [TOPICS_SET_FLOOR] = "UPDATE topics SET floor = ?2 WHERE number = ?1",
     [TOPICS_FLOOR] = "SELECT floor FROM topics WHERE number = ?1",
-    [EVENTS_INSERT] = "INSERT INTO events(topic, id, key, text) VALUES(?1, ?2, ?3, ?4)",
+    [EVENTS_INSERT] = "INSERT INTO events(topic, id, key, text, floor) "
+                      "VALUES(?1, ?2, ?3, ?4, ?5)",
     [EVENTS_COUNT] =
         "SELECT count(*), total(length(text)) FROM events WHERE topic = ?1 AND id > ?2",
     [EVENTS_OLDEST] = "SELECT id, length(text) FROM events WHERE topic = ?1 AND id > ?2 "
@@ -93,14 +98,14 @@ static const char schema[] =
     "CREATE TABLE topics(number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE,"
     " floor INTEGER NOT NULL);"
     "CREATE TABLE events(topic INTEGER NOT NULL, id INTEGER NOT NULL, key BLOB, text BLOB NOT NULL,"
-    " PRIMARY KEY(topic, id)) WITHOUT ROWID;"
+    " floor INTEGER, PRIMARY KEY(topic, id)) WITHOUT ROWID;"
     "CREATE TABLE kv(name BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, expires INTEGER,"
     " PRIMARY KEY(name, key)) WITHOUT ROWID;"
     "CREATE INDEX kv_expires ON kv(expires) WHERE expires IS NOT NULL;"
     "CREATE TABLE meta(name BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE rules(pattern BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE runs(start INTEGER PRIMARY KEY, last INTEGER NOT NULL);"
-    "PRAGMA user_version = 2;"
+    "PRAGMA user_version = 3;"
     "PRAGMA application_id = 1466263922;"
     "COMMIT";
 
@@ -113,9 +118,12 @@ static const char *const steps[SCHEMA - 1] = {
     "INSERT INTO meta SELECT CAST('gone' AS BLOB), value FROM meta"
     " WHERE name = CAST('last_id' AS BLOB);"
     "PRAGMA user_version = 2;",
+    /* Of what was appended before it is not known: the topic's row says it. */
+    "ALTER TABLE events ADD COLUMN floor INTEGER;"
+    "PRAGMA user_version = 3;",
 };
 
-_Static_assert(SCHEMA == 2 && APPLICATION_ID == 1466263922, "the numbers in the schema's text");
+_Static_assert(SCHEMA == 3 && APPLICATION_ID == 1466263922, "the numbers in the schema's text");
 
 /* --- errors --- */
 

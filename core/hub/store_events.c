@@ -2,19 +2,18 @@
  *
  * Appending to a topic that is full would cost a deletion for each event. So trimming has two
  * steps. The *floor* moves at once and by exactly what the retention asks; readers begin above it.
- * What lies below it is *hidden*, and deleted when enough has gathered:
+ * What lies below it is *hidden*, and deleted when enough has gathered. Until then the floor is in
+ * the file with the newest event:
  *
  *       deleted    |   hidden   |        kept                 |  appended
  *     -------------+------------+-----------------------------+----------> id
  *         floor of the file   floor                         last
  *
- * After a crash the hidden ones are back until the topic's retention is given again. A topic of
- * which nothing is left stays, as its floor: that is how it tells, born anew, what went. Only when
- * there are very many of those are the oldest forgotten; the largest of their ids is from then on
- * the floor of every topic that is made. Ids and
- * lengths of the oldest kept events are read ahead, some at a time, so that moving the floor is
- * mostly arithmetic. How much a topic holds is counted when it is first written to, from the
- * records' heads alone.
+ * A topic of which nothing is left stays, as its floor: that is how it tells, born anew, what went.
+ * Only when there are very many of those are the oldest forgotten; the largest of their ids is from
+ * then on the floor of every topic that is made. Ids and lengths of the oldest kept events are read
+ * ahead, some at a time, so that moving the floor is mostly arithmetic. How much a topic holds is
+ * counted when it is first written to, from the records' heads alone.
  *
  * All of it runs on the writer's thread within a transaction; an error undoes the whole group, the
  * state of the topics included (store_topics.c). */
@@ -148,6 +147,17 @@ static int add_topic(struct store *store, struct str name, struct kept_topic **o
     return db_run(stmt);
 }
 
+/* Counts it before it is there, so that it is written with the floor that it brings. */
+static int make_room(struct store *store, struct kept_topic *topic,
+                     const struct stored_event *event) {
+    if (event->text.ptr) {
+        topic->now.last = event->id;
+        topic->now.count++;
+        topic->now.bytes += event->text.len;
+    }
+    return raise_floor(store, topic, &event->keep);
+}
+
 static int insert(struct store *store, struct kept_topic *topic, const struct stored_event *event) {
     sqlite3_stmt *stmt = use_for(store, EVENTS_INSERT, topic);
     sqlite3_bind_int64(stmt, 2, (int64_t)event->id);
@@ -156,14 +166,10 @@ static int insert(struct store *store, struct kept_topic *topic, const struct st
     else
         sqlite3_bind_null(stmt, 3);
     db_bind_bytes(stmt, 4, event->text);
-    int rc = db_run(stmt);
-    if (rc < 0)
-        return rc;
-    topic->now.last = event->id;
-    if (topic->now.count++ == 0)
+    sqlite3_bind_int64(stmt, 5, (int64_t)topic->now.floor);
+    if (topic->now.oldest == 0)
         topic->now.oldest = event->id;
-    topic->now.bytes += event->text.len;
-    return 0;
+    return db_run(stmt);
 }
 
 static int close_topic(struct store *store, struct kept_topic *topic, uint64_t end) {
@@ -184,13 +190,13 @@ int events_append(struct store *store, struct stored_event *event) {
     topics_touch(&store->topics, topic);
     if (!topic->now.counted)
         rc = count(store, topic);
+    if (rc == 0)
+        rc = make_room(store, topic, event);
     if (rc == 0 && event->text.ptr)
         rc = insert(store, topic, event);
     if (rc == 0 && event->end > 0)
         rc = close_topic(store, topic, event->end);
-    if (rc == 0)
-        rc = raise_floor(store, topic, &event->keep);
-    if (rc == 0 && is_worth_deleting(&topic->now, &event->keep))
+    if (rc == 0 && (event->text.ptr == NULL || is_worth_deleting(&topic->now, &event->keep)))
         rc = delete_hidden(store, topic);
     return rc;
 }

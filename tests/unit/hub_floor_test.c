@@ -164,6 +164,18 @@ static void who_has_left_all_is_told_nothing(void **state) {
     taker_fini(&taker);
 }
 
+/* Whatever a later rule would have kept. */
+static void what_was_trimmed_stays_so(void **state) {
+    (void)state;
+    durable_rig_keep(3, AGE, 1 << 20);
+    event_id seen = publish("d");
+    for (int i = 0; i < 5; i++)
+        publish("d");
+    assert_string_equal(resume("d", seen, 4), "trimmed:2 4 5 6");
+    restart();
+    assert_string_equal(resume("d", seen, 4), "trimmed:null 4 5 6");
+}
+
 /* One server had it in memory, the next one makes it durable. */
 static void so_is_what_another_server_had_in_memory(void **state) {
     (void)state;
@@ -455,6 +467,7 @@ int main(void) {
         TEST(what_was_in_memory_before_is_told),
         TEST(what_came_before_the_folder_is_told_once),
         TEST(who_has_left_all_is_told_nothing),
+        TEST(what_was_trimmed_stays_so),
         TEST(so_is_what_another_server_had_in_memory),
         TEST(so_is_what_came_while_it_was_not_durable),
         TEST(so_is_what_came_before_it_was_durable_for_a_while),

@@ -642,7 +642,7 @@ static void change(struct store_rig *rig, const char *sql) {
 static void another_schema_or_program_is_refused(void **state) {
     struct store_rig *rig = *state;
     srig_close(rig);
-    change(rig, "PRAGMA user_version = 3");
+    change(rig, "PRAGMA user_version = 4");
     refuses(rig->folder, "another version");
     change(rig, "PRAGMA application_id = 1");
     refuses(rig->folder, "another program");
@@ -657,8 +657,8 @@ static void a_file_of_the_first_schema_is_brought_up(void **state) {
     srig_add(rig, 4, "a");
     srig_close(rig);
     change(rig, "DROP TABLE rules; DROP TABLE runs; DELETE FROM meta; INSERT INTO meta "
-                "VALUES(CAST('last_id' AS "
-                "BLOB), 9); PRAGMA user_version = 1");
+                "VALUES(CAST('last_id' AS BLOB), 9); ALTER TABLE events DROP COLUMN floor; "
+                "PRAGMA user_version = 1");
     srig_open(rig);
     assert_string_equal(srig_ids(rig, "a", 0), "3 4");
     assert_int_equal(store_last_id(rig->store), 9);
@@ -674,7 +674,7 @@ static void a_file_of_the_first_schema_is_brought_up(void **state) {
     change(rig, "DROP TABLE meta; PRAGMA user_version = 1"); /* it is not what it says */
     refuses(rig->folder, "damaged");
     change(rig, "CREATE TABLE meta(name BLOB PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-                "PRAGMA user_version = 2");
+                "PRAGMA user_version = 3");
     srig_open(rig);
     assert_string_equal(srig_ids(rig, "a", 0), "3 4 10");
 }
