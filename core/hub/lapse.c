@@ -51,7 +51,7 @@ static event_id first_of(const struct interest *interest) {
     if (next < interest->next)
         next = interest->next;
     bool skips = policy_conflates(&interest->position->policy);
-    while (skips && next < topic->next && topic_supersedes(topic, next, interest->position->end))
+    while (skips && next < topic->next && topic_is_superseded(topic, next, interest->position->end))
         next++;
     return next < topic->next ? topic_entry(topic, next)->id : EVENT_ID_NONE;
 }
@@ -211,9 +211,15 @@ static bool is_beyond_end(const struct position *position, event_id id) {
     return position->end > 0 && id > position->end;
 }
 
+/* Whether what is superseded and trimmed is not missing; for who ends, what superseded it may lie
+ * beyond that. */
+static bool skips_trimmed(const struct position *position) {
+    return policy_conflates(&position->policy) && position->end == 0;
+}
+
 /* What was trimmed, since its prefix was chosen, of what is to be read. */
 static void look_at_trims(struct position *position) {
-    bool skips = policy_conflates(&position->policy), superseded;
+    bool skips = skips_trimmed(position), superseded;
     uint64_t trim = order_trims_first();
     event_id id;
     if (trim <= position->mind->trims)
@@ -231,7 +237,7 @@ static void look_at_trims(struct position *position) {
 
 /* The same of what is known no better. */
 static void look_at_crowds(struct position *position) {
-    bool skips = policy_conflates(&position->policy);
+    bool skips = skips_trimmed(position);
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
         const struct prefix_interest *prefix = prefix_of(at);
         const struct crowd *crowd = prefix->feed->crowd;

@@ -72,7 +72,7 @@ static bool find_entry(struct head *head, bool skips) {
     for (; head->next < topic->next; head->next++) {
         const struct entry *entry = topic_entry(topic, head->next);
         head->id = entry->id;
-        bool skipped = skips && topic_supersedes(topic, head->next, interest->position->end);
+        bool skipped = skips && topic_is_superseded(topic, head->next, interest->position->end);
         if (entry->id > interest->after && !skipped)
             return true;
     }

@@ -185,7 +185,7 @@ static void drop_key(struct topic *topic, const struct entry *entry) {
     free(key);
 }
 
-bool topic_supersedes(const struct topic *topic, uint64_t ordinal, event_id end) {
+bool topic_is_superseded(const struct topic *topic, uint64_t ordinal, event_id end) {
     uint32_t on = topic_entry(topic, ordinal)->superseded;
     return on > 0 && (end == 0 || topic_entry(topic, ordinal + on)->id <= end);
 }

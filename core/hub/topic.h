@@ -95,8 +95,8 @@ bool topic_after_any(const struct topic *topic, event_id id, uint64_t *ordinal);
 /* How many of its events, trimmed or not, are beyond `after` and not beyond `upto`; -1: not known.
  */
 int64_t topic_count(const struct topic *topic, event_id after, event_id upto);
-/* Whether an entry that is not beyond `end` has the key of that one, and is newer; 0: any. */
-bool topic_supersedes(const struct topic *topic, uint64_t ordinal, event_id end);
+/* Whether a newer entry has the key of that one, and is not beyond `end`; 0: anywhere. */
+bool topic_is_superseded(const struct topic *topic, uint64_t ordinal, event_id end);
 /* The id of the entry before `ordinal`; 0: there was none, or nobody knows. */
 event_id topic_id_before(const struct topic *topic, uint64_t ordinal);
 /* The newest event that memory lacks and the store has, or had; 0: none. */

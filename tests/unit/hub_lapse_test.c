@@ -191,6 +191,24 @@ static void the_newest_of_too_many_topics(void **state) {
     taker_fini(&a);
 }
 
+/* It ends before what superseded that. */
+static void what_is_superseded_beyond_its_end_is_missing(void **state) {
+    (void)state;
+    taker_init(&a, &rig.readers[0], OVERFLOW_CONFLATE, UINT32_MAX);
+    taker_add(&a, "z/*");
+    hub_rig_settle(&rig);
+    a.blocked = true;
+    hub_rig_publish(&rig, "z/1", "k");
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_settle(&rig);
+    position_end(&a.position);
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "z/1", "k");
+    go_on();
+    GOT("trimmed:null 2");
+    taker_fini(&a);
+}
+
 /* What is older than those is not dropped: it was not for it. */
 static void of_the_newest_those_are_dropped_that_it_wants(void **state) {
     (void)state;
@@ -265,6 +283,7 @@ int main(void) {
         TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(the_newest_of_too_many_topics),
         TEST(of_the_newest_those_are_dropped_that_it_wants),
+        TEST(what_is_superseded_beyond_its_end_is_missing),
         DURABLE(what_the_store_has_of_one_in_mind_comes_once),
         DURABLE(who_has_nothing_to_read_holds_up_nobody),
     };
