@@ -196,7 +196,8 @@ int events_append(struct store *store, struct stored_event *event) {
         rc = insert(store, topic, event);
     if (rc == 0 && event->end > 0)
         rc = close_topic(store, topic, event->end);
-    if (rc == 0 && (event->text.ptr == NULL || is_worth_deleting(&topic->now, &event->keep)))
+    bool hides = event->text.ptr == NULL && topic->now.hidden > 0; /* no row says the floor */
+    if (rc == 0 && (hides || is_worth_deleting(&topic->now, &event->keep)))
         rc = delete_hidden(store, topic);
     return rc;
 }
