@@ -5,23 +5,11 @@ local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
 local hub = require "spec.hub_support"
+local tokens = require "spec.token_support"
 
-local SECRET = "a secret of this spec that has enough bytes"
+local SECRET, sign, token_for, bearer = tokens.SECRET, tokens.sign, tokens.of, tokens.bearer
+local id_of, assert_ends = tokens.stream_of, tokens.assert_ends
 local jwt = weir.jwt
-
--- A token that `options` of weir.jwt.sign make of these claims.
-local function sign(claims, options)
-  options = options or {}
-  options.secret = options.secret or SECRET
-  return jwt.sign(claims, options)
-end
-
--- One whose exp is that many seconds away.
-local function token_for(sub, seconds)
-  return sign({ sub = sub, exp = weir.now() + (seconds or 600) })
-end
-
-local function bearer(token) return { Authorization = "Bearer " .. token } end
 
 -- Asks GET / behind a middleware with these options; `headers` may be a token.
 local function ask(options, headers, target, handler)
@@ -77,20 +65,6 @@ local function living(options)
 end
 
 -- The number that an open stream has told.
-local function id_of(events)
-  local hello = assert(events:next())
-  assert.equal("weir.hello", hello.event)
-  return weir.json.decode(hello.data).stream
-end
-
-local function assert_ends(events, reason)
-  local event = assert(events:next())
-  assert.equal("weir.auth", event.event)
-  assert.same({ reason = reason }, weir.json.decode(event.data))
-  assert.same({ nil, "closed" }, { events:next() })
-  assert.is_true(events.complete)
-end
-
 describe("a token comes in", function()
   it("as Authorization: Bearer, however the scheme is written", function()
     for _, scheme in ipairs { "Bearer ", "bearer ", "BEARER ", "bEaReR   " } do

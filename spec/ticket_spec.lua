@@ -3,18 +3,10 @@
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
+local tokens = require "spec.token_support"
 
-local SECRET = "a secret of this spec that has enough bytes"
-
-local function sign(claims, options)
-  options = options or {}
-  options.secret = options.secret or SECRET
-  return weir.jwt.sign(claims, options)
-end
-
-local function token_for(sub, seconds) return sign { sub = sub, exp = weir.now() + (seconds or 600) } end
-
-local function bearer(token) return { Authorization = "Bearer " .. token } end
+local SECRET, sign, token_for, bearer = tokens.SECRET, tokens.sign, tokens.of, tokens.bearer
+local id_of, assert_ends = tokens.stream_of, tokens.assert_ends
 
 -- What most specs want: POST /ticket behind a token in a header, /s/... by tickets too. `options` are those of what
 -- takes them, and `ticket` among them those of the handler.
@@ -54,19 +46,6 @@ local function refusals()
   local texts = {}
   for i, line in ipairs(test.log.take "was refused") do texts[i] = line.text:match "refused: (.-) %a+=" end
   return texts
-end
-
-local function assert_ends(events, reason)
-  local event = assert(events:next())
-  assert.equal("weir.auth", event.event)
-  assert.same({ reason = reason }, weir.json.decode(event.data))
-  assert.same({ nil, "closed" }, { events:next() })
-end
-
-local function id_of(events)
-  local hello = assert(events:next())
-  assert.equal("weir.hello", hello.event)
-  return weir.json.decode(hello.data).stream
 end
 
 describe("a ticket", function()
