@@ -8,29 +8,20 @@
 // `spare(seen, answer)` says where a client may not be cut, nor a piece end, by what it has been given of its answer
 // of that number; a client that needs it says why.
 
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { Relay, write } from "./relay.mjs";
 
 const remembered = 2000; // bytes of what the client has seen of an answer: more than a head has
 
 export const inHead = (seen) => "HTTP/".startsWith(seen.slice(0, 5)) && !seen.includes("\r\n\r\n");
 
-export class Cutter {
+export class Cutter extends Relay {
   constructor(server, random, { spare = () => false, resets = true, log = [] } = {}) {
-    Object.assign(this, { server, random, spare, resets, log });
+    super(server);
+    Object.assign(this, { random, spare, resets, log });
     this.places = []; // of the cuts to come: bytes after the beginning of an answer
-    this.links = new Set();
     this.answers = 0;
     this.cuts = 0;
     this.open = undefined; // while it is held, a promise
-    this.listener = createServer((client) => this.#link(client));
-  }
-
-  async listen() {
-    this.listener.listen(0, "127.0.0.1");
-    await once(this.listener, "listening");
-    this.url = `http://127.0.0.1:${this.listener.address().port}`;
-    return this;
   }
 
   // The next answers are cut at such places too; so is the one that is being carried, counted from here.
@@ -45,33 +36,12 @@ export class Cutter {
     for (const link of this.links) this.#cut(link);
   }
 
-  close() {
-    this.listener.close();
-    for (const { client, server } of this.links) {
-      client.destroy();
-      server.destroy();
-    }
-  }
-
   #aim(link) {
     link.left = this.places.shift() ?? Infinity;
   }
 
-  #link(client) {
-    const server = connect(Number(new URL(this.server).port), "127.0.0.1");
-    const link = { client, server, carries: false, seen: "", left: Infinity };
-    this.links.add(link);
-    for (const socket of [client, server]) {
-      socket.setNoDelay(true);
-      socket.on("error", () => {}); // its end is told by "close"
-      socket.on("close", () => this.links.delete(link));
-    }
-    // A side that fails ends the other: there is nobody to tell.
-    this.#ask(link).catch(() => server.destroy());
-    this.#answer(link).catch(() => client.destroy());
-  }
-
-  async #ask(link) {
+  async ask(link) {
+    Object.assign(link, { carries: false, seen: "", left: Infinity });
     for await (const bytes of link.client) {
       await this.open;
       if (bytes.includes("GET /events")) {
@@ -84,7 +54,7 @@ export class Cutter {
     link.server.end();
   }
 
-  async #answer(link) {
+  async answer(link) {
     let waiting = Buffer.alloc(0);
     for await (const bytes of link.server) {
       if (!link.carries) {
@@ -121,9 +91,4 @@ export class Cutter {
     if (resets) link.client.resetAndDestroy();
     else link.client.end();
   }
-}
-
-async function write(socket, bytes) {
-  if (!socket.write(bytes)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
-  if (socket.destroyed) throw new Error("closed");
 }

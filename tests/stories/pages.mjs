@@ -72,6 +72,20 @@ const renderer = (name, page, more) => ({
 const turboHtml = (n, text) =>
   `<turbo-stream action=append target=list><template><p data-n="${n}">${text}</p></template></turbo-stream>`;
 
+// `hears`: the page's way of being told gaps and ends by its `source`.
+const turboPage = (hears) => `${head}
+    <script type=module>
+      import "/modules/@hotwired/turbo/dist/turbo.es2017-esm.js";
+      ${rendering}
+      const element = document.createElement("turbo-stream-source");
+      element.setAttribute("src", new URLSearchParams(location.search).get("path"));
+      document.body.append(element);
+      const source = element.streamSource;
+      ${hears}
+      source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
+    </script>
+    <body><div id=list></div>`;
+
 export const pageClients = [
   library("EventSource of Chromium", `
     const source = new EventSource(topic);
@@ -155,39 +169,17 @@ export const pageClients = [
     cutter: { spare: (seen, answer) => answer === 1 && inHead(seen) },
   }),
 
-  renderer("Turbo", `${head}
-    <script type=module>
-      import "/modules/@hotwired/turbo/dist/turbo.es2017-esm.js";
-      ${rendering}
-      const element = document.createElement("turbo-stream-source");
-      element.setAttribute("src", new URLSearchParams(location.search).get("path"));
-      document.body.append(element);
-      const source = element.streamSource;
-      source.addEventListener("weir.gap", gap);
-      source.addEventListener("weir.end", end);
-      source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
-    </script>
-    <body><div id=list></div>`, {
+  renderer("Turbo", turboPage(`source.addEventListener("weir.gap", gap);
+      source.addEventListener("weir.end", end);`), {
     html: turboHtml,
     lacks: ["empty", "named"], // it listens to messages
   }),
 
-  renderer("Turbo that is told by messages", `${head}
-    <script type=module>
-      import "/modules/@hotwired/turbo/dist/turbo.es2017-esm.js";
-      ${rendering}
-      const element = document.createElement("turbo-stream-source");
-      element.setAttribute("src", new URLSearchParams(location.search).get("path"));
-      document.body.append(element);
-      const source = element.streamSource;
-      source.onmessage = ({ data }) => {
+  renderer("Turbo that is told by messages", turboPage(`source.onmessage = ({ data }) => {
         if (!data.startsWith('{"event":"weir.')) return;
         const { event, ...notice } = JSON.parse(data);
         note({ [event.slice("weir.".length)]: notice });
-      };
-      source.addEventListener("error", () => source.readyState === 2 && note({ over: "given up" }));
-    </script>
-    <body><div id=list></div>`, {
+      };`), {
     html: turboHtml,
     query: "?notices=message",
     lacks: ["empty", "named"],
