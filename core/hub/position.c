@@ -298,11 +298,11 @@ bool position_has_read(struct position *position, event_id upto) {
     bool settled = merge->bound >= upto && !commits;
     bool read = settled && merge_top(merge, upto) == NULL && position->policy.dropped_id == 0;
     bool replays = !list_empty(&position->replays); /* then their pages have it served */
-    hub_unlock();
     if (commits)
         reader_hold(position->reader, position);
     else if (!settled && !replays)
         reader_serve(position->reader, position);
+    hub_unlock();
     return read;
 }
 

@@ -281,8 +281,12 @@ void reader_serve(struct reader *reader, struct position *position) {
     loop_chore(reader->loop, &reader->chore);
 }
 
+/* What was committed since the last turn may have been told to nobody here, and so nobody has a
+ * turn. */
 void reader_hold(struct reader *reader, struct position *position) {
     reader->holding = true;
+    if (reader->settled < publications_visible())
+        loop_chore(reader->loop, &reader->chore);
     list_remove(&position->in_queue);
     list_push(&reader->held, &position->in_queue);
 }

@@ -63,7 +63,8 @@ void reader_init(struct reader *reader, struct loop *loop);
 void reader_fini(struct reader *reader);
 /* Has `position` told of its news in this turn or the next. */
 void reader_serve(struct reader *reader, struct position *position);
-/* Has it served again when the reader has been woken: what it could read next is not settled. */
+/* Has it served again when the reader has been woken, or has not looked for what is visible: what
+ * it could read next is not settled. Under the hub's lock. */
 void reader_hold(struct reader *reader, struct position *position);
 /* There are topics: their age is looked at from time to time. */
 void reader_keep_time(struct reader *reader);

@@ -142,6 +142,32 @@ static void who_comes_behind_a_commit_owes_nothing_of_it(void **state) {
     taker_fini(&slow);
 }
 
+/* It knew of the topic already, so the commit told it nothing; then it reads by itself, and what it
+ * reads up to is as old as its worker's last turn. */
+static void who_rested_reads_what_was_committed_meanwhile(void **state) {
+    (void)state;
+    struct sent sent;
+    durable_rig_rule("m/*", false, 3600000);
+    taker_add(&taker, "d/*");
+    taker_add(&taker, "m/*");
+    hub_rig_settle(&rig);
+    taker.blocked = true;
+    durable_publish(&rig, "d/1"); /* 1 */
+    hub_rig_settle(&rig);
+    durable_publish(&rig, "d/1"); /* 2: it rests, and is told of d/1 */
+    hub_rig_settle(&rig);
+    durable_hold_writer();
+    durable_send(&rig, &sent, "d/1", NULL, 0); /* 3 */
+    hub_rig_settle(&rig);
+    durable_release();
+    durable_settle();
+    taker.blocked = false;
+    taker_take(&taker);
+    hub_rig_settle(&rig);
+    assert_string_equal(taker_text(&taker), "1 2 3");
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+}
+
 /* Who cannot wait is told so: the topic may just have become durable. */
 static void who_cannot_wait_sends_nothing(void **state) {
     (void)state;
@@ -752,6 +778,7 @@ int main(void) {
         TEST(a_turn_is_committed_in_one_piece),
         TEST(a_slow_disk_is_no_slow_subscriber),
         TEST(who_comes_behind_a_commit_owes_nothing_of_it),
+        TEST(who_rested_reads_what_was_committed_meanwhile),
         TEST(who_cannot_wait_sends_nothing),
         TEST(nobody_reads_past_what_is_to_come),
         TEST(what_fails_holds_nobody_up),
