@@ -216,8 +216,11 @@ void record_leave(struct record *record, size_t choice) {
                 record->silent[t] = ledger.logs[t].count;
             continue;
         }
-        for (; record->at[t] < ledger.logs[t].count; record->at[t]++)
-            record->forgiven += is_there(event_at(t, record->at[t]));
+        for (; record->at[t] < ledger.logs[t].count; record->at[t]++) {
+            const struct event *event = event_at(t, record->at[t]);
+            record->forgiven += is_there(event);
+            record->left_lost = record->left_lost || (is_there(event) && may_miss(event));
+        }
         record->owed = false; /* it may have been this one's */
     }
 }
@@ -229,7 +232,7 @@ void record_cut(struct record *record) {
     record->owed = record->skipped > record->told || record->owed;
     record->skipped = record->superseded = record->forgiven = record->told = 0;
     record->end = 0;
-    record->left = false;
+    record->left = record->left_lost = false;
     record->from = record->last;
 }
 
@@ -320,8 +323,7 @@ static void check_null_gap(struct record *record, const char *reason, event_id i
             record->silent[t] = ledger.logs[t].count;
     tally.null_gaps++;
     record->left_blind = record->left_blind && !blind;
-    bool left = record->left && may_lapse(record); /* it was what that had lost */
-    if (n == 0 && !record->owed && !blind && !left && record->end == 0)
+    if (n == 0 && !record->owed && !blind && !record->left_lost && record->end == 0)
         oracle_fail("%s: a gap, %s, where nothing is missing", describe(record), reason);
     if (must_count(record, reason))
         oracle_fail("%s: came back to one topic, and is not told how many it lost",

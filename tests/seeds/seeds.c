@@ -49,6 +49,8 @@ static const struct {
     {2427, "what was trimmed later and is older was not told to who lapsed"},
     {3847, "who ends was sent what had been superseded when it was passed"},
     {4395, "what the store had yet to trim came behind the gap that told it"},
+    {4218, "the oracle: a gap was of a topic that was left before it was told"},
+    {108574, "of the newest events some came from before a hole"},
     {0, NULL},
 };
 
