@@ -44,7 +44,8 @@ describe("logtail", function()
   it("sends the lines that are there and those that come #workers", function()
     support.write_file(path, "one\ntwo\n")
     local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
-    assert.same({ path = path, lines = 200, heartbeat = 5 }, json.decode(expect(events, "start")))
+    assert.equal(5, json.decode(expect(events, "weir.hello")).heartbeat)
+    assert.same({ path = path, lines = 200 }, json.decode(expect(events, "start")))
     assert.equal("one", expect(events, "message"))
     assert.equal("two", expect(events, "message"))
     support.append_file(path, "three\n\nfive\n")
@@ -58,12 +59,14 @@ describe("logtail", function()
     for i = 1, 300 do lines[i] = "line " .. i .. "\n" end
     support.write_file(path, table.concat(lines))
     local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    expect(events, "weir.hello")
     expect(events, "start")
     for i = 101, 300 do assert.equal("line " .. i, expect(events, "message")) end
   end)
 
   it("goes on after a rotation, and waits for a file that is not there", function()
     local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
+    expect(events, "weir.hello")
     expect(events, "start")
     support.write_file(path, "first\n")
     assert.equal("first", expect(events, "message"))
@@ -74,6 +77,7 @@ describe("logtail", function()
 
   it("says how to set it up, and ends", function()
     local events = assert(serve({ WEIR_LOG = "" }):sse "/lines")
+    expect(events, "weir.hello")
     assert.matches("WEIR_LOG", expect(events, "setup"))
     local _, why = events:next()
     assert.equal("closed", why)
@@ -102,6 +106,7 @@ describe("clock", function()
 
   it("ticks as server-sent events", function()
     local events = assert(server:sse "/sse")
+    expect(events, "weir.hello")
     local first = json.decode(expect(events, "tick"))
     local second = json.decode(expect(events, "tick"))
     assert.equal(first.unix + 1, second.unix)
@@ -228,6 +233,60 @@ describe("stocks", function()
   end)
 end)
 
+describe("guestbook", function()
+  local server
+  local function guest(token) return { Authorization = "Bearer " .. (token or server:post("/token").body) } end
+
+  before_each(function() server = test.start "apps/guestbook/app.lua" end)
+
+  it("lets in who has a token or a ticket, and nobody else", function()
+    assert.equal(401, server:get("/entries").status)
+    assert.equal(401, server:post("/ticket").status)
+    assert.equal(401, server:post("/entries", { body = "hello" }).status)
+    local events = assert(server:sse("/entries", { headers = guest() }))
+    expect(events, "weir.hello")
+    local ticket = server:post("/ticket?path=/entries", { headers = guest() }).json().ticket
+    local others = assert(server:sse("/entries?ticket=" .. ticket))
+    expect(others, "weir.hello")
+    assert.equal(204, server:post("/entries", { headers = guest(), body = "hello" }).status)
+    assert.same({ text = "hello" }, json.decode(expect(events, "message")))
+    assert.same({ text = "hello" }, json.decode(expect(others, "message")))
+  end)
+
+  it("begins with what is there, and renews", function()
+    test.clock.freeze()
+    server:post("/entries", { headers = guest(), body = "before" })
+    local events = assert(server:sse("/entries", { headers = guest() }))
+    local id = json.decode(expect(events, "weir.hello")).stream
+    assert.same({ text = "before" }, json.decode(expect(events, "message")))
+    test.clock.advance(200)
+    assert.equal(204, server:post("/renew?stream=" .. id, { headers = guest() }).status)
+    test.clock.advance(200)
+    server:post("/entries", { headers = guest(), body = "after" })
+    assert.same({ text = "after" }, json.decode(expect(events, "message")))
+  end)
+
+  it("takes no entry that is too long", function()
+    assert.equal(413, server:post("/entries", { headers = guest(), body = ("x"):rep(501) }).status)
+  end)
+
+  it("knows the tokens of all its workers #workers", function()
+    server = test.spawn { "serve", "apps/guestbook", "--workers", 2 }
+    local headers = guest()
+    for _ = 1, 8 do expect(assert(server:sse("/entries", { headers = headers })), "weir.hello") end
+  end)
+
+  it("has pages", function()
+    for _, page in ipairs { "/", "/token.html", "/ticket.html", "/tabs.html" } do
+      local answer = server:get(page)
+      assert.equal(200, answer.status, page)
+      for _, pattern in ipairs { 'href="(%w+%.%a+)"', 'from "%./(%w+%.%a+)"' } do
+        for name in answer.body:gmatch(pattern) do assert.equal(200, server:get("/" .. name).status, name) end
+      end
+    end
+  end)
+end)
+
 describe("apps together", function()
   it("answer under the names of their folders #workers", function()
     local server = test.spawn { "serve", "apps", "--workers", 2 }
@@ -236,6 +295,7 @@ describe("apps together", function()
     assert.matches("logtail/", index.body, 1, true)
     assert.matches("clock/", index.body, 1, true)
     assert.matches("stocks/", index.body, 1, true)
+    assert.matches("guestbook/", index.body, 1, true)
     assert_page(server, "/logtail/", files)
     assert_page(server, "/clock/", files)
     assert_page(server, "/stocks/", files)

@@ -14,9 +14,9 @@ local function ticks()
   end
 end
 
--- Server-sent events: what EventSource reads; it connects again by itself.
+-- Server-sent events: what weir.js reads, and EventSource; both connect again by themselves.
 app:get("/sse", function(stream)
-  local sse = stream:sse { retry = 1000 }
+  local sse = stream:sse { hello = true }
   for tick in ticks() do sse:send { event = "tick", data = tick } end
 end)
 

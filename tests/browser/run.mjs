@@ -271,10 +271,12 @@ test("a dead connection is noticed by its silence", async (t) => {
   const { path, server, page } = await openLog(t, ["one"], { prepare: (fresh) => fresh.clock.install() });
   await line(page, "one");
   server.signal("SIGSTOP");
-  await page.clock.fastForward(8_000); // the page's clock runs meanwhile, on a busy machine for some seconds
+  await page.clock.fastForward(6_000); // the page's clock runs meanwhile, on a busy machine for some seconds
   assert.equal(await page.getAttribute("#state", "data-state"), "live");
-  await page.clock.fastForward(6_000);
+  await page.clock.fastForward(12_000);
   await state(page, "reconnecting");
+  assert.match(await page.getAttribute("#state", "title"), /^nothing came for 15000 ms$/);
+  await screenshot(page, "logtail-reconnecting");
   server.signal("SIGCONT");
   append(path, "two");
   await line(page, "two");
@@ -287,24 +289,34 @@ test("a heartbeat shows that a quiet connection is alive", async (t) => {
   await page.waitForSelector('#state[title^="Last heartbeat"]', { timeout: 15_000 });
 });
 
+test("a server that refuses is not asked again, unless by hand", async (t) => {
+  const { path, server, page } = await openLog(t, ["one"], { options: { expected: /404|net::ERR/ } });
+  await server.stop();
+  await state(page, "reconnecting");
+  const other = await t.serve([t.file("app.lua", ["return require('weir').app()"])], { listen: server.address });
+  await state(page, "failed");
+  assert.equal(await page.textContent("#count"), "1 line · the server answered 404");
+  await screenshot(page, "logtail-failed");
+  await other.stop();
+  append(path, "two");
+  await t.serve(["apps/logtail"], { env: { WEIR_LOG: path }, listen: server.address });
+  await page.click("#connect");
+  await state(page, "live");
+  await line(page, "two");
+  assert.deepEqual(await texts(page), ["one", "two"]);
+  assert.ok(await page.isHidden("#connect"));
+});
+
 test("without WEIR_LOG the page says how to set it, and does not connect again", async (t) => {
   const server = await t.serve(["apps/logtail"], { env: { WEIR_LOG: "" } });
   const page = await t.page();
-  await page.addInitScript(() => {
-    window.sources = [];
-    window.EventSource = class extends EventSource {
-      constructor(url) {
-        super(url);
-        window.sources.push(this);
-      }
-    };
-  });
+  let asked = 0;
+  page.on("request", (request) => { asked += request.url().endsWith("/lines"); });
   await page.clock.install();
   await page.goto(`${server.url}/`);
   await page.getByText("WEIR_LOG=/var/log/syslog weir serve apps/").waitFor();
   await page.clock.fastForward(60_000);
-  const closed = 2;
-  assert.deepEqual(await page.evaluate(() => window.sources.map((source) => source.readyState)), [closed]);
+  assert.equal(asked, 1);
   await screenshot(page, "logtail-setup");
 });
 
@@ -423,6 +435,62 @@ test("both panes go on after a restart of the server, and tell of the gap", asyn
   }
 });
 
+// ---- the guest book's pages ----
+
+const entries = (page) => page.locator("#list li").allTextContents();
+const open = (page) => page.waitForSelector('#state[data-state="open"]');
+
+async function openBook(t, server, name, options) {
+  const page = await t.page({ expected: refused, ...options });
+  await page.goto(`${server.url}/`);
+  await page.click(`#pages > li > a[href="${name}.html"]`);
+  await open(page);
+  return page;
+}
+
+async function write(page, text) {
+  await page.fill("#text", text);
+  await page.click("button");
+}
+
+test("what one page of the guest book writes appears on all, also after a restart of the server", async (t) => {
+  const server = await t.serve(["apps/guestbook", "--workers", "2"]);
+  const options = { expected: /Failed to load resource/ }; // and 401 for the tokens of before
+  const pages = [];
+  for (const name of ["token", "ticket", "tabs"]) pages.push(await openBook(t, server, name, options));
+  const shown = async (text) => {
+    for (const page of pages) await page.locator("#list li", { hasText: text }).waitFor();
+  };
+  for (const [i, page] of pages.entries()) {
+    await write(page, `<b>from ${i}</b>`);
+    await shown(`<b>from ${i}</b>`);
+  }
+  await server.stop("SIGKILL");
+  for (const page of pages) await page.waitForSelector('#state:not([data-state="open"])');
+  await t.serve(["apps/guestbook", "--workers", "2"], { listen: server.address });
+  for (const page of pages) await open(page);
+  await write(pages[0], "after");
+  await shown("after");
+  const all = ["<b>from 0</b>", "<b>from 1</b>", "<b>from 2</b>", "Some entries are missing here.", "after"];
+  for (const page of pages) assert.deepEqual(await entries(page), all);
+});
+
+test("all tabs of the guest book have one connection, and another leads when the first is closed", async (t) => {
+  const server = await t.serve(["apps/guestbook", "--workers", "2"]);
+  const first = await openBook(t, server, "tabs");
+  await first.getByText("open: leader").waitFor();
+  const [second] = await Promise.all([first.context().waitForEvent("page"), first.click('a[target="_blank"]')]);
+  await second.getByText("open: follower").waitFor();
+  await write(second, "hello");
+  await first.getByText("hello").waitFor();
+  await screenshot(second, "guestbook-follower");
+  await first.close();
+  await second.getByText("open: leader").waitFor();
+  await write(second, "still here");
+  await second.getByText("still here").waitFor();
+  assert.deepEqual(await entries(second), ["hello", "still here"]);
+});
+
 // ---- the app of weir new ----
 
 test("the page of weir new ticks and greets", async (t) => {
@@ -519,6 +587,15 @@ for (const colorScheme of ["light", "dark"]) {
       await ticks(clock);
       await screenshot(clock, `clock-${name}`);
       await assertFits(clock);
+
+      const book = await openBook(t, await t.serve(["apps/guestbook"]), "ticket", options);
+      await write(book, "An entry that is longer than a narrow window is wide, so that it takes two lines, or three.");
+      await book.getByText("An entry").waitFor();
+      await screenshot(book, `guestbook-${name}`);
+      await assertFits(book);
+      await book.click("header a");
+      await screenshot(book, `guestbook-list-${name}`);
+      await assertFits(book);
 
       const { page: stocks } = await openStocks(t, options);
       await changes(stocks, 1500);

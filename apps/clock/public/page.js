@@ -1,5 +1,7 @@
 // Reads the three streams and shows what each sends: the newest time, the last lines as they came, and whether the
-// connection is there.
+// connection is there. How they are read is a matter of weir.js, which every Weir serves.
+
+import { Stream, readLines } from "./weir.js";
 
 const kept = 12; // lines shown of each
 
@@ -19,51 +21,31 @@ function pane(name) {
       lines = [...lines, ...raw.split("\n")].slice(-kept);
       bytes.textContent = lines.join("\n");
     },
-    lost() {
-      become("reconnecting");
-    },
+    become,
   };
 }
 
-// ---- server-sent events ----
-
-function readEvents(url, { tick, lost }) {
-  const source = new EventSource(url);
-  source.addEventListener("tick", (event) => tick(JSON.parse(event.data).time, `event: tick\ndata: ${event.data}\n`));
-  source.onerror = () => {
-    lost();
-    // Refused with a status: EventSource gives up, so this does not.
-    if (source.readyState === EventSource.CLOSED) setTimeout(readEvents, 1000, url, { tick, lost });
-  };
+// Server-sent events: the stream connects again by itself, and says what it is about.
+function readEvents(url, { tick, become }) {
+  const stream = new Stream(url);
+  const names = { waiting: "reconnecting", suspended: "reconnecting", offline: "offline", failed: "failed" };
+  stream.addEventListener("tick", ({ data }) => tick(JSON.parse(data).time, `event: tick\ndata: ${data}\n`));
+  stream.addEventListener("weir.state", () => names[stream.state] && become(names[stream.state]));
 }
 
-// ---- lines, with fetch ----
-
-// The lines of an answer, each when it is whole: a chunk may hold several, or part of one.
-async function* linesOf(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    yield* lines;
-  }
-}
-
-async function readLines(url, { tick, lost }, timeOf) {
+// Lines of an answer that has no end. When it breaks or is refused: once more, a second later.
+async function readText(url, { tick, become }, timeOf) {
   try {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`status ${response.status}`);
-    for await (const line of linesOf(response)) tick(timeOf(line), line);
+    for await (const { text } of readLines(response)) tick(timeOf(text), text);
   } catch {
-    // The connection broke or was refused: as after its end, once more.
+    // Told as an end is.
   }
-  lost();
-  setTimeout(readLines, 1000, url, { tick, lost }, timeOf);
+  become("reconnecting");
+  setTimeout(readText, 1000, url, { tick, become }, timeOf);
 }
 
 readEvents("sse", pane("sse"));
-readLines("text", pane("text"), (line) => line);
-readLines("ndjson", pane("ndjson"), (line) => JSON.parse(line).time);
+readText("text", pane("text"), (line) => line);
+readText("ndjson", pane("ndjson"), (line) => JSON.parse(line).time);

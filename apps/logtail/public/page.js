@@ -1,17 +1,19 @@
-// The page: controls and what they say, around the lines (log.js) and the connection (feed.js).
+// The page: controls and what they say, around the lines (log.js) and the connection (weir.js, which every Weir serves).
 
-import { openFeed } from "./feed.js";
 import { createLog } from "./log.js";
+import { Stream } from "./weir.js";
 
 const limit = 5000; // lines in the page
 const names = {
-  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", paused: "Paused", setup: "No log chosen",
+  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline", failed: "Failed",
+  paused: "Paused", setup: "No log chosen",
 };
 const element = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
 const number = new Intl.NumberFormat("en").format;
 const lineCount = (n) => `${number(n)} ${n === 1 ? "line" : "lines"}`;
 
 let connection = "connecting";
+let beat = ""; // when the last one was, in words
 let summary = { count: 0, shown: 0, dropped: 0, held: 0, unseen: 0, paused: false, following: true };
 
 // ---- what is seen ----
@@ -23,6 +25,7 @@ function setText(target, text) {
 function countText() {
   const { count, shown, dropped } = summary;
   const parts = [element.filter.value.trim() ? `${number(shown)} of ${lineCount(count)}` : lineCount(count)];
+  if (connection !== "live" && stream.error) parts.push(stream.error.message);
   if (dropped > 0) parts.push(`the newest ${number(limit)} are kept, ${number(dropped)} older dropped`);
   return parts.join(" · ");
 }
@@ -40,6 +43,8 @@ function render() {
   setText(element.pause, paused ? "Resume" : "Pause");
   element.pause.classList.toggle("on", paused);
   element.follow.setAttribute("aria-pressed", following);
+  element.state.title = stream.error?.message ?? beat;
+  element.connect.hidden = !["waiting", "offline", "failed"].includes(stream.state);
   element.jump.hidden = following;
   setText(element.jump, unseen ? `Jump to newest (${number(unseen)} new)` : "Jump to newest");
   element.empty.hidden = shown > 0;
@@ -77,32 +82,53 @@ const log = createLog(element.log, {
   },
 });
 
-openFeed("lines", {
-  state(name) {
-    connection = name;
-    announce(names[name]);
-    render();
-  },
-  start(info) {
-    setText(element.name, info.path.split("/").pop());
-    setText(element.path, info.path);
-    document.title = `${element.name.textContent} · Weir`;
-    toSpeak = 0;
-    spoken = Date.now();
-    log.restart();
-  },
-  line(text) {
-    toSpeak++;
-    log.add(text);
-  },
-  heartbeat() {
-    element.dot.getAnimations().forEach((animation) => animation.cancel());
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const to = calm ? { opacity: 0.4 } : { boxShadow: "0 0 0 8px transparent" };
-    const from = calm ? { opacity: 1 } : { boxShadow: "0 0 0 0 currentColor" };
-    element.dot.animate([from, to], { duration: 900, easing: "ease-out" });
-    element.state.title = `Last heartbeat ${new Date().toLocaleTimeString()}`;
-  },
+const stream = new Stream("lines");
+
+function become(name) {
+  if (name !== connection) announce(names[name]);
+  connection = name;
+  render();
+}
+
+// What the stream is, for people: it is live when the server has begun, and setup when there is nothing to connect to.
+function followState() {
+  const { state } = stream;
+  if (state === "closed" || state === "open") return;
+  const again = connection === "connecting" && state === "connecting" ? "connecting" : "reconnecting";
+  become(state === "offline" || state === "failed" ? state : again);
+}
+
+function listen(type, handle) {
+  stream.addEventListener(type, ({ data }) => handle(data));
+}
+
+stream.addEventListener("weir.state", followState);
+listen("start", (data) => {
+  const { path } = JSON.parse(data);
+  setText(element.name, path.split("/").pop());
+  setText(element.path, path);
+  document.title = `${element.name.textContent} · Weir`;
+  toSpeak = 0;
+  spoken = Date.now();
+  log.restart();
+  become("live");
+});
+listen("message", (text) => {
+  toSpeak++;
+  log.add(text);
+});
+listen("heartbeat", () => {
+  element.dot.getAnimations().forEach((animation) => animation.cancel());
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const to = calm ? { opacity: 0.4 } : { boxShadow: "0 0 0 8px transparent" };
+  const from = calm ? { opacity: 1 } : { boxShadow: "0 0 0 0 currentColor" };
+  element.dot.animate([from, to], { duration: 900, easing: "ease-out" });
+  beat = `Last heartbeat ${new Date().toLocaleTimeString()}`;
+  render();
+});
+listen("setup", () => {
+  stream.close();
+  become("setup");
 });
 
 // ---- the controls ----
@@ -126,6 +152,7 @@ element.filter.addEventListener("input", () => {
 element.filter.addEventListener("keydown", (event) => {
   if (event.key === "Enter") element.log.focus();
 });
+element.connect.addEventListener("click", () => stream.connect());
 element.pause.addEventListener("click", togglePause);
 element.follow.addEventListener("click", () => log.follow(!summary.following));
 element.jump.addEventListener("click", jump);

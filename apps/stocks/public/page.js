@@ -49,7 +49,7 @@ function createPane(id) {
   const price = new Float64Array(size);
   const time = new Float64Array(size); // when that price was made
   const moved = new Float64Array(size); // +1 up, -1 down
-  const worker = new Worker(new URL("reader.js", import.meta.url), { name: id });
+  const worker = new Worker(new URL("reader.js", import.meta.url), { name: id, type: "module" });
   let columns = 40;
   let received = 0;
   let lost = 0;

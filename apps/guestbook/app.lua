@@ -1,0 +1,29 @@
+-- guestbook: one stream for guests only, read by three pages: with a token, with a ticket, by all tabs at once.
+
+local weir = require "weir"
+local app = weir.app()
+
+weir.topics { guestbook = { history = { count = 100 } } }
+
+-- Of this run, and of all workers: a guest who was here before the server's restart needs another token.
+local run = weir.shared "guestbook"
+run:add("secret", weir.random(32))
+local secret = run:get "secret"
+local rules = { secret = secret, from = { "bearer", "ticket" } }
+
+-- Where another app asks for a password, this one welcomes everybody, for five minutes.
+app:post("/token", function() return weir.jwt.sign({ sub = "guest" }, { secret = secret, exp = 300 }) end)
+app:post("/renew", weir.jwt.renewal(rules))
+app:post("/ticket", weir.jwt { secret = secret }, weir.ticket())
+
+app:get("/entries", weir.jwt(rules), function(stream)
+  stream:sse({ hello = true }):subscribe("guestbook", { after = "earliest" })
+end)
+
+app:post("/entries", weir.jwt(rules), function(stream)
+  weir.publish("guestbook", { data = { text = stream:body(500) } })
+end)
+
+app:static("/", "public")
+
+return app
