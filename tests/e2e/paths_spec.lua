@@ -21,7 +21,7 @@ local function over_sockets(server, prefix, base)
   wrong.check()
 end
 
-describe("a path, however it is written,", function()
+describe("a path, however it is written #once", function()
   after_each(support.remove_folders)
 
   it("means one thing to all", function()
