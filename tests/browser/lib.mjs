@@ -22,10 +22,13 @@ export function test(name, body) {
   tests.push({ name, body });
 }
 
+// The whole browser; it takes three times what its shell takes, which has no back/forward cache.
+export const whole = "/usr/bin/chromium";
+
 // A browser, with these arguments too, and without those that playwright gives it by itself.
-function launch({ args = [], ignoreDefaultArgs } = {}) {
+function launch({ args = [], ignoreDefaultArgs, executablePath = "/usr/bin/chromium-headless-shell" } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath,
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--disable-quic", ...args],
     ignoreDefaultArgs,

@@ -598,7 +598,7 @@ for (const colorScheme of ["light", "dark"]) {
       await assertFits(book);
 
       const { page: stocks } = await openStocks(t, options);
-      await changes(stocks, 1500);
+      await changes(stocks, 600);
       await screenshot(stocks, `stocks-${name}`);
       await assertFits(stocks);
     });

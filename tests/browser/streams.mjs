@@ -1,7 +1,7 @@
 // weir.js in a page, over a wire that is bad: each number once and in order, and the state that is shown is right.
 
 import assert from "node:assert/strict";
-import { screenshot, test } from "./lib.mjs";
+import { screenshot, test, whole } from "./lib.mjs";
 import { Counter, assertExact, open, prepare, reached, say, state } from "./numbers.mjs";
 
 const expected = /net::ERR_|Failed to load resource/;
@@ -126,7 +126,7 @@ test("weir.js: a token that is revoked ends the stream with its event", async (t
 
 test("weir.js: a page from the back/forward cache goes on without a loss or a double", async (t) => {
   const { server, wire } = await open(t);
-  const browser = await t.launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  const browser = await t.launch({ executablePath: whole, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const page = await prepare(await t.page({ browser, expected }), wire);
   await page.evaluate(() => {
     globalThis.restored = 0;

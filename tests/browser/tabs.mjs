@@ -2,7 +2,7 @@
 // comes to each tab once and in order.
 
 import assert from "node:assert/strict";
-import { screenshot, test } from "./lib.mjs";
+import { screenshot, test, whole } from "./lib.mjs";
 import { Counter, assertExact, open, prepare, reached, say, state } from "./numbers.mjs";
 
 const tabs = { tabs: true, delay: 100 };
@@ -221,7 +221,7 @@ test("tabs of other tokens, texts or headers do not share", async (t) => {
 
 test("a leader that leaves for another page gives its place at once, and has lost nothing when it comes back", async (t) => {
   const { server, wire } = await open(t);
-  const browser = await t.launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  const browser = await t.launch({ executablePath: whole, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const leader = await t.page({ browser });
   const others = [await t.tab(leader.context()), await t.tab(leader.context())];
   const pages = [leader, ...others];
