@@ -228,7 +228,7 @@ void state_allow_ffi(lua_State *L) {
 void state_apply_mode(lua_State *L) {
     if (state_mode.aggressive_gc) {
         lua_gc(L, LUA_GCSETPAUSE, 0);
-        lua_gc(L, LUA_GCSETSTEPMUL, 10000);
+        lua_gc(L, LUA_GCSETSTEPMUL, 2500);
     }
     if (state_mode.no_jit)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
