@@ -586,7 +586,7 @@ describe("the guard of a server", function()
     assert.equal(0, (server:stop()))
   end)
 
-  it("says of an app file whose compiled code wants too much what is wrong #workers", function()
+  it("says of an app file whose compiled code wants too much what is wrong", function()
     if not jit.status() then return end
     local ok, err = pcall(serve, [[
       local sizes, s = {}, nil
@@ -594,8 +594,9 @@ describe("the guard of a server", function()
       for i = 1, 300 do s = ("x"):rep(sizes[i]) end
     ]])
     assert.is_false(ok)
-    -- A collector that never rests ends a trace at each allocation, and the interpreter then refuses the large one.
-    assert.matches(os.getenv "WEIR_TEST_GC" and MEMORY or "app%.lua: one step of compiled code", tostring(err))
+    -- A collector that never rests may end the trace before, and the interpreter then refuses the large one.
+    local ended = os.getenv "WEIR_TEST_GC" and tostring(err):find(MEMORY, 1, true)
+    if not ended then assert.matches("app%.lua: one step of compiled code", tostring(err)) end
   end)
 
   it("ends an app file that loops: the server says so and exits with 1", function()

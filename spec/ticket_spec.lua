@@ -412,7 +412,7 @@ describe("a browser that comes back with a used ticket", function()
     end
   end)
 
-  it("gets what it missed, over three reconnects, as an EventSource does #workers", function()
+  it("gets what it missed, over three reconnects, as an EventSource does", function()
     local server = serve()
     local url = "/s/news?ticket=" .. ticket_for(server, token_for "ann", "/s/news")
     local headers, last = {}, nil
