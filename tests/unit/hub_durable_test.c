@@ -383,29 +383,6 @@ static void a_choice_while_a_page_is_read(void **state) {
     assert_string_equal(durable_take(&rig, &taker, 3), "1 2 3");
 }
 
-/* Of entries with one key only the newest, of those in a page, and none that memory has anew; the
- * key of another topic is another. */
-static void who_conflates_gets_the_newest(void **state) {
-    (void)state;
-    static struct sent sent;
-    static const char *const events[][2] = {{"d", "a"},  {"d", "b"}, {"d", "a"}, {"e", "a"},
-                                            {"d", NULL}, {"d", "c"}, {"e", "a"}, {"d", NULL}};
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-        durable_send(&rig, &sent, events[i][0], events[i][1], 0);
-        durable_wait(&rig, &sent);
-    }
-    restart_and_keep_all();
-    durable_send(&rig, &sent, "d", "c", 0);
-    durable_wait(&rig, &sent);
-    taker_fini(&taker);
-    taker_init(&taker, &rig.readers[0], OVERFLOW_CONFLATE, UINT32_MAX);
-    taker_add_from(&taker, "d", 0, false);
-    taker_add_from(&taker, "e", 0, false);
-    taker_add_from(&other, "d", 0, false);
-    assert_string_equal(durable_take(&rig, &taker, 6), "2 3 5 7 8 9");
-    assert_string_equal(durable_take(&rig, &other, 7), "1 2 3 5 6 8 9");
-}
-
 static void what_is_left_comes_no_more(void **state) {
     (void)state;
     durable_publish(&rig, "d");
@@ -789,7 +766,6 @@ int main(void) {
         TEST(pages_are_joined_without_a_seam),
         TEST(what_is_chosen_twice_comes_once),
         TEST(a_choice_while_a_page_is_read),
-        TEST(who_conflates_gets_the_newest),
         TEST(what_is_left_comes_no_more),
         TEST(a_position_may_go_before_its_page),
         TEST(a_position_may_go_with_its_page),
