@@ -236,7 +236,7 @@ end)
 
 describe("guestbook", function()
   local server
-  local function guest(token) return { Authorization = "Bearer " .. (token or server:post("/token").body) } end
+  local function guest() return { Authorization = "Bearer " .. server:post("/token").body } end
 
   before_each(function() server = test.start "apps/guestbook/app.lua" end)
 

@@ -9,18 +9,18 @@ weir.topics { guestbook = { history = { count = 100 } } }
 local run = weir.shared "guestbook"
 run:add("secret", weir.random(32))
 local secret = run:get "secret"
-local rules = { secret = secret, from = { "bearer", "ticket" } }
+local guests = weir.jwt { secret = secret }
 
 -- Where another app asks for a password, this one welcomes everybody, for five minutes.
 app:post("/token", function() return weir.jwt.sign({ sub = "guest" }, { secret = secret, exp = 300 }) end)
-app:post("/renew", weir.jwt.renewal(rules))
-app:post("/ticket", weir.jwt { secret = secret }, weir.ticket())
+app:post("/renew", weir.jwt.renewal { secret = secret })
+app:post("/ticket", guests, weir.ticket())
 
-app:get("/entries", weir.jwt(rules), function(stream)
+app:get("/entries", weir.jwt { secret = secret, from = { "bearer", "ticket" } }, function(stream)
   stream:sse({ hello = true }):subscribe("guestbook", { after = "earliest" })
 end)
 
-app:post("/entries", weir.jwt(rules), function(stream)
+app:post("/entries", guests, function(stream)
   weir.publish("guestbook", { data = { text = stream:body(500) } })
 end)
 

@@ -28,7 +28,7 @@ function pane(name) {
 // Server-sent events: the stream connects again by itself, and says what it is about.
 function readEvents(url, { tick, become }) {
   const stream = new Stream(url);
-  const names = { waiting: "reconnecting", suspended: "reconnecting", offline: "offline", failed: "failed" };
+  const names = { waiting: "reconnecting", suspended: "reconnecting", offline: "offline", failed: "failed", ended: "ended" };
   stream.addEventListener("tick", ({ data }) => tick(JSON.parse(data).time, `event: tick\ndata: ${data}\n`));
   stream.addEventListener("weir.state", () => names[stream.state] && become(names[stream.state]));
 }

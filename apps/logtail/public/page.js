@@ -5,7 +5,7 @@ import { Stream } from "./weir.js";
 
 const limit = 5000; // lines in the page
 const names = {
-  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline", failed: "Failed",
+  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline", failed: "Failed", ended: "Ended",
   paused: "Paused", setup: "No log chosen",
 };
 const element = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
@@ -95,7 +95,7 @@ function followState() {
   const { state } = stream;
   if (state === "closed" || state === "open") return;
   const again = connection === "connecting" && state === "connecting" ? "connecting" : "reconnecting";
-  become(state === "offline" || state === "failed" ? state : again);
+  become(["offline", "failed", "ended"].includes(state) ? state : again);
 }
 
 function listen(type, handle) {
