@@ -64,7 +64,6 @@ local function living(options)
   return server, noted
 end
 
--- The number that an open stream has told.
 describe("a token comes in", function()
   it("as Authorization: Bearer, however the scheme is written", function()
     for _, scheme in ipairs { "Bearer ", "bearer ", "BEARER ", "bEaReR   " } do
