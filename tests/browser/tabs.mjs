@@ -219,6 +219,21 @@ test("tabs of other tokens, texts or headers do not share", async (t) => {
   assert.deepEqual(await roles(others), ["leader", "leader", "leader", "alone"]);
 });
 
+// By http: and a name that is not localhost there are no Web Locks.
+test("without Web Locks each tab has a connection of its own", async (t) => {
+  const { server, wire } = await open(t);
+  const browser = await t.launch({ args: ["--host-resolver-rules=MAP weir.test 127.0.0.1"] });
+  const there = { url: wire.url.replace("127.0.0.1", "weir.test") };
+  const first = await t.page({ browser });
+  const pages = [first, await t.tab(first.context())];
+  for (const page of pages) await begin(page, there);
+  assert.equal(await first.evaluate("navigator.locks"), undefined);
+  assert.deepEqual(await roles(pages), ["alone", "alone"]);
+  assert.equal(wire.streams, 2);
+  await say(server, 1, 50);
+  for (const page of pages) await assertExact(page, 50, "on its own");
+});
+
 test("a leader that leaves for another page gives its place at once, and has lost nothing when it comes back", async (t) => {
   const { server, wire } = await open(t);
   const browser = await t.launch({ executablePath: whole, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
