@@ -487,7 +487,8 @@ void generation_collect(struct generation *gen) {
 }
 
 void generation_break(struct generation *gen, const char *what) {
-    log_error("%s: %s. The app's Lua in this worker ends with all that it did; %s", what, TOO_MUCH,
+    log_error("%s: %s. The Lua of %s in this worker ends with all that it did; %s", what, TOO_MUCH,
+              gen->folder,
               gen->reload ? "a new generation takes its place" : "nothing can take its place");
     if (gen->reload && !gen->retired)
         reload_request(gen->reload);
