@@ -99,7 +99,9 @@ void interest_place(struct interest *interest, const struct position_choice *cho
         return;
     start.told = start.tell ? place_gap(interest, start.after, start.newest == 0) : 0;
     interest->position->gap_came_back = interest->position->gap_came_back || start.told > 0;
-    if (topic->stored)
+    if (start.after < topic->unstored) /* what the store has of that it is still to trim */
+        start.after = topic->unstored;
+    if (topic->stored && !interest->gap) /* else all that memory lacks is told to be missing */
         place_stored(interest, &start);
 }
 

@@ -76,16 +76,51 @@ static void file_prefixes(struct position *position) {
         prefix_file(prefix_of(at));
 }
 
+/* Where reading begins of a topic, by the prefix that has read least. */
+struct start {
+    event_id after, mark;
+    const struct prefix_interest *prefix;
+};
+
+static struct start start_of(const struct position *position, const struct topic *topic) {
+    struct start start = {EVENT_ID_NONE, 0, NULL};
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        const struct prefix_interest *prefix = prefix_of(at);
+        if (prefix->after >= start.after || !prefix_is_of(prefix, topic))
+            continue;
+        start = (struct start){prefix->after, prefix_mark(prefix, topic), prefix};
+    }
+    if (start.after < position->mind->listed)
+        start.after = position->mind->listed;
+    return start;
+}
+
+/* Whether the prefixes bring what it has to read. What came before they did, of a name that was
+ * left since, they do not. */
+static bool is_brought(const struct interest *found) {
+    return first_of(found) > start_of(found->position, found->topic).after;
+}
+
+/* Whether it is still to be read by itself: nothing else brings what it awaits. */
+static bool is_kept(const struct interest *found) {
+    return prefix_awaits(found) || !is_brought(found);
+}
+
+/* What it misses is told with all that is missing: memory alone is read from here on. */
 static void forget(struct position *position) {
     struct list *next;
     for (struct list *at = position->news.next; at != &position->news; at = next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
         next = at->next;
-        if (!interest_is_found(interest) || prefix_awaits(interest))
+        if (!interest_is_found(interest))
             continue;
-        if (is_missing(interest))
+        if (is_missing(interest)) {
             lapse_note_missing(position, interest->topic->floor);
-        found_free(interest);
+            interest_pass(interest, interest->topic->floor);
+            interest->gap = false;
+        }
+        if (!is_kept(interest))
+            found_free(interest);
     }
 }
 
@@ -118,25 +153,6 @@ void lapse_note_missing(struct position *position, event_id floor) {
 }
 
 /* --- what it has to read --- */
-
-/* Where reading begins of a topic, by the prefix that has read least. */
-struct start {
-    event_id after, mark;
-    const struct prefix_interest *prefix;
-};
-
-static struct start start_of(const struct position *position, const struct topic *topic) {
-    struct start start = {EVENT_ID_NONE, 0, NULL};
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
-        const struct prefix_interest *prefix = prefix_of(at);
-        if (prefix->after >= start.after || !prefix_is_of(prefix, topic))
-            continue;
-        start = (struct start){prefix->after, prefix_mark(prefix, topic), prefix};
-    }
-    if (start.after < position->mind->listed)
-        start.after = position->mind->listed;
-    return start;
-}
 
 /* The ordinal where that is: behind what is not among the newest, for who wants these. */
 static uint64_t first_at(const struct topic *topic, const struct start *start) {
@@ -371,7 +387,10 @@ static event_id find_slice(struct position *position) {
     struct start start;
     for (; at < order_end(); at++, upto = id) {
         struct topic *topic = wanted(position, at, &id, &start);
-        bool is_new = topic && found_get(position, topic) == NULL;
+        struct interest *found = topic ? found_get(position, topic) : NULL;
+        bool is_new = topic && found == NULL;
+        if (found) /* it waited for this to be committed */
+            interest_link_news(found);
         if (id <= visible && (at >= end || (is_new && upto > before && found_is_full(position))))
             return upto;
         if (is_new)

@@ -234,9 +234,17 @@ static void find(struct position *position, const struct position_choice *choice
 
 static void find_below(struct position *position, const struct position_choice *choice,
                        struct name *prefix) {
-    for (struct name *at = prefix; at; at = name_next(prefix, at))
-        if (at->topic)
-            find(position, choice, at->topic);
+    struct topic *topic;
+    for (struct name *at = prefix, *next; at; at = next) {
+        if ((topic = at->topic) != NULL) {
+            topic->holds++; /* what is found to be too old may have been all that it kept */
+            find(position, choice, topic);
+            topic->holds--;
+        }
+        next = name_next(prefix, at);
+        if (topic)
+            hub_release_topic(topic);
+    }
 }
 
 /* Who begins now has nothing to read, but will be told of what came before. */

@@ -124,7 +124,7 @@ static void add_entry(struct span *span, const struct head *head) {
     if (last && last->slab == slab && last->interest == head->interest &&
         last->bytes + last->len == bytes.ptr && last->end == head->next) {
         last->len += (uint32_t)bytes.len;
-        last->end++;
+        last->past = ++last->end;
         return;
     }
     *add_piece(span) = (struct piece){.bytes = bytes.ptr,
@@ -133,7 +133,8 @@ static void add_entry(struct span *span, const struct head *head) {
                                       .interest = head->interest,
                                       .replay = head->replay,
                                       .first = head->next,
-                                      .end = head->next + 1};
+                                      .end = head->next + 1,
+                                      .past = head->next + 1};
 }
 
 /* What the policy has dropped comes before all that is left. */
@@ -157,6 +158,24 @@ static bool is_full(const struct span *span, size_t most) {
     return span->count == SPAN_PIECES || span->bytes >= most;
 }
 
+static void skip(const struct topic *topic, uint64_t *next, event_id upto) {
+    while (*next >= topic->first && *next < topic->next && topic_entry(topic, *next)->id <= upto &&
+           topic_is_superseded(topic, *next, 0))
+        ++*next;
+}
+
+/* What is superseded there is passed with what comes before it, though what supersedes it may be
+ * taken much later: it is not missing when it is trimmed before that. */
+static void pass_superseded(struct span *span, struct position *position) {
+    for (struct list *at = position->news.next; at != &position->news; at = at->next) {
+        struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
+        skip(interest->topic, &interest->next, span->upto);
+    }
+    for (int i = 0; i < span->count; i++)
+        if (span->pieces[i].slab && span->pieces[i].interest)
+            skip(span->pieces[i].interest->topic, &span->pieces[i].past, span->upto);
+}
+
 /* The text of gaps may have moved while it grew. */
 static void point_gaps(struct span *span) {
     for (int i = 0; i < span->count; i++)
@@ -175,6 +194,8 @@ static void fill(struct span *span, struct position *position, struct merge *mer
     }
     if (position->told < span->upto)
         position->told = span->upto;
+    if (merge->skips && merge->end == 0)
+        pass_superseded(span, position);
     span->more = top != NULL;
     span->ended = merge->end > 0 && top == NULL && upto == merge->end;
     add_end(span, position, merge, upto);
@@ -274,7 +295,7 @@ static void passed(struct position *position, const struct piece *piece, uint64_
         if (piece->replay)
             piece->replay->at = end;
         else
-            interest->next = end;
+            interest->next = end == piece->end ? piece->past : end;
         counter_up(&counters->delivered, end - piece->first);
         return;
     }

@@ -17,6 +17,7 @@ struct piece {
     struct replay *replay;
     uint64_t first, end; /* ordinals, or numbers in the replay: the first entry, and behind the last
                           */
+    uint64_t past;       /* ... and behind what follows it and is passed with it */
     uint64_t lost;       /* of a gap */
     bool ends;           /* no gap, but weir.end: nothing comes behind it */
 };

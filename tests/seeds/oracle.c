@@ -138,14 +138,19 @@ bool event_is_out_of_reach(const struct event *event) {
     return event->id < ledger.start && (ledger.without_data || !event->durable);
 }
 
-struct event *oracle_end_of(size_t topic) {
+struct event *oracle_end_at(size_t topic, event_id at) {
     for (size_t i = ledger.logs[topic].count; i-- > 0;) {
         struct event *event = event_at(topic, i);
-        bool holds = event->state == EVENT_PENDING || event->state == EVENT_THERE;
-        if (event->ends && holds && !event->over && !event_is_out_of_reach(event))
+        bool is_there = event->state == EVENT_PENDING || event->state == EVENT_THERE;
+        bool holds = event->id <= at && (!event->over || event->opened > at);
+        if (event->ends && is_there && holds && !event_is_out_of_reach(event))
             return event;
     }
     return NULL;
+}
+
+struct event *oracle_end_of(size_t topic) {
+    return oracle_end_at(topic, EVENT_ID_NONE);
 }
 
 bool oracle_is_closed(size_t topic) {
@@ -163,13 +168,14 @@ void oracle_refused(size_t topic, event_id since) {
 }
 
 /* Something was taken: if the topic was closed, its end is forgotten. */
-static void open_again(size_t topic, unsigned number) {
+static void open_again(size_t topic, unsigned number, event_id id) {
     struct event *end = oracle_end_of(topic);
     if (end == NULL)
         return;
     if (end->state == EVENT_PENDING || !end->may_go)
         oracle_fail("%s takes event %u, and is closed", topic_names[topic], number);
     end->over = true;
+    end->opened = id;
     tally.reopened++;
 }
 
@@ -184,7 +190,7 @@ void oracle_given(unsigned number, event_id id, bool durable) {
     }
     if (log->count > 0 && ledger.events[log->numbers[log->count - 1]].id >= id)
         oracle_fail("event %u got an id that is not beyond the one before", number);
-    open_again(event->topic, number);
+    open_again(event->topic, number, id);
     event->alone = log->count == 0 || ledger.events[log->numbers[log->count - 1]].may_go;
     log->numbers[log->count++] = number;
     event->id = id;

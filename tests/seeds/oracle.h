@@ -36,7 +36,8 @@ struct event {
     int8_t key; /* -1: none */
     bool durable;
     bool ends;       /* it is an end: nothing follows, */
-    bool over;       /* ... until the topic was opened again; */
+    bool over;       /* ... until the topic was opened again, */
+    event_id opened; /* ... by this event; 0: it was forgotten; */
     unsigned last;   /* ... and this is the event that came with it, 0: none */
     bool superseded; /* a newer one has the same key */
     bool may_go;     /* its topic need not keep it any more, or cannot */

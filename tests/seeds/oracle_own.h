@@ -33,6 +33,8 @@ bool event_is_out_of_reach(const struct event *event);
 /* The topic is closed, or is being closed, with this end; NULL: it is open. It may be open all the
  * same if the end may be gone. */
 struct event *oracle_end_of(size_t topic);
+/* The same at that place in the order of all events. */
+struct event *oracle_end_at(size_t topic, event_id at);
 /* It is closed, and must be. */
 bool oracle_is_closed(size_t topic);
 

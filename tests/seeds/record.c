@@ -394,13 +394,13 @@ void record_end(struct record *record) {
     tally.ends++;
 }
 
-/* All that it has chosen is closed, the last of it with this id; 0: it is not. */
-static event_id closed_at(const struct record *record, bool surely) {
+/* All that it has chosen was closed at that place, the last of it with this id; 0: it was not. */
+static event_id closed_at(const struct record *record, bool surely, event_id at) {
     event_id last = 0;
     for (size_t t = 0; t < TOPICS; t++) {
         if (!wants(record, t))
             continue;
-        const struct event *end = oracle_end_of(t);
+        const struct event *end = oracle_end_at(t, at);
         if (end == NULL || end->state != EVENT_THERE || (surely && end->may_go))
             return 0;
         last = end->id > last ? end->id : last;
@@ -409,7 +409,7 @@ static event_id closed_at(const struct record *record, bool surely) {
 }
 
 void record_closed(struct record *record, event_id id) {
-    event_id last = closed_at(record, false);
+    event_id last = closed_at(record, false, id);
     bool past = record->left || record->last > last; /* it holds an id that none of them gave */
     if (last == 0 || record->closed > 0)
         oracle_fail("%s: `weir.end` came, and its topics are not closed, or it came twice",
@@ -424,7 +424,7 @@ void record_closed(struct record *record, event_id id) {
 }
 
 bool record_must_end(const struct record *record) {
-    return record->end > 0 || closed_at(record, true) > 0;
+    return record->end > 0 || closed_at(record, true, EVENT_ID_NONE) > 0;
 }
 
 /* All that it has chosen was remembered since it had the end: nothing else can be due. */
@@ -438,7 +438,8 @@ static bool has_kept_all(const struct record *record) {
 }
 
 void record_came_back(struct record *record, bool declined) {
-    event_id may = closed_at(record, false), must = closed_at(record, true);
+    event_id may = closed_at(record, false, EVENT_ID_NONE);
+    event_id must = closed_at(record, true, EVENT_ID_NONE);
     if (declined && (may == 0 || may > record->from || record->owed))
         oracle_fail("%s: is told to stay away, and there is more", describe(record));
     if (!declined && must > 0 && must <= record->from && !record->owed && has_kept_all(record))

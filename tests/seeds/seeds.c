@@ -51,6 +51,14 @@ static const struct {
     {4395, "what the store had yet to trim came behind the gap that told it"},
     {4218, "the oracle: a gap was of a topic that was left before it was told"},
     {108574, "of the newest events some came from before a hole"},
+    {113195, "who chose a prefix read a name that had gone with its topic's last event"},
+    {113273, "what a gap had told came from the store as well"},
+    {117457,
+     "what had been superseded and passed was told to be missing, behind what came after it"},
+    {117923, "who had lapsed and left a name lost what was being committed"},
+    {119399, "who had lapsed was sent what had been committed late behind what came after it"},
+    {115562, "the oracle: a topic may open again before its reader is told that it was closed"},
+    {115825, "the oracle: what waited was given its id after an end had failed"},
     {0, NULL},
 };
 

@@ -104,9 +104,19 @@ static bool is_pending(const struct publication *publication) {
     return false;
 }
 
+static void hear_given(void) {
+    for (struct list *at = sent.next; at != &sent; at = at->next) {
+        struct sent *one = CONTAINER_OF(at, struct sent, link);
+        if (one->given && !is_pending(&one->publication))
+            hear(one, one->publication.error);
+    }
+}
+
+/* An end that has failed first, for what waited was given its id after. */
 void sent_hear(void) {
     told = oracle_told();
     hub_lock();
+    hear_given();
     for (struct list *at = sent.next; at != &sent; at = at->next) {
         struct sent *one = CONTAINER_OF(at, struct sent, link);
         if (!one->given && !one->publication.waiting)
