@@ -376,6 +376,42 @@ describe("weir.stats", function()
   end)
 end)
 
+describe("an event that is published alone", function()
+  it("is all that its topic keeps, and the next one is behind it", function()
+    local topic = hub.topic()
+    local first = hub.publish(topic, 3)[1]
+    local server = hub.serve(topic)
+    local live = server:sse "/"
+    weir.publish(topic, "state", { only = true })
+    weir.publish(topic, "next")
+    local list = weir.history(topic)
+    assert.same({ 2, "state", "next" }, { #list, list[1].data, list[2].data })
+    assert.equal("state next", hub.data(live, 2))
+    local gap = server:sse("/", { last_event_id = first }):next()
+    assert.same({ "weir.gap", { reason = "trimmed", lost = 2 } }, { gap.event, weir.json.decode(gap.data) })
+    server:close()
+  end)
+
+  it("takes true or false, with weir.close too", function()
+    local topic = hub.topic()
+    assert.error_matches(function() weir.publish(topic, "x", { only = 1 }) end, "weir.publish: only")
+    hub.publish(topic, 2)
+    weir.close(topic, "last", { only = true })
+    assert.same({ "last" }, { weir.history(topic)[1].data })
+  end)
+end)
+
+describe("weir.position", function()
+  it("is an id that grows with what is published, and lies behind what can be read", function()
+    local topic = hub.topic()
+    local before = weir.position()
+    local id = weir.publish(topic, "x")
+    assert.is_true(before < id and id <= weir.position())
+    assert.equal("x", weir.subscribe(topic, { after = before }):next(5).data)
+    assert.same({ nil, "timeout" }, { weir.subscribe(topic, { after = weir.position() }):next(0) })
+  end)
+end)
+
 describe("weir.topics", function()
   after_each(support.remove_folders)
 
@@ -394,6 +430,21 @@ describe("weir.topics", function()
     }
     assert.same({ 4, 6, 8, 20 },
       { kept(base .. "a"), kept(base .. "long/b"), kept(base .. "long/er"), kept(hub.topic()) })
+  end)
+
+  it("adds to what was said before; the same pattern again replaces it", function()
+    local base = hub.topic ""
+    local function rule(count) return { history = { count = count } } end
+    hub.configure { [base .. "a"] = rule(4), [base .. "b"] = rule(6) }
+    hub.configure { [base .. "b"] = rule(8) }
+    assert.same({ 4, 8 }, { kept(base .. "a"), kept(base .. "b") })
+    local loading = support.serve_text(([[
+      local weir = require "weir"
+      weir.topics { [%q] = { history = { count = 3 } }, [%q] = { history = { count = 5 } } }
+      weir.topics { [%q] = { history = { count = 7 } } }
+      return weir.app()]]):format(base .. "c", base .. "d", base .. "d"))
+    assert.same({ 3, 7 }, { kept(base .. "c"), kept(base .. "d") })
+    loading:close()
   end)
 
   it("keeps 1000 events by default", function()

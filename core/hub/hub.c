@@ -106,13 +106,23 @@ static void note_rules(void) {
     any_durable = rules_any_durable();
 }
 
-void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) {
-    hub_lock();
-    rules_remove(owner);
+static void add_rules(const char *owner, const struct topic_rule *given, size_t n) {
     for (size_t i = 0; i < n; i++)
         rules_add(owner, &given[i]);
     note_rules();
     watch_stored();
+}
+
+void hub_set_rules(const char *owner, const struct topic_rule *given, size_t n) {
+    hub_lock();
+    rules_remove(owner);
+    add_rules(owner, given, n);
+    hub_unlock();
+}
+
+void hub_add_rules(const char *owner, const struct topic_rule *given, size_t n) {
+    hub_lock();
+    add_rules(owner, given, n);
     hub_unlock();
 }
 

@@ -33,6 +33,8 @@ struct topic_rule {
 /* Replaces the rules that `owner` has given before; copied. Of all owners' rules the one with the
  * longest pattern holds for a topic. */
 void hub_set_rules(const char *owner, const struct topic_rule *rules, size_t n);
+/* Adds to them; one of the same pattern takes the older one's place. */
+void hub_add_rules(const char *owner, const struct topic_rule *rules, size_t n);
 /* Whether it has given any. */
 bool hub_has_rules(const char *owner);
 /* Whether events of the topic outlive the process; costs nothing where no rule says so. */

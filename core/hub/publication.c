@@ -27,6 +27,13 @@ event_id publications_visible(void) {
     return next->stored.id - 1;
 }
 
+event_id hub_position(void) {
+    hub_lock();
+    event_id visible = publications_visible();
+    hub_unlock();
+    return visible;
+}
+
 /* --- appending --- */
 
 static void append_event(struct publication *publication) {
@@ -35,6 +42,8 @@ static void append_event(struct publication *publication) {
     order_add(topic, publication->event);
     const struct entry *entry = topic_entry(topic, topic->next - 1);
     blocking_owe(topic, entry);
+    if (publication->only)
+        topic_trim(topic, topic->next - 1);
     hub.published++;
 }
 
@@ -160,14 +169,15 @@ static void stage(struct publication *publication, struct reader *self) {
         rule_end_span(publication->topic);
     take_ids(publication);
     uint64_t now = event_id_ms(publication->id);
+    event_id own = publication->text.len > 0 ? publication->event : publication->id;
+    event_id too_old = now > keep->age_ms ? event_id_at(now - keep->age_ms) : 0;
     publication->stored = (struct stored_event){
-        .id = publication->text.len > 0 ? publication->event : publication->id,
+        .id = own,
         .end = publication->closes ? publication->id : 0,
         .topic = publication->topic,
         .key = publication->key,
         .text = publication->text,
-        .keep = {keep->count, keep->bytes,
-                 now > keep->age_ms ? event_id_at(now - keep->age_ms) : 0},
+        .keep = {keep->count, keep->bytes, publication->only ? own - 1 : too_old},
         .done = on_stored};
     list_remove(&publication->link);
     list_push(&hub.pending, &publication->link);

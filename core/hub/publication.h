@@ -9,6 +9,7 @@
 struct publication {
     struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append; */
     bool closes;                 /* and the topic ends behind it, or, `text` empty, at once */
+    bool only;                   /* what the topic kept before it is trimmed, in the same step */
     uint64_t wait_ms;            /* for subscribers with the policy block */
     /* On the reader's loop, unless publication_send returned a result itself: 0, UV_EIO, or
      * UV_ESHUTDOWN: the topic was closed meanwhile. */
@@ -38,6 +39,9 @@ struct publication {
  * is closed. A name or size that is not
  * allowed must have been refused before. */
 int publication_send(struct publication *publication, struct reader *reader);
+
+/* Who reads topics from here on gets, of all topics, what nobody can read yet. */
+event_id hub_position(void);
 
 /* --- within core/hub, under the lock --- */
 

@@ -48,33 +48,49 @@ const struct rule *rule_find(struct str name) {
     return best;
 }
 
+static void free_rule(struct rule *rule) {
+    free(rule->owner);
+    free(rule->pattern);
+    free(rule->presence);
+}
+
 void rules_remove(const char *owner) {
     size_t kept = 0;
     for (size_t i = 0; i < nrules; i++) {
-        if (owner && strcmp(rules[i].owner, owner) != 0) {
+        if (owner && strcmp(rules[i].owner, owner) != 0)
             rules[kept++] = rules[i];
-            continue;
-        }
-        free(rules[i].owner);
-        free(rules[i].pattern);
-        free(rules[i].presence);
+        else
+            free_rule(&rules[i]);
     }
     nrules = kept;
+}
+
+/* The owner's of the same pattern, or a new one behind all others. */
+static struct rule *place_for(const char *owner, struct str pattern) {
+    for (size_t i = 0; i < nrules; i++) {
+        struct str own = {rules[i].pattern, rules[i].len + rules[i].prefix};
+        if (str_eq(own, pattern) && strcmp(rules[i].owner, owner) == 0) {
+            free_rule(&rules[i]);
+            return &rules[i];
+        }
+    }
+    rules = mem_resize(rules, (nrules + 1) * sizeof *rules);
+    return &rules[nrules++];
 }
 
 void rules_add(const char *owner, const struct topic_rule *given) {
     struct str pattern = given->pattern;
     bool prefix = pattern.len > 0 && pattern.ptr[pattern.len - 1] == '*';
-    rules = mem_resize(rules, (nrules + 1) * sizeof *rules);
-    rules[nrules++] = (struct rule){.owner = mem_strdup(owner),
-                                    .pattern = mem_copy(pattern.ptr, pattern.len),
-                                    .len = pattern.len - prefix,
-                                    .prefix = prefix,
-                                    .keep = given->keep,
-                                    .durable = given->durable,
-                                    .linger_ms = given->linger_ms};
+    struct rule *rule = place_for(owner, pattern);
+    *rule = (struct rule){.owner = mem_strdup(owner),
+                          .pattern = mem_copy(pattern.ptr, pattern.len),
+                          .len = pattern.len - prefix,
+                          .prefix = prefix,
+                          .keep = given->keep,
+                          .durable = given->durable,
+                          .linger_ms = given->linger_ms};
     if (given->presence.ptr)
-        rules[nrules - 1].presence = mem_copy(given->presence.ptr, given->presence.len);
+        rule->presence = mem_copy(given->presence.ptr, given->presence.len);
 }
 
 bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {

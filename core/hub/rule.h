@@ -24,6 +24,7 @@ void rule_apply(struct topic *topic);
 bool rules_any_durable(void);
 /* Takes away the owner's, NULL: everybody's. */
 void rules_remove(const char *owner);
+/* In place of the owner's one of the same pattern. */
 void rules_add(const char *owner, const struct topic_rule *given);
 /* Behind the last change: since when what is durable is so. */
 void rules_changed(void);

@@ -139,12 +139,13 @@ static int publish_now(lua_State *L, const char *what, struct publication *publi
     return 3;
 }
 
-/* topic, data (nil: only the end of a topic that is closed), event, key, wait */
+/* topic, data (nil: only the end of a topic that is closed), event, key, wait, only */
 static int publish(lua_State *L, const char *what, bool closes) {
     struct generation *gen = task_generation(L);
     struct publication publication = {.topic = bind_check_topic(L, 1, what),
                                       .key = opt_str(L, 4),
                                       .closes = closes,
+                                      .only = lua_toboolean(L, 6),
                                       .wait_ms = lua_isnoneornil(L, 5) ? 0 : task_ms(L, 5)};
     size_t size = opt_str(L, 2).len + opt_str(L, 3).len + publication.key.len;
     if (size > gen->limits.event_bytes)
@@ -164,7 +165,7 @@ static int publish(lua_State *L, const char *what, bool closes) {
     return send_parked(L, parked, task);
 }
 
-/* topic, data, event, key, wait -> nil, id, streams | nil, nil, why */
+/* topic, data, event, key, wait, only -> nil, id, streams | nil, nil, why */
 static int l_publish(lua_State *L) {
     luaL_checktype(L, 2, LUA_TSTRING);
     return publish(L, "weir.publish", false);
@@ -200,7 +201,7 @@ static struct topic_rule rule_at_top(lua_State *L) {
     return rule;
 }
 
-/* A list of rules, in place of those that this app gave before. */
+/* A list of rules. */
 static int l_topics(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t n = lua_objlen(L, 1);
@@ -210,7 +211,7 @@ static int l_topics(lua_State *L) {
         rules[i] = rule_at_top(L);
         lua_pop(L, 1);
     }
-    generation_set_rules(task_generation(L), rules, n);
+    generation_add_rules(task_generation(L), rules, n);
     return 0;
 }
 
@@ -259,14 +260,24 @@ static int l_presence(lua_State *L) {
     return 1;
 }
 
+static int l_position(lua_State *L) {
+    char id[EVENT_ID_TEXT];
+    lua_pushlstring(L, id, event_id_format(hub_position(), id));
+    return 1;
+}
+
 static int l_is_topic(lua_State *L) {
     lua_pushboolean(L, hub_name_is_valid(state_check_str(L, 1)));
     return 1;
 }
 
 void bind_publish(lua_State *L) {
-    static const luaL_Reg functions[] = {{"publish", l_publish},   {"is_topic", l_is_topic},
-                                         {"close", l_close},       {"topics", l_topics},
-                                         {"presence", l_presence}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"publish", l_publish},
+                                         {"is_topic", l_is_topic},
+                                         {"close", l_close},
+                                         {"topics", l_topics},
+                                         {"presence", l_presence},
+                                         {"position", l_position},
+                                         {NULL, NULL}};
     state_set(L, functions);
 }

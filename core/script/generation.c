@@ -381,18 +381,17 @@ static bool is_in_force(const struct generation *gen) {
     return !gen->loading;
 }
 
-void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n) {
+void generation_add_rules(struct generation *gen, const struct topic_rule *rules, size_t n) {
     if (is_in_force(gen)) {
-        hub_set_rules(gen->folder, rules, n);
+        hub_add_rules(gen->folder, rules, n);
         return;
     }
     if (gen->retired)
         return;
-    drop_rules(gen);
-    gen->rules = mem_alloc(n * sizeof *rules);
-    for (gen->nrules = 0; gen->nrules < n; gen->nrules++) {
-        struct topic_rule *rule = &gen->rules[gen->nrules];
-        *rule = rules[gen->nrules];
+    gen->rules = mem_resize(gen->rules, (gen->nrules + n) * sizeof *rules);
+    for (size_t i = 0; i < n; i++) {
+        struct topic_rule *rule = &gen->rules[gen->nrules++];
+        *rule = rules[i];
         rule->pattern.ptr = mem_copy(rule->pattern.ptr, rule->pattern.len);
         if (rule->presence.ptr)
             rule->presence.ptr = mem_copy(rule->presence.ptr, rule->presence.len);

@@ -114,8 +114,8 @@ void generation_break(struct generation *gen, const char *what);
 /* Frees all, whatever still runs; nothing of it may be on the stack. */
 void generation_free(struct generation *gen);
 
-/* What the app's topics keep: at once, or with the takeover. Copied. */
-void generation_set_rules(struct generation *gen, const struct topic_rule *rules, size_t n);
+/* What more of the app's topics keep: at once, or with the takeover. Copied. */
+void generation_add_rules(struct generation *gen, const struct topic_rule *rules, size_t n);
 
 /* Which proxies the app believes; copied. */
 void generation_set_trust(struct generation *gen, const struct cidr *ranges, size_t n,

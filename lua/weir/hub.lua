@@ -113,15 +113,17 @@ end
 
 -- What core.publish takes behind the topic's name. Its caller's caller is blamed.
 local function publication(what, event, options)
-  local wait
+  local wait, only
   if options ~= nil then
-    wait = check.options(what, options, { "wait" }, 3).wait
+    options = check.options(what, options, { "wait", "only" }, 3)
+    wait, only = options.wait, options.only
     if wait ~= nil then check.seconds(what, "wait", wait, 3) end
+    if only ~= nil then check.boolean(what, "only", only, 3) end
   end
-  if type(event) == "string" then return event, nil, nil, wait end
+  if type(event) == "string" then return event, nil, nil, wait, only end
   if type(event) ~= "table" then check.bad(what, "argument 2 (event)", event, "a string or a table", 3) end
   local data, name, key = fields_of(what, event)
-  return data, name, key, wait
+  return data, name, key, wait, only
 end
 
 --- Appends an event to a topic: its id and how many streams are subscribed, or nil and "limit", "io" or "closed".
@@ -222,6 +224,12 @@ function hub.history(topic, options)
     hub.check_id("weir.history", options, "before"), limit))
   if options.decode and list then decode_all(list) end
   return list, more, closed
+end
+
+--- The id of the place up to which every event can be read: who loads a state now, and subscribes from there then, misses
+--- nothing.
+function hub.position()
+  return core.position()
 end
 
 --- How many streams are subscribed to a topic, over all workers, and whose they are.

@@ -28,6 +28,7 @@ local weir = {
   topic = hub.topic,
   topics = hub.topics,
   history = hub.history,
+  position = hub.position,
   presence = hub.presence,
   streams = hub.streams,
   tail = require "weir.tail",

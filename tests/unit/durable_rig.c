@@ -124,6 +124,7 @@ void durable_send(struct hub_rig *rig, struct sent *sent, const char *topic, con
                                              .text = {sent->text, (size_t)n},
                                              .key = str_of(key),
                                              .wait_ms = rig->wait_ms,
+                                             .only = rig->only,
                                              .done = on_done};
     assert_int_equal(publication_send(&sent->publication, &rig->readers[0]), PUBLICATION_LATER);
     assert_int_equal(sent->done, 0);

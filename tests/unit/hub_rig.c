@@ -69,8 +69,11 @@ static void never_done(struct publication *publication, int error) {
 unsigned hub_rig_publish(struct hub_rig *rig, const char *topic, const char *key) {
     char text[32];
     int n = snprintf(text, sizeof text, "data: %u\n\n", ++rig->serial);
-    struct publication publication = {
-        .topic = str_of(topic), .text = {text, (size_t)n}, .key = str_of(key), .done = never_done};
+    struct publication publication = {.topic = str_of(topic),
+                                      .text = {text, (size_t)n},
+                                      .key = str_of(key),
+                                      .only = rig->only,
+                                      .done = never_done};
     assert_int_equal(publication_send(&publication, &rig->readers[0]), 0);
     assert_true(publication.id > rig->last);
     rig->last = publication.id;

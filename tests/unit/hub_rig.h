@@ -17,7 +17,8 @@ struct hub_rig {
     uint64_t memory;  /* the hub's, before */
     unsigned serial;  /* of the event published last; the first has 1 */
     event_id last;    /* its id */
-    unsigned wait_ms; /* for the next publications */
+    unsigned wait_ms; /* for the next publications, */
+    bool only;        /* which take the place of what their topic keeps */
 };
 
 /* Freezes the clock and clears the hub. */

@@ -24,7 +24,8 @@ function weir.topic(base, ...) end
 ---Appends an event to a topic. Waits for a durable topic's disk, and with `wait`.
 ---@param topic string 1 to 255 bytes of UTF-8 without control characters and "*"
 ---@param event string|weir.Publication
----@param options? { wait?: number } seconds to wait for streams with the policy "block"
+---@param options? { wait?: number, only?: boolean } wait: seconds, for streams with the policy "block"; only: what the
+---topic kept before is trimmed in the same step
 ---@return string? id
 ---@return integer|"limit"|"io"|"closed" streams how many are subscribed; or why there is no id
 function weir.publish(topic, event, options) end
@@ -33,7 +34,7 @@ function weir.publish(topic, event, options) end
 ---then weir.end, and its stream ends. Waits as publish does.
 ---@param topic string
 ---@param event? string|weir.Publication
----@param options? { wait?: number }
+---@param options? { wait?: number, only?: boolean } as of publish
 ---@return string? id of the end
 ---@return integer|"closed"|"limit"|"io" streams how many were subscribed; or why there is no id
 function weir.close(topic, event, options) end
@@ -43,7 +44,8 @@ function weir.close(topic, event, options) end
 ---@field event? string its name
 ---@field key? string what it is about: with the policy "conflate" only the newest of each key is sent
 
----Says what topics keep, by name or by prefix and "*", in place of what this app said before; the longest pattern wins.
+---Says what topics keep, by name or by prefix and "*"; the longest pattern wins. Called again it adds to that, or changes
+---what the same pattern said.
 ---@param rules table<string, weir.TopicOptions>
 function weir.topics(rules) end
 
@@ -74,6 +76,11 @@ function weir.topics(rules) end
 ---@return boolean more
 ---@return true|nil closed the topic is
 function weir.history(topic, options) end
+
+---The place in the order of all events up to which everything can be read. Who takes it, then loads a state, and then
+---subscribes with `after` that place, misses nothing; what comes may be in the state already.
+---@return string id
+function weir.position() end
 
 ---How many streams are subscribed to a topic, over all workers, and how many each subject has.
 ---@param topic string
