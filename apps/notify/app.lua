@@ -1,0 +1,46 @@
+-- notify: the inbox of notify/init.lua with its two pages, for readers and for publishers.
+--
+-- With NOTIFY_SECRET in the environment tokens come from elsewhere (`weir token --secret-env NOTIFY_SECRET`). Without,
+-- everybody on this machine may sign in under any name, and nobody else gets in at all.
+
+local weir = require "weir"
+local notify = require "notify"
+
+local secret = os.getenv "NOTIFY_SECRET"
+local is_demo = secret == nil
+
+-- Of this run, and of all workers: nobody can know it from the source.
+if is_demo then
+  local run = weir.shared "notify demo"
+  run:add("secret", weir.hex.encode(weir.random(32)))
+  secret = run:get "secret"
+end
+
+local app = weir.app()
+
+local function is_here(stream)
+  local from, headers = stream.peer_addr, stream.headers
+  local host = (stream.host or ""):gsub(":%d+$", "")
+  return (from:find "^127%." or from == "::1") and not headers.forwarded and not headers["x-forwarded-for"]
+    and (host == "localhost" or host == "127.0.0.1" or host == "[::1]")
+end
+
+if is_demo then
+  app:use(function(stream, next)
+    if is_here(stream) then return next() end
+    weir.fail(403, "This is the demo, for this machine only: start with NOTIFY_SECRET in the environment, and make "
+      .. "tokens with `weir token --secret-env NOTIFY_SECRET`.\n")
+  end)
+  app:post("/demo/token", function(stream)
+    local name = stream:body(64)
+    if not name:find "^%w[%w_.-]*$" then weir.fail(400, "a name has letters, digits, \"_\", \".\" and \"-\"\n") end
+    local claims = { sub = name, notify = stream.query.publish and "publish" or nil }
+    return weir.jwt.sign(claims, { secret = secret, exp = 3600 })
+  end)
+end
+
+app:get("/demo", function() return { open = is_demo } end) -- for the page: which way in it offers
+app:mount("/", notify { secret = secret })
+app:static("/", "public")
+
+return app
