@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { append, runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
+import "./notify.mjs";
 import "./tokens.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;

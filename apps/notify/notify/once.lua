@@ -15,7 +15,7 @@ local KEPT = 24 * 3600
 local PATIENCE = 30 -- seconds that an answer may take
 
 local function refuse(status, message)
-  weir.fail(status, { field = "Idempotency-Key", error = message })
+  return nil, { status = status, field = "Idempotency-Key", error = message }
 end
 
 --- A digest of texts, short enough for an id.
@@ -23,25 +23,22 @@ function once.digest(...)
   return weir.hex.encode(weir.hash("sha256", table.concat({ ... }, "\0"))):sub(1, 24)
 end
 
---- The answer to a request, a table that `answer(digest)` makes the first time; `digest` is nil without the header.
---- `scope` tells requests apart that have the same key, `text` is what is asked.
+--- The answer to a request, a table that `answer(digest)` makes the first time; `digest` is nil without the header. Or
+--- nil and { status, field, error }. `scope` tells requests apart that have the same key, `text` is what is asked.
 function once.run(stream, scope, text, answer)
   local key = stream.headers["idempotency-key"]
   if not key then return answer(nil) end
-  if key == "" or #key > KEY then refuse(400, ("Idempotency-Key must have 1 to %d bytes"):format(KEY)) end
+  if key == "" or #key > KEY then return refuse(400, ("Idempotency-Key must have 1 to %d bytes"):format(KEY)) end
   local id, wanted, now = once.digest(scope, key), once.digest(text), weir.now()
   local store, mine = weir.store "notify once", weir.uuid()
   local kept, why = store:update(id, function(old)
     if old and (old.text ~= wanted or old.answer or old.begun + PATIENCE > now) then return old end
     return { text = wanted, begun = now, by = mine }
   end)
-  if not kept then weir.fail(503, { error = "the server cannot keep the key now: " .. tostring(why) }) end
-  if kept.text ~= wanted then refuse(422, "this Idempotency-Key was used for something else") end
+  if not kept then return refuse(503, "the server cannot keep the key now: " .. why) end
+  if kept.text ~= wanted then return refuse(422, "this Idempotency-Key was used for something else") end
   if kept.answer then return kept.answer end
-  if kept.by ~= mine then
-    stream:header("Retry-After", "1")
-    refuse(409, "a request with this Idempotency-Key is being answered; ask again for what came of it")
-  end
+  if kept.by ~= mine then return refuse(409, "a request with this Idempotency-Key is being answered; ask again") end
   local ok, given = pcall(answer, id)
   if not ok then
     store:delete(id)

@@ -48,9 +48,12 @@ function publishing.answer_put(stream)
   local item, problem = check(stream:json_body())
   if not item then weir.fail(400, problem) end
   local scope = ("%s\0%s"):format(stream.claims.sub or "", stream.path)
-  local made = once.run(stream, scope, stream:body(), function(digest) return put(whose(stream), item, digest) end)
-  stream:status(201)
-  return made
+  local made, refusal = once.run(stream, scope, stream:body(), function(digest)
+    return put(whose(stream), item, digest)
+  end)
+  stream:status(made and 201 or refusal.status)
+  if refusal and refusal.status == 409 then stream:header("Retry-After", "1") end
+  return made or { field = refusal.field, error = refusal.error }
 end
 
 local name = fields.line(64)

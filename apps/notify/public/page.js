@@ -94,31 +94,47 @@ const empty = {
   snoozed: "Nothing sleeps.", done: "Nothing is done yet.",
 };
 
-// Elements of entries that have not changed stay, and so do focus and open menus.
+// The element that has the focus next, when `item` goes and only those in `stay` do not.
+function neighbour(item, stay) {
+  let next = item;
+  do next = next.nextElementSibling; while (next && !stay.has(next.dataset.id));
+  if (next) return next;
+  next = item;
+  do next = next.previousElementSibling; while (next && !stay.has(next.dataset.id));
+  return next ?? $.list;
+}
+
+function removeOthers(stay) {
+  for (const item of [...$.list.children]) {
+    if (stay.has(item.dataset.id)) continue;
+    const next = item.contains(document.activeElement) && neighbour(item, stay);
+    item.remove();
+    if (next) next.focus();
+  }
+}
+
+// The element of an entry: the one that is there, if nothing of it has changed, so that open menus stay.
+function elementFor(entry) {
+  const before = document.getElementById(`n-${entry.id}`);
+  const sign = JSON.stringify([entry, chosen.has(entry.id)]);
+  if (before?.sign === sign) return before;
+  const item = elementOf(entry, { act, choose, chosen: chosen.has(entry.id), now: now() });
+  item.sign = sign;
+  const focused = before?.contains(document.activeElement);
+  before?.replaceWith(item);
+  watcher.observe(item);
+  if (focused) item.focus();
+  return item;
+}
+
 function showList() {
   if ($.inbox.hidden) return;
   const list = shown();
-  const there = new Map([...$.list.children].map((item) => [item.dataset.id, item]));
+  removeOthers(new Set(list.map(({ id }) => id)));
   for (const [i, entry] of list.entries()) {
-    const sign = JSON.stringify([entry, chosen.has(entry.id)]);
-    let item = there.get(entry.id);
-    there.delete(entry.id);
-    if (item?.sign !== sign) {
-      const made = elementOf(entry, { act, choose, chosen: chosen.has(entry.id), now: now() });
-      made.sign = sign;
-      const focused = item?.contains(document.activeElement);
-      item?.replaceWith(made);
-      item = made;
-      watcher.observe(item);
-      if (focused) item.focus();
-    }
+    const item = elementFor(entry);
     if ($.list.children[i] !== item) $.list.insertBefore(item, $.list.children[i] ?? null);
   }
-  const left = [...there.values()];
-  const focused = left.find((item) => item.contains(document.activeElement));
-  const next = focused && ($.list.children[[...$.list.children].indexOf(focused) + left.length] ?? $.list.children[list.length - 1]);
-  for (const item of left) item.remove();
-  if (focused) (next?.isConnected ? next : $.list).focus();
   $.empty.hidden = list.length > 0;
   $.empty.textContent = entries.some(views[view]) ? "Nothing matches." : empty[view];
   showChosen();
@@ -291,10 +307,16 @@ const keys = {
   },
 };
 
+function leaveSearch() {
+  $.search.value = "";
+  $.search.blur();
+  showList();
+}
+
 addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=checkbox]), select, dialog");
   if ($.inbox.hidden || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
-  if (typing && event.key === "Escape" && typing === $.search) typing.blur();
+  if (typing === $.search && event.key === "Escape") leaveSearch();
   if (typing) return;
   const entry = entries.find(({ id }) => id === focusedItem()?.dataset.id);
   if (keys[event.key](entry) !== false) event.preventDefault();
@@ -320,7 +342,7 @@ function showStats() {
   $.stats.textContent = [
     `${role === "follower" ? "shares the connection of another tab" : "has a connection"}`,
     `${messages} messages`, `${Math.ceil(bytes / 1024)} KB`, `${reconnects} reconnects`,
-    age === undefined ? "" : `last ${ago(Date.now() - age, Date.now())}`,
+    Number.isFinite(age) ? `last ${ago(Date.now() - age, Date.now())}` : "",
     pending > 0 ? `${pending} changes to be sent` : "",
   ].filter(Boolean).join(" · ");
   for (const time of $.list.querySelectorAll("time")) {
