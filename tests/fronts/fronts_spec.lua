@@ -2,6 +2,7 @@
 -- a folder themselves. What a front lets through to Weir means to Weir what the oracle says, and nothing in that
 -- folder gets past a front that guards it.
 
+local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
 local ways = require "tests.paths.ways"
@@ -154,4 +155,28 @@ describe("behind #fronts", function()
       assert.is_true(denied >= reached, "the front denied " .. denied .. " times")
     end)
   end
+
+  it("nginx, an inbox is what it is without", function()
+    local secret = ("s"):rep(32)
+    local server = test.spawn { "serve", "apps/notify", "--workers", 2, env = { NOTIFY_SECRET = secret } }
+    local front = start("nginx", server).open
+    local function headers(claims)
+      return { Authorization = "Bearer " .. weir.jwt.sign(claims, { secret = secret }),
+        ["Content-Type"] = "application/json" }
+    end
+    local ann = headers { sub = "ann" }
+    local events = front:sse("/stream", { headers = ann })
+    assert.equal("weir.hello", events:next().event)
+    local sum = events:next()
+    for i = 1, 3 do
+      local body = ('{"title":"%d"}'):format(i)
+      local made = front:post("/users/ann", { headers = headers { notify = "publish" }, body = body })
+      assert.equal(201, made.status, made.body)
+      assert.equal(made.json().at, events:next().id) -- at once, not when there is enough of it
+    end
+    local missed = front:sse("/stream", { headers = ann, last_event_id = sum.id })
+    missed:next()
+    assert.equal("1", weir.json.decode(missed:next().data).title)
+    assert.equal(3, front:get("/inbox", { headers = ann }).json().counts.unseen)
+  end)
 end)
