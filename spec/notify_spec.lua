@@ -57,6 +57,9 @@ local function refused(answer, status, field, text)
   assert.is_truthy(answer.json().error:find(text, 1, true), answer.body)
 end
 
+-- An id that no notification has.
+local function invented(n) return ("u%024x"):format(n) end
+
 local function wait(seconds)
   test.clock.advance(seconds)
   tokens = {} -- they have ended
@@ -133,6 +136,12 @@ describe("a notification", function()
     { { title = "x", event = "done" }, "event", "resource.action.state" },
     { { title = "x", event = "build.Main.done" }, "event", "lower case" },
     { { title = "x", data = { a = {} } }, "data.a", "a text, a number" },
+    { { title = "\226\128\174x" }, "title", "in one line" },
+    { { title = "x", text = "`<script>alert(1)</script>``" }, "text", "without HTML" },
+    { { title = "x", text = "\\`<i>\\`" }, "text", "without HTML" },
+    { { title = "x", text = "`[x](javascript:a)``" }, "text", "links" },
+    { { title = "x", text = "> [1]: javascript:a" }, "text", "links" },
+    { { title = "x", text = "1. [a\\]b]: javascript:a" }, "text", "links" },
     { { "a list" }, "the body", "a JSON object" },
   }
 
@@ -189,7 +198,7 @@ describe("a notification", function()
     assert.equal("", titles "?view=all")
     put({ title = "maintenance, again", key = "m" }, "/broadcast")
     assert.equal("maintenance, again: unseen", titles("", "ben"))
-    assert.equal(1, #weir.history "notify/all" - 3)
+    assert.equal(4, #weir.history "notify/all")
   end)
 
   it("is shown from a time on, and until another", function()
@@ -300,6 +309,17 @@ describe("a state", function()
     assert.equal("b: read", titles())
   end)
 
+  it("is of what was seen: not of what has become news since", function()
+    local id = put { title = "v1", key = "k" }
+    local seen = inbox().position
+    put { title = "v2", key = "k", severity = 5 }
+    set_state { ids = { id }, action = "done", upto = seen, device = "phone", n = 1 }
+    set_state { filter = { upto = seen }, action = "read" }
+    assert.equal("v2: unseen", titles())
+    set_state { ids = { id }, action = "read", upto = inbox().position, device = "phone", n = 1 }
+    assert.equal("v2: read", titles())
+  end)
+
   it("may be told before the notification has come", function()
     local id = put { title = "one", key = "k" }
     assert.equal(204, ask("DELETE", "/data").status)
@@ -309,8 +329,8 @@ describe("a state", function()
   end)
 
   it("that is wrong is refused by the field's name", function()
-    local ids, many = { "u1" }, {}
-    for i = 1, 501 do many[i] = "u" .. i end
+    local ids, many, past = { invented(1) }, {}, weir.now() - 1
+    for i = 1, 501 do many[i] = invented(i) end
     for _, case in ipairs {
       { { ids = ids }, "action", "there" },
       { { ids = ids, action = "eat" }, "action", "done, read" },
@@ -318,7 +338,11 @@ describe("a state", function()
       { { ids = ids, filter = {}, action = "read" }, "ids", "not both" },
       { { ids = {}, action = "read" }, "ids", "1 to 500" },
       { { ids = many, action = "read" }, "ids", "1 to 500" },
-      { { ids = { 1 }, action = "read" }, "ids[0]", "a text" },
+      { { ids = { 1 }, action = "read" }, "ids[0]", "an id" },
+      { { ids = { "constructor" }, action = "read" }, "ids[0]", "an id" },
+      { { ids = ids, action = "snooze", snoozed_until = past }, "snoozed_until", "in the future" },
+      { { ids = ids, action = "read", upto = "9-0" }, "upto", "a position" },
+      { { ids = ids, action = "read", device = "__proto__", n = 1 }, "device", "a name" },
       { { ids = ids, action = "read", snoozed_until = 5 }, "snoozed_until", "only then" },
       { { ids = ids, action = "snooze" }, "snoozed_until", "if the action is snooze" },
       { { ids = ids, action = "snooze", snoozed_until = "1h" }, "snoozed_until", "a Unix time" },
@@ -343,6 +367,7 @@ describe("an inbox", function()
     assert.equal("n7: unseen, n6: unseen", titles "?severity=3")
     local page = inbox "?limit=3"
     assert.same({ "n7", "n5", 7 }, { page.items[1].title, page.items[3].title, page.counts.inbox })
+    set_state { ids = { page.items[3].id }, action = "done" } -- where the page ended
     page = inbox("?limit=3&after=" .. page.next)
     assert.equal("n4", page.items[1].title)
     page = inbox("?limit=3&after=" .. page.next)
@@ -396,8 +421,9 @@ describe("an inbox", function()
     ask("PUT", "/preferences", { tags = { ci = "mute" } })
     local export = ask("GET", "/export")
     assert.matches("attachment", export.headers["content-disposition"])
+    local exported = export.json().box
     assert.same({ "ann", "secret", "mute" },
-      { export.json().sub, export.json().items[1].title, export.json().preferences.tags.ci })
+      { export.json().sub, select(2, next(exported.items)).title, exported.preferences.tags.ci })
     local events = server:sse("/stream", { headers = { Authorization = "Bearer " .. token "ann" } })
     events:next()
     events:next()
@@ -409,6 +435,75 @@ describe("an inbox", function()
     for _, kept in weir.store("notify"):each() do assert.is_nil(json.encode(kept):find "secret") end
     put { title = "new", key = "k" }
     assert.equal("new: unseen", titles())
+  end)
+
+  it("of who has deleted it begins with broadcasts that are no news", function()
+    put({ title = "old" }, "/broadcast")
+    ask("DELETE", "/data")
+    put({ title = "new" }, "/broadcast")
+    assert.equal("new: unseen, old: seen", titles())
+  end)
+
+  it("is that of any name", function()
+    for _, name in ipairs { "a/b", "*", "urn:x:1", "Zoë", ("n"):rep(200), "=2F" } do
+      tokens[name] = weir.jwt.sign({ sub = name }, { secret = weir.shared("notify demo"):get "secret" })
+      local written = name:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end)
+      put({ title = "for " .. name:sub(1, 20) }, "/users/" .. written)
+      assert.equal("for " .. name:sub(1, 20) .. ": unseen", titles("", name))
+    end
+  end)
+end)
+
+describe("in the long run", function()
+  before_each(begin)
+
+  local day = 24 * 3600
+
+  it("preferences stay, and what somebody did as long as what they did it to", function()
+    ask("PUT", "/preferences", { tags = { ci = "mute" } })
+    local id = put { title = "one", key = "k" }
+    set_state { ids = { id }, action = "done" }
+    for i = 2, 5 do
+      wait(20 * day)
+      put { title = "one, " .. i, key = "k", keep_state = true }
+    end
+    assert.equal("one, 5: done", titles "?view=all")
+    assert.same({ ci = "mute" }, ask("GET", "/preferences").json().tags)
+    wait(31 * day)
+    assert.equal("", titles "?view=all")
+    assert.same({ ci = "mute" }, ask("GET", "/preferences").json().tags)
+  end)
+
+  it("what nobody sees any more takes no room from what is there", function()
+    put { title = "important" }
+    for _ = 1, 199 do put { title = "short", expires = "1m" } end
+    wait(61)
+    for i = 1, 199 do put { title = "n" .. i } end
+    local whole = inbox "?view=all&limit=200"
+    assert.same({ 200, "important", 0 }, { #whole.items, whole.items[200].title, whole.dropped })
+  end)
+
+  it("a key of a broadcast that everybody has forgotten is news", function()
+    local id = put({ title = "first", key = "m" }, "/broadcast")
+    set_state { ids = { id }, action = "done" }
+    for i = 1, 450 do put({ title = "n" .. i }, "/broadcast") end
+    put({ title = "again", key = "m" }, "/broadcast")
+    assert.equal("again: unseen", inbox("?limit=1").items[1].title .. ": " .. inbox("?limit=1").items[1].state)
+  end)
+
+  it("what is there keeps its state, whatever else is read; and it costs no more than it should", function()
+    local id = put { title = "mine" }
+    set_state { ids = { id }, action = "read" }
+    for i = 0, 59 do
+      local ids = {}
+      for n = 1, 500 do ids[n] = invented(i * 500 + n) end
+      set_state { ids = ids, action = "read" }
+    end
+    assert.equal("mine: read", titles())
+    local box = ask("GET", "/box").json().own
+    local count = 0
+    for _ in pairs(box.marks) do count = count + 1 end
+    assert.equal(600, count)
   end)
 end)
 
@@ -446,6 +541,12 @@ describe("who may", function()
     for _, path in ipairs { "/stream", "/inbox", "/box", "/preferences", "/export" } do
       assert.equal(401, server:get(path).status, path)
     end
+    for _, call in ipairs { { "POST", "/state" }, { "PUT", "/preferences" }, { "DELETE", "/data" },
+      { "POST", "/ticket" } } do
+      assert.equal(401, server:request(call[1], call[2]).status, call[2])
+    end
+    tokens.nobody = weir.jwt.sign({ name = "x" }, { secret = weir.shared("notify demo"):get "secret" })
+    assert.equal(403, ask("GET", "/inbox", nil, { as = "nobody" }).status)
     assert.equal("", titles "?view=all")
   end)
 
@@ -458,7 +559,8 @@ describe("who may", function()
 
   it("use the demo is on this machine, and does not come through a proxy or by another name", function()
     for _, headers in ipairs { { Host = "example.org" }, { Host = "127.0.0.1.example.org" },
-      { Forwarded = "for=192.0.2.1" }, { ["X-Forwarded-For"] = "192.0.2.1" } } do
+      { Forwarded = "for=192.0.2.1" }, { ["X-Forwarded-For"] = "192.0.2.1" }, { ["X-Forwarded-Host"] = "a" },
+      { ["X-Real-IP"] = "192.0.2.1" }, { Via = "1.1 a" } } do
       local answer = server:post("/demo/token", { body = "ann", headers = headers })
       assert.equal(403, answer.status)
       assert.matches("NOTIFY_SECRET", answer.body)
@@ -490,6 +592,8 @@ describe("the module", function()
       app:delete("/build", function() notify.withdraw("ann", { key = "build" }) end)
       app:post("/all", function() notify.broadcast { title = "all" } end)
       app:post("/wrong", function() notify.publish("ann", { severity = 9 }) end)
+      app:post("/nobody", function() notify.publish(nil, { title = "private" }) end)
+      app:post("/nothing", function() notify.withdraw("ann", {}) end)
       return app]]
     server = test.spawn { "serve", path, "--workers", 2, "--data", support.folder() }
     tokens = { ann = weir.jwt.sign({ sub = "ann" }, { secret = ("s"):rep(32) }),
@@ -505,18 +609,28 @@ describe("the module", function()
     server:post "/all"
     local list = ask("GET", "/notify/inbox").json().items
     assert.same({ 2, "all", "by HTTP" }, { #list, list[1].title, list[2].title })
-    assert.equal(500, server:post("/wrong").status)
+    for _, wrong in ipairs { "/wrong", "/nobody", "/nothing" } do assert.equal(500, server:post(wrong).status) end
     test.eventually(function()
       return server:stderr():find("app%.lua:%d+: notify%.publish: title must be there")
     end)
   end)
 
-  it("refuses an option that it does not have", function()
-    local run = test.run { "check", (support.app_file [[
-      package.path = "apps/notify/?.lua;apps/notify/?/init.lua;" .. package.path
-      return require "notify" { secret = ("s"):rep(32), cuont = 5 }]]) }
-    assert.equal(1, run.code)
-    assert.matches("there is no option \"cuont\"", run.stdout .. run.stderr)
+  it("refuses options that are wrong, and a second inbox of another kind", function()
+    for text, why in pairs {
+      ['require "notify" { secret = ("s"):rep(32), cuont = 5 }'] = 'there is no option "cuont"',
+      ['require "notify" { secret = ("s"):rep(32), count = "5" }'] = "count must be a number from 1 to 400",
+      ['require "notify" { secret = ("s"):rep(32), bytes = 4e6 }'] = "bytes must be a number from 8192 to 262144",
+      ['require "notify" { secret = ("s"):rep(32), age = "30d" }'] = "age must be a number",
+      ['require "notify" { secret = ("s"):rep(32), name = "" }'] = "name must be a text",
+      ['require "notify"()'] = "options must be a table",
+      [('require "notify" { secret = %q, count = %d }, '):rep(2):sub(1, -3):format(("s"):rep(32), 5, ("s"):rep(32), 6)] =
+        "has one inbox",
+    } do
+      local run = test.run { "check", (support.app_file(
+        'package.path = "apps/notify/?.lua;apps/notify/?/init.lua;" .. package.path\nreturn ' .. text)) }
+      assert.equal(1, run.code)
+      assert.is_truthy((run.stdout .. run.stderr):find(why, 1, true), run.stdout .. run.stderr)
+    end
   end)
 
   it("keeps what came over kill -9, with --data #workers", function()

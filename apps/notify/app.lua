@@ -1,13 +1,14 @@
 -- notify: the inbox of notify/init.lua with its two pages, for readers and for publishers.
 --
 -- With NOTIFY_SECRET in the environment tokens come from elsewhere (`weir token --secret-env NOTIFY_SECRET`). Without,
--- everybody on this machine may sign in under any name, and nobody else gets in at all.
+-- everybody on this machine may sign in under any name, and nobody else gets in at all, nor what came by a proxy.
 
 local weir = require "weir"
 local notify = require "notify"
 
 local secret = os.getenv "NOTIFY_SECRET"
 local is_demo = secret == nil
+if secret and #secret < 32 then error("NOTIFY_SECRET must have 32 bytes or more", 0) end
 
 -- Of this run, and of all workers: nobody can know it from the source.
 if is_demo then
@@ -18,10 +19,18 @@ end
 
 local app = weir.app()
 
+-- What proxies add, one or the other.
+local function came_by_proxy(stream)
+  if stream.version == "1.0" then return true end
+  for name in pairs(stream.headers) do
+    if name:find "^x%-forwarded" or name == "forwarded" or name == "via" or name == "x-real-ip" then return true end
+  end
+  return false
+end
+
 local function is_here(stream)
-  local from, headers = stream.peer_addr, stream.headers
-  local host = (stream.host or ""):gsub(":%d+$", "")
-  return (from:find "^127%." or from == "::1") and not headers.forwarded and not headers["x-forwarded-for"]
+  local from, host = stream.peer_addr, (stream.host or ""):gsub(":%d+$", "")
+  return (from:find "^127%." or from == "::1") and not came_by_proxy(stream)
     and (host == "localhost" or host == "127.0.0.1" or host == "[::1]")
 end
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Relay, write } from "../stories/relay.mjs";
 import { screenshot, test } from "./lib.mjs";
 
-const refused = /Failed to load resource: (net::ERR_(CONNECTION|INCOMPLETE|EMPTY|INTERNET|NETWORK)|the server responded with a status of 401)/;
+const refused = /Failed to load resource: (net::ERR_(CONNECTION|INCOMPLETE|EMPTY|INTERNET|NETWORK|SOCKET)|the server responded with a status of 401)/;
 
 async function serve(t, options) {
   const args = ["apps/notify", "--workers", "2", "--data", `${t.folder}/data`];

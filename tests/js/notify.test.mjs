@@ -2,7 +2,7 @@
 // and snapshots of its log: all end with the same box, which is what a plain list of what happened comes to.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,10 +13,23 @@ import { Random, seed } from "../stories/random.mjs";
 
 const STEPS = 220;
 
-async function serve(t) {
+// The app, or, with options of its own, one that is the same otherwise.
+async function serve(t, options) {
   const folder = mkdtempSync(join(tmpdir(), "weir-notify-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const args = ["apps/notify", "--workers", "2", "--data", folder];
+  if (options) {
+    writeFileSync(join(folder, "app.lua"), `
+package.path = "${process.cwd()}/apps/notify/?.lua;${process.cwd()}/apps/notify/?/init.lua;" .. package.path
+local weir = require "weir"
+local app = weir.app()
+local secret = ("s"):rep(32)
+app:post("/demo/token", function(stream)
+  return weir.jwt.sign({ sub = stream:body(), notify = stream.query.publish and "publish" or nil }, { secret = secret })
+end)
+app:mount("/", require "notify" { secret = secret, ${options} })
+return app`);
+  }
+  const args = [options ? join(folder, "app.lua") : "apps/notify", "--workers", "2", "--data", join(folder, "data")];
   const here = { tokens: {} };
   here.start = async (listen) => {
     here.server = new Server(args, { listen });
@@ -85,32 +98,34 @@ class Device {
     this.stream.close();
   }
 
-  change(ids, action) {
-    this.queue.push({ ids, action, device: this.name, n: ++this.n });
+  change(ids, action, more) {
+    this.queue.push({ ids, action, device: this.name, n: ++this.n, upto: this.boxes.place, ...more });
   }
 }
 
 // What happened, in the order in which the server was told of it.
 class Model {
   items = new Map();
+  gone = new Set();
 
-  put(id, title, keepState) {
+  put(id, at, title, keepState) {
     const old = this.items.get(id);
     if (old && keepState) old.title = title;
-    else this.items.set(id, { title, level: 0 });
+    else this.items.set(id, { title, level: 0, renewed: old || this.gone.has(id) ? at : "" });
   }
 
   withdraw(id) {
     this.items.delete(id);
+    this.gone.add(id);
   }
 
-  change({ ids, action, device, n }) {
+  change({ ids, action, device, n, upto }) {
     this.done ??= new Map();
     for (const id of ids) {
       const key = `${id} ${device}`;
-      if ((this.done.get(key) ?? 0) >= n) continue;
-      this.done.set(key, n);
       const item = this.items.get(id);
+      if (item?.renewed > upto || (this.done.get(key) ?? 0) >= n) continue;
+      this.done.set(key, n);
       if (!item) continue;
       item.level = {
         seen: Math.max(item.level, 1), unseen: 0, read: Math.max(item.level, 2), unread: Math.min(item.level, 1), done: 3,
@@ -151,9 +166,9 @@ test("devices that act, go away and come back end equal, with nothing lost", { t
     const key = random.below(3) === 0 ? `key ${random.below(6)}` : undefined;
     const body = { title: `number ${++serial}`, key, keep_state: key && random.below(2) === 0 ? true : undefined };
     const headers = random.below(4) === 0 ? { "Idempotency-Key": `once ${serial}` } : {};
-    const { id } = await publish(here, path, body, headers);
+    const { id, at } = await publish(here, path, body, headers);
     if (headers["Idempotency-Key"]) assert.equal((await publish(here, path, body, headers)).id, id);
-    model.put(id, body.title, body.keep_state);
+    model.put(id, at, body.title, body.keep_state);
   };
   const send = async (device) => {
     const change = device.queue.shift();
@@ -189,7 +204,7 @@ test("devices that act, go away and come back end equal, with nothing lost", { t
     }],
     [2, () => here.restart()],
     [2, async () => {
-      devices.push(new Device(here, `new ${devices.length}`));
+      devices.push(new Device(here, `new-${devices.length}`));
       await devices.at(-1).connect();
     }],
   ];
@@ -212,5 +227,56 @@ test("devices that act, go away and come back end equal, with nothing lost", { t
     assert.deepEqual(listed(list), model.list(), device.name);
     assert.deepEqual(countsOf(list), counts, device.name);
     assert.deepEqual(list.map(({ id }) => id), items.map(({ id }) => id), device.name);
+  }
+});
+
+// All that the boxes hold, with what is undefined left out.
+const plain = (boxes) => JSON.parse(JSON.stringify({ own: boxes.own, all: boxes.all }));
+
+test("the page's box is the server's, at bounds that are always passed", { timeout: 120_000 }, async (t) => {
+  const here = await serve(t, "count = 9, bytes = 8192, age = 4");
+  const random = new Random("twins");
+  t.diagnostic(`STORIES_SEED=${seed}`);
+  const device = new Device(here, "phone");
+  t.after(() => device.stream.close());
+  await device.connect();
+  const known = () => [...Object.keys(device.boxes.own.items), ...Object.keys(device.boxes.all.items),
+    `u${String(random.below(40)).padStart(24, "0")}`];
+  const some = () => known().filter(() => random.below(3) === 0).slice(0, 20);
+  const now = () => Date.now() / 1000;
+  const put = (path) => publish(here, path, {
+    title: "n", key: random.below(2) === 0 ? `key ${random.below(12)}` : undefined, keep_state: random.below(2) === 0 || undefined,
+    expires: random.below(3) === 0 ? now() + 0.2 + random.below(20) / 10 : undefined,
+    text: random.below(4) === 0 ? "x".repeat(random.below(3000)) : undefined,
+  });
+  const steps = [
+    [40, () => put("users/ann")],
+    [20, () => put("broadcast")],
+    [30, async () => {
+      const ids = some();
+      if (ids.length === 0) return;
+      const action = random.of(["seen", "unseen", "read", "unread", "done", "undone", "snooze", "unsnooze"]);
+      await ask(here, "POST", "state", {
+        ids, action, snoozed_until: action === "snooze" ? now() + 0.5 : undefined,
+        ...(random.below(2) === 0 ? {} : { device: `d${random.below(7)}`, n: random.below(50) }),
+        upto: random.below(2) === 0 ? device.boxes.place : undefined,
+      });
+    }],
+    [5, () => ask(here, "DELETE", `users/ann?key=key ${random.below(12)}`, undefined, { as: "ci", publish: "?publish=1" })],
+    [5, () => ask(here, "DELETE", `broadcast?key=key ${random.below(12)}`, undefined, { as: "ci", publish: "?publish=1" })],
+    [2, () => ask(here, "PUT", "preferences", { tags: random.below(2) === 0 ? { ci: "mute" } : {} })],
+    [1, () => ask(here, "DELETE", "data")],
+    [1, () => here.restart()],
+  ];
+  const weight = steps.reduce((sum, [n]) => sum + n, 0);
+  for (let i = 0; i < 400; i++) {
+    let at = random.below(weight);
+    await steps.find(([n]) => (at -= n) < 0)[1]();
+    if (i % 40 !== 39) continue;
+    const there = await ask(here, "GET", "box");
+    while (device.boxes.own.at < there.own.at || device.boxes.all.at < there.all.at) {
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    assert.deepEqual(plain(device.boxes), plain(there), `after ${i + 1} steps`);
   }
 });

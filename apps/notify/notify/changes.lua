@@ -26,13 +26,14 @@ end
 
 local function refuse(...) weir.fail(400, fields.problem(...)) end
 
-local id = fields.line(64)
+local tag = fields.line(32)
+local place = fields.match("^%d%d%d%d%d%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%d$", 21, "a position, as the inbox gives it")
 
 local filter_fields = {
   view = fields.one_of(names(inbox.views)),
-  tag = id,
+  tag = tag,
   severity = fields.whole(1, 5),
-  upto = fields.match("^%d+%-%d+$", 32, "a position, as the inbox gives it"),
+  upto = place,
 }
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
@@ -49,7 +50,8 @@ function changes.sum(sub)
   return inbox.counts(list), position
 end
 
-local page_fields = { limit = fields.whole(1, PAGE_MOST), after = id }
+local cursor = fields.match("^%d+_%d+%-%d+$", 48, "what `next` of the page before is")
+local page_fields = { limit = fields.whole(1, PAGE_MOST), after = cursor }
 for name, kind in pairs(filter_fields) do page_fields[name] = kind end
 local page_kind = fields.object(page_fields)
 
@@ -63,23 +65,14 @@ local function page_of(query)
   return check(page_kind, asked)
 end
 
-local function cut(list, after, limit)
-  local first, page = 1, {}
-  for i, entry in ipairs(list) do
-    if entry.id == after then first = i + 1 end
-  end
-  for i = first, math.min(first + limit - 1, #list) do page[#page + 1] = list[i] end
-  return page, first + limit <= #list
-end
-
 --- GET /inbox: a page of it.
 function changes.show(stream)
   local asked = page_of(stream.query)
   local list, position, own = load(stream.claims.sub)
-  local page, more = cut(inbox.choose(list, asked), asked.after, asked.limit or PAGE)
+  local page, more = inbox.page(inbox.choose(list, asked), asked.after, asked.limit or PAGE)
+  local behind = more and inbox.cursor(page[#page]) or nil
   return {
-    items = inbox.tell(page), next = more and page[#page].id or nil, counts = inbox.counts(list), position = position,
-    dropped = own.dropped,
+    counts = inbox.counts(list), items = inbox.tell(page), next = behind, position = position, dropped = own.dropped,
   }
 end
 
@@ -91,27 +84,32 @@ end
 
 --- GET /export: all that is kept of a user.
 function changes.export(stream)
-  local list, _, own = load(stream.claims.sub)
+  local own = mailbox.load(stream.claims.sub)
   stream:header("Content-Disposition", 'attachment; filename="notifications.json"')
-  return {
-    sub = stream.claims.sub, exported = weir.now(), items = inbox.tell(list), marks = own.marks,
-    preferences = own.preferences,
-  }
+  return { sub = stream.claims.sub, exported = weir.now(), box = own }
+end
+
+local function unavailable(why)
+  weir.fail(503, { error = ("the server cannot keep that now (%s); try again later"):format(why) })
 end
 
 --- DELETE /data.
 function changes.delete(stream)
-  mailbox.delete(stream.claims.sub)
+  local done, why = mailbox.delete(stream.claims.sub)
+  if not done then unavailable(why) end
 end
 
 -- ---- states ---------------------------------------------------------------------------------------------------------
+
+local id = fields.match("^[ub]%x+$", 25, "an id of a notification")
 
 local change_kind = fields.object({
   ids = fields.list(id, 1, IDS),
   filter = fields.object(filter_fields),
   action = fields.one_of(names(box.actions)),
   snoozed_until = fields.time,
-  device = id,
+  upto = place,
+  device = fields.match("^%w[%w-]*$", 36, 'a name of letters, digits and "-", of 1 to 36'),
   n = fields.whole(0, 2 ^ 53 - 1),
 }, { "action" })
 
@@ -122,41 +120,65 @@ local function check_change(given)
   if (given.snoozed_until == nil) == (given.action == "snooze") then
     refuse("snoozed_until", "there if the action is snooze, and only then")
   end
+  if given.snoozed_until and given.snoozed_until <= weir.now() then refuse("snoozed_until", "in the future") end
   return given
 end
 
-local function ids_under(sub, filter)
+-- Those that a filter chooses, and up to where they had been news.
+local function chosen_by(sub, filter)
+  local list, position = load(sub)
   local ids = {}
-  for _, entry in ipairs(inbox.choose(load(sub), filter)) do
+  for _, entry in ipairs(inbox.choose(list, filter)) do
     if #ids < IDS then ids[#ids + 1] = entry.id end
   end
-  return ids
+  return ids, filter.upto or position
+end
+
+-- Where those of what is for all were last news; nil: none of them is.
+local function news_of(ids)
+  local all, of = nil, {}
+  for _, one in ipairs(ids) do
+    if one:sub(1, 1) == "b" then
+      all = all or mailbox.load_all()
+      of[one] = all.items[one] and box.news(all.items[one])
+    end
+  end
+  return next(of) and of or nil
 end
 
 --- POST /state: changes some notifications, or all under a filter.
 function changes.set_state(stream)
   local given, sub = check_change(stream:json_body()), stream.claims.sub
-  local ids = given.ids or ids_under(sub, given.filter)
+  local ids, upto = given.ids, given.upto
+  if given.filter then ids, upto = chosen_by(sub, given.filter) end
   if #ids == 0 then return { changed = 0 } end
-  local at = mailbox.append(sub, "notification.state.set", {
-    ids = ids, action = given.action, snoozed_until = given.snoozed_until, device = given.device, n = given.n,
+  local at, why = mailbox.append(sub, "notification.state.set", {
+    ids = ids, of = news_of(ids), action = given.action, snoozed_until = given.snoozed_until, upto = upto,
+    device = given.device, n = given.n,
   })
+  if not at then unavailable(why) end
   return { changed = #ids, at = at }
 end
 
 -- ---- preferences ----------------------------------------------------------------------------------------------------
 
-local hour = fields.match("^[012]%d:[0-5]%d$", 5, 'a time of the day such as "22:00"')
+local function time_of_day(value)
+  local hour = type(value) == "string" and #value == 5 and value:match "^(%d%d):[0-5]%d$"
+  return not (hour and tonumber(hour) < 24) and 'a time of the day such as "22:00"' or nil
+end
 
 local preferences_kind = fields.object {
-  quiet = fields.object({ from = hour, to = hour, severity = fields.whole(1, 5) }, { "from", "to" }),
-  tags = fields.map(id, fields.one_of { "mute", "silent" }, 100),
+  quiet = fields.object({ from = time_of_day, to = time_of_day, severity = fields.whole(1, 5) }, { "from", "to" }),
+  tags = fields.map(tag, fields.one_of { "mute", "silent" }, 100),
 }
 
 --- PUT /preferences: hours that are quiet but for some severity, and tags that are.
 function changes.set_preferences(stream)
   local given = check(preferences_kind, stream:json_body())
-  mailbox.append(stream.claims.sub, "notification.preferences.set", { quiet = given.quiet, tags = given.tags or {} })
+  local wishes, sub = { quiet = given.quiet, tags = given.tags or {} }, stream.claims.sub
+  local at, why = mailbox.append(sub, "notification.preferences.set", wishes)
+  if not at then unavailable(why) end
+  mailbox.keep(sub) -- they stay, however old the event becomes
 end
 
 --- GET /preferences.

@@ -7,11 +7,14 @@ local fields = {}
 
 -- ---- kinds ----------------------------------------------------------------------------------------------------------
 
+local TURNS = "\226\128[\168-\174]" -- separators of lines, and what turns the direction of text (U+2028 to U+202E)
+
 --- A text of one line, not just spaces.
 function fields.line(most)
   local wanted = ("a text of 1 to %d bytes in one line"):format(most)
   return function(value)
     local good = type(value) == "string" and #value <= most and value:find "%S" and not value:find "%c"
+      and not value:find(TURNS)
     return not good and wanted or nil
   end
 end
@@ -35,7 +38,7 @@ end
 
 --- A Unix time in seconds.
 function fields.time(value)
-  return not (type(value) == "number" and value >= 0 and value < 1e11) and "a Unix time in seconds" or nil
+  return not (type(value) == "number" and value > 0 and value < 1e11) and "a Unix time in seconds" or nil
 end
 
 --- True or false.

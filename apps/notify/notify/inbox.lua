@@ -7,7 +7,7 @@ local inbox = {}
 
 local names = { [0] = "unseen", "seen", "read", "done" }
 
--- What programs and people are told of an item.
+-- What programs and people are told of an item, beside its state.
 local shown = {
   "id", "title", "text", "severity", "tags", "icon", "link", "actions", "key", "event", "data", "broadcast", "expires",
 }
@@ -25,17 +25,18 @@ local function is_muted(item, preferences)
   return false
 end
 
-local function entry(item, mark, now, preferences)
-  local level, till = box.level(item, mark, now * 1000)
-  local back = mark and mark.rev > item.renewed and mark.snoozed_until
+local function entry(item, mark, now, own)
+  local level, till = box.level(item, mark, now * 1000, own.since)
+  local back = not till and level == 0 and mark and mark.snoozed_until
   local out = {
     at = box.ms(item.at) / 1000,
     updated = item.rev > item.at and box.ms(item.rev) / 1000 or nil,
     state = till and "snoozed" or names[level],
     snoozed_until = till,
-    muted = is_muted(item, preferences) or nil,
+    muted = is_muted(item, own.preferences) or nil,
     place = item.at,
-    sort = math.max(box.ms(item.at), (item.show_at or 0) * 1000, back and not till and back * 1000 or 0),
+    news = box.news(item),
+    sort = math.max(box.ms(item.at), (item.show_at or 0) * 1000, back and back * 1000 or 0),
   }
   for _, field in ipairs(shown) do out[field] = item[field] end
   return out
@@ -52,7 +53,7 @@ function inbox.list(own, all, now, age)
   local list = {}
   for _, items in ipairs { own.items, all.items } do
     for id, item in pairs(items) do
-      if is_due(item, now, age) then list[#list + 1] = entry(item, own.marks[id], now, own.preferences) end
+      if is_due(item, now, age) then list[#list + 1] = entry(item, own.marks[id], now, own) end
     end
   end
   table.sort(list, is_before)
@@ -76,21 +77,40 @@ local function has_tag(e, tag)
   return false
 end
 
---- Those of a list that a filter chooses: `view`, `tag`, `severity` (at least), `upto` (a place in the log).
+--- Those of a list that a filter chooses: `view`, `tag`, `severity` (at least), `upto` (a place in the log: not what
+--- has become news since).
 function inbox.choose(list, filter)
   local chosen, is_in = {}, inbox.views[filter.view or "inbox"]
   for _, e in ipairs(list) do
     if is_in(e) and (not filter.tag or has_tag(e, filter.tag)) and (e.severity >= (filter.severity or 1)) and
-      (not filter.upto or e.place <= filter.upto) then
+      (not filter.upto or e.news <= filter.upto) then
       chosen[#chosen + 1] = e
     end
   end
   return chosen
 end
 
+--- Where an entry stands in a list, as a text.
+function inbox.cursor(e)
+  return ("%.0f_%s"):format(e.sort, e.place)
+end
+
+--- Of a list the next `limit` behind a cursor, or the first ones, and whether there are more.
+function inbox.page(list, cursor, limit)
+  local page, sort, place = {}, (cursor or ""):match "^(%d+)_(.+)$"
+  local last = { sort = tonumber(sort), place = place }
+  for _, e in ipairs(list) do
+    if not sort or is_before(last, e) then
+      if #page == limit then return page, true end
+      page[#page + 1] = e
+    end
+  end
+  return page, false
+end
+
 --- A list as it is told, without what orders it.
 function inbox.tell(list)
-  for _, e in ipairs(list) do e.sort, e.place = nil, nil end
+  for _, e in ipairs(list) do e.sort, e.place, e.news = nil, nil, nil end
   return weir.json.array(list)
 end
 

@@ -11,6 +11,7 @@
 local weir = require "weir"
 local changes = require "notify.changes"
 local mailbox = require "notify.mailbox"
+local once = require "notify.once"
 local publishing = require "notify.publishing"
 
 local notify = {}
@@ -18,12 +19,19 @@ local notify = {}
 -- ---- from Lua -------------------------------------------------------------------------------------------------------
 
 local function told(what, made, problem)
-  if not made then error(("notify.%s: %s"):format(what, problem.error), 3) end
-  return made.id, made.reached
+  if made then return made.id, made.reached end
+  if problem.status then return nil, problem.error end
+  error(("notify.%s: %s"):format(what, problem.error), 3)
 end
 
---- Puts a notification into a user's inbox: its id, and how many streams it reached. A wrong one raises.
+local function check_sub(what, sub)
+  if not mailbox.is_name(sub) then error(("notify.%s: the user must be a text of 1 to 200 bytes"):format(what), 3) end
+end
+
+--- Puts a notification into a user's inbox: its id, and how many streams it reached; or nil and why it cannot be kept
+--- now. A wrong one raises.
 function notify.publish(sub, given)
+  check_sub("publish", sub)
   return told("publish", publishing.put(sub, given))
 end
 
@@ -32,9 +40,15 @@ function notify.broadcast(given)
   return told("broadcast", publishing.put(nil, given))
 end
 
---- Takes back what was published, by its `key` or `id`, from a user's inbox, or, nil, from everybody's.
+--- Takes back what was published to a user, by its `key` or `id`.
 function notify.withdraw(sub, choice)
+  check_sub("withdraw", sub)
   return told("withdraw", publishing.withdraw(sub, choice))
+end
+
+--- The same of what was published to all.
+function notify.withdraw_broadcast(choice)
+  return told("withdraw_broadcast", publishing.withdraw(nil, choice))
 end
 
 -- ---- the stream -----------------------------------------------------------------------------------------------------
@@ -53,7 +67,9 @@ end
 -- ---- who may --------------------------------------------------------------------------------------------------------
 
 local function with_sub(stream, next)
-  if type(stream.claims.sub) ~= "string" then weir.fail(403, { error = "the token names nobody: it has no sub" }) end
+  if not mailbox.is_name(stream.claims.sub) then
+    weir.fail(403, { error = "the token names nobody: its sub must be a text of 1 to 200 bytes" })
+  end
   return next()
 end
 
@@ -95,21 +111,42 @@ end
 local known = { publishers = true, name = true, count = true, bytes = true, age = true }
 for _, name in ipairs(jwt_options) do known[name] = true end
 
+-- A box is one value of the store, which takes 1 MiB.
+local numbers = { count = { 1, 400, 200 }, bytes = { 8192, 262144, 131072 }, age = { 1, 1e9, 30 * 86400 } }
+
+local function check_options(options)
+  if type(options) ~= "table" then error("notify: options must be a table, such as { secret = ... }", 3) end
+  for option in pairs(options) do
+    if not known[option] then error(("notify: there is no option %q"):format(tostring(option)), 3) end
+  end
+  local name, kept = options.name or "notify", {}
+  if type(name) ~= "string" or name == "" or #name > 40 or name:find "[%c*]" then
+    error("notify: name must be a text of 1 to 40 bytes, without *", 3)
+  end
+  for field, range in pairs(numbers) do
+    kept[field] = options[field] or range[3]
+    if type(kept[field]) ~= "number" or not (kept[field] >= range[1] and kept[field] <= range[2]) then
+      error(("notify: %s must be a number from %.0f to %.0f"):format(field, range[1], range[2]), 3)
+    end
+  end
+  kept.name = name
+  return kept
+end
+
 --- The app. `options` are those of weir.jwt by which tokens are known (secret, key, jwks, alg, issuer, audience,
 --- leeway); `publishers`, the claims of who may publish ({ notify = "publish" }); `name`, the beginning of its topics
 --- ("notify"); and what an inbox keeps: `count` (200) notifications, `bytes` (131072) and `age`, in seconds (30 days).
 local function make(_, options)
-  for option in pairs(options) do
-    if not known[option] then error(("notify: there is no option %q"):format(tostring(option)), 2) end
-  end
-  mailbox.use {
-    name = options.name or "notify", age = options.age or 30 * 86400, count = options.count or 200,
-    bytes = options.bytes or 131072,
-  }
+  mailbox.use(check_options(options))
   local app = weir.app()
   add_publishers(app, options)
   add_users(app, options)
-  app:on_start(function() weir.every(3600, mailbox.sweep) end)
+  app:on_start(function()
+    weir.every(3600, function()
+      mailbox.sweep()
+      once.sweep()
+    end)
+  end)
   return app
 end
 

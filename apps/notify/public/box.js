@@ -15,28 +15,32 @@ const actions = {
   unsnooze: (level) => level,
 };
 
-const DEVICES = 8;
+const DEVICES = 4;
 
 export const ms = (id) => Number(id.slice(0, 13)) || 0;
 
-/** The key whose value, by `place`, is the smallest. */
-function oldest(map, place) {
-  let key, least;
-  for (const [k, value] of Object.entries(map)) {
-    const at = place(value);
-    if (least === undefined || at < least || (at === least && k < key)) [key, least] = [k, at];
-  }
-  return key;
+/** The keys for which `mayGo` holds, those with the smallest place first: all but `most` of the whole map. */
+function surplus(map, most, placeOf, mayGo = () => true) {
+  const excess = Object.keys(map).length - most;
+  if (excess <= 0) return [];
+  const order = (a, b) => {
+    const first = placeOf(map[a]), second = placeOf(map[b]);
+    return first < second || (first === second && a < b) ? -1 : 1;
+  };
+  return Object.keys(map).filter(mayGo).sort(order).slice(0, excess);
 }
 
-function keepNewest(map, most, place) {
-  while (Object.keys(map).length > most) delete map[oldest(map, place)];
-}
-
-const self = (value) => value;
+const itself = (place) => place;
 const byRev = (value) => value.rev;
 
 // ---- items
+
+function forgetSurplus(box, bounds) {
+  for (const id of surplus(box.gone, bounds.count, itself)) {
+    if (box.gone[id] > box.forgotten) box.forgotten = box.gone[id];
+    delete box.gone[id];
+  }
+}
 
 function remove(box, id, place) {
   delete box.items[id];
@@ -44,72 +48,89 @@ function remove(box, id, place) {
   box.gone[id] = place;
 }
 
-function dropOldest(box, place, bounds) {
-  const bytes = () => Object.values(box.items).reduce((sum, item) => sum + item.size, 0);
-  let count = Object.keys(box.items).length;
-  while (count > 1 && (count > bounds.count || bytes() > bounds.bytes)) {
-    remove(box, oldest(box.items, byRev), place);
-    box.dropped += 1;
-    count -= 1;
+const isOver = (item, now, bounds) => item.expires * 1000 <= now || ms(item.rev) + bounds.age * 1000 <= now;
+
+function sweep(box, place, bounds) {
+  for (const item of Object.values(box.items)) if (isOver(item, ms(place), bounds)) remove(box, item.id, place);
+}
+
+function drop(box, id, place) {
+  if (box.marks[id]?.level !== levels.done) box.dropped += 1;
+  remove(box, id, place);
+}
+
+function makeRoom(box, place, bounds) {
+  for (const id of surplus(box.items, bounds.count, byRev)) drop(box, id, place);
+  let bytes = Object.values(box.items).reduce((sum, item) => sum + item.size, 0);
+  for (const id of bytes > bounds.bytes ? surplus(box.items, 1, byRev) : []) {
+    if (bytes <= bounds.bytes) return;
+    bytes -= box.items[id].size;
+    drop(box, id, place);
   }
 }
 
 function put(box, place, data, bounds) {
-  let old = box.items[data.id];
-  if (old?.expires && old.expires * 1000 <= ms(place)) {
-    remove(box, data.id, place);
-    old = undefined;
-  }
+  sweep(box, place, bounds);
+  const old = box.items[data.id];
   if (old?.once && old.once === data.once) return;
-  const renewed = old ? (data.keep_state ? old.renewed : place) : box.gone[data.id] ? place : "";
+  const renewed = old ? (data.keep_state ? old.renewed : place) : box.gone[data.id] ? place : box.forgotten;
   box.items[data.id] = { ...data, at: old?.at ?? place, rev: place, renewed };
   delete box.gone[data.id];
-  dropOldest(box, place, bounds);
-  keepNewest(box.gone, bounds.count, self);
+  makeRoom(box, place, bounds);
+  forgetSurplus(box, bounds);
+}
+
+function withdraw(box, place, data, bounds) {
+  remove(box, data.id, place);
+  forgetSurplus(box, bounds);
 }
 
 // ---- marks
 
-/** What an item is, by its mark: a level, and until when it sleeps. */
-function levelOf(item, mark, now) {
-  if (!mark || (item && mark.rev <= item.renewed)) return [levels.unseen];
+const newsOf = (item) => (item.renewed > item.at ? item.renewed : item.at);
+
+const isOf = (mark, news, item) => mark.of >= news || (mark.of === "" && item?.renewed === "");
+
+function levelOf(mark, news, item, now, since) {
+  if (!mark || !isOf(mark, news, item)) return [news !== "" && news <= since ? levels.seen : levels.unseen];
   const till = mark.snoozed_until;
-  if (till && till * 1000 <= now) return [levels.unseen];
+  if (till !== undefined && till * 1000 <= now) return [levels.unseen];
   return [mark.level, till];
 }
 
-function marked(mark, item, place, change) {
-  let [level, till] = levelOf(item, mark, ms(place));
-  const by = { ...mark?.by };
-  if (change.device) by[change.device] = change.n;
-  keepNewest(by, DEVICES, self);
-  if (change.action === "snooze") till = change.snoozed_until;
-  else if (change.action !== "seen") till = undefined;
-  return { level: actions[change.action](level), snoozed_until: till, rev: place, by };
+function isVoid(mark, news, change) {
+  const last = change.device && mark && Object.hasOwn(mark.by, change.device) ? mark.by[change.device] : -1;
+  return (change.device && last >= change.n) || (change.upto && news > change.upto);
 }
 
-function setState(box, place, change, bounds, others) {
+function marked(box, mark, news, item, place, change) {
+  let [level, till] = levelOf(mark, news, item, ms(place), item ? "" : box.since);
+  const by = { ...mark?.by };
+  if (change.device) by[change.device] = change.n;
+  for (const device of surplus(by, DEVICES, itself)) delete by[device];
+  if (change.action === "snooze") till = change.snoozed_until;
+  else if (change.action !== "seen") till = undefined;
+  return { level: actions[change.action](level), snoozed_until: till, of: news, rev: place, by };
+}
+
+function setState(box, place, change, bounds) {
   for (const id of change.ids) {
-    const mark = box.marks[id];
-    const last = change.device && mark ? mark.by[change.device] : undefined;
-    if (last !== undefined && last >= change.n) continue;
-    box.marks[id] = marked(mark, box.items[id] ?? others.items[id], place, change);
+    const mark = box.marks[id], item = box.items[id];
+    const news = item ? newsOf(item) : change.of?.[id] ?? "";
+    if (!isVoid(mark, news, change)) box.marks[id] = marked(box, mark, news, item, place, change);
   }
-  keepNewest(box.marks, bounds.marks, byRev);
+  for (const id of surplus(box.marks, bounds.marks, byRev, (key) => !box.items[key])) delete box.marks[id];
 }
 
 // ---- events
 
 const changes = {
   "notification.item.put": put,
-  "notification.item.withdrawn": (box, place, data, bounds) => {
-    remove(box, data.id, place);
-    keepNewest(box.gone, bounds.count, self);
-  },
+  "notification.item.withdrawn": withdraw,
   "notification.state.set": setState,
   "notification.preferences.set": (box, _, preferences) => { box.preferences = preferences; },
-  "notification.box.deleted": (box) => {
-    Object.assign(box, { items: {}, marks: {}, gone: {}, dropped: 0, preferences: undefined });
+  "notification.box.deleted": (box, place) => {
+    Object.assign(box, { items: {}, marks: {}, gone: {}, since: place, forgotten: "", dropped: 0, preferences: undefined });
   },
 };
 
@@ -127,7 +148,7 @@ export class Boxes {
     const box = data.broadcast ? this.all : this.own;
     if (!changes[name] || id <= box.at) return false;
     box.at = id;
-    changes[name](box, id, data, box === this.all ? this.bounds.all : this.bounds.own, this.all);
+    changes[name](box, id, data, box === this.all ? this.bounds.all : this.bounds.own);
     return true;
   }
 
@@ -138,18 +159,24 @@ export class Boxes {
     for (const item of [...Object.values(this.own.items), ...Object.values(this.all.items)]) {
       if (item.expires * 1000 <= now || item.show_at * 1000 > now || ms(item.rev) + this.bounds.age * 1000 <= now) continue;
       const mark = this.own.marks[item.id];
-      const [level, till] = levelOf(item, mark, now);
-      const back = mark && mark.rev > item.renewed && !till ? mark.snoozed_until ?? 0 : 0;
+      const [level, till] = levelOf(mark, newsOf(item), item, now, item.broadcast ? this.own.since : "");
+      const back = till === undefined && level === levels.unseen ? mark?.snoozed_until ?? 0 : 0;
       entries.push({
         ...item,
-        state: till ? "snoozed" : names[level],
+        state: till !== undefined ? "snoozed" : names[level],
         snoozedUntil: till,
-        muted: (item.tags ?? []).some((tag) => preferences.tags[tag] === "mute"),
-        news: `${item.renewed || item.at} ${item.show_at ?? ""} ${back}`, // what made it unseen
+        muted: (item.tags ?? []).some((tag) => Object.hasOwn(preferences.tags, tag) && preferences.tags[tag] === "mute"),
+        news: `${newsOf(item)} ${item.show_at ?? ""} ${back}`, // what made it unseen
+        revised: ms(item.rev),
         sort: Math.max(ms(item.at), (item.show_at ?? 0) * 1000, back * 1000),
       });
     }
     return entries.sort((a, b) => b.sort - a.sort || (a.at < b.at ? 1 : -1));
+  }
+
+  /** Up to where this device has seen the log. */
+  get place() {
+    return [this.own.at, this.all.at, this.position].sort().at(-1);
   }
 
   /** The next time (ms) at which the list changes by itself; Infinity: never. */

@@ -1,7 +1,7 @@
 // Elements of the part of Markdown that notifications may have (../notify/markdown.lua). Never HTML: whatever is not
 // understood stays text.
 
-const inline = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\*([^*\n]+)\*|\[([^\]\n]+)\]\(((?:https?:\/\/|\/(?!\/))[^\s)"\\<>]*)\)/;
+const inline = /`([^`\n]+)`|\*\*((?:[^*\n]|\*[^*\n]+\*)+)\*\*|\*([^*\n]+)\*|\[([^\]\n]+)\]\(((?:https?:\/\/|\/(?!\/))[^\s)"\\<>]*)\)/;
 
 function element(name, ...children) {
   const made = document.createElement(name);
@@ -33,18 +33,28 @@ function* lines(text) {
   }
 }
 
-function block(text) {
-  const items = text.split("\n");
-  if (items.every((line) => /^\s*[-*] /.test(line))) {
-    return element("ul", ...items.map((line) => element("li", ...inlines(line.replace(/^\s*[-*] /, "")))));
+const isItem = (line) => /^\s*[-*] /.test(line);
+
+// Lines of a kind, one after the other: a list, or a paragraph.
+function* blocks(text) {
+  let run = [];
+  const made = () => (isItem(run[0])
+    ? element("ul", ...run.map((line) => element("li", ...inlines(line.replace(/^\s*[-*] /, "")))))
+    : element("p", ...lines(run.join("\n"))));
+  for (const line of text.split("\n")) {
+    if (run.length > 0 && (line.trim() === "" || isItem(line) !== isItem(run[0]))) {
+      yield made();
+      run = [];
+    }
+    if (line.trim() !== "") run.push(line);
   }
-  return element("p", ...lines(text));
+  if (run.length > 0) yield made();
 }
 
 /** The blocks of a text. */
 export function render(text) {
   return text.split(/```(?:\w*\n)?([\s\S]*?)```/).flatMap((part, i) => {
     if (i % 2 === 1) return [element("pre", element("code", part.replace(/\n$/, "")))];
-    return part.split(/\n\s*\n/).map((one) => one.trim()).filter(Boolean).map(block);
+    return [...blocks(part)];
   });
 }

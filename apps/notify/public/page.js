@@ -6,7 +6,7 @@
 //   news -> toasts    list, badge, title       user --act--> queue --POST state--> server --stream--> boxes
 
 import { Boxes, countsOf, eventNames, foresee, ms, views } from "./box.js";
-import { ago, elementOf } from "./entry.js";
+import { ago, elementOf, tickAll, update } from "./entry.js";
 import { Queue } from "./queue.js";
 import { ask, getToken, isDemo, isSignedIn, signInAs, signInWith, signOut, subOf } from "./session.js";
 import { Toasts } from "./toasts.js";
@@ -47,7 +47,8 @@ function takeNews() {
 
 let missed = 0, summary;
 
-function tellMissed(count) {
+function tellMissed(found) {
+  const count = found.filter(({ severity }) => !isQuiet(boxes.own.preferences, severity, new Date())).length;
   if (count === 0) return;
   missed += count;
   clearTimeout(summary);
@@ -69,7 +70,7 @@ let wake;
 function refresh(place) {
   entries = current();
   const news = takeNews();
-  if (place && ms(place) < openedAt) tellMissed(news.length);
+  if (place && ms(place) < openedAt) tellMissed(news);
   else news.forEach(tell);
   toasts.keep((id) => entries.some((entry) => entry.id === id && views.unseen(entry)));
   showCounts();
@@ -113,17 +114,19 @@ function removeOthers(stay) {
   }
 }
 
-// The element of an entry: the one that is there, if nothing of it has changed, so that open menus stay.
+const context = { act, choose, now };
+
+// The element of an entry, a new one if it says something else by now.
 function elementFor(entry) {
   const before = document.getElementById(`n-${entry.id}`);
-  const sign = JSON.stringify([entry, chosen.has(entry.id)]);
-  if (before?.sign === sign) return before;
-  const item = elementOf(entry, { act, choose, chosen: chosen.has(entry.id), now: now() });
-  item.sign = sign;
-  const focused = before?.contains(document.activeElement);
-  before?.replaceWith(item);
-  watcher.observe(item);
-  if (focused) item.focus();
+  const item = before?.dataset.rev === entry.rev ? before : elementOf(entry, context);
+  if (item !== before) {
+    const focused = before?.contains(document.activeElement);
+    before?.replaceWith(item);
+    watcher.observe(item.querySelector("h3"));
+    if (focused) item.focus();
+  }
+  update(item, entry, chosen.has(entry.id), context);
   return item;
 }
 
@@ -148,11 +151,12 @@ function showCounts() {
   $.favicon.href = counts.unseen > 0 ? favicon(counts) : "icon.svg";
   for (const tab of $.views.children) {
     const count = entries.filter(views[tab.dataset.view]).length;
-    tab.dataset.count = count || "";
+    tab.querySelector("span").textContent = count || "";
   }
   const { dropped } = boxes.own;
   $.dropped.hidden = dropped === 0;
-  $.dropped.textContent = `${dropped} of the oldest are gone: an inbox keeps ${boxes.bounds.own.count}.`;
+  $.dropped.textContent = dropped === 1 ? "One notification is gone: the inbox was full, and it was the oldest."
+    : `${dropped} notifications are gone: the inbox was full, and they were the oldest.`;
   const tags = [...new Set(entries.flatMap((entry) => entry.tags ?? []))].sort();
   if (tags.join() !== [...$.tag.options].slice(1).map(({ value }) => value).join()) {
     const before = $.tag.value;
@@ -171,7 +175,8 @@ function favicon({ unseen, severity }) {
 // ---- what the user does ---------------------------------------------------------------------------------------------
 
 function act(action, ids, till) {
-  for (let i = 0; i < ids.length; i += 500) queue.add({ action, ids: ids.slice(i, i + 500), snoozed_until: till });
+  const upto = boxes.place; // what has become news since is not meant
+  for (let i = 0; i < ids.length; i += 500) queue.add({ action, ids: ids.slice(i, i + 500), snoozed_until: till, upto });
 }
 
 function choose(id) {
@@ -182,7 +187,7 @@ function choose(id) {
 const several = { read: "Mark read", unread: "Mark unread", done: "Done" };
 
 function showChosen() {
-  for (const id of chosen) if (!entries.some((entry) => entry.id === id)) chosen.delete(id);
+  for (const id of chosen) if (!document.getElementById(`n-${id}`)) chosen.delete(id); // nobody sees that it is
   $.chosen.replaceChildren();
   if (chosen.size === 0) return;
   $.chosen.append(`${chosen.size} selected `);
@@ -199,34 +204,37 @@ function actOnChosen(action) {
   act(action, ids);
 }
 
-// Twice: the second click does it.
-let sure;
+// Twice: the second click does what the first one has announced.
+let announced, patience;
 $["read-all"].addEventListener("click", () => {
-  const ids = shown().filter(views.unread).map(({ id }) => id);
-  if (ids.length === 0) return;
+  const sure = announced;
+  unsure();
   if (sure) {
-    act("read", ids);
-    clearTimeout(sure);
-    unsure();
+    act("read", sure);
     return;
   }
+  const ids = shown().filter(views.unread).map(({ id }) => id);
+  if (ids.length === 0) return;
+  announced = ids;
   $["read-all"].textContent = `Mark ${ids.length} read?`;
-  sure = setTimeout(unsure, 4000);
+  patience = setTimeout(unsure, 4000);
 });
 
 function unsure() {
-  sure = undefined;
+  clearTimeout(patience);
+  announced = undefined;
   $["read-all"].textContent = "Mark all read";
 }
 
-// Seen is what was in view for a second.
+// Seen is what had its heading in view for a second.
 const inView = new Set();
 const watcher = new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) {
-    if (isIntersecting) inView.add(target.dataset.id);
-    else inView.delete(target.dataset.id);
+    const id = target.closest("li")?.dataset.id;
+    if (isIntersecting) inView.add(id);
+    else inView.delete(id);
   }
-}, { threshold: 0.5 });
+}, { threshold: 1 });
 
 let looking;
 setInterval(() => {
@@ -247,7 +255,12 @@ function showInbox(open) {
   $.inbox.hidden = !open;
   $.welcome.hidden = open;
   $.bell.ariaExpanded = String(open);
-  if (open) showList();
+  if (!open) {
+    $.bell.focus();
+    return;
+  }
+  showList();
+  ($.list.firstElementChild ?? $.inbox).focus();
 }
 
 function openAt(id) {
@@ -260,14 +273,34 @@ function openAt(id) {
 
 function chooseView(name) {
   view = name;
-  for (const tab of $.views.children) tab.ariaSelected = String(tab.dataset.view === name);
+  for (const tab of $.views.children) {
+    tab.ariaSelected = String(tab.dataset.view === name);
+    tab.tabIndex = tab.dataset.view === name ? 0 : -1;
+  }
+  $.panel.setAttribute("aria-labelledby", `tab-${name}`);
   unsure();
   showList();
 }
 
 $.bell.addEventListener("click", () => showInbox($.inbox.hidden));
-$.views.addEventListener("click", ({ target }) => target.dataset.view && chooseView(target.dataset.view));
-for (const control of [$.search, $.tag, $.severity]) control.addEventListener("input", showList);
+$.views.addEventListener("click", ({ target }) => {
+  const tab = target.closest("[data-view]");
+  if (tab) chooseView(tab.dataset.view);
+});
+$.views.addEventListener("keydown", ({ key }) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+  if (step === undefined) return;
+  const tabs = [...$.views.children], at = tabs.findIndex((tab) => tab.dataset.view === view);
+  const next = tabs[(at + step + tabs.length) % tabs.length];
+  chooseView(next.dataset.view);
+  next.focus();
+});
+for (const control of [$.search, $.tag, $.severity]) {
+  control.addEventListener("input", () => {
+    unsure();
+    showList();
+  });
+}
 $["open-wishes"].addEventListener("click", () =>
   openWishes(boxes.own.preferences, [...new Set([...$.tag.options].slice(1).map(({ value }) => value)
     .concat(Object.keys(boxes.own.preferences?.tags ?? {})))].sort()));
@@ -283,6 +316,7 @@ function move(step) {
 }
 
 function toggle(entry, on, off, isOn) {
+  if (!entry && chosen.size === 0) return;
   const ids = chosen.size > 0 ? [...chosen] : [entry.id];
   chosen.clear();
   act(isOn ? off : on, ids);
@@ -291,8 +325,8 @@ function toggle(entry, on, off, isOn) {
 const keys = {
   j: () => move(1),
   k: () => move(-1),
-  e: (entry) => entry && toggle(entry, "done", "undone", entry.state === "done"),
-  u: (entry) => entry && toggle(entry, "unread", "read", views.unread(entry)),
+  e: (entry) => toggle(entry, "done", "undone", view === "done"),
+  u: (entry) => toggle(entry, "unread", "read", entry !== undefined && views.unread(entry)),
   x: (entry) => entry && choose(entry.id),
   "/": () => $.search.focus(),
   Enter: (entry) => {
@@ -309,8 +343,8 @@ const keys = {
 
 function leaveSearch() {
   $.search.value = "";
-  $.search.blur();
   showList();
+  ($.list.firstElementChild ?? $.bell).focus();
 }
 
 addEventListener("keydown", (event) => {
@@ -332,6 +366,7 @@ function showState() {
   $.state.dataset.state = state;
   if ($.state.textContent !== text) $.state.textContent = text;
   $.again.hidden = !["waiting", "offline", "failed"].includes(state);
+  if (state === "failed" && error.code === "auth") askForToken(`Your token holds no more: ${error.message}.`);
   if (state === "open") openedAt = now();
 }
 
@@ -345,9 +380,7 @@ function showStats() {
     Number.isFinite(age) ? `last ${ago(Date.now() - age, Date.now())}` : "",
     pending > 0 ? `${pending} changes to be sent` : "",
   ].filter(Boolean).join(" · ");
-  for (const time of $.list.querySelectorAll("time")) {
-    if (!time.textContent.startsWith("back")) time.textContent = ago(Date.parse(time.dateTime), now());
-  }
+  tickAll($.list, now());
 }
 
 function receive(name, { data, lastEventId }) {
@@ -364,7 +397,7 @@ async function load() {
     try {
       return new Boxes(await ask("GET", "box"));
     } catch (error) {
-      if (error.status < 500) throw error;
+      if (error.status && error.status < 500 && error.status !== 429) throw error;
       $.state.textContent = `reconnecting: ${error.message}`;
       $.state.dataset.state = "waiting";
       await new Promise((done) => setTimeout(done, 2000));
@@ -374,11 +407,16 @@ async function load() {
 
 // Something is missing in the stream: the boxes are loaded anew, and what comes meanwhile is applied to them.
 async function reload() {
-  if (reloading) return;
-  reloading = [];
-  boxes = await load();
-  for (const event of reloading) boxes.apply(...event);
-  reloading = undefined;
+  const came = [];
+  reloading = came;
+  try {
+    const loaded = await load();
+    if (reloading !== came) return; // something else was missing since
+    boxes = loaded;
+    for (const event of came) boxes.apply(...event);
+  } finally {
+    if (reloading === came) reloading = undefined;
+  }
   queue.settle(boxes.own.at);
   refresh(boxes.position);
 }
@@ -388,7 +426,7 @@ function meet() {
   const last = localStorage.getItem(`notify.last ${who}`);
   entries = current();
   for (const entry of entries) told.add(newsKey(entry));
-  if (last) tellMissed(entries.filter((entry) => views.unseen(entry) && !entry.muted && entry.rev > last).length);
+  if (last) tellMissed(entries.filter((entry) => views.unseen(entry) && entry.rev > last && !isSilent(boxes.own.preferences, entry.tags)));
   localStorage.setItem(`notify.last ${who}`, boxes.position);
 }
 
@@ -435,14 +473,21 @@ $.leave.addEventListener("click", () => {
   location.reload();
 });
 
+function askForToken(why) {
+  $["token-why"].textContent = why;
+  enter($["show-token"], () => signInWith($.token.value.trim()));
+}
+
 async function begin() {
   if (isSignedIn()) await start();
   else if (await isDemo()) enter($.enter, () => signInAs($.name.value));
-  else enter($["show-token"], () => signInWith($.token.value.trim()));
+  else askForToken("");
 }
 
+// A token that does not hold is asked for again; whatever else stops the page is said.
 begin().catch((error) => {
+  $.account.hidden = !isSignedIn();
+  if (error.status === 401) askForToken(`Your token was refused: ${error.message}.`);
   $.state.dataset.state = "failed";
   $.state.textContent = error.message;
-  $.account.hidden = false;
 });

@@ -1,6 +1,7 @@
 // The publishers' page: a form, and the curl line that does the same.
 
-import { ask, getToken, isDemo } from "./session.js";
+import { copy } from "./entry.js";
+import { ask, isDemo, isSignedIn, signInWith } from "./session.js";
 
 const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
 const rights = "?publish=1";
@@ -62,11 +63,7 @@ $.withdraw.addEventListener("click", () => attempt(async () => {
   return "Withdrawn.";
 }));
 
-$.copy.addEventListener("click", async () => {
-  await navigator.clipboard.writeText($.curl.textContent);
-  $.copied.textContent = "copied";
-  setTimeout(() => { $.copied.textContent = ""; }, 2000);
-});
+$.copy.addEventListener("click", () => copy($.copy, $.curl.textContent));
 
 async function showPresence() {
   const { subs, streams } = await ask("GET", "presence", undefined, rights);
@@ -75,10 +72,28 @@ async function showPresence() {
   $.presence.textContent = streams === 0 ? "nobody is there now" : `there now: ${names.slice(0, 5).join(", ")}${names.length > 5 ? " …" : ""}`;
 }
 
+$["show-token"].addEventListener("submit", (event) => {
+  event.preventDefault();
+  signInWith($.token.value.trim());
+  location.reload();
+});
+
+async function look() {
+  try {
+    await showPresence();
+  } catch (error) {
+    $.presence.textContent = error.message;
+    $["show-token"].hidden = demo || ![401, 403].includes(error.status);
+  }
+}
+
 $.form.addEventListener("input", showCurl);
-demo = await isDemo();
-if (!demo) await getToken(rights);
 showCurl();
-const look = () => showPresence().catch((error) => { $.presence.textContent = error.message; });
-look();
-setInterval(look, 5000);
+demo = await isDemo();
+showCurl();
+if (demo || isSignedIn()) {
+  look();
+  setInterval(look, 5000);
+} else {
+  $["show-token"].hidden = false;
+}

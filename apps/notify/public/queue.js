@@ -1,68 +1,81 @@
 // What the user did, on its way to the server. It is kept in the browser until the server has it, so it survives a lost
 // network, a reload and a closed tab; one tab at a time sends, in order. The server takes each change once, however
-// often it is sent: they are numbered.
+// often it is sent: they are numbered. Each is an entry of its own in localStorage, so no tab writes over another's.
+//
+//   added --POST state--> sent (up to a place in the log) --the box is there--> gone
+//     `--the server says that it is wrong--> gone, and told
 
 import { ask, device } from "./session.js";
 
-const NUMBER = "notify.number";
 const PAUSE = 2000; // ms, after a failure
+const WRONG = [400, 413, 422];
 
+// Grows, and is another one in each tab: thousandths of a millisecond, whose last digits are drawn.
+let last = 0;
 function nextNumber() {
-  const n = Math.max(Number(localStorage.getItem(NUMBER)) + 1, Date.now());
-  localStorage.setItem(NUMBER, n);
-  return n;
+  last = Math.max(last + 1, Date.now() * 1000 + Math.floor(Math.random() * 1000));
+  return last;
 }
 
 /** An EventTarget: "change" when what is pending has; "refused" with the server's reason as `detail`. */
 export class Queue extends EventTarget {
   #sending = false;
-  #key;
+  #prefix;
 
   constructor(who) {
     super();
-    this.#key = `notify.queue ${who}`;
+    this.#prefix = `notify.queue ${who} `;
     addEventListener("online", () => this.send());
-    addEventListener("storage", ({ key }) => key === this.#key && this.dispatchEvent(new Event("change")));
+    addEventListener("storage", ({ key }) => key?.startsWith(this.#prefix) && this.#tell());
   }
 
   /** What is not in the box yet, oldest first. */
   get pending() {
-    return JSON.parse(localStorage.getItem(this.#key) ?? "[]");
+    return Object.keys(localStorage).filter((key) => key.startsWith(this.#prefix))
+      .map((key) => JSON.parse(localStorage.getItem(key))).sort((a, b) => a.n - b.n);
   }
 
-  #write(list) {
-    localStorage.setItem(this.#key, JSON.stringify(list));
+  #tell() {
     this.dispatchEvent(new Event("change"));
   }
 
+  #keep(change) {
+    localStorage.setItem(this.#prefix + change.n, JSON.stringify(change));
+  }
+
+  #drop(change) {
+    localStorage.removeItem(this.#prefix + change.n);
+  }
+
   add(change) {
-    this.#write([...this.pending, { ...change, device: device(), n: nextNumber() }]);
+    this.#keep({ ...change, device: device(), n: nextNumber() });
+    this.#tell();
     this.send();
   }
 
   /** The box is up to date to that place: what was sent before is in it. */
   settle(at) {
-    const before = this.pending;
-    const left = before.filter(({ sent }) => !sent || sent > at);
-    if (left.length < before.length) this.#write(left);
+    const settled = this.pending.filter(({ sent }) => sent && sent <= at);
+    for (const change of settled) this.#drop(change);
+    if (settled.length > 0) this.#tell();
   }
 
-  #mark(n, sent) {
-    this.#write(this.pending.flatMap((change) => (change.n !== n ? [change] : sent ? [{ ...change, sent }] : [])));
+  async #sendOne(change) {
+    try {
+      const { at } = await ask("POST", "state", change);
+      if (at) this.#keep({ ...change, sent: at });
+      else this.#drop(change);
+    } catch (error) {
+      if (!WRONG.includes(error.status)) throw error;
+      this.#drop(change);
+      this.dispatchEvent(new CustomEvent("refused", { detail: error.message }));
+    }
+    this.#tell();
   }
 
   async #sendAll() {
     const next = () => this.pending.find(({ sent }) => !sent);
-    for (let change = next(); change; change = next()) {
-      try {
-        this.#mark(change.n, (await ask("POST", "state", change)).at);
-      } catch (error) {
-        const mayWork = error.status === undefined || error.status >= 500 || [401, 408, 429].includes(error.status);
-        if (mayWork) throw error;
-        this.#mark(change.n);
-        this.dispatchEvent(new CustomEvent("refused", { detail: error.message }));
-      }
-    }
+    for (let change = next(); change; change = next()) await this.#sendOne(change);
   }
 
   /** Sends what is there, now. */
@@ -71,7 +84,7 @@ export class Queue extends EventTarget {
     this.#sending = true;
     try {
       const work = () => this.#sendAll();
-      await (navigator.locks ? navigator.locks.request(this.#key, work) : work());
+      await (navigator.locks ? navigator.locks.request(this.#prefix, work) : work());
     } catch {
       setTimeout(() => this.send(), PAUSE);
     } finally {

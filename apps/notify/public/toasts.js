@@ -1,10 +1,13 @@
 // What is told for a moment: in the page, and by the desktop. It goes when what it is about is seen elsewhere.
 
 const SHOWN = 8000; // ms; a severe one stays
-const AT_ONCE = 3;
+const AT_ONCE = 3; // of those that go by themselves
+
+const isSevere = (severity) => severity >= 4;
 
 export class Toasts {
-  #shown = new Map(); // by id: an element, or a desktop notification
+  #shown = new Map(); // by id, or by what they say
+  #about = new Set(); // ids of notifications among them
   #desktop = new Map();
 
   constructor(place, { open }) {
@@ -14,22 +17,21 @@ export class Toasts {
 
   /** About a notification. */
   show({ id, title, severity }) {
+    this.#about.add(id);
     this.#add(id, title, severity);
-    if (severity < 4) setTimeout(() => this.remove(id), SHOWN);
   }
 
   /** Something else, a summary or a failure. */
   say(text) {
     this.#add(text, text, 3);
-    setTimeout(() => this.remove(text), SHOWN);
   }
 
   #add(id, text, severity) {
-    this.remove(id);
-    const toast = document.createElement("p");
+    this.#hide(id);
+    const toast = Object.assign(document.createElement("p"), { dir: "auto" });
     toast.dataset.severity = severity;
     const open = Object.assign(document.createElement("button"), { className: "about-it", textContent: text });
-    const close = Object.assign(document.createElement("button"), { className: "quiet", textContent: "×", ariaLabel: "Dismiss" });
+    const close = Object.assign(document.createElement("button"), { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}` });
     open.addEventListener("click", () => {
       this.remove(id);
       this.open(id);
@@ -38,10 +40,27 @@ export class Toasts {
     toast.append(open, close);
     this.place.append(toast);
     this.#shown.set(id, toast);
-    for (const first of [...this.#shown.keys()].slice(0, -AT_ONCE)) this.remove(first);
+    if (isSevere(severity)) return;
+    this.#hideLater(id, toast);
+    const passing = [...this.#shown].filter(([, one]) => !isSevere(Number(one.dataset.severity)));
+    for (const [first] of passing.slice(0, -AT_ONCE)) this.#hide(first);
   }
 
-  /** By the desktop, where the user has allowed it and does not look at the page. */
+  // Not while somebody is at it.
+  #hideLater(id, toast) {
+    setTimeout(() => {
+      if (this.#shown.get(id) !== toast) return;
+      if (toast.matches(":hover, :focus-within")) this.#hideLater(id, toast);
+      else this.#hide(id);
+    }, SHOWN);
+  }
+
+  #hide(id) {
+    this.#shown.get(id)?.remove();
+    this.#shown.delete(id);
+  }
+
+  /** By the desktop, where the user has allowed it and does not look at the page. It stays there. */
   notify({ id, title, text }) {
     if (globalThis.Notification?.permission !== "granted" || document.visibilityState === "visible") return;
     const shown = new Notification(title, { body: text, tag: id });
@@ -53,16 +72,14 @@ export class Toasts {
   }
 
   remove(id) {
-    this.#shown.get(id)?.remove();
-    this.#shown.delete(id);
+    this.#hide(id);
+    this.#about.delete(id);
     this.#desktop.get(id)?.close();
     this.#desktop.delete(id);
   }
 
   /** Removes those about notifications for which `isNews(id)` does not hold any more. */
   keep(isNews) {
-    for (const id of [...this.#shown.keys(), ...this.#desktop.keys()]) {
-      if (/^[ub][0-9a-f]{24}$/.test(id) && !isNews(id)) this.remove(id);
-    }
+    for (const id of [...this.#about, ...this.#desktop.keys()]) if (!isNews(id)) this.remove(id);
   }
 }

@@ -13,7 +13,7 @@ export function isQuiet(preferences, severity, date) {
 }
 
 /** Whether a notification comes without a toast, by its tags. */
-export const isSilent = (preferences, tags = []) => tags.some((tag) => preferences?.tags?.[tag] !== undefined);
+export const isSilent = (preferences, tags = []) => tags.some((tag) => Object.hasOwn(preferences?.tags ?? {}, tag));
 
 function tagRow(tag, wish) {
   const label = document.createElement("label");
@@ -59,6 +59,7 @@ export function makeWishes(say) {
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "save") attempt(() => ask("PUT", "preferences", read()));
   });
+  byId("cancel").addEventListener("click", () => dialog.close(""));
   byId("desktop").addEventListener("click", async () => {
     await Notification.requestPermission();
     byId("desktop").disabled = true;
