@@ -52,6 +52,8 @@ static void append(struct publication *publication, struct reader *self) {
     topic_tell(topic, publication->event > 0 ? publication->event : publication->id, self);
     if (publication->text.len > 0)
         append_event(publication);
+    else if (publication->only)
+        topic_trim(topic, topic->next);
     if (publication->closes)
         hub_ended(topic, publication->id);
     publication->streams = hub_streams(topic->name);

@@ -138,8 +138,8 @@ function hub.close(topic, event, options)
   check.string("weir.close", "argument 1 (topic)", topic)
   if event == nil and options == nil then return check(core.close(topic)) end
   if event ~= nil then return check(core.close(topic, publication("weir.close", event, options))) end
-  local _, _, _, wait = publication("weir.close", "", options)
-  return check(core.close(topic, nil, nil, nil, wait))
+  local _, _, _, wait, only = publication("weir.close", "", options)
+  return check(core.close(topic, nil, nil, nil, wait, only))
 end
 
 -- ---- what topics keep -----------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ for (let i = 0; i < items; i++) {
   await each(all, 50, (user) => ask("POST", `/notify/users/${user.name}`, { title: "n", text }));
 }
 const full = await memory();
-report(true, `and ${items} notifications of 200 bytes for each: ${Math.round((full - lean) / users)} bytes more each`);
+console.log(`# and ${items} notifications of 200 bytes for each: ${Math.round((full - lean) / users)} bytes more each`);
 
 for (const user of all) user.answer.destroy();
 agent.destroy();
