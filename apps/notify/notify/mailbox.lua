@@ -18,8 +18,8 @@ local box = require "notify.box"
 local mailbox = {}
 
 local SNAPSHOT = 64 -- events, after which there is one
-local BREATH = 16 -- events that are applied in one go
-local PAGE = 128 -- events that are read at once
+local BREATH = 200 -- notifications that events change before others get their turn
+local PAGE = 64 -- events that are read at once
 local LOG = { count = 1000, bytes = "4MB" } -- far more than SNAPSHOT events of the largest kind
 
 local used -- what mailbox.use was given; and what is made of it:
@@ -91,12 +91,16 @@ end
 local function load(sub, upto, keep)
   local kept, why = store():get(row(sub))
   if kept == nil and why then error("the store cannot be read: " .. why, 0) end
-  local self, bounds, last = kept or box.new(), sub and settings.own or settings.all, 0
+  local self, bounds, last, work = kept or box.new(), sub and settings.own or settings.all, 0, 0
   for n, event in each_event(mailbox.topic(sub), self.at) do
     if event.id > upto then break end
     box.apply(self, event, bounds)
     last = n
-    if n % BREATH == 0 then weir.sleep(0) end
+    work = work + (event.data.ids and #event.data.ids or 1)
+    if work >= BREATH then
+      weir.sleep(0)
+      work = 0
+    end
     if keep and n % SNAPSHOT == 0 then keep(self) end
   end
   return self, last
