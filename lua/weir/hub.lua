@@ -226,8 +226,8 @@ function hub.history(topic, options)
   return list, more, closed
 end
 
---- The id of the place up to which every event can be read: who loads a state now, and subscribes from there then, misses
---- nothing.
+--- The id of the place up to which every event can be read: who loads a state now, and subscribes from there then,
+--- misses nothing.
 function hub.position()
   return core.position()
 end

@@ -102,7 +102,7 @@ function neighbour(item, stay) {
   if (next) return next;
   next = item;
   do next = next.previousElementSibling; while (next && !stay.has(next.dataset.id));
-  return next ?? $.list;
+  return next ?? $.inbox;
 }
 
 function removeOthers(stay) {
@@ -375,7 +375,8 @@ function showStats() {
   const { messages, reconnects, bytes, age, role } = stream.stats;
   const pending = queue.pending.filter(({ sent }) => !sent).length;
   $.stats.textContent = [
-    `${role === "follower" ? "shares the connection of another tab" : "has a connection"}`,
+    stream.state !== "open" ? "no connection"
+      : role === "follower" ? "shares the connection of another tab" : "has a connection",
     `${messages} messages`, `${Math.ceil(bytes / 1024)} KB`, `${reconnects} reconnects`,
     Number.isFinite(age) ? `last ${ago(Date.now() - age, Date.now())}` : "",
     pending > 0 ? `${pending} changes to be sent` : "",

@@ -44,8 +44,8 @@ function weir.close(topic, event, options) end
 ---@field event? string its name
 ---@field key? string what it is about: with the policy "conflate" only the newest of each key is sent
 
----Says what topics keep, by name or by prefix and "*"; the longest pattern wins. Called again it adds to that, or changes
----what the same pattern said.
+---Says what topics keep, by name or by prefix and "*"; the longest pattern wins. Called again it adds to that, or
+---changes what the same pattern said.
 ---@param rules table<string, weir.TopicOptions>
 function weir.topics(rules) end
 
