@@ -122,6 +122,7 @@ row("publish that waits", core.publish, function() return "bindings", "data", "e
 row("publish of a bad event", core.publish, function() return "bindings", "data", "a\nb" end)
 of_core("close", function() return "bindings/end", "data", "event" end)
 of_core("presence", function() return "bindings" end)
+of_core("position")
 of_core("store_clear", function() return "", "" end)
 of_core("is_topic", function() return "bindings" end)
 of_core("topics", function()

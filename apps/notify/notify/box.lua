@@ -33,7 +33,7 @@ box.actions = {
   unsnooze = function(level) return level end,
 }
 
-local DEVICES = 4 -- that a mark remembers
+local DEVICES = 8 -- that a mark remembers
 
 --- An empty one. `since`: what is for all and older is no news; `forgotten`: what `gone` has had up to there.
 function box.new()
@@ -179,7 +179,8 @@ local function marked(self, mark, news, item, place, change)
   local by = {}
   for device, n in pairs(mark and mark.by or {}) do by[device] = n end
   if change.device then by[change.device] = change.n end
-  for _, device in ipairs(surplus(by, DEVICES, itself)) do by[device] = nil end
+  local function is_other(device) return device ~= change.device end
+  for _, device in ipairs(surplus(by, DEVICES, itself, is_other)) do by[device] = nil end
   if change.action == "snooze" then till = change.snoozed_until elseif change.action ~= "seen" then till = nil end
   return { level = box.actions[change.action](level), snoozed_until = till, of = news, rev = place, by = by }
 end

@@ -15,7 +15,7 @@ const actions = {
   unsnooze: (level) => level,
 };
 
-const DEVICES = 4;
+const DEVICES = 8;
 
 export const ms = (id) => Number(id.slice(0, 13)) || 0;
 
@@ -107,7 +107,7 @@ function marked(box, mark, news, item, place, change) {
   let [level, till] = levelOf(mark, news, item, ms(place), item ? "" : box.since);
   const by = { ...mark?.by };
   if (change.device) by[change.device] = change.n;
-  for (const device of surplus(by, DEVICES, itself)) delete by[device];
+  for (const device of surplus(by, DEVICES, itself, (one) => one !== change.device)) delete by[device];
   if (change.action === "snooze") till = change.snoozed_until;
   else if (change.action !== "seen") till = undefined;
   return { level: actions[change.action](level), snoozed_until: till, of: news, rev: place, by };
