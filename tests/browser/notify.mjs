@@ -104,6 +104,7 @@ test("notify: what comes is in every tab and browser, in the badge, the title an
   for (const one of [page, tab, other]) {
     await badge(one, "2");
     assert.equal(await one.title(), "(2) Inbox · Weir");
+    assert.match(await one.getAttribute("#favicon", "href"), /^data:image\/svg.*>2</);
     await toast(one, "The disk is full").waitFor();
   }
   await badge(ben, "0");
@@ -395,4 +396,59 @@ test("notify: with a secret of its own the pages ask for a token, and again when
   await publisher.click('#form .ends button:first-child');
   await publisher.waitForSelector('#result[data-state="done"]');
   await badge(page, "1");
+});
+
+// A page that may tell by the desktop: what it has told, and what of it is closed. `look(page, false)` hides it.
+async function allow(page) {
+  await page.addInitScript(() => {
+    globalThis.noted = [];
+    globalThis.Notification = class extends EventTarget {
+      static permission = "granted";
+
+      constructor(title) {
+        super();
+        noted.push(title);
+        this.close = () => noted.push(`closed ${title}`);
+      }
+    };
+  });
+  await page.reload();
+  await live(page);
+}
+
+const look = (page, looks) => page.evaluate((state) => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}, looks ? "visible" : "hidden");
+
+test("notify: the desktop is told when no tab is looked at, and not any more when it is seen elsewhere", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { open: false });
+  const other = await enter(t, server, { open: false });
+  await allow(page);
+  const tab = await tabOf(t, page, { open: false });
+  const noted = (...wanted) => page.waitForFunction((text) => noted.join() === text, wanted.join());
+  await publish(server, { title: "looked at" });
+  await badge(page, "1");
+  await look(page, false); // but not the other tab
+  await publish(server, { title: "in another tab" });
+  await badge(page, "2");
+  await look(tab, false);
+  await publish(server, { title: "away" });
+  await noted("away");
+  await other.click("#bell");
+  await noted("away", "closed away");
+});
+
+test("notify: within quiet hours there is no toast but for what is severe, and it counts all the same", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { open: false });
+  const [from, to] = await page.evaluate(() => [-3600_000, 3600_000].map((ms) => new Date(Date.now() + ms).toTimeString().slice(0, 5)));
+  await ask(server, "PUT", "preferences", { tags: {}, quiet: { from, to, severity: 5 } }, "ann", "");
+  await publish(server, { title: "quiet", severity: 4 });
+  await badge(page, "1");
+  await publish(server, { title: "severe", severity: 5 });
+  await toast(page, "severe").waitFor();
+  await badge(page, "2");
+  assert.equal(await page.locator("#toasts p").count(), 1);
 });

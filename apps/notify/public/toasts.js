@@ -5,6 +5,28 @@ const AT_ONCE = 3; // of those that go by themselves
 
 const isSevere = (severity) => severity >= 4;
 
+// Whether any tab of this page is looked at: each that is holds a lock, which all may share.
+const LOOKED_AT = "notify.looked-at";
+
+function holdWhileVisible() {
+  let release;
+  const follow = () => {
+    release?.();
+    release = undefined;
+    if (document.visibilityState !== "visible") return;
+    navigator.locks.request(LOOKED_AT, { mode: "shared" }, () => new Promise((done) => { release = done; }));
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
+async function isLookedAt() {
+  if (!navigator.locks) return document.visibilityState === "visible";
+  return (await navigator.locks.query()).held.some(({ name }) => name === LOOKED_AT);
+}
+
+if (navigator.locks) holdWhileVisible();
+
 export class Toasts {
   #shown = new Map(); // by id, or by what they say
   #about = new Set(); // ids of notifications among them
@@ -60,9 +82,9 @@ export class Toasts {
     this.#shown.delete(id);
   }
 
-  /** By the desktop, where the user has allowed it and does not look at the page. It stays there. */
-  notify({ id, title, text }) {
-    if (globalThis.Notification?.permission !== "granted" || document.visibilityState === "visible") return;
+  /** By the desktop, where the user has allowed it and looks at no tab of the page. It stays there. */
+  async notify({ id, title, text }) {
+    if (globalThis.Notification?.permission !== "granted" || await isLookedAt()) return;
     const shown = new Notification(title, { body: text, tag: id });
     shown.addEventListener("click", () => {
       focus();
