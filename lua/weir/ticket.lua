@@ -28,7 +28,7 @@ local ticket = {}
 local TTL = 30 -- seconds
 local RANDOM, MARK = 24, 16 -- bytes
 local TOKEN_MOST = 3000 -- bytes; sealed and in letters that still fits into a cookie, which has 4096
-local USED = false -- what a ticket stands for that was redeemed
+local USED = "used " -- before the name of one that was redeemed: another key, for who comes second must find nothing
 local REMEMBERED = 30 -- seconds in which the log can tell one that is used from one that is late
 local COOKIE_MOST = 400 * 24 * 3600 -- seconds: browsers keep none for longer (RFC 6265bis section 5.5)
 
@@ -117,10 +117,11 @@ end
 -- Takes the token that the ticket stands for: who comes second does not get it. Or nil and why, and whether it may have
 -- been used.
 local function take(random, path)
-  local made, all = tickets(), tickets():get(random)
-  if all == nil then return nil, "it is too old, or was never made", true end
-  if all == USED or not made:delete(random) then return nil, "it was used before", true end
-  made:set(random, USED, REMEMBERED)
+  local made = tickets()
+  local all = made:get(random)
+  if all == nil and not made:get(USED .. random) then return nil, "it is too old, or was never made", true end
+  if all == nil or not made:delete(random) then return nil, "it was used before", true end
+  made:set(USED .. random, true, REMEMBERED)
   local for_path, token = all:match "^(%Z*)%z(.*)$"
   if for_path ~= "" and for_path ~= path then return nil, "it was made for another path", false end
   return token
