@@ -175,7 +175,7 @@ describe("a ticket", function()
     local fresh = ticket_for(server, token_for "ann")
     for _, text in ipairs {
       other, "", "x", "%00", "%FF%FE", ("A"):rep(54), ("A"):rep(5000), used:sub(1, -2), used .. "A",
-      fresh:sub(1, -3) .. "AA",
+      fresh:sub(1, -3) .. (fresh:sub(-2) == "AA" and "BA" or "AA"),
     } do
       assert.equal(first, answer(text), text)
       assert.equal(nil, first:find("Set-Cookie", 1, true))

@@ -243,12 +243,15 @@ test("notify: what is done without a network is there at once, is kept by the br
   await publish(server, { title: "first" });
   await publish(server, { title: "second" });
   for (const one of [page, other]) await list(one, "second: seen", "first: seen");
+  const sent = (wanted) => page.waitForFunction((text) =>
+    (document.querySelector("#stats").textContent.match(/\d+ changes/)?.[0] ?? "none") === text, wanted);
+  await sent("none"); // that they were seen is told
   network.cut();
   await page.waitForSelector('#state:not([data-state="open"])');
   await press(page, "first", "done");
   await press(page, "second", "read");
   await list(page, "second: read");
-  await page.waitForFunction(() => document.querySelector("#stats").textContent.includes("2 changes to be sent"));
+  await sent("2 changes");
   await publish(server, { title: "three" });
   await press(other, "second", "read");
   await press(other, "second", "unread");
