@@ -222,6 +222,20 @@ void oracle_done(unsigned number, int error, bool stopped) {
 
 /* --- what may be gone --- */
 
+/* From when on nobody outside can see. */
+void oracle_alone(unsigned number) {
+    const struct log *log = &ledger.logs[ledger.events[number].topic];
+    for (size_t i = 0; i < log->count && log->numbers[i] != number; i++) {
+        struct event *event = &ledger.events[log->numbers[i]];
+        if (event->ends)
+            continue;
+        event->may_go = true;
+        if (event->eraser == 0)
+            event->eraser = number;
+    }
+    tally.alone++;
+}
+
 void oracle_keep(size_t topic, struct topic_keep keep) {
     ledger.logs[topic].keep = keep;
     mark_old(&ledger.logs[topic]);

@@ -41,6 +41,7 @@ struct event {
     unsigned last;   /* ... and this is the event that came with it, 0: none */
     bool superseded; /* a newer one has the same key */
     bool may_go;     /* its topic need not keep it any more, or cannot */
+    unsigned eraser; /* the first event that took its place; 0: none has */
     bool alone;      /* when it came its topic may have had no other, and so been a new one */
     bool perhaps;    /* it failed, or was committed and trimmed: the disk does not have it */
     uint64_t born_ms;
@@ -58,6 +59,8 @@ unsigned oracle_add_end(size_t topic, unsigned last);
 void oracle_given(unsigned number, event_id id, bool durable);
 /* ... now, or never: an error. `stopped`: a sync has failed. */
 void oracle_done(unsigned number, int error, bool stopped);
+/* Once it is there, what its topic had before is gone. */
+void oracle_alone(unsigned number);
 const struct event *oracle_event(unsigned number);
 /* So many events have been there so far. */
 uint64_t oracle_there(void);
@@ -94,6 +97,7 @@ struct tally {
     uint64_t closed;   /* topics, */
     uint64_t durable;  /* ... of them durable ones, */
     uint64_t reopened; /* ... and later opened again; */
+    uint64_t alone;    /* events that took the place of others; */
     uint64_t refused;  /* publications to closed topics, */
     uint64_t told;     /* clients that got `weir.end`, */
     uint64_t declined; /* ... that came back, and were told to stay away */

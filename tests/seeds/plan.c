@@ -7,8 +7,9 @@
  * what one long run of everything would meet seldom. Whenever all is quiet the oracle says for each
  * client whether it has what it must.
  *
- * The seeds below PLAN_ENDS draw no ends of topics, no newest events and nobody who is waited for:
- * those that failed before these were drawn are still the runs that they were. */
+ * The seeds below PLAN_ENDS draw no ends of topics, no newest events and nobody who is waited for,
+ * those below PLAN_ONLY no events that stand alone: those that failed before these were drawn are
+ * still the runs that they were. */
 #include "plan.h"
 
 #include "client.h"
@@ -35,6 +36,7 @@ static struct {
     bool ends_topics;                                   /* it may close them: a newer seed */
     bool newest;                                        /* clients may want the newest events */
     bool waits;                                         /* publishers may wait for clients */
+    bool only;                                          /* events may take the place of others */
 } temper;
 
 /* Publications that went on, see sent_passed. */
@@ -256,12 +258,19 @@ static int draw_key(void) {
     return one_in(2) ? (int)below(KEYS) : -1;
 }
 
+static bool draw_only(void) {
+    return temper.only && one_in(12);
+}
+
 static void close_topic(void) {
     size_t topic = draw_topic();
     trace("close", topic_names[topic]);
     bool event = one_in(2);
-    publish_one((struct sending){
-        .topic = topic, .key = event ? draw_key() : -1, .event = event, .end = true});
+    publish_one((struct sending){.topic = topic,
+                                 .key = event ? draw_key() : -1,
+                                 .event = event,
+                                 .end = true,
+                                 .only = draw_only()});
     if (one_in(2))
         world_turn();
 }
@@ -270,7 +279,8 @@ static void publish(void) {
     size_t topic = draw_topic();
     for (uint32_t n = one_in(4) ? 1 + below(12) : 1; n > 0; n--) {
         trace("publish to", topic_names[topic]);
-        publish_one((struct sending){.topic = topic, .key = draw_key(), .event = true});
+        publish_one((struct sending){
+            .topic = topic, .key = draw_key(), .event = true, .only = draw_only()});
         if (one_in(3))
             topic = draw_topic();
     }
@@ -354,7 +364,7 @@ static void step(void) {
 
 /* --- the run --- */
 
-static void draw_temper(bool ends) {
+static void draw_temper(bool ends, bool only) {
     temper.restarts = one_in(2) ? 5 + below(25) : 2;
     temper.disk = one_in(2) ? below(40) : 0;
     temper.memory = one_in(4) ? below(20) : 0;
@@ -367,6 +377,7 @@ static void draw_temper(bool ends) {
     temper.closes = ends && !one_in(3) ? 5 + below(25) : 0;
     temper.newest = ends && one_in(2);
     temper.waits = ends && one_in(2);
+    temper.only = only && one_in(2);
 }
 
 /* Nobody stalls any more, no disk stands still: now everybody has everything. */
@@ -390,7 +401,7 @@ void plan_run(uint32_t seed, bool trace_it) {
     tracing = client_tracing = trace_it;
     dice_seed(seed);
     below(1), below(1);
-    draw_temper(seed > PLAN_ENDS);
+    draw_temper(seed > PLAN_ENDS, seed > PLAN_ONLY);
     sent_passed = note_passed;
     world_init();
     for (unsigned i = 0; i < CLIENTS; i++) {

@@ -251,6 +251,16 @@ static void check_conflated(const struct record *record, const struct event *eve
     }
 }
 
+/* Before so many events had been there. What took its place in memory only is forgotten with the
+ * server, and the store may not have done yet what it was asked for then. */
+static bool was_erased(const struct event *event, uint64_t there) {
+    if (event->eraser == 0)
+        return false;
+    const struct event *eraser = oracle_event(event->eraser);
+    bool holds = eraser->durable || eraser->id >= ledger.start;
+    return holds && eraser->state == EVENT_THERE && eraser->order <= there;
+}
+
 void record_event(struct record *record, unsigned number, event_id id) {
     const struct event *event = oracle_event(number);
     size_t topic = event->topic, at = record->at[topic];
@@ -264,6 +274,8 @@ void record_event(struct record *record, unsigned number, event_id id) {
     if (event->state != EVENT_THERE)
         oracle_fail("%s: event %u of %s came, and is not committed", describe(record), number,
                     topic_names[topic]);
+    if (was_erased(event, record->came))
+        oracle_fail("%s: event %u came, which had been erased before", describe(record), number);
     if ((record->end > 0 && id > record->end) || record->closed > 0)
         oracle_fail("%s: event %u came behind the end", describe(record), number);
     while (at < log->count && log->numbers[at] != number)

@@ -65,7 +65,7 @@ static const struct {
 static struct {
     uint32_t from, count, jobs, seed;
     bool one, trace, until_failure, row;
-} options = {.from = PLAN_ENDS + 101, .count = 200, .jobs = 2};
+} options = {.from = PLAN_ONLY + 101, .count = 200, .jobs = 2};
 
 struct job {
     pid_t pid; /* 0: none */
@@ -84,14 +84,23 @@ static void add_tally(void) {
 }
 
 static void print_tally(void) {
-    static const char *const names[] = {"published",     "failed",
-                                        "received",      "gaps",
-                                        "told as lost",  "null gaps",
-                                        "ends",          "clients of the newest",
-                                        "topics closed", "durable ones",
-                                        "reopened",      "refused",
-                                        "weir.end",      "told to stay away",
-                                        "waited",        "in vain",
+    static const char *const names[] = {"published",
+                                        "failed",
+                                        "received",
+                                        "gaps",
+                                        "told as lost",
+                                        "null gaps",
+                                        "ends",
+                                        "clients of the newest",
+                                        "topics closed",
+                                        "durable ones",
+                                        "reopened",
+                                        "alone",
+                                        "refused",
+                                        "weir.end",
+                                        "told to stay away",
+                                        "waited",
+                                        "in vain",
                                         "expelled"};
     const uint64_t *at = (const uint64_t *)total;
     _Static_assert(sizeof names / sizeof *names == sizeof tally / sizeof *at, "one for each");

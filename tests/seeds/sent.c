@@ -80,6 +80,8 @@ static void give(struct sent *one) {
         oracle_given(one->number, one->publication.event, is_durable(one));
     if (one->end > 0)
         oracle_given(one->end, one->publication.id, is_durable(one));
+    if (one->publication.only)
+        oracle_alone(one->number > 0 ? one->number : one->end);
 }
 
 static void hear(struct sent *one, int error) {
@@ -191,6 +193,7 @@ static struct sent *prepare(const struct sending *sending) {
     one->publication.done = on_done;
     one->publication.wait_ms = sending->wait_ms;
     one->publication.closes = sending->end;
+    one->publication.only = sending->only;
     if (sending->event)
         put_event(one, sending);
     if (sending->end)

@@ -9,6 +9,7 @@ struct sending {
     size_t topic;
     int key; /* -1: none */
     bool event, end;
+    bool only;        /* it takes the place of all before it */
     uint64_t wait_ms; /* for those with the policy block; 0: not */
 };
 
