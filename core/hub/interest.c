@@ -93,8 +93,6 @@ void interest_place(struct interest *interest, const struct position_choice *cho
     interest->mark = topic->next;
     if (choice->last > 0 && (start.newest = keep_newest(interest, choice->last)) == 0)
         return;
-    if (start.newest > 0 && start.after < topic->unstored) /* nothing is between those that come */
-        start.after = topic->unstored;
     if (start.after >= topic->floor)
         return;
     start.told = start.tell ? place_gap(interest, start.after, start.newest == 0) : 0;

@@ -387,10 +387,7 @@ static event_id find_slice(struct position *position) {
     struct start start;
     for (; at < order_end(); at++, upto = id) {
         struct topic *topic = wanted(position, at, &id, &start);
-        struct interest *found = topic ? found_get(position, topic) : NULL;
-        bool is_new = topic && found == NULL;
-        if (found) /* it waited for this to be committed */
-            interest_link_news(found);
+        bool is_new = topic && found_get(position, topic) == NULL;
         if (id <= visible && (at >= end || (is_new && upto > before && found_is_full(position))))
             return upto;
         if (is_new)

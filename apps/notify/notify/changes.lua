@@ -38,7 +38,7 @@ local filter_fields = {
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
---- A user's list, { position, counts, ... } of it, and the box it comes from.
+-- A user's list, the position behind it, and the box it comes from.
 local function load(sub)
   local own, all, position = mailbox.load(sub)
   return inbox.list(own, all, weir.now(), mailbox.bounds().age), position, own
@@ -55,7 +55,7 @@ local page_fields = { limit = fields.whole(1, PAGE_MOST), after = cursor }
 for name, kind in pairs(filter_fields) do page_fields[name] = kind end
 local page_kind = fields.object(page_fields)
 
---- What a query asks for: { view, tag, severity, upto, limit, after }, all of them texts.
+-- What a query asks for: { view, tag, severity, upto, limit, after }.
 local function page_of(query)
   local asked = {}
   for name, value in pairs(query) do asked[name] = value end
@@ -175,10 +175,10 @@ local preferences_kind = fields.object {
 --- PUT /preferences: hours that are quiet but for some severity, and tags that are.
 function changes.set_preferences(stream)
   local given = check(preferences_kind, stream:json_body())
-  local wishes, sub = { quiet = given.quiet, tags = given.tags or {} }, stream.claims.sub
-  local at, why = mailbox.append(sub, "notification.preferences.set", wishes)
+  local preferences, sub = { quiet = given.quiet, tags = given.tags or {} }, stream.claims.sub
+  local at, why = mailbox.append(sub, "notification.preferences.set", preferences)
   if not at then unavailable(why) end
-  mailbox.keep(sub) -- they stay, however old the event becomes
+  mailbox.snapshot(sub) -- they stay, however old the event becomes
 end
 
 --- GET /preferences.

@@ -36,7 +36,7 @@ local function entry(item, mark, now, own)
     muted = is_muted(item, own.preferences) or nil,
     place = item.at,
     news = box.news(item),
-    sort = math.max(box.ms(item.at), (item.show_at or 0) * 1000, back and back * 1000 or 0),
+    sort = math.floor(math.max(box.ms(item.at), (item.show_at or 0) * 1000, back and back * 1000 or 0)),
   }
   for _, field in ipairs(shown) do out[field] = item[field] end
   return out

@@ -22,8 +22,8 @@ local BREATH = 200 -- notifications that events change before others get their t
 local PAGE = 64 -- events that are read at once
 local LOG = { count = 1000, bytes = "4MB" } -- far more than SNAPSHOT events of the largest kind
 
-local used -- what mailbox.use was given; and what is made of it:
-local settings -- { name, age (seconds), own = bounds, all = bounds }
+local settings -- what mailbox.use was given,
+local bounds -- and what a box may hold: { count, bytes, marks, age (seconds) }
 
 -- ---- names ----------------------------------------------------------------------------------------------------------
 
@@ -52,12 +52,11 @@ function mailbox.name() return settings.name end
 
 --- Says where boxes are kept: { name, age (seconds), count, bytes }. At the top of an app; another one there raises.
 function mailbox.use(given)
-  for field, value in pairs(used or {}) do
+  for field, value in pairs(settings or {}) do
     if given[field] ~= value then error("notify: an app has one inbox, which was made with another " .. field, 4) end
   end
-  used = given
-  local bounds = { count = given.count, bytes = given.bytes, age = given.age, marks = 3 * given.count }
-  settings = { name = given.name, age = given.age, own = bounds, all = bounds }
+  settings = given
+  bounds = { count = given.count, bytes = given.bytes, marks = 3 * given.count, age = given.age }
   local history = { count = LOG.count, bytes = LOG.bytes, age = 2 * given.age }
   weir.topics {
     [given.name .. "/user/*"] = { history = history, durable = true },
@@ -65,10 +64,8 @@ function mailbox.use(given)
   }
 end
 
---- What a box may hold: { age, own =, all = }.
-function mailbox.bounds()
-  return { age = settings.age, own = settings.own, all = settings.all }
-end
+--- What a box may hold: { count, bytes, marks, age }, the last in seconds.
+function mailbox.bounds() return bounds end
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -91,7 +88,7 @@ end
 local function load(sub, upto, keep)
   local kept, why = store():get(row(sub))
   if kept == nil and why then error("the store cannot be read: " .. why, 0) end
-  local self, bounds, last, work = kept or box.new(), sub and settings.own or settings.all, 0, 0
+  local self, last, work = kept or box.new(), 0, 0
   for n, event in each_event(mailbox.topic(sub), self.at) do
     if event.id > upto then break end
     box.apply(self, event, bounds)
@@ -125,7 +122,8 @@ local function save(sub, self)
   end)
 end
 
-local function snapshot(sub)
+--- Makes one now: of what is kept for longer than events are.
+function mailbox.snapshot(sub)
   local self, events = load(sub, weir.position(), function(part) save(sub, part) end)
   if events > 0 then save(sub, self) end
 end
@@ -133,7 +131,7 @@ end
 -- The first of a while, and each so many.
 local function count(sub)
   local n = weir.shared(settings.name):incr("log/" .. row(sub), 1, settings.age / 4)
-  if not n or n % SNAPSHOT == 1 then weir.background(snapshot, sub) end
+  if not n or n % SNAPSHOT == 1 then weir.background(mailbox.snapshot, sub) end
 end
 
 --- Takes away the snapshots of whom nothing is left to see. They come again with what is put next.
@@ -153,11 +151,6 @@ function mailbox.append(sub, name, data, options)
   local id, streams = weir.publish(mailbox.topic(sub), { event = name, data = data }, options)
   if id then count(sub) end
   return id, streams
-end
-
---- Makes a snapshot now: what is kept for longer than events are.
-function mailbox.keep(sub)
-  return snapshot(sub)
 end
 
 --- Erases what a user has: log, snapshot, and all devices' boxes. True; or nil and why.

@@ -148,7 +148,7 @@ export class Boxes {
     const box = data.broadcast ? this.all : this.own;
     if (!changes[name] || id <= box.at) return false;
     box.at = id;
-    changes[name](box, id, data, box === this.all ? this.bounds.all : this.bounds.own);
+    changes[name](box, id, data, this.bounds);
     return true;
   }
 
@@ -168,7 +168,7 @@ export class Boxes {
         muted: (item.tags ?? []).some((tag) => Object.hasOwn(preferences.tags, tag) && preferences.tags[tag] === "mute"),
         news: `${newsOf(item)} ${item.show_at ?? ""} ${back}`, // what made it unseen
         revised: ms(item.rev),
-        sort: Math.max(ms(item.at), (item.show_at ?? 0) * 1000, back * 1000),
+        sort: Math.floor(Math.max(ms(item.at), (item.show_at ?? 0) * 1000, back * 1000)),
       });
     }
     return entries.sort((a, b) => b.sort - a.sort || (a.at < b.at ? 1 : -1));

@@ -11,11 +11,11 @@ import { Queue } from "./queue.js";
 import { ask, getToken, isDemo, isSignedIn, signInAs, signInWith, signOut, subOf } from "./session.js";
 import { Toasts } from "./toasts.js";
 import { Stream } from "./weir.js";
-import { isQuiet, isSilent, makeWishes } from "./wishes.js";
+import { isQuiet, isSilent, makeSettings } from "./settings.js";
 
 const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
 const toasts = new Toasts($.toasts, { open: openAt });
-const openWishes = makeWishes((text) => toasts.say(text));
+const openSettings = makeSettings((text) => toasts.say(text));
 
 let boxes, stream, queue, who;
 let entries = []; // all that is there, the newest first
@@ -301,8 +301,8 @@ for (const control of [$.search, $.tag, $.severity]) {
     showList();
   });
 }
-$["open-wishes"].addEventListener("click", () =>
-  openWishes(boxes.own.preferences, [...new Set([...$.tag.options].slice(1).map(({ value }) => value)
+$["open-settings"].addEventListener("click", () =>
+  openSettings(boxes.own.preferences, [...new Set([...$.tag.options].slice(1).map(({ value }) => value)
     .concat(Object.keys(boxes.own.preferences?.tags ?? {})))].sort()));
 
 // ---- the keyboard ---------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ function fill(preferences, tags) {
   byId("quiet-from").value = quiet?.from ?? "22:00";
   byId("quiet-to").value = quiet?.to ?? "07:00";
   byId("quiet-severity").value = quiet?.severity ?? 5;
-  byId("tag-wishes").replaceChildren(...tags.map((tag) => tagRow(tag, preferences.tags[tag])));
+  byId("tag-settings").replaceChildren(...tags.map((tag) => tagRow(tag, preferences.tags[tag])));
   byId("desktop").disabled = globalThis.Notification === undefined || Notification.permission !== "default";
   byId("desktop").textContent = globalThis.Notification?.permission === "granted" ? "Desktop notifications are allowed"
     : globalThis.Notification?.permission === "denied" ? "Desktop notifications are blocked by the browser"
@@ -41,7 +41,7 @@ function fill(preferences, tags) {
 
 function read() {
   const tags = {};
-  for (const select of document.querySelectorAll("#tag-wishes select")) if (select.value) tags[select.dataset.tag] = select.value;
+  for (const select of document.querySelectorAll("#tag-settings select")) if (select.value) tags[select.dataset.tag] = select.value;
   if (!byId("quiet").checked) return { tags };
   return { tags, quiet: { from: byId("quiet-from").value, to: byId("quiet-to").value, severity: Number(byId("quiet-severity").value) } };
 }
@@ -53,8 +53,8 @@ function save(answer) {
 }
 
 /** The dialog. `say(text)` tells what became of it. */
-export function makeWishes(say) {
-  const dialog = byId("wishes");
+export function makeSettings(say) {
+  const dialog = byId("settings");
   const attempt = (work) => work().catch((error) => say(`Not done: ${error.message}`));
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "save") attempt(() => ask("PUT", "preferences", read()));
