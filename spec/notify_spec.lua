@@ -392,7 +392,7 @@ describe("an inbox", function()
     assert.same({ 9, 9 }, { count, different })
   end)
 
-  it("keeps so many, the oldest go first, and its user is told", function()
+  it("keeps so many, the oldest go first, and its user is told #once", function()
     for i = 1, 205 do put { title = "n" .. i } end
     local whole = inbox "?view=all&limit=200"
     assert.same({ 200, "n205", "n6", 5 }, { #whole.items, whole.items[1].title, whole.items[200].title, whole.dropped })
@@ -423,7 +423,7 @@ describe("an inbox", function()
     assert.same(whole.items, inbox("?view=all&limit=200").items)
   end)
 
-  it("of somebody who is away for weeks has what is unread, and no flood of states", function()
+  it("of somebody who is away for weeks has what is unread, and no flood of states #once", function()
     local first = put { title = "first" }
     for i = 1, 1200 do set_state { ids = { first }, action = i % 2 == 0 and "unseen" or "seen" } end
     put { title = "last" }
@@ -497,7 +497,7 @@ describe("in the long run", function()
     assert.same({ 200, "important", 0 }, { #whole.items, whole.items[200].title, whole.dropped })
   end)
 
-  it("a key of a broadcast that everybody has forgotten is news", function()
+  it("a key of a broadcast that everybody has forgotten is news #once", function()
     local id = put({ title = "first", key = "m" }, "/broadcast")
     set_state { ids = { id }, action = "done" }
     for i = 1, 450 do put({ title = "n" .. i }, "/broadcast") end
@@ -505,7 +505,7 @@ describe("in the long run", function()
     assert.equal("again: unseen", inbox("?limit=1").items[1].title .. ": " .. inbox("?limit=1").items[1].state)
   end)
 
-  it("what is there keeps its state, whatever else is read; and it costs no more than it should", function()
+  it("what is there keeps its state, whatever else is read; and it costs no more than it should #once", function()
     local id = put { title = "mine" }
     set_state { ids = { id }, action = "read" }
     for i = 0, 59 do
