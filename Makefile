@@ -52,7 +52,7 @@ PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection history 
 
 .PHONY: all run test stories lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \
-        fuzzers FORCE
+        fuzzers syntax FORCE
 
 all: $(BUILD)/weir ## build the program, build/weir (the default)
 
@@ -207,6 +207,11 @@ fresh: ## README's two commands in a minimal Debian of their own, as root
 lint: deps-lint $(BUILD)/weir.js ## layers, formatting, static analysis, the reference's completeness
 	@tests/lint/run
 
+# With CC=clang: whether the other compiler takes it all.
+syntax:
+	$(Q)printf '%s\n' $(SOURCES) $(wildcard tests/*/*.c) | \
+	  xargs -P$(JOBS) -n1 $(COMPILE) -DWEIR_VERSION='""' -fsyntax-only
+
 format: deps-lint ## clang-format over the C sources
 	clang-format-14 -i $(wildcard core/*.[ch] core/*/*.[ch] tests/*/*.[ch])
 
@@ -239,7 +244,7 @@ DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libja
 DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy \
         apache2-bin strace \
         $(if $(shell command -v npm),,npm)
-DEPS_LINT := clang-format-14 cppcheck lua-check
+DEPS_LINT := clang clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
 DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl
 

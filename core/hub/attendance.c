@@ -112,8 +112,10 @@ void attendance_tell(struct reader *reader) {
         publish(CONTAINER_OF(node, struct notice, link), reader);
         hub_lock();
     }
-    if (!told)
-        hub.telling = hub.has_notices = false;
+    if (!told) {
+        hub.telling = false;
+        hub.has_notices = false;
+    }
     hub_unlock();
 }
 
