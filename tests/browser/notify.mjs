@@ -258,15 +258,16 @@ test("notify: what is done without a network is there at once, is kept by the br
   await publish(server, { title: "first" });
   await publish(server, { title: "second" });
   for (const one of [page, other]) await list(one, "second: seen", "first: seen");
-  const sent = (wanted) => page.waitForFunction((text) =>
-    (document.querySelector("#stats").textContent.match(/\d+ changes/)?.[0] ?? "none") === text, wanted);
-  await sent("none"); // that they were seen is told
+  const kept = (n) => page.waitForFunction((count) => // that they were seen, too, until that is told
+    Object.keys(localStorage).filter((key) => key.startsWith("notify.queue")).length === count, n);
+  await kept(0);
   network.cut();
   await page.waitForSelector('#state:not([data-state="open"])');
   await press(page, "first", "done");
   await press(page, "second", "read");
   await list(page, "second: read");
-  await sent("2 changes");
+  await kept(2);
+  await page.waitForFunction(() => document.querySelector("#stats").textContent.includes("2 changes to be sent"));
   await publish(server, { title: "three" });
   await press(other, "second", "read");
   await press(other, "second", "unread");
@@ -274,6 +275,7 @@ test("notify: what is done without a network is there at once, is kept by the br
   await screenshot(page, "notify-offline");
   network.isCut = false;
   for (const one of [page, other]) await list(one, "three: seen", "second: read");
+  await kept(0);
 });
 
 test("notify: the keyboard", async (t) => {

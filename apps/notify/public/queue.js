@@ -20,6 +20,7 @@ function nextNumber() {
 /** An EventTarget: "change" when what is pending has; "refused" with the server's reason as `detail`. */
 export class Queue extends EventTarget {
   #sending = false;
+  #settled = ""; // the place in the log up to which the box is known to be
   #prefix;
 
   constructor(who) {
@@ -55,6 +56,7 @@ export class Queue extends EventTarget {
 
   /** The box is up to date to that place: what was sent before is in it. */
   settle(at) {
+    this.#settled = at;
     const settled = this.pending.filter(({ sent }) => sent && sent <= at);
     for (const change of settled) this.#drop(change);
     if (settled.length > 0) this.#tell();
@@ -63,8 +65,8 @@ export class Queue extends EventTarget {
   async #sendOne(change) {
     try {
       const { at } = await ask("POST", "state", change);
-      if (at) this.#keep({ ...change, sent: at });
-      else this.#drop(change);
+      if (at > this.#settled) this.#keep({ ...change, sent: at });
+      else this.#drop(change); // it changed nothing, or its event was here before this answer
     } catch (error) {
       if (!WRONG.includes(error.status)) throw error;
       this.#drop(change);
