@@ -284,7 +284,10 @@ describe("the guard", function()
     assert.equal("done", server:get("/long", { timeout = 20 }).body)
   end)
 
-  it("leaves garbage to the collector", function()
+  -- Where each step of the collector is to be seen there are no whole collections at the limit (guard.c, tighten).
+  local unless_aggressive = os.getenv "WEIR_TEST_GC" and pending or it
+
+  unless_aggressive("leaves garbage to the collector", function()
     local server = serve(long .. [[
       local sink
       app:get("/small", function()
