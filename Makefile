@@ -52,7 +52,7 @@ PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection history 
 
 .PHONY: all run test stories lint format check coverage bench fuzz soak fresh install clean help \
         deps deps-test deps-lint deps-bench deps-soak deps-fuzz deps-coverage test-programs replays \
-        fuzzers syntax FORCE
+        fuzzers syntax each-source FORCE
 
 all: $(BUILD)/weir ## build the program, build/weir (the default)
 
@@ -207,8 +207,10 @@ fresh: ## README's two commands in a minimal Debian of their own, as root
 lint: deps-lint $(BUILD)/weir.js ## layers, formatting, static analysis, the reference's completeness
 	@tests/lint/run
 
-# With CC=clang: whether the other compiler takes it all.
-syntax:
+syntax: deps-fuzz ## whether clang, which makes the fuzzers, takes all sources as gcc does
+	$(MAKE_IN)$(BUILD) CC=clang CI=true each-source
+
+each-source:
 	$(Q)printf '%s\n' $(SOURCES) $(wildcard tests/*/*.c) | \
 	  xargs -P$(JOBS) -n1 $(COMPILE) -DWEIR_VERSION='""' -fsyntax-only
 
@@ -244,7 +246,7 @@ DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libja
 DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy \
         apache2-bin strace \
         $(if $(shell command -v npm),,npm)
-DEPS_LINT := clang clang-format-14 cppcheck lua-check
+DEPS_LINT := clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
 DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl
 
