@@ -76,23 +76,30 @@ static void file_prefixes(struct position *position) {
         prefix_file(prefix_of(at));
 }
 
-/* Where reading begins of a topic, by the prefix that has read least. */
+/* Where reading begins of a topic, by the prefix that has read least; `prefix` NULL: none brings
+ * it.
+ */
 struct start {
     event_id after, mark;
     const struct prefix_interest *prefix;
 };
 
-static struct start start_of(const struct position *position, const struct topic *topic) {
+static struct start start_without(const struct prefix_interest *except,
+                                  const struct position *position, const struct topic *topic) {
     struct start start = {EVENT_ID_NONE, 0, NULL};
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
         const struct prefix_interest *prefix = prefix_of(at);
-        if (prefix->after >= start.after || !prefix_is_of(prefix, topic))
+        if (prefix == except || prefix->after >= start.after || !prefix_is_of(prefix, topic))
             continue;
         start = (struct start){prefix->after, prefix_mark(prefix, topic), prefix};
     }
     if (start.after < position->mind->listed)
         start.after = position->mind->listed;
     return start;
+}
+
+static struct start start_of(const struct position *position, const struct topic *topic) {
+    return start_without(NULL, position, topic);
 }
 
 /* Whether the prefixes bring what it has to read. What came before they did, of a name that was
@@ -277,7 +284,7 @@ static bool misses(struct position *position) {
 /* The same of one of them. What the store has trimmed comes from there. */
 static bool is_missing_of(const struct topic *topic, const struct start *start) {
     bool tells = start->prefix->tells && !topic->stored;
-    return topic->floor_reason == GAP_TRIMMED && topic->floor > start->after &&
+    return topic->floor_reason == GAP_TRIMMED && is_wanted(topic, topic->floor, start) &&
            (tells || topic->trimmed_when > start->prefix->trims);
 }
 
@@ -412,7 +419,26 @@ void lapse_go_on(struct position *position) {
     lapse_end(position);
 }
 
-/* --- choosing by name --- */
+/* --- choosing and leaving --- */
+
+void lapse_leave(struct position *position, const struct prefix_interest *prefix) {
+    struct start start;
+    event_id id;
+    misses(position);
+    for (uint64_t at = order_after(position->mind->listed); at < order_end(); at++) {
+        struct topic *topic = wanted(position, at, &id, &start);
+        if (topic == NULL || start.prefix != prefix || found_get(position, topic))
+            continue;
+        struct start rest = start_without(prefix, position, topic);
+        if (rest.prefix == NULL || id > rest.after)
+            continue;
+        if (found_is_full(position)) {
+            lapse_note_missing(position, id);
+            return;
+        }
+        find(position, topic, &start);
+    }
+}
 
 void lapse_bequeath(struct interest *named) {
     const struct topic *topic = named->topic;

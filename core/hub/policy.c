@@ -207,13 +207,11 @@ void policy_let_go(struct position *position) {
 }
 
 void policy_recount(struct position *position) {
-    if (position->blocking == NULL)
-        return;
     blocking_settle(position->blocking, lag_of(position));
     policy_let_go(position);
 }
 
 void policy_settle(struct position *position) {
-    if (!position_is_lapsed(position)) /* else its publishers know */
+    if (position->blocking && !position_is_lapsed(position)) /* else its publishers know */
         policy_recount(position);
 }

@@ -193,13 +193,22 @@ static bool remove_named(struct position *position, struct str text) {
     return true;
 }
 
+/* It owes what it has to read of the rest, be it that nobody has told it yet. */
+static void recount(struct position *position) {
+    position_wake(position);
+    position_link_named(position);
+    policy_recount(position);
+}
+
 bool position_remove(struct position *position, struct str name, bool prefix) {
     hub_lock();
+    prefix_register(position);
     bool found = prefix ? prefix_remove(position, name) : remove_named(position, name);
     replay_leave(position, name, prefix);
     if (list_empty(&position->interests) && list_empty(&position->prefixes))
         position->gap_id = 0; /* it was of what is left */
-    policy_recount(position);
+    if (position->blocking)
+        recount(position);
     hub_unlock();
     if (found) /* those that are left may all be closed */
         reader_serve(position->reader, position);

@@ -331,22 +331,35 @@ static void forget_uncovered(struct position *position) {
     }
 }
 
-/* What is being committed below it comes by another prefix, be that chosen since. */
-static void leave_pending(struct position *position, const struct prefix_interest *prefix) {
-    for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next) {
-        struct topic *topic = CONTAINER_OF(at, struct publication, link)->at;
-        if (!is_below(topic->name, prefix->feed->name) ||
-            !is_covered(position, topic->name, prefix) || position_named(position, topic) ||
-            found_get(position, topic))
-            continue;
-        struct interest *interest = found_add(position, topic);
-        interest->next = interest->mark = topic->next;
-        interest->after = EVENT_ID_NONE;
-        if (position_is_lapsed(position))
-            lapse_bequeath(interest);
-        else
-            begin_untold(interest);
-    }
+/* A topic of which it has yet to be told begins with what that will be. */
+static void find_early(struct position *position, struct topic *topic) {
+    if (!prefix_covers(position, topic) || position_named(position, topic) ||
+        found_get(position, topic))
+        return;
+    if (!position_is_lapsed(position) && found_is_full(position))
+        lapse_begin(position);
+    struct interest *found = found_add(position, topic);
+    found->next = found->mark = topic->next;
+    found->after = EVENT_ID_NONE;
+    if (position_is_lapsed(position))
+        lapse_bequeath(found);
+    else
+        begin_untold(found);
+}
+
+static void find_feeds_early(struct position *position, const struct list *feeds) {
+    for (struct list *at = feeds->next; at != feeds; at = at->next)
+        if (!position_is_lapsed(position)) /* else it looks at all of them as it goes on */
+            find_early(position, CONTAINER_OF(at, struct feed, in_reader)->topic);
+}
+
+void prefix_register(struct position *position) {
+    if (list_empty(&position->prefixes))
+        return;
+    find_feeds_early(position, &position->reader->dirty);
+    find_feeds_early(position, &position->reader->batch);
+    for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next)
+        find_early(position, CONTAINER_OF(at, struct publication, link)->at);
 }
 
 bool prefix_remove(struct position *position, struct str text) {
@@ -354,7 +367,8 @@ bool prefix_remove(struct position *position, struct str text) {
     struct prefix_interest *prefix = name ? find_prefix(position, name) : NULL;
     if (prefix == NULL)
         return false;
-    leave_pending(position, prefix);
+    if (position_is_lapsed(position))
+        lapse_leave(position, prefix);
     remove_prefix(prefix);
     mark_extra(position);
     forget_uncovered(position);

@@ -55,6 +55,9 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed);
 void prefix_bequeath(struct interest *named);
 /* The other way round. */
 void prefix_inherit(const struct interest *named);
+/* Finds the topics of which it has yet to be told, before one of its choices is left by which that
+ * would have come. */
+void prefix_register(struct position *position);
 /* Of a topic that came by a prefix all has been read: frees the interest as soon as that may be. */
 void prefix_read_up(struct interest *found);
 /* What is being committed of the topic is for it, and for no other. */

@@ -158,9 +158,9 @@ static bool is_full(const struct span *span, size_t most) {
     return span->count == SPAN_PIECES || span->bytes >= most;
 }
 
-static void skip(const struct topic *topic, uint64_t *next, event_id upto) {
+static void skip(const struct topic *topic, uint64_t *next, event_id upto, event_id end) {
     while (*next >= topic->first && *next < topic->next && topic_entry(topic, *next)->id <= upto &&
-           topic_is_superseded(topic, *next, 0))
+           topic_is_superseded(topic, *next, end))
         ++*next;
 }
 
@@ -169,11 +169,11 @@ static void skip(const struct topic *topic, uint64_t *next, event_id upto) {
 static void pass_superseded(struct span *span, struct position *position) {
     for (struct list *at = position->news.next; at != &position->news; at = at->next) {
         struct interest *interest = CONTAINER_OF(at, struct interest, in_news);
-        skip(interest->topic, &interest->next, span->upto);
+        skip(interest->topic, &interest->next, span->upto, position->end);
     }
     for (int i = 0; i < span->count; i++)
         if (span->pieces[i].slab && span->pieces[i].interest)
-            skip(span->pieces[i].interest->topic, &span->pieces[i].past, span->upto);
+            skip(span->pieces[i].interest->topic, &span->pieces[i].past, span->upto, position->end);
 }
 
 /* The text of gaps may have moved while it grew. */
@@ -194,7 +194,7 @@ static void fill(struct span *span, struct position *position, struct merge *mer
     }
     if (position->told < span->upto)
         position->told = span->upto;
-    if (merge->skips && merge->end == 0)
+    if (merge->skips)
         pass_superseded(span, position);
     span->more = top != NULL;
     span->ended = merge->end > 0 && top == NULL && upto == merge->end;

@@ -94,7 +94,8 @@ static bool pass(struct record *record, size_t topic) {
     if (!is_there(event))
         return false;
     bool skips = record->overflow == OVERFLOW_CONFLATE && event->superseded;
-    if (!may_miss(event) && !skips && !drops(record))
+    bool given_up = record->at[topic] <= record->given_up[topic];
+    if (!may_miss(event) && !skips && !given_up && !drops(record))
         oracle_fail("%s misses event %u of %s, which must be kept", describe(record), number,
                     topic_names[topic]);
     return true;
@@ -190,6 +191,7 @@ void record_choose(struct record *record, size_t choice, enum beginning how, uin
             record->forgiven += count_pending(t, how == FROM_NOW ? EVENT_ID_NONE : record->last);
         record->at[t] = log_begin(record, t, how, last);
         record->silent[t] = history ? ledger.logs[t].count : 0;
+        record->given_up[t] = 0;
         record->seen[t] = count_there(t);
     }
     record->chosen[choice] = true;
@@ -213,7 +215,7 @@ void record_leave(struct record *record, size_t choice) {
             continue;
         if (wants(record, t)) { /* by another one, which may have begun later */
             if (may_lapse(record))
-                record->silent[t] = ledger.logs[t].count;
+                record->given_up[t] = ledger.logs[t].count;
             continue;
         }
         for (; record->at[t] < ledger.logs[t].count; record->at[t]++) {

@@ -16,7 +16,9 @@ struct record {
     size_t at[TOPICS];     /* in the topic's log: the first event not had */
     size_t seen[TOPICS];   /* what was there in it when it was chosen */
     size_t silent[TOPICS]; /* what is missing before is not told: it asked for what there is */
-    event_id last;         /* received; 0: none */
+    /* What is before need not come, but is told: it had lapsed when it left the choice of that. */
+    size_t given_up[TOPICS];
+    event_id last; /* received; 0: none */
     enum overflow overflow;
     uint32_t limit;  /* events, of its policy */
     event_id closed; /* `weir.end` has come, with this id; 0: it has not */

@@ -59,6 +59,13 @@ static const struct {
     {119399, "who had lapsed was sent what had been committed late behind what came after it"},
     {115562, "the oracle: a topic may open again before its reader is told that it was closed"},
     {115825, "the oracle: what waited was given its id after an end had failed"},
+    {203331, "who left a topic was forgiven what it had not been told yet of others"},
+    {203837, "who left a topic was forgiven what it had not read of others"},
+    {203555, "what had been superseded before an end was missing behind what came after it"},
+    {204159, "who had lapsed and left a prefix lost what another one, chosen later, brings"},
+    {204497, "who left a prefix lost what was committed, and another one, chosen later, brings"},
+    {206499, "who had lapsed and left a prefix was not told what was too much of that"},
+    {207511, "who named one of the newest events' topics was told what was none of them"},
     {0, NULL},
 };
 

@@ -119,6 +119,26 @@ static void a_slow_disk_is_no_slow_subscriber(void **state) {
     taker_fini(&slow);
 }
 
+/* What was committed came by the prefix that it leaves, and the other one began later. */
+static void who_leaves_a_prefix_keeps_what_it_is_not_told_yet(void **state) {
+    (void)state;
+    struct sent sent;
+    struct taker reader;
+    taker_init(&reader, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+    taker_add(&reader, "d/*");
+    durable_hold_writer();
+    durable_send(&rig, &sent, "d/q/1", NULL, 0);
+    hub_rig_settle(&rig);
+    taker_add(&reader, "d/q/*");
+    durable_release();
+    durable_settle();
+    taker_remove(&reader, "d/*");
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+    hub_rig_settle(&rig);
+    assert_string_equal(taker_text(&reader), "1");
+    taker_fini(&reader);
+}
+
 /* What was being committed when it came is not for it. */
 static void who_comes_behind_a_commit_owes_nothing_of_it(void **state) {
     (void)state;
@@ -754,6 +774,7 @@ int main(void) {
         TEST(an_end_comes_behind_what_others_commit),
         TEST(a_turn_is_committed_in_one_piece),
         TEST(a_slow_disk_is_no_slow_subscriber),
+        TEST(who_leaves_a_prefix_keeps_what_it_is_not_told_yet),
         TEST(who_comes_behind_a_commit_owes_nothing_of_it),
         TEST(who_rested_reads_what_was_committed_meanwhile),
         TEST(who_cannot_wait_sends_nothing),

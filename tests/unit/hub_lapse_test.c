@@ -191,6 +191,65 @@ static void the_newest_of_too_many_topics(void **state) {
     taker_fini(&a);
 }
 
+/* What was trimmed was not among the newest. */
+static void who_names_one_of_the_newest_is_told_nothing(void **state) {
+    (void)state;
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_publish_many(&rig, "z/3", 2);
+    taker_init(&a, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+    a.blocked = true;
+    taker_add_last(&a, "z/*", 1); /* 1 2 4 */
+    hub_rig_settle(&rig);
+    hub_rig_keep(2, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "z/3", NULL); /* 5: 3 is gone */
+    taker_add(&a, "z/3");
+    go_on();
+    GOT("1 2 4 5");
+    taker_fini(&a);
+}
+
+/* What it brought comes by the other one, which began later, */
+static void who_leaves_one_of_two_prefixes_loses_nothing(void **state) {
+    (void)state;
+    begin(OVERFLOW_NONE, UINT32_MAX);
+    found_most = 3;
+    hub_rig_publish(&rig, "y", NULL); /* 3 */
+    taker_add(&a, "*");
+    taker_remove(&a, "z/*");
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_publish(&rig, "y", NULL);
+    go_on();
+    GOT("1 2 4 5");
+    taker_fini(&a);
+}
+
+/* ... as far as it can be kept in mind. */
+static void what_is_too_much_when_it_leaves_is_told(void **state) {
+    (void)state;
+    begin(OVERFLOW_NONE, UINT32_MAX);
+    taker_add(&a, "*");
+    taker_remove(&a, "z/*");
+    hub_rig_publish(&rig, "z/2", NULL); /* 3 */
+    go_on();
+    GOT("1 trimmed:null 3");
+    taker_fini(&a);
+}
+
+/* So is what had been trimmed by then. */
+static void what_was_trimmed_before_it_leaves_is_told(void **state) {
+    (void)state;
+    begin(OVERFLOW_NONE, UINT32_MAX);
+    hub_rig_publish(&rig, "z/2", NULL); /* 3 */
+    taker_add(&a, "*");
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "z/2", NULL); /* 4: 2 and 3 are gone */
+    taker_remove(&a, "z/*");
+    go_on();
+    GOT("1 trimmed:null 4");
+    taker_fini(&a);
+}
+
 /* It ends before what superseded that. */
 static void what_is_superseded_beyond_its_end_is_missing(void **state) {
     (void)state;
@@ -282,6 +341,10 @@ int main(void) {
         TEST(what_it_named_and_is_trimmed_is_told_in_its_place),
         TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(the_newest_of_too_many_topics),
+        TEST(who_names_one_of_the_newest_is_told_nothing),
+        TEST(who_leaves_one_of_two_prefixes_loses_nothing),
+        TEST(what_is_too_much_when_it_leaves_is_told),
+        TEST(what_was_trimmed_before_it_leaves_is_told),
         TEST(of_the_newest_those_are_dropped_that_it_wants),
         TEST(what_is_superseded_beyond_its_end_is_missing),
         DURABLE(what_the_store_has_of_one_in_mind_comes_once),

@@ -568,6 +568,31 @@ static void the_newest_by_key_before_an_end(void **state) {
     taker_fini(&a);
 }
 
+/* What was superseded is passed with what comes before it: trimmed later, it is not missing behind
+ * what came after it. */
+static void superseded_before_an_end_is_passed(void **state) {
+    (void)state;
+    taker_init(&a, &rig.readers[0], OVERFLOW_CONFLATE, UINT32_MAX);
+    taker_add(&a, "x");
+    taker_add(&a, "y");
+    hub_rig_settle(&rig);
+    a.blocked = true;
+    hub_rig_publish(&rig, "y", NULL);
+    hub_rig_publish(&rig, "x", "k");
+    hub_rig_publish(&rig, "y", NULL);
+    hub_rig_publish(&rig, "x", "k");
+    hub_rig_settle(&rig);
+    position_end(&a.position);
+    taker_resume(&a, 60); /* the first two that come */
+    hub_rig_settle(&rig);
+    GOT(&a, "1 3");
+    hub_rig_keep(2, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "x", NULL); /* 5: 2 is gone */
+    resume_and_settle();
+    GOT(&a, "4");
+    taker_fini(&a);
+}
+
 /* What is dropped lies before all that may still come: a topic whose news have not been told may
  * have older ones. */
 static void dropping_does_not_overtake(void **state) {
@@ -765,6 +790,7 @@ int main(void) {
         TEST(the_newest_and_the_trimmed),
         TEST(the_newest_by_key),
         TEST(the_newest_by_key_before_an_end),
+        TEST(superseded_before_an_end_is_passed),
         TEST(dropping_does_not_overtake),
         TEST(a_stream_counts_once),
         TEST(totals_are_exact),

@@ -213,6 +213,42 @@ static void what_was_left_does_not_count(void **state) {
     taker_fini(&slow);
 }
 
+/* But what it has to read of the rest does, be it that it takes nothing, */
+static void leaving_forgives_nothing_else(void **state) {
+    (void)state;
+    struct sent sent;
+    open_slow("t");
+    taker_add(&slow, "u");
+    slow.blocked = true;
+    hub_rig_publish(&rig, "t", NULL);
+    turn_both(); /* it is not told any more from here on */
+    fill_up("u");
+    taker_remove(&slow, "t");
+    send_event(&sent, 0, "u", 1000);
+    assert_int_equal(sent.rc, PUBLICATION_LATER);
+    resume();
+    assert_int_equal(sent.done, 1);
+    assert_string_equal(taker_text(&slow), "2 3 4");
+    taker_fini(&slow);
+}
+
+/* ... or has not been told of that yet. */
+static void leaving_forgives_nothing_untold(void **state) {
+    (void)state;
+    struct sent sent;
+    open_slow("t");
+    taker_add(&slow, "u/*");
+    slow.blocked = true;
+    hub_rig_publish_many(&rig, "u/1", 2);
+    taker_remove(&slow, "t");
+    send_event(&sent, 0, "u/2", 1000);
+    assert_int_equal(sent.rc, PUBLICATION_LATER);
+    resume();
+    assert_int_equal(sent.done, 1);
+    assert_string_equal(taker_text(&slow), "1 2 3");
+    taker_fini(&slow);
+}
+
 /* What is let in before it may fill up another, which had no part in the wait so far. */
 static void a_wait_ends_whoever_is_full_by_then(void **state) {
     (void)state;
@@ -324,6 +360,8 @@ int main(void) {
         TEST(whoever_goes_is_not_waited_for),
         TEST(whoever_leaves_the_topic_is_not_waited_for),
         TEST(what_was_left_does_not_count),
+        TEST(leaving_forgives_nothing_else),
+        TEST(leaving_forgives_nothing_untold),
         TEST(a_wait_ends_whoever_is_full_by_then),
         TEST(one_that_is_expelled_may_have_gone),
         TEST(bytes_are_waited_for),
