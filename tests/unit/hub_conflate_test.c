@@ -51,7 +51,7 @@ static void restart(void) {
 
 struct published {
     const char *topic;
-    char key[8]; /* "": none */
+    char key[16]; /* "": none */
 };
 
 static struct published log_of[2 * MANY + 1]; /* by serial number */
