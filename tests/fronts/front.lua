@@ -139,21 +139,20 @@ local own = {
   { "/var/log/nginx/", "{folder}/" },
 }
 
-local function replace(text, from, to)
-  local first, last = text:find(from, 1, true)
-  return first and text:sub(1, first - 1) .. to .. text:sub(last + 1) or text
+-- The file tests/nginx/NAME.conf, as it is.
+function fronts.text(name)
+  return (assert(support.read_file("tests/nginx/" .. name .. ".conf"), "run the specs from the repository's folder"))
 end
 
--- The file tests/nginx/NAME.conf, within a server where it has none, without the line that holds a text.
-function fronts.shipped(name, without)
-  local text = assert(support.read_file("tests/nginx/" .. name .. ".conf"))
-  if without then
-    local first, last = text:find(without, 1, true)
-    assert(first and not text:find(without, last, true), without .. ": not once in " .. name .. ".conf")
-    text = replace(text, without, "")
+-- The text of such a file with what is this machine's, and within a server where it has none.
+function fronts.mine(text)
+  for _, change in ipairs(own) do
+    local first, last = text:find(change[1], 1, true)
+    if first then text = text:sub(1, first - 1) .. change[2] .. text:sub(last + 1) end
   end
-  for _, change in ipairs(own) do text = replace(text, change[1], change[2]) end
-  return text:find "server {" and text or "server { listen 127.0.0.1:{http};\n" .. text .. "}"
+  return text:find("server {", 1, true) and text or "server { listen 127.0.0.1:{http};\n" .. text .. "}"
 end
+
+function fronts.shipped(name) return fronts.mine(fronts.text(name)) end
 
 return fronts

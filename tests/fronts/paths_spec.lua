@@ -1,5 +1,5 @@
--- The same paths behind nginx, HAProxy and Apache, once as they come and once guarding a folder themselves. What a front
--- lets through to Weir means to Weir what the oracle says, and nothing in that folder gets past a front that guards it.
+-- The same paths behind nginx, HAProxy and Apache, once as they come and once guarding a folder themselves. What one
+-- lets through to Weir means to Weir what the oracle says, and nothing in that folder gets past one that guards it.
 
 local weir = require "weir"
 local test = require "weir.test"
