@@ -12,7 +12,9 @@ app:get("/seen", function(stream)
     connections = stats.connections_total, subscribers = stats.subscribers, streams = stats.streams }
 end)
 
-app:get("/events/:topic", function(stream) stream:sse():subscribe(stream.params.topic) end)
+app:get("/events/:topic", function(stream)
+  stream:sse { heartbeat = tonumber(stream.query.heartbeat) or false }:subscribe(stream.params.topic)
+end)
 
 app:post("/events/:topic", function(stream)
   return weir.publish(stream.params.topic, stream:body())

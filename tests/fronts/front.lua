@@ -14,7 +14,7 @@ local fronts = {}
 local kinds = {
   nginx = { "nginx -p '{folder}' -e '{folder}/error.log' -c '{folder}/front.conf'", [[
     daemon off; master_process off; pid {folder}/front.pid; error_log {folder}/error.log;
-    events { worker_connections 256; }
+    events { worker_connections {connections}; }
     http {
       access_log {folder}/access.log; client_body_temp_path {folder}/bodies; proxy_temp_path {folder}/2;
       fastcgi_temp_path {folder}/3; uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
@@ -86,8 +86,8 @@ end
 local running = {}
 
 -- What stands for the names in braces, and the ports among it.
-local function values_for(text, folder, server)
-  local values, ports = { folder = folder, weir = server.port }, {}
+local function values_for(text, values, server)
+  local ports = {}
   for name in text:gmatch "{(%l+)}" do
     if not values[name] then
       values[name] = free_port()
@@ -97,12 +97,14 @@ local function values_for(text, folder, server)
   return values, ports
 end
 
--- Starts one of a kind with that configuration, and waits until it listens.
-function fronts.start(kind, config, server)
+-- Starts one of a kind with that configuration, and waits until it listens. nginx has as many worker_connections.
+function fronts.start(kind, config, server, connections)
   local folder = support.folder()
   local command, frame = unpack(kinds[kind])
   local text = frame:format(config)
-  local values, ports = values_for(text, folder, server)
+  local values, ports = values_for(text, {
+    folder = folder, weir = server.port, connections = connections or 256,
+  }, server)
   support.write_file(folder .. "/front.conf", (text:gsub("{(%l+)}", values)))
   if text:find("key.pem", 1, true) then make_certificate(folder) end
   command = command:gsub("{(%l+)}", values)
