@@ -6,6 +6,8 @@ local test = require "weir.test"
 local support = require "spec.support"
 local fronts = require "tests.fronts.front"
 
+local readme = assert(support.read_file "tests/nginx/README.md", "run the specs from the repository's folder")
+
 -- How many more connections Weir has after two more requests.
 local function connections(front)
   local first = front:get("/seen").json().connections
@@ -142,6 +144,7 @@ describe("behind #fronts, what is shipped for nginx", function()
       if text:find(line, 1, true) and (not files or files[name]) then
         known[line] = true
         it(("%s.conf needs %s"):format(name, line), function()
+          assert.is_truthy(readme:find("`" .. line .. "`", 1, true), "README.md does not say what it is for")
           assert.equal(with, try(text, nil, experiment))
           assert.equal(without, try(text, line, experiment))
         end)
