@@ -4,6 +4,7 @@
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
+local fronts = require "tests.fronts.front"
 
 local app_text = [[
   local weir = require "weir"
@@ -32,9 +33,9 @@ local function run(command, ...)
   return output
 end
 
-local function node(at, bytes, times, paths)
+local function node(port, bytes, times, paths)
   local modules = os.getenv "NODE_MODULES" or "build/node/node_modules"
-  return run("'%s/.bin/node' tests/early/early.mjs '%s' %d %d %s", modules, at, bytes, times, paths)
+  return run("'%s/.bin/node' tests/early/early.mjs %d %d %d %s", modules, port, bytes, times, paths)
 end
 
 describe("an answer that comes before its request is complete", function()
@@ -48,7 +49,10 @@ describe("an answer that comes before its request is complete", function()
     support.write_file(folder .. "/body", ("x"):rep(BYTES))
     server = test.spawn { "serve", path, "--workers", 2 }
   end)
-  after_each(support.remove_folders)
+  after_each(function()
+    fronts.stop()
+    support.remove_folders()
+  end)
 
   it("reaches Node's clients, and one that writes all before it reads", function()
     assert.equal("", node(server.port, BYTES, 2, "/401 /403 /413 /200"))
@@ -75,24 +79,9 @@ describe("an answer that comes before its request is complete", function()
   end)
 
   it("is never a 502 behind nginx that does not wait for the body", function()
-    support.write_file(folder .. "/nginx.conf", ([[
-      master_process off; pid %s/nginx.pid; error_log %s/error.log;
-      events {}
-      http {
-        access_log off; client_body_temp_path %s/temp; proxy_temp_path %s/temp; fastcgi_temp_path %s/temp;
-        uwsgi_temp_path %s/temp; scgi_temp_path %s/temp; client_max_body_size 0;
-        server {
-          listen unix:%s/nginx;
-          location / { proxy_pass %s; proxy_http_version 1.1; proxy_request_buffering off; }
-        }
-      }
-    ]]):gsub("%%s/", folder .. "/"):gsub("%%s", server.url))
-    assert.equal("", run("/usr/sbin/nginx -p %s -e %s/error.log -c %s/nginx.conf", folder, folder, folder))
-    local pid = test.eventually(function() return support.read_file(folder .. "/nginx.pid") end)
-    local lost = node(folder .. "/nginx", BYTES, 2, "/401 /403 /413 /200")
-    os.execute("kill " .. pid)
-    assert.equal("", lost)
-    assert.equal("", support.read_file(folder .. "/error.log"))
+    local front = fronts.start("nginx", fronts.shipped "upload", server)
+    assert.equal("", node(front.http.port, BYTES, 2, "/401 /403 /413 /200"))
+    assert.equal("", support.read_file(front.folder .. "/error.log"))
   end)
 
   it("is not taken back by what ends the exchange behind it", function()

@@ -1,12 +1,11 @@
 // Clients that are answered before they have sent all of their request: which of them never see the answer.
-// node early.mjs PORT|SOCKET BYTES TIMES PATH... prints a line for each client and path that lost some.
+// node early.mjs PORT BYTES TIMES PATH... prints a line for each client and path that lost some.
 
 import http from "node:http";
 import net from "node:net";
 
-const [at, size, times, ...paths] = process.argv.slice(2);
-const socket = /^\d+$/.test(at) ? undefined : at;
-const where = socket ? { socketPath: socket } : { host: "127.0.0.1", port: Number(at) };
+const [port, size, times, ...paths] = process.argv.slice(2);
+const where = { host: "127.0.0.1", port: Number(port) };
 const bytes = Number(size);
 const piece = Buffer.alloc(65536, "x");
 
@@ -37,7 +36,7 @@ function request(path, headers) {
 // One that does not read before all is written, as many libraries do: what comes meanwhile waits in the kernel.
 function writeFirst(path, head, frame) {
   return new Promise((resolve, reject) => {
-    const connection = net.connect(socket ? { path: socket } : where);
+    const connection = net.connect(where);
     let text = "";
     connection.setEncoding("latin1").pause().on("error", reject);
     connection.on("data", (data) => { text += data; if (/\r\n\r\n.*\n/.test(text)) done(); }).on("end", done);
@@ -59,28 +58,27 @@ function writeFirst(path, head, frame) {
   });
 }
 
+async function post(path, body, more) {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body, ...more });
+  await response.text();
+  return response.status;
+}
+
 const clients = {
   "http": (path) => request(path, { "Content-Length": bytes }),
   "http, chunked": (path) => request(path, {}),
   "write first": (path) => writeFirst(path, `Content-Length: ${bytes}`),
   "write first, chunked": (path) => writeFirst(path, "Transfer-Encoding: chunked", true),
   "write first, expect": (path) => writeFirst(path, `Content-Length: ${bytes}\r\nExpect: 100-continue`),
-};
-if (!socket) {
-  const post = async (path, body, more) => {
-    const response = await fetch(`http://127.0.0.1:${at}${path}`, { method: "POST", body, ...more });
-    await response.text();
-    return response.status;
-  };
-  clients["fetch"] = (path) => post(path, Buffer.alloc(bytes, "x"));
-  clients["fetch, a stream"] = (path) => post(path, new ReadableStream({
+  "fetch": (path) => post(path, Buffer.alloc(bytes, "x")),
+  "fetch, a stream": (path) => post(path, new ReadableStream({
     start() { this.rest = pieces(); },
     pull(controller) {
       const { done, value } = this.rest.next();
       done ? controller.close() : controller.enqueue(value);
     },
-  }), { duplex: "half" });
-}
+  }), { duplex: "half" }),
+};
 
 for (const path of paths)
   for (const [name, ask] of Object.entries(clients)) {

@@ -1,58 +1,35 @@
--- The same paths behind nginx, HAProxy and Apache, each started here on free ports, once as they come and once guarding
--- a folder themselves. What a front lets through to Weir means to Weir what the oracle says, and nothing in that
--- folder gets past a front that guards it.
+-- The same paths behind nginx, HAProxy and Apache, once as they come and once guarding a folder themselves. What one
+-- lets through to Weir means to Weir what the oracle says, and nothing in that folder gets past one that guards it.
 
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
+local fronts = require "tests.fronts.front"
 local ways = require "tests.paths.ways"
 local define = dofile "tests/paths/app.lua"
 
--- One process each, in the foreground: it ends with this one's process group, or by its number.
-local fronts = {
-  nginx = { "nginx -p '{folder}' -c '{folder}/front.conf'", [[
-    daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-    events { worker_connections 256; }
-    http {
-      access_log off; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-      uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; proxy_http_version 1.1;
-      server {
-        listen 127.0.0.1:{open};
-        location / { proxy_pass http://127.0.0.1:{weir}; }
-      }
-      server {
-        listen 127.0.0.1:{guarding};
-        location / { proxy_pass http://127.0.0.1:{weir}; }
-        location /docs/secret { return 403; }
-      }
-    }]] },
-  haproxy = { "haproxy -db -f '{folder}/front.conf'", [[
-    defaults
-      mode http
-      timeout connect 9s
-      timeout client 9s
-      timeout server 9s
+-- Each passes everything on at one port, and guards the folder at another.
+local configs = {
+  nginx = [[
+    proxy_http_version 1.1;
+    server {
+      listen 127.0.0.1:{open};
+      location / { proxy_pass http://127.0.0.1:{weir}; }
+    }
+    server {
+      listen 127.0.0.1:{guarding};
+      location / { proxy_pass http://127.0.0.1:{weir}; }
+      location /docs/secret { return 403; }
+    }]],
+  haproxy = [[
     frontend open
       bind 127.0.0.1:{open}
       default_backend weir
     frontend guarding
       bind 127.0.0.1:{guarding}
       http-request deny if { path,url_dec -m beg /docs/secret }
-      default_backend weir
-    backend weir
-      server weir 127.0.0.1:{weir}
-]] },
-  apache = { "apache2 -X -d '{folder}' -f '{folder}/front.conf'", [[
-    ServerName localhost
-    PidFile {folder}/apache.pid
-    DefaultRuntimeDir {folder}
-    ErrorLog {folder}/error.log
-    LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
-    LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-    LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
-    LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
-    User www-data
-    Group www-data
+      default_backend weir]],
+  apache = [[
     Listen 127.0.0.1:{open}
     Listen 127.0.0.1:{guarding}
     <VirtualHost 127.0.0.1:{open}>
@@ -65,51 +42,8 @@ local fronts = {
       <Location "/docs/secret">
         Require all denied
       </Location>
-    </VirtualHost>
-]] },
+    </VirtualHost>]],
 }
-
--- A port that nobody has: one that a server of ours had just now.
-local function free_port()
-  local server = support.serve(function() end)
-  local port = server.port
-  server:close()
-  return port
-end
-
--- A server in the eyes of a client: only a port.
-local function at(server, port)
-  return setmetatable({ port = port, address = "127.0.0.1:" .. port }, getmetatable(server))
-end
-
-local function accepts(front)
-  local client = front:connect()
-  if client then client:close() end
-  return client ~= nil
-end
-
-local running
-
-local function start(name, server)
-  local folder = support.folder()
-  local values = { folder = folder, weir = server.port, open = free_port(), guarding = free_port() }
-  local command, config = unpack(fronts[name])
-  support.write_file(folder .. "/front.conf", (config:gsub("{(%l+)}", values)))
-  command = command:gsub("{(%l+)}", values)
-  os.execute(("%s >'%s/output' 2>&1 </dev/null & echo $! >'%s/pid'"):format(command, folder, folder))
-  running = { folder = folder, open = at(server, values.open), guarding = at(server, values.guarding) }
-  local up = pcall(test.eventually, function() return accepts(running.guarding) end, 20)
-  if not up then error(name .. " does not start: " .. (support.read_file(folder .. "/output") or "")) end
-  return running
-end
-
-local function stop()
-  if not running then return end
-  local front = running
-  running = nil
-  os.execute(("kill -9 $(cat '%s/pid')"):format(front.folder))
-  test.eventually(function() return not accepts(front.open) end, 20)
-end
 
 -- What is wrong with an answer that came through a front, or nil.
 local function compare(method, raw, response)
@@ -127,15 +61,15 @@ end
 
 describe("behind #fronts", function()
   after_each(function()
-    stop()
+    fronts.stop()
     support.remove_folders()
   end)
 
-  for name in pairs(fronts) do
+  for name, config in pairs(configs) do
     it(name .. ", who guards and who answers agree", function()
       local folder = ways.make_folder()
       local server = support.serve(function(app) define(app, folder) end)
-      local front = start(name, server)
+      local front = fronts.start(name, config, server)
       local open, guarding = ways.asker(front.open), ways.asker(front.guarding)
       local wrong, reached, denied = ways.tally(), 0, 0
       ways.some(23, #name, function(raw, n)
@@ -159,7 +93,7 @@ describe("behind #fronts", function()
   it("nginx, an inbox is what it is without", function()
     local secret = ("s"):rep(32)
     local server = test.spawn { "serve", "apps/notify", "--workers", 2, env = { NOTIFY_SECRET = secret } }
-    local front = start("nginx", server).open
+    local front = fronts.start("nginx", fronts.plain.nginx, server).open
     local function headers(claims)
       return { Authorization = "Bearer " .. weir.jwt.sign(claims, { secret = secret }),
         ["Content-Type"] = "application/json" }
