@@ -6,9 +6,9 @@
  *     poll -> callbacks -> [ timers due, mail, what is ready, chores, what was written ] -> poll
  *
  * So Lua never runs below a parser or a write callback, and whatever one turn wrote to a connection
- * leaves in one system call. The turn runs from the check handle (after poll) and, when timers or
- * closing callbacks made something ready meanwhile, from the prepare handle (before poll). If work
- * is left over because a budget was used up, the idle handle keeps poll from blocking.
+ * leaves in one system call. The turn runs from the check handle (after poll) and, without timers,
+ * from the prepare handle (before poll) when closing callbacks made something ready meanwhile. If
+ * work is left over because a budget was used up, the idle handle keeps poll from blocking.
  *
  * All deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
  * time. The loop knows nothing of HTTP or Lua: `run_ready` is whoever schedules. Owned by one
@@ -92,9 +92,7 @@ uint64_t loop_busy_ms(const struct loop *loop) {
     return since != 0 && now > since ? now - since : 0;
 }
 
-static void turn(struct loop *loop) {
-    loop_wake_up(loop);
-    wheel_advance(&loop->wheel, loop->now);
+static void work_off(struct loop *loop) {
     if (loop->ready && loop->run_ready) {
         loop->ready = false;
         loop->run_ready(loop->run_arg);
@@ -107,13 +105,21 @@ static void turn(struct loop *loop) {
         uv_idle_stop(&loop->again);
 }
 
+/* Behind poll only: what has come in time has been read by then, however long the turn before was.
+ */
+static void turn(struct loop *loop) {
+    loop_wake_up(loop);
+    wheel_advance(&loop->wheel, loop->now);
+    work_off(loop);
+}
+
 #define DUE_STILL (WHEEL_NEVER - 1) /* the clock is frozen: to look whether all stands still */
 #define STILL_MS 250
 
 static void on_alarm(uv_timer_t *handle) {
     struct loop *loop = handle->data;
     bool still = loop->alarm_due == DUE_STILL;
-    loop->alarm_due = WHEEL_NEVER; /* the turn that follows advances the wheel */
+    loop->alarm_due = WHEEL_NEVER; /* the turn behind the next poll advances the wheel */
     if (still && loop->on_still)
         loop->on_still(loop);
 }
@@ -149,8 +155,10 @@ static void trim(struct loop *loop) {
 static void on_before_poll(uv_prepare_t *handle) {
     struct loop *loop = handle->data;
     trim(loop);
-    if (is_busy(loop) || loop->alarm_due == WHEEL_NEVER)
-        turn(loop);
+    if (is_busy(loop)) {
+        loop_wake_up(loop);
+        work_off(loop);
+    }
     set_alarm(loop);
     atomic_store_explicit(&loop->awake, 0, memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 static struct loop loop;
 static char order[64]; /* what happened, a letter each */
@@ -234,6 +235,56 @@ static void timers_come_before_what_is_ready(void **state) {
     assert_string_equal(order, "ar");
 }
 
+static struct alarm patience;
+static int pipe_fds[2];
+
+/* A turn that lasts longer than somebody's patience, and leaves more to do; what that one waits for
+ * comes meanwhile. */
+static void run_long(void *arg) {
+    (void)arg;
+    happened('r');
+    if (order[1] != '\0')
+        return;
+    assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+    clock_advance_ns(1000000000);
+    loop.ready = true;
+}
+
+static void make_ready(struct mail *mail) {
+    (void)mail;
+    loop.ready = true;
+}
+
+static void on_bytes(uv_poll_t *handle, int status, int events) {
+    (void)events;
+    assert_int_equal(status, 0);
+    happened('b');
+    timer_clear(&patience.timer);
+    uv_poll_stop(handle);
+    loop_stop(&loop);
+}
+
+static void what_has_come_in_time_is_read_before_it_is_over(void **state) {
+    (void)state;
+    uv_poll_t poll;
+    struct mail mail = {.run = make_ready};
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(uv_poll_init(&loop.uv, &poll, pipe_fds[0]), 0);
+    assert_int_equal(uv_poll_start(&poll, UV_READABLE, on_bytes), 0);
+    clock_freeze();
+    loop_wake_up(&loop);
+    set(&patience, 't', 10, true);
+    loop.run_ready = run_long;
+    loop_post(&loop, &mail);
+    loop_run(&loop);
+    assert_null(strchr(order, 't'));
+    assert_non_null(strchr(order, 'b'));
+    uv_close((uv_handle_t *)&poll, NULL);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
 /* --- work --- */
 
 struct errand {
@@ -345,6 +396,7 @@ int main(void) {
         TEST(a_turn_has_one_time),
         TEST(what_is_ready_runs_until_nothing_is),
         TEST(timers_come_before_what_is_ready),
+        TEST(what_has_come_in_time_is_read_before_it_is_over),
         TEST(work_is_done_elsewhere_and_told_here),
         TEST(work_outlives_the_loops_end),
         TEST(handles_are_counted),
