@@ -85,8 +85,8 @@ static int fail(struct multipart *m, int error) {
 }
 
 static void skip(struct str *in, size_t n) {
-    in->ptr += n;
-    in->len -= n;
+    if (n > 0) /* of nothing there may be no pointer */
+        *in = (struct str){in->ptr + n, in->len - n};
 }
 
 /* --- a line that may be a delimiter --- */
