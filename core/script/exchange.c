@@ -124,6 +124,7 @@ void exchange_settle(struct exchange *exchange) {
     list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     generation_unref(gen, exchange->closers);
     generation_unref(gen, exchange->self);
     pool_free(&gen->scheduler->loop->pool, exchange, sizeof *exchange);
@@ -141,6 +142,7 @@ void exchange_forget(struct exchange **slot) {
     else if (exchange->self != LUA_NOREF)
         stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
@@ -184,15 +186,20 @@ static void run_closers(struct exchange *exchange) {
 
 /* --- what the stream tells --- */
 
-/* There will be no more bytes, and the body is not whole. */
-static bool is_broken(const struct stream *stream) {
+/* Of a task that waits: whether that is for bytes of the body. */
+static bool takes_body(const struct task *task) {
+    return task->wait->take != NULL;
+}
+
+bool exchange_is_broken(const struct exchange *exchange) {
+    const struct stream *stream = exchange->stream;
     return stream->in_failed || stream->in_dropped ||
            (stream->state == STREAM_CLOSED && !stream->in_ended);
 }
 
-static int push_broken(const struct stream *stream, lua_State *L) {
+int exchange_push_broken(const struct exchange *exchange, lua_State *L) {
     lua_pushnil(L);
-    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
+    lua_pushstring(L, exchange->stream->in_timeout ? "timeout" : "closed");
     return 2;
 }
 
@@ -208,8 +215,8 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
         exchange->partly = true;
         return 1;
     }
-    if (is_broken(stream))
-        return push_broken(stream, L);
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
     if (!stream->in_ended)
         return 0;
     lua_pushnil(L);
@@ -223,8 +230,8 @@ int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
         lua_pushliteral(L, "limit");
         return 2;
     }
-    if (is_broken(stream))
-        return push_broken(stream, L);
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
     if (!stream->in_ended)
         return 0;
     push_taken(stream, L, stream->in.len);
@@ -243,12 +250,12 @@ struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait)
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
-    struct task *reads = exchange_waiter(exchange, &exchange_reading);
-    struct task *collects = exchange_waiter(exchange, &exchange_collecting);
-    if (reads && (over || stream->in.len > 0))
-        task_rouse(reads);
-    if (collects && (over || stream->in.len > collects->amount))
-        task_rouse(collects);
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
+        struct task *task = CONTAINER_OF(at, struct task, seat);
+        size_t enough = task->wait == &exchange_collecting ? task->amount : 0;
+        if (takes_body(task) && (over || stream->in.len > enough))
+            task_rouse(task);
+    }
 }
 
 static void wake_all(struct exchange *exchange, const struct wait *wait) {
@@ -302,7 +309,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (task->wait == &exchange_reading || task->wait == &exchange_collecting) {
+        if (takes_body(task)) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -340,7 +347,7 @@ struct exchange *exchange_of(const struct stream *stream) {
 
 /* --- waiting --- */
 
-static void stop_waiting(struct task *task) {
+void exchange_disarm(struct task *task) {
     struct exchange *exchange = task->armed;
     exchange_settle(exchange);
 }
@@ -353,22 +360,49 @@ static int take_body(struct task *task, lua_State *co) {
     return exchange_push_body(task->armed, co, task->amount);
 }
 
-bool exchange_is_read(struct exchange *exchange) {
-    return exchange_waiter(exchange, &exchange_reading) ||
-           exchange_waiter(exchange, &exchange_collecting);
+static bool is_read(struct exchange *exchange) {
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next)
+        if (takes_body(CONTAINER_OF(at, struct task, seat)))
+            return true;
+    return false;
 }
 
 const struct wait exchange_collecting = {
-    .what = "stream:body", .disarm = stop_waiting, .take = take_body};
-const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
-const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
-const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
+    .what = "stream:body", .disarm = exchange_disarm, .take = take_body};
+const struct wait exchange_reading = {
+    .what = "stream:read", .disarm = exchange_disarm, .take = take};
+const struct wait exchange_writing = {.what = "stream:write", .disarm = exchange_disarm};
+const struct wait exchange_flushing = {.what = "stream:flush", .disarm = exchange_disarm};
 
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
     task->armed = exchange;
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
     return task_wait(task, wait, WHEEL_NEVER);
+}
+
+int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
+                   int (*push)(struct exchange *, lua_State *, size_t)) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct task *task = task_current(L);
+    if (task && task->cancelled)
+        return task_refuse(L);
+    lua_pushnil(L);
+    if (exchange == NULL) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 3;
+    }
+    int pushed = push(exchange, L, n);
+    if (pushed > 0)
+        return 1 + pushed;
+    task_enter(L, wait->what);
+    if (is_read(exchange))
+        return state_error(L, "%s: another task reads this body already; let one task read it",
+                           wait->what);
+    stream_want_body(exchange->stream, whole);
+    task->amount = n;
+    return exchange_wait(exchange, task, wait);
 }
 
 /* --- the task that answers --- */

@@ -7,10 +7,12 @@
 -- everything else fails with 400 or 408.
 
 local core = require "weir.core"
+local broken = require "weir.broken"
 local check = require "weir.check"
 local fail = require "weir.fail"
 local json = require "weir.json"
 local log = require "weir.log"
+local parts = require "weir.parts"
 local sse = require "weir.sse"
 
 local stream = core.stream_methods
@@ -25,8 +27,7 @@ end
 -- ---- the request's body ---------------------------------------------------------------------------------------------
 
 local function fail_incomplete(why)
-  if why == "timeout" then fail(408, "the rest of the request body did not arrive in time") end
-  fail(400, "the request body is incomplete")
+  fail(broken[why][1], broken[why][2])
 end
 
 -- The bodies that were read whole, while their streams are there: who asks again gets the same.
@@ -92,12 +93,16 @@ local function media_type(self)
   return (self.headers["content-type"] or ""):match("^%s*([^;%s]*)"):lower()
 end
 
+local function fail_type(expected, kind)
+  fail(415, ("expected a body of type %s, got %s"):format(expected, kind == "" and "no Content-Type" or kind))
+end
+
 --- The value of a JSON body. Fails with 415 for another media type and with 400 for what is not JSON.
 function stream:json_body()
   check_self(self, "json_body")
   local kind = media_type(self)
   if kind ~= "application/json" and not kind:find("^[%w.-]+/[%w.-]+%+json$") then
-    fail(415, "expected a body of type application/json, got " .. (kind == "" and "no Content-Type" or kind))
+    fail_type("application/json", kind)
   end
   local body = self:body()
   if body == "" then fail(400, "expected JSON, got an empty body") end
@@ -110,23 +115,38 @@ local function form_decode(text)
   return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
---- The fields of an urlencoded form, name to first value. Fails with 400 for another media type.
-function stream:form()
-  check_self(self, "form")
-  local kind = media_type(self)
-  if kind == "multipart/form-data" then
-    fail(415, "multipart/form-data is not supported; send application/x-www-form-urlencoded")
-  elseif kind ~= "application/x-www-form-urlencoded" then
-    fail(400, "expected a body of type application/x-www-form-urlencoded, got "
-      .. (kind == "" and "no Content-Type" or kind))
-  end
+local FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+local function urlencoded_fields(body)
   local fields = {}
-  for pair in self:body():gmatch("[^&]+") do
+  for pair in body:gmatch("[^&]+") do
     local name, value = pair:match("^([^=]*)=?(.*)$")
     name = form_decode(name)
     if fields[name] == nil then fields[name] = form_decode(value) end
   end
   return fields
+end
+
+--- The fields of an urlencoded form or a small multipart one, name to first value; a file's is its bytes. Fails with
+--- 415 for another media type, with 400 for a malformed form.
+function stream:form()
+  check_self(self, "form")
+  local kind = media_type(self)
+  if kind == FORM then return urlencoded_fields(self:body()) end
+  if kind ~= MULTIPART then fail_type(FORM .. " or " .. MULTIPART, kind) end
+  local fields, wrong = parts.fields(self.headers["content-type"], self:body())
+  if wrong then fail(400, wrong) end
+  return fields
+end
+
+--- Iterates over the parts of a multipart form as they arrive. Fails with 415 for another media type, with 400 for a
+--- malformed form or one that breaks off, with 408 and 413.
+function stream:parts(limits)
+  check_self(self, "parts")
+  refuse_whole(self, "parts")
+  local kind = media_type(self)
+  if kind ~= MULTIPART then fail_type(MULTIPART, kind) end
+  return parts.iterate(self, self.headers["content-type"], limits)
 end
 
 -- What the system says of a file, as a status; 500 for all else.
@@ -137,9 +157,7 @@ local FILE_STATUS = {
 
 -- What a body was that could not be saved.
 local UNSAVED = {
-  limit = { 413, "the request body is longer than %d bytes" },
-  timeout = { 408, "the rest of the request body did not arrive in time" },
-  closed = { 400, "the request body is incomplete" },
+  limit = { 413, "the request body is longer than %d bytes" }, timeout = broken.timeout, closed = broken.closed,
 }
 
 -- nil, a code and a message, for who saves; and the status, unless an answer has begun: what is lost is no success.
