@@ -175,7 +175,7 @@ local function writer()
 end
 of_core("writer", function() return "upload", folder, true, "sha256" end, { faults = { "file_open", "auth_digest" } })
 of_core("writer_put", function() return writer(), "text" end)
-of_core("writer_flush", writer, { faults = FILE_FAULTS })
+of_core("writer_write", writer, { faults = FILE_FAULTS })
 of_core("writer_commit", writer, { faults = FILE_FAULTS })
 of_core("writer_abort", writer)
 local function tail() return core.tail(folder .. "/file", 10, 1000) end

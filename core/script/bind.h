@@ -17,9 +17,8 @@ void bind_channel(lua_State *L);
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_writer(lua_State *L);
-/* What the writer at `index` writes when it is flushed next: to add to. Raises where there is none.
- */
-struct buf *bind_writer_filling(lua_State *L, int index);
+/* What the writer at `index` writes next: to add to. Raises where there is none. */
+struct buf *bind_writer_bytes(lua_State *L, int index);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);

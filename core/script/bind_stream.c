@@ -338,14 +338,14 @@ static int l_gather(lua_State *L) {
     lua_Number wanted = luaL_checknumber(L, 2);
     size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
     if (exchange)
-        exchange->stream->in_window = (uint32_t)n;
+        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
     return await_body(L, &exchange_gathering, n, 0, exchange_push_gathered);
 }
 
-/* stream, writer -> n: moves all that is here of the body to what the writer's next flush writes */
+/* stream, writer -> n: moves all that is here of the body to what the writer writes next */
 static int l_move(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
-    struct buf *into = bind_writer_filling(L, 2);
+    struct buf *into = bind_writer_bytes(L, 2);
     exchange->partly = true;
     lua_pushnumber(L, (lua_Number)stream_take_all(exchange->stream, into));
     return 1;

@@ -1,21 +1,19 @@
 /* bind_writer: a file that is written piece by piece (net/file_writer.h), for Lua.
  *
- *     put, move --> filling --flush--> piece --job in the pool--> written
- *                      ^                 |
- *                      '--- meanwhile ---'
+ *     put, move --> bytes --write: a job in the pool, the task waits--> empty again
  *
- * Two buffers: while the pool writes the one the other fills, and a flush waits only for the piece
- * before. Both are used again and again, since memory that is new for each piece costs more than
- * what is done with it. What is `filling` nobody limits but who calls: flush after each.
+ * What is put nobody limits but who calls: write after each. The memory of `bytes` is used again
+ * and again, and changed for that of the stream that is moved from (stream_take_all), which fills
+ * meanwhile: memory that is new for each piece costs more than what is done with it.
  *
- * One job at a time, and whoever becomes of who made it, what is not committed goes:
+ * One job at a time, and whatever becomes of who made it, what is not committed goes:
  *
  *     userdata --commit, or an error--> over --collected--> freed
  *         \--abort, or collected--> no userdata: when its job is done, the pool aborts; freed
  *
- * A job touches the writer's file, its digest and its piece, which nobody else does until it is
- * done; Lua only on the loop's thread, while its task waits. What the system refuses is a result:
- * nil, "ENOSPC", a message. */
+ * A job has all of the writer but `task` and `held` to itself until it is done; it touches Lua on
+ * the loop's thread only, and only while its task waits. What the system refuses is a result: nil,
+ * "ENOSPC", a message. */
 #include "script/bind.h"
 
 #include "auth/digest.h"
@@ -33,14 +31,13 @@
 struct writer {
     struct work work; /* the job, while `busy` */
     struct loop *loop;
-    struct task *task; /* that waits for it; NULL: nobody does, or any more */
+    struct task *task; /* that waits for it; NULL: nobody does any more */
     struct file_writer file;
-    struct digest_run *hash; /* NULL: not asked for, or told */
-    struct buf piece, filling;
-    char *root, *path;                  /* as they were given, for messages */
-    int (*next)(struct writer *writer); /* the job that waits for the one before; NULL: none */
-    int (*job)(struct writer *writer);  /* in the pool: 0 or an error */
-    int error;                          /* of a job; there is no other behind it */
+    struct digest_run *hash;           /* NULL: not asked for, or told */
+    struct buf bytes;                  /* to be written */
+    char *root, *path;                 /* as they were given, for messages */
+    int (*job)(struct writer *writer); /* in the pool: 0 or an error */
+    int error;                         /* of the job */
     unsigned char digest[DIGEST_MAX];
     uint8_t digest_size;
     bool makes_root; /* if it is missing */
@@ -60,10 +57,10 @@ static int run_open(struct writer *writer) {
 }
 
 static int run_write(struct writer *writer) {
-    int rc = file_writer_add(&writer->file, buf_str(&writer->piece));
+    int rc = file_writer_add(&writer->file, buf_str(&writer->bytes));
     if (writer->hash && rc == 0)
-        digest_add(writer->hash, buf_str(&writer->piece));
-    writer->piece.len = 0;
+        digest_add(writer->hash, buf_str(&writer->bytes));
+    writer->bytes.len = 0;
     return rc;
 }
 
@@ -94,11 +91,6 @@ static void run(struct work *work) {
 /* --- its life --- */
 
 static void submit(struct writer *writer, int (*job)(struct writer *)) {
-    struct buf full = writer->filling;
-    if (job == run_write || job == run_commit) {
-        writer->filling = writer->piece;
-        writer->piece = full;
-    }
     writer->job = job;
     writer->busy = true;
     work_submit(writer->loop, &writer->work);
@@ -114,8 +106,7 @@ static void settle(struct writer *writer) {
     }
     if (writer->hash)
         digest_end(writer->hash, NULL);
-    buf_fini(&writer->piece);
-    buf_fini(&writer->filling);
+    buf_fini(&writer->bytes);
     free(writer->root);
     free(writer->path);
     free(writer);
@@ -145,7 +136,6 @@ static int l_writer_abort(lua_State *L) {
 static void lose(struct task *task) {
     struct writer *writer = task->armed;
     writer->task = NULL;
-    writer->next = NULL;
 }
 
 static const struct wait opening = {.what = "stream:save", .disarm = lose, .elsewhere = true};
@@ -153,13 +143,12 @@ static const struct wait opening = {.what = "stream:save", .disarm = lose, .else
 static const struct wait writing = {
     .what = "stream:save", .disarm = lose, .cancel = task_go_on, .elsewhere = true};
 
-static int push_error(const struct writer *writer, lua_State *co) {
+static void push_error(const struct writer *writer, lua_State *co) {
     const char *message = writer->error == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
                                                      : uv_strerror(writer->error);
     lua_pushnil(co);
     lua_pushstring(co, uv_err_name(writer->error));
     lua_pushfstring(co, "%s/%s: %s", writer->root, writer->path, message);
-    return 3;
 }
 
 static void push_writer(struct writer *writer, lua_State *co) {
@@ -183,12 +172,8 @@ static void push_result(struct writer *writer, lua_State *co) {
 
 static void done(struct work *work) {
     struct writer *writer = CONTAINER_OF(work, struct writer, work);
-    int (*next)(struct writer *) = writer->error < 0 ? NULL : writer->next;
-    writer->next = NULL;
     writer->busy = false;
-    if (next)
-        submit(writer, next);
-    if (writer->task && next != run_commit) {
+    if (writer->task) {
         lua_State *co = task_wake(writer->task);
         if (writer->error < 0)
             push_error(writer, co);
@@ -198,9 +183,11 @@ static void done(struct work *work) {
     settle(writer);
 }
 
-static int await(lua_State *L, struct writer *writer, struct task *task, const struct wait *wait) {
+static int start(lua_State *L, struct writer *writer, struct task *task, const struct wait *wait,
+                 int (*job)(struct writer *)) {
     writer->task = task;
     task->armed = writer;
+    submit(writer, job);
     lua_settop(L, wait == &writing); /* keeps the writer that it waits for */
     return task_wait(task, wait, WHEEL_NEVER);
 }
@@ -225,8 +212,7 @@ static int l_writer(lua_State *L) {
     writer->path = mem_strdup(path);
     writer->root = generation_path(gen, root);
     writer->makes_root = lua_toboolean(L, 3);
-    submit(writer, run_open);
-    return await(L, writer, task, &opening);
+    return start(L, writer, task, &opening, run_open);
 }
 
 /* --- what is done with it --- */
@@ -234,61 +220,45 @@ static int l_writer(lua_State *L) {
 /* The writer at `index`, which can be written to. */
 static struct writer *check_writer(lua_State *L, int index) {
     struct writer *writer = *(struct writer **)luaL_checkudata(L, index, WRITER_META);
-    if (writer && writer->task)
+    if (writer && writer->busy)
         state_error(L, "stream:save: another task works on this writer");
-    if (writer == NULL || !(writer->busy || writer->open))
+    if (writer == NULL || !writer->open)
         state_error(L, "stream:save: this writer is over");
     return writer;
 }
 
-struct buf *bind_writer_filling(lua_State *L, int index) {
-    return &check_writer(L, index)->filling;
+struct buf *bind_writer_bytes(lua_State *L, int index) {
+    return &check_writer(L, index)->bytes;
 }
 
-/* writer_put(writer, bytes): adds them to what the next flush writes. */
+/* writer_put(writer, bytes): adds them to what is written next. */
 static int l_writer_put(lua_State *L) {
     struct str bytes = state_check_str(L, 2);
-    buf_add(bind_writer_filling(L, 1), bytes);
+    buf_add(bind_writer_bytes(L, 1), bytes);
     return 0;
 }
 
-/* Begins the job, or waits for the one before, and of a `last` one for itself. */
-static int begin(lua_State *L, int (*job)(struct writer *), bool last) {
+static int run_on(lua_State *L, int (*job)(struct writer *)) {
     struct writer *writer = check_writer(L, 1);
     struct task *task = task_enter(L, "stream:save");
-    if (task == NULL)
-        return task_refuse(L);
-    if (!writer->busy && writer->error < 0) {
-        lua_pushnil(L);
-        return 1 + push_error(writer, L);
-    }
-    if (writer->busy)
-        writer->next = job;
-    else
-        submit(writer, job);
-    if (writer->next || last)
-        return await(L, writer, task, &writing);
-    lua_pushnil(L);
-    lua_pushboolean(L, true);
-    return 2;
+    return task ? start(L, writer, task, &writing, job) : task_refuse(L);
 }
 
-/* writer_flush(writer) -> nil, true | nil, nil, code, message: begins to write what was put, as
- * soon as what was flushed before is written; an error may be that one's. */
-static int l_writer_flush(lua_State *L) {
-    return begin(L, run_write, false);
+/* writer_write(writer) -> nil, true | nil, nil, code, message: writes what was put. */
+static int l_writer_write(lua_State *L) {
+    return run_on(L, run_write);
 }
 
 /* writer_commit(writer) -> nil, true [, digest] | nil, nil, code, message: writes the rest, syncs,
  * and gives the file its name. */
 static int l_writer_commit(lua_State *L) {
-    return begin(L, run_commit, true);
+    return run_on(L, run_commit);
 }
 
 void bind_writer(lua_State *L) {
     static const luaL_Reg functions[] = {{"writer", l_writer},
                                          {"writer_put", l_writer_put},
-                                         {"writer_flush", l_writer_flush},
+                                         {"writer_write", l_writer_write},
                                          {"writer_commit", l_writer_commit},
                                          {"writer_abort", l_writer_abort},
                                          {NULL, NULL}};

@@ -9,7 +9,7 @@
 --            many; nil at the proper end; nil and "closed", "timeout" or another code, and a message, when there is none.
 --            What it raises ends the saving, too.
 --
--- While a piece is written the next one comes: the writer has one of each, and does not take a third.
+-- While a piece is written the next one comes into the stream's own buffer, up to its limit.
 
 local core = require "weir.core"
 local below = require "weir.below"
@@ -41,7 +41,7 @@ local function copy(source, writer, limit, on_progress)
     if not n then break end
     size = size + n
     if size > limit then return nil, "limit" end
-    local ok, code, message = check(core.writer_flush(writer))
+    local ok, code, message = check(core.writer_write(writer))
     if not ok then return nil, code, message end
     if on_progress then on_progress(size, source.total) end
   end

@@ -132,7 +132,7 @@ end
 
 -- How much of a body is gathered before it is written: with less at a time the threads that read and write would wake
 -- each other too often. Of a client that sends little, each piece is taken as it comes.
-local PIECE, LITTLE = 192 * 1024, 16 * 1024
+local PIECE, LITTLE = 384 * 1024, 16 * 1024
 
 -- The body as a source of weir.saving's.
 local function body_source(self)
