@@ -384,7 +384,8 @@ describe("save", function()
     local folder, seen, results = support.folder(), {}, nil
     local server = support.serve(function(app)
       app:post("/", function(stream)
-        results = { stream:save("upload", { root = folder, on_progress = function(bytes) seen[#seen + 1] = bytes end }) }
+        local function on_progress(bytes) seen[#seen + 1] = bytes end
+        results = { stream:save("upload", { root = folder, on_progress = on_progress }) }
       end)
     end)
     local client, sent = server:connect(), 0
@@ -439,7 +440,9 @@ describe("save", function()
     assert.equal(200, response.status)
     assert.same({ 1 }, results)
     assert.same({ ("x"):rep(255) }, weir.fs.list(root))
-    _, results = posted({ body = "x" }, function(stream) return stream:save("upload", { root = root .. "/missing" }) end)
+    results = select(2, posted({ body = "x" }, function(stream)
+      return stream:save("upload", { root = root .. "/missing" })
+    end))
     assert.equal("ENOENT", results[2])
   end)
 

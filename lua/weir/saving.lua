@@ -5,9 +5,9 @@
 --   stream   whose status is set when it fails
 --   what     "the request body", for messages
 --   total    how many bytes it will be, nil when nobody knows
---   fill     function(writer): waits for bytes and hands them to the writer, by core.writer_put or what moves them in C: how
---            many; nil at the proper end; nil and "closed", "timeout" or another code, and a message, when there is none.
---            What it raises ends the saving, too.
+--   fill     function(writer): waits for bytes and hands them to the writer, by core.writer_put or what moves them in
+--            C: how many; nil at the proper end; nil and "closed", "timeout" or another code, and a message, when there
+--            is none. What it raises ends the saving, too.
 --
 -- While a piece is written the next one comes into the stream's own buffer, up to its limit.
 
@@ -63,10 +63,11 @@ local function check_options(name, given)
 end
 
 --- Writes a source to a file below a root, by default the uploads of `--data`; it appears under its name when it is
---- complete and on the disk. Its length, and with `hash` its digest in hex; or nil, a code and a message: the system's,
---- like "ENOSPC"; "limit" when it is longer than `limit`, "closed" when it breaks off, "timeout" when nothing more comes.
---- Each sets a status: 413, 400 and 408, 404 for what the root does not let through or have, 507 for a full disk, else
---- 500 or 503. To be called as the last thing of `name`, so that what is wrong with the arguments is its caller's.
+--- complete and on the disk. Its length, and with `hash` its digest in hex; or nil, a code and a message: the
+--- system's, like "ENOSPC"; "limit" when it is longer than `limit`, "closed" when it breaks off, "timeout" when nothing
+--- more comes. Each sets a status: 413, 400 and 408, 404 for what the root does not let through or have, 507 for a full
+--- disk, else 500 or 503. To be called as the last thing of `name`, so that what is wrong with the arguments is its
+--- caller's.
 function saving.save(name, source, path, given)
   check.path(name, "argument 1 (path)", path)
   local options, limit = check_options(name, given)

@@ -1,5 +1,5 @@
--- What stream:save promises over kill -9: what was answered is there, whole, and of what was not nothing half-written is
--- ever seen, nor a temporary file after the next save.
+-- What stream:save promises over kill -9: what was answered is there, whole, and of what was not nothing half-written
+-- is ever seen, nor a temporary file after the next save.
 --
 -- Each file of a client holds which version of it it is, line for line, so that any mixture of two, or a part of one,
 -- shows. The server is killed in the middle of the uploads, when a number of bytes, drawn beforehand, has been sent.
