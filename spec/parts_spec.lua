@@ -193,7 +193,7 @@ describe("a part", function()
       for each in stream:parts() do
         first = first or each
         if each ~= first then
-          for _, name in ipairs { "read", "chunks", "body" } do
+          for _, name in ipairs { "read", "chunks", "body", "save" } do
             errors[#errors + 1] = select(2, pcall(first[name], first))
           end
         end
@@ -201,7 +201,7 @@ describe("a part", function()
       errors[#errors + 1] = select(2, pcall(first.read, first))
       return errors
     end)
-    assert.equal(4, #results[1])
+    assert.equal(5, #results[1])
     for _, err in ipairs(results[1]) do assert.matches("the form has gone on to the next part", err) end
   end)
 
@@ -444,7 +444,7 @@ describe("a body that is read in parts", function()
   after_each(support.remove_folders)
 
   it("is read in no other way, before or after", function()
-    local other = "stream:read: this body is read by stream:parts"
+    local other = ": this body is read by stream:parts"
     for name, message in pairs { read = other, chunks = other, save = other, body = "part of this body has been read",
       form = "part of this body has been read" } do
       local _, results = posted(form(part("a", "x")), function(stream)
@@ -505,6 +505,151 @@ describe("a body that is read in parts", function()
     assert.equal("a", client:receive_response().body)
     client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     assert.equal("next", client:receive_response().body)
+  end)
+end)
+
+describe("part:save", function()
+  after_each(support.remove_folders)
+
+  local function assert_only(folder, names)
+    test.eventually(function() return table.concat(weir.fs.list(folder), " ") == names end)
+  end
+  local file = '; filename="x"'
+
+  it("writes each part to a file, and tells lengths, digests and progress", function()
+    local folder, progress = support.folder(), {}
+    local large = ("0123456789\r\n--b"):rep(60000) .. "."
+    local _, results = posted(form(part("a", "some text", file), part("b", large, file), part("c", "", file)),
+      function(stream)
+        local list = {}
+        for each in stream:parts() do
+          local size, digest = each:save(each.name .. ".txt", {
+            root = folder, hash = "sha256",
+            on_progress = function(bytes, total) progress[each.name] = { bytes, total } end,
+          })
+          list[#list + 1] = { size, digest }
+        end
+        return list
+      end)
+    local function digest(text) return weir.hex.encode(weir.hash("sha256", text)) end
+    assert.same({ { 9, digest "some text" }, { #large, digest(large) }, { 0, digest "" } }, results[1])
+    assert.same({ a = { 9 }, b = { #large } }, progress)
+    assert.equal("some text", support.read_file(folder .. "/a.txt"))
+    assert.is_true(support.read_file(folder .. "/b.txt") == large)
+    assert_only(folder, "a.txt b.txt c.txt")
+  end)
+
+  it("of a part whose end comes later, and byte by byte", function()
+    local folder, results = support.folder(), nil
+    local client, send = slow(function(stream)
+      local first = first_part(stream)
+      local begun = first:read(2)
+      results = { begun, first:save("a", { root = folder }) }
+    end)
+    for byte in form(part("a", "some\r\n--bb")):gmatch "." do
+      send(byte)
+      test.settle()
+    end
+    client:send "0\r\n\r\n"
+    assert.equal(204, client:receive_response().status)
+    local content = "some\r\n--bb"
+    assert.equal(#content - #results[1], results[2])
+    assert.equal(content, results[1] .. support.read_file(folder .. "/a"))
+  end)
+
+  it("keeps to limits, and leaves no file of what is longer", function()
+    local folder = support.folder()
+    local function save(content, limits, options)
+      options.root = folder
+      return posted(form(part("f", content, file)), function(stream)
+        return first_part(stream, limits):save("f", options)
+      end)
+    end
+    for _, case in ipairs { { {}, { limit = 4 } }, { { file_bytes = 4 }, {} } } do
+      local response, results = save("12345", unpack(case))
+      assert.equal(413, response.status)
+      assert.same({ nil, "limit", 'the file "f" is longer than 4 bytes' }, results)
+      assert_only(folder, "")
+    end
+    local response, results = save("1234", { file_bytes = 4 }, { limit = 4 })
+    assert.equal(200, response.status)
+    assert.equal(4, results[1])
+  end)
+
+  it("leaves no file of a part that breaks off or is malformed, and keeps the one before", function()
+    for how, want in pairs {
+      malformed = { 400, "malformed", "the form ends without its last boundary" },
+      closed = { 400, "closed", "the request body is incomplete" },
+    } do
+      local folder, results = support.folder(), nil
+      local client, send = slow(function(stream)
+        for each in stream:parts() do
+          results = { each:save(each.name, { root = folder }) }
+          if not results[1] then return end
+        end
+      end)
+      send(part("f", "whole", file) .. part("g", "not whole", file))
+      if how == "malformed" then client:send "0\r\n\r\n" else client:shutdown() end
+      assert.equal(want[1], client:receive_response().status)
+      assert.same({ nil, want[2], want[3] }, results)
+      assert_only(folder, "f")
+    end
+  end)
+
+  it("leaves no file when the client vanishes", function()
+    local folder, begun, reason = support.folder(), false, nil
+    local client, send = slow(function(stream)
+      stream:on_close(function(why) reason = why end)
+      first_part(stream):save("f", { root = folder, on_progress = function() begun = true end })
+    end)
+    send(part("f", "not whole", file))
+    test.eventually(function() return begun end)
+    client:reset()
+    test.eventually(function() return reason end)
+    assert.equal("client", reason)
+    assert_only(folder, "")
+  end)
+
+  it("is closed for a handler that outlives its client", function()
+    local folder, begun, results = support.folder(), false, nil
+    local client, send = slow(function(stream)
+      stream:detach()
+      results = { first_part(stream):save("f", { root = folder, on_progress = function() begun = true end }) }
+    end)
+    send(part("f", "not whole", file))
+    test.eventually(function() return begun end)
+    client:reset()
+    test.eventually(function() return results end)
+    assert.same({ nil, "closed", "the request body is incomplete" }, results)
+    assert_only(folder, "")
+  end)
+
+  it("that fails lets the rest of the form be read", function()
+    local folder = support.folder()
+    local _, results = posted(form(part("f", "text", file), part("g", "text", file)), function(stream)
+      local codes = {}
+      for each in stream:parts() do
+        if each.name == "f" then test.fault("file_write", "ENOSPC") end
+        local bytes, code = each:save(each.name, { root = folder })
+        codes[#codes + 1] = bytes or code
+      end
+      return codes
+    end)
+    assert.same({ "ENOSPC", 4 }, results[1])
+    assert_only(folder, "g")
+  end)
+
+  it("goes where stream:save would", function()
+    local folder = support.folder()
+    local response, results = posted(form(part("f", "text", file)), function(stream)
+      return first_part(stream):save("../f", { root = folder })
+    end)
+    assert.equal(404, response.status)
+    assert.equal("EACCES", results[2])
+    results = select(2, posted(form(part("f", "text", file)), function(stream)
+      return pcall(first_part(stream).save, {}, "f")
+    end))
+    assert.matches("with a colon", results[2])
   end)
 end)
 

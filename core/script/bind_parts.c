@@ -12,6 +12,7 @@
  * The parser and its room for a head are the exchange's, gone with it. What is wrong with a form is
  * told again to whoever asks again. Limits, and what an error means for the answer, are the Lua
  * half's (lua/weir/parts.lua). */
+#include "script/bind.h"
 #include "script/exchange.h"
 
 #include "base/mem.h"
@@ -246,6 +247,47 @@ static int l_part_read(lua_State *L) {
     return exchange_await(L, &reading, wanted < 1 ? 1 : (size_t)wanted, 0, lend_piece);
 }
 
+/* stream, n: as exchange_gather, at once when the part is over */
+static int l_part_gather(lua_State *L) {
+    check_parts(L);
+    struct exchange *exchange = exchange_get(L, 1);
+    return exchange && !exchange->parts->inside ? 0 : exchange_gather(L);
+}
+
+/* Adds all that is here of the part to `into`: how much. `*rc`: what ended it. */
+static size_t move(struct exchange *exchange, struct buf *into, int *rc) {
+    struct parts *parts = exchange->parts;
+    size_t before = into->len;
+    struct str out;
+    *rc = MULTIPART_PART;
+    while (parts->inside && (*rc = next_event(exchange, SIZE_MAX, &out)) == MULTIPART_DATA)
+        buf_add(into, out);
+    parts->inside = *rc != MULTIPART_PART;
+    return into->len - before;
+}
+
+/* stream, writer -> n: moves all that is here of the part to what the writer writes next; nil at
+ * its end | nil, why [, message] */
+static int l_part_move(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct buf *into = bind_writer_bytes(L, 2);
+    int rc;
+    check_parts(L);
+    if (exchange == NULL) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    }
+    size_t n = move(exchange, into, &rc);
+    if (n == 0 && rc < 0)
+        return push_failure(exchange, L, rc);
+    if (n == 0 && rc == MULTIPART_PART)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)n);
+    return 1;
+}
+
 /* A size of Lua's, which may be infinite. */
 static uint64_t check_size(lua_State *L, int index) {
     lua_Number size = luaL_checknumber(L, index);
@@ -366,10 +408,9 @@ static int l_form_fields(lua_State *L) {
 /* stack: core table; 0 */
 void bind_parts(lua_State *L) {
     static const luaL_Reg functions[] = {{"form_fields", l_form_fields}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"_parts", l_parts},
-                                       {"_next_part", l_next_part},
-                                       {"_part_read", l_part_read},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"_parts", l_parts},         {"_next_part", l_next_part},
+                                       {"_part_read", l_part_read}, {"_part_gather", l_part_gather},
+                                       {"_part_move", l_part_move}, {NULL, NULL}};
     state_set(L, functions);
     lua_getfield(L, -1, "stream_methods");
     state_set(L, methods);

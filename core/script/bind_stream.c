@@ -4,6 +4,7 @@
  * has put there. Properties are made when they are asked for. Those that are tables are remembered
  * in a table with weak values: the same one while somebody holds it, and no memory of a stream that
  * sleeps. */
+#include "script/bind.h"
 #include "script/exchange.h"
 
 #include "base/mem.h"
@@ -295,15 +296,34 @@ static int l_tostring(lua_State *L) {
 
 /* --- the body --- */
 
+/* Raises when the body of the stream at 1 is read in parts. */
+static void refuse_parts(lua_State *L, const char *what) {
+    struct exchange *exchange = exchange_get(L, 1);
+    if (exchange && exchange->parts)
+        state_error(L, "%s: this body is read by stream:parts; read what its parts have", what);
+}
+
 /* stream, n -> nil, bytes | nil, nil [, why] */
 static int l_read(lua_State *L) {
     lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
     size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
-    struct exchange *exchange = exchange_get(L, 1);
-    if (exchange && exchange->parts)
-        return state_error(L, "stream:read: this body is read by stream:parts; read what its parts "
-                              "have");
+    refuse_parts(L, "stream:read");
     return exchange_await(L, &exchange_reading, n, 0, exchange_push_bytes);
+}
+
+/* See exchange_gather. */
+static int l_gather(lua_State *L) {
+    refuse_parts(L, "stream:save");
+    return exchange_gather(L);
+}
+
+/* stream, writer -> n: moves all that is here of the body to what the writer writes next */
+static int l_move(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct buf *into = bind_writer_bytes(L, 2);
+    exchange->partly = true;
+    lua_pushnumber(L, (lua_Number)stream_take_all(exchange->stream, into));
+    return 1;
 }
 
 /* stream, limit -> nil, bytes | nil, nil, why */
@@ -404,6 +424,8 @@ static void set_access(lua_State *L) {
 
 void bind_stream(lua_State *L) {
     static const luaL_Reg methods[] = {{"_read", l_read},
+                                       {"_gather", l_gather},
+                                       {"_move", l_move},
                                        {"_body", l_body},
                                        {"query_all", l_query_all},
                                        {"on_close", l_on_close},

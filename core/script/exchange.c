@@ -223,6 +223,19 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
     return 1;
 }
 
+int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n) {
+    struct stream *stream = exchange->stream;
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
+    if (!stream->in_ended && stream->in.len < n)
+        return 0;
+    if (stream->in.len > 0)
+        lua_pushnumber(L, (lua_Number)stream->in.len);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
     struct stream *stream = exchange->stream;
     if (stream->in.len > limit) {
@@ -252,8 +265,10 @@ static void on_readable(struct stream *stream) {
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
-        size_t enough = task->wait == &exchange_collecting ? task->amount : 0;
-        if (takes_body(task) && (over || stream->in.len > enough))
+        size_t least = task->wait == &exchange_collecting  ? task->amount + 1
+                       : task->wait == &exchange_gathering ? task->amount
+                                                           : 1;
+        if (takes_body(task) && (over || stream->in.len >= least))
             task_rouse(task);
     }
 }
@@ -347,6 +362,9 @@ struct exchange *exchange_of(const struct stream *stream) {
 
 /* --- waiting --- */
 
+#define GATHER_MS 100          /* so often who gathers is told what has come, however little */
+#define GATHER_MOST (1u << 20) /* what may wait for it */
+
 void exchange_disarm(struct task *task) {
     struct exchange *exchange = task->armed;
     exchange_settle(exchange);
@@ -367,18 +385,39 @@ static bool is_read(struct exchange *exchange) {
     return false;
 }
 
+static int take_gathered(struct task *task, lua_State *co) {
+    return exchange_push_gathered(task->armed, co, task->amount);
+}
+
+/* The time to gather is over: what is here is enough, or else the next byte is. */
+static bool gathers_on(struct task *task) {
+    const struct exchange *exchange = task->armed;
+    task->amount = 1;
+    return exchange->stream->in.len == 0;
+}
+
+static void push_some(struct task *task, lua_State *co) {
+    exchange_push_gathered(task->armed, co, 1);
+}
+
 const struct wait exchange_collecting = {
     .what = "stream:body", .disarm = exchange_disarm, .take = take_body};
 const struct wait exchange_reading = {
     .what = "stream:read", .disarm = exchange_disarm, .take = take};
+const struct wait exchange_gathering = {.what = "stream:save",
+                                        .disarm = exchange_disarm,
+                                        .take = take_gathered,
+                                        .overdue = gathers_on,
+                                        .expired = push_some};
 const struct wait exchange_writing = {.what = "stream:write", .disarm = exchange_disarm};
 const struct wait exchange_flushing = {.what = "stream:flush", .disarm = exchange_disarm};
 
-int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
+                  uint64_t ms) {
     task->armed = exchange;
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
-    return task_wait(task, wait, WHEEL_NEVER);
+    return task_wait(task, wait, ms);
 }
 
 int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
@@ -402,7 +441,17 @@ int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t who
                            wait->what);
     stream_want_body(exchange->stream, whole);
     task->amount = n;
-    return exchange_wait(exchange, task, wait);
+    uint64_t ms = wait == &exchange_gathering && n > 1 ? GATHER_MS : WHEEL_NEVER;
+    return exchange_wait(exchange, task, wait, ms);
+}
+
+int exchange_gather(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    lua_Number wanted = luaL_checknumber(L, 2);
+    size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
+    if (exchange)
+        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
+    return exchange_await(L, &exchange_gathering, n, 0, exchange_push_gathered);
 }
 
 /* --- the task that answers --- */

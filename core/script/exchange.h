@@ -57,15 +57,20 @@ void exchange_push(struct exchange *exchange, lua_State *L);
  */
 int exchange_refuse_write(lua_State *L, int index);
 /* What a task waits for of a stream. */
-extern const struct wait exchange_reading, exchange_collecting, exchange_writing, exchange_flushing;
-int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait);
-/* A blocking function's call, with the stream at 1, for what `push` gives of its body, as the three
+extern const struct wait exchange_reading, exchange_gathering, exchange_collecting,
+    exchange_writing, exchange_flushing;
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
+                  uint64_t ms);
+/* A blocking function's call, with the stream at 1, for what `push` gives of its body, as those
  * below do, or will give: `wait` takes it then, and task->amount is `n`. `whole` as
  * stream_want_body has it. */
 int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
                    int (*push)(struct exchange *exchange, lua_State *L, size_t n));
 /* The `disarm` of such a wait. */
 void exchange_disarm(struct task *task);
+/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
+ * GATHER_MS, and takes none. */
+int exchange_gather(lua_State *L);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* What is published and not sent will be dropped: who flushes is told. */
@@ -80,6 +85,8 @@ void exchange_forget(struct exchange **slot);
 /* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how
  * many values; 0: nothing yet. */
 int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
+/* Pushes how many bytes are here, of which none is taken, once they are `n` or the last ones. */
+int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n);
 /* The same for the whole body, of which nothing is taken before all is there; nil, "limit" if it is
  * longer. */
 int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit);

@@ -1,9 +1,9 @@
--- broken: what becomes of a request whose body was not read to its end, by the code that says why: a status, and a
--- message for people.
+-- broken: bytes of a request that did not come, or not as they should: by the code that says why a status, and a message
+-- about what they were, say "the request body". How a form is malformed the core says.
 
 return {
-  closed = { 400, "the request body is incomplete" },
-  timeout = { 408, "the rest of the request body did not arrive in time" },
-  malformed = { 400, "the form is malformed" }, -- the core says how
-  limit = { 413, "the request body is too long" },
+  closed = { 400, "%s is incomplete" },
+  timeout = { 408, "the rest of %s did not arrive in time" },
+  limit = { 413, "%s is longer than %d bytes" },
+  malformed = { 400 },
 }

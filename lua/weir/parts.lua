@@ -11,6 +11,7 @@ local core = require "weir.core"
 local broken = require "weir.broken"
 local check = require "weir.check"
 local fail = require "weir.fail"
+local saving = require "weir.saving"
 
 local parts = {}
 
@@ -27,9 +28,9 @@ end
 
 -- A message for what the core says of `part`, or, without one, of a head.
 local function message_of(reading, code, message)
-  if code ~= "limit" then return message or broken[code][2] end
+  if code ~= "limit" then return message or broken[code][2]:format "the request body" end
   local part = reading.part
-  return ("%s is longer than %d bytes"):format(shown(part), part.filename and reading.file or reading.field)
+  return broken.limit[2]:format(shown(part), part.filename and reading.file or reading.field)
 end
 
 local function fail_broken(reading, code, message)
@@ -78,10 +79,34 @@ function Part:body(limit)
   local pieces, size = {}, 0
   for piece in next_piece, self do
     size = size + #piece
-    if size > limit then fail(413, ("%s is longer than %d bytes"):format(shown(self), limit)) end
+    if size > limit then fail(413, broken.limit[2]:format(shown(self), limit)) end
     pieces[#pieces + 1] = piece
   end
   return table.concat(pieces)
+end
+
+-- The part as a source of weir.saving's. What gathering says the parser says better.
+local function part_source(part, reading)
+  local want = 1
+  return {
+    stream = reading.stream,
+    what = shown(part),
+    fill = function(writer)
+      while true do
+        check(reading.stream:_part_gather(want))
+        local n, code, message = reading.stream:_part_move(writer)
+        if code then return nil, code, message_of(reading, code, message) end
+        want = saving.want(n or 0)
+        if n ~= 0 then return n end
+      end
+    end,
+  }
+end
+
+--- Writes what is left of the part to a file, as stream:save does with a body: see weir.saving.
+function Part:save(path, options)
+  local reading = check_part(self, "save")
+  return saving.save("part:save", part_source(self, reading), path, options)
 end
 
 -- ---- the form -------------------------------------------------------------------------------------------------------
