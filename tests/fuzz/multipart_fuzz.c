@@ -147,6 +147,19 @@ static size_t head_end(struct str body, size_t at, struct str boundary) {
     }
 }
 
+/* A head's lines, unfolded. */
+static void add_head(struct buf *log, struct str lines) {
+    for (size_t i = 0; i < lines.len; i++) {
+        bool folds = str_starts(rest_of(lines, i), STR("\r\n")) && i + 2 < lines.len &&
+                     (lines.ptr[i + 2] == ' ' || lines.ptr[i + 2] == '\t');
+        if (folds)
+            buf_add(log, STR("  "));
+        else
+            buf_add_char(log, lines.ptr[i]);
+        i += folds;
+    }
+}
+
 /* Of a body that keeps to the limits. */
 static struct outcome search(struct str body, struct str boundary) {
     struct outcome outcome = {.rc = -1};
@@ -157,7 +170,7 @@ static struct outcome search(struct str body, struct str boundary) {
         if (start == 0)
             return outcome;
         buf_printf(&outcome.log, "{");
-        buf_add(&outcome.log, (struct str){body.ptr + line.end, start - 2 - line.end});
+        add_head(&outcome.log, (struct str){body.ptr + line.end, start - 2 - line.end});
         buf_printf(&outcome.log, "}<");
         size_t end = content_end(body, start, boundary, &line);
         buf_add(&outcome.log, (struct str){body.ptr + start, end - start});

@@ -1,5 +1,5 @@
-/* The cases of tests/vectors/multipart, each whole and split at every byte: the parser and what it
- * is told of heads together. */
+/* The cases of tests/vectors/multipart, or those of the file that MULTIPART_CASES names, each whole
+ * and split at every byte: the parser and what it is told of heads together. */
 #include "proto/multipart.h"
 #include "proto/part_head.h"
 
@@ -107,7 +107,7 @@ static int read_body(struct str type, struct str body, size_t cut, struct buf *l
 
 /* Of those where more than one outcome is right. */
 static bool is_refused(const char *id) {
-    static const char *const ids[] = {"044", "046", "061", "062", "085", "208", "210"};
+    static const char *const ids[] = {"044", "046", "061", "062", "208", "210"};
     for (size_t i = 0; i < COUNT(ids); i++)
         if (strncmp(id, ids[i], 3) == 0)
             return true;
@@ -138,10 +138,11 @@ static void check_case(const json_t *test) {
 
 static void cases(void **state) {
     (void)state;
-    json_t *tests = json_load_file(CASES, JSON_ALLOW_NUL, NULL);
+    const char *others = getenv("MULTIPART_CASES");
+    json_t *tests = json_load_file(others ? others : CASES, JSON_ALLOW_NUL, NULL);
     const json_t *test;
     size_t i;
-    assert_int_equal(json_array_size(tests), 58);
+    assert_true(others ? json_array_size(tests) > 0 : json_array_size(tests) == 58);
     json_array_foreach(tests, i, test) check_case(test);
     json_decref(tests);
 }
