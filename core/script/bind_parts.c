@@ -4,10 +4,10 @@
  *                           ^                        |
  *                           +---- the part's end, or what is left of it is skipped
  *
- * The bytes of the body stay where they are, in the stream, until Lua asks for them: the parser
- * looks at them there, and they are dropped together when it has seen all. So nothing else may take
- * from that body, which exchange_await sees to. What a task waits for is the same as with
- * stream:read, and the parser goes on when that task runs.
+ * The bytes of the body stay in C until Lua asks for them: what the stream has is taken as it is,
+ * the memory of two buffers changing places, and the parser looks at it there. So nothing else may
+ * take from that body, which stream:read and others see to. What a task waits for is the same as
+ * with these, and the parser goes on when that task runs.
  *
  * The parser and its room for a head are the exchange's, gone with it. What is wrong with a form is
  * told again to whoever asks again. Limits, and what an error means for the answer, are the Lua
@@ -28,7 +28,8 @@
 
 struct parts {
     struct multipart parser;
-    size_t seen;          /* bytes of stream->in that the parser has had */
+    struct buf bytes;     /* of the body, */
+    size_t seen;          /* of which the parser has had so many */
     uint64_t file, field; /* how long these may be */
     int wrong;            /* a head's error; 0: none */
     bool inside;          /* a part: its end has not been seen */
@@ -36,6 +37,8 @@ struct parts {
 };
 
 void parts_free(struct parts *parts) {
+    if (parts)
+        buf_fini(&parts->bytes);
     free(parts);
 }
 
@@ -49,15 +52,13 @@ static int next_event(struct exchange *exchange, size_t most, struct str *out) {
     struct stream *stream = exchange->stream;
     struct parts *parts = exchange->parts;
     for (;;) {
-        size_t seen = parts->seen < stream->in.len ? parts->seen : stream->in.len;
-        struct str in = {stream->in.data + seen, stream->in.len - seen};
+        struct str in = {parts->bytes.data + parts->seen, parts->bytes.len - parts->seen};
         int rc = multipart_next(&parts->parser, &in, most, out);
-        parts->seen = stream->in.len - in.len;
+        parts->seen = parts->bytes.len - in.len;
         if (rc != MULTIPART_MORE && rc != MULTIPART_END)
             return rc;
-        stream_take(stream, NULL, parts->seen);
-        parts->seen = 0;
-        if (stream->in.len > 0)
+        parts->bytes.len = parts->seen = 0;
+        if (stream_take_all(stream, &parts->bytes) > 0)
             continue;
         if (exchange_is_broken(exchange))
             return BROKEN_OFF;
@@ -247,11 +248,14 @@ static int l_part_read(lua_State *L) {
     return exchange_await(L, &reading, wanted < 1 ? 1 : (size_t)wanted, 0, lend_piece);
 }
 
-/* stream, n: as exchange_gather, at once when the part is over */
+/* stream, n: as exchange_gather, unless there is something to move, or the part's end, already */
 static int l_part_gather(lua_State *L) {
     check_parts(L);
     struct exchange *exchange = exchange_get(L, 1);
-    return exchange && !exchange->parts->inside ? 0 : exchange_gather(L);
+    const struct parts *parts = exchange ? exchange->parts : NULL;
+    if (parts && (parts->seen < parts->bytes.len || !parts->inside))
+        return 0;
+    return exchange_gather(L);
 }
 
 /* Adds all that is here of the part to `into`: how much. `*rc`: what ended it. */
