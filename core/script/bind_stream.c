@@ -1,4 +1,4 @@
-/* bind_stream: the request half of a stream for Lua: its properties, its body, its life.
+/* bind_stream: the request half of a stream for Lua: its properties and its life.
  *
  * The metatable's __index looks for a method, then for a property, then for what the script itself
  * has put there. Properties are made when they are asked for. Those that are tables are remembered
@@ -15,8 +15,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define READ_DEFAULT 65536
 
 static void push_str(lua_State *L, struct str s) {
     lua_pushlstring(L, s.ptr ? s.ptr : "", s.len);
@@ -293,51 +291,6 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
-/* --- the body --- */
-
-/* Waits for what `push` gives of the stream at 1, for which `wait` is the kind of waiting. */
-static int await_body(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
-                      int (*push)(struct exchange *, lua_State *, size_t)) {
-    struct exchange *exchange = exchange_get(L, 1);
-    struct task *task = task_current(L);
-    if (task && task->cancelled)
-        return task_refuse(L);
-    lua_pushnil(L);
-    if (exchange == NULL) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
-        return 3;
-    }
-    int pushed = push(exchange, L, n);
-    if (pushed > 0)
-        return 1 + pushed;
-    task_enter(L, wait->what);
-    if (exchange_is_read(exchange))
-        return state_error(L, "%s: another task reads this body already; let one task read it",
-                           wait->what);
-    stream_want_body(exchange->stream, whole);
-    task->amount = n;
-    return exchange_wait(exchange, task, wait);
-}
-
-/* stream, n -> nil, bytes | nil, nil [, why] */
-static int l_read(lua_State *L) {
-    lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
-    size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
-    return await_body(L, &exchange_reading, n, 0, exchange_push_bytes);
-}
-
-/* stream, limit -> nil, bytes | nil, nil, why */
-static int l_body(lua_State *L) {
-    struct exchange *exchange = exchange_get(L, 1);
-    lua_Number limit = luaL_checknumber(L, 2);
-    size_t most = limit < 1 << 30 ? (size_t)limit : 1 << 30; /* a Lua string ends at 2 GiB */
-    if (exchange && exchange->partly)
-        return state_error(L, "stream:body: part of this body has been read by read, chunks or "
-                              "save; read all of it in one way");
-    return await_body(L, &exchange_collecting, most, (uint64_t)most + 1, exchange_push_body);
-}
-
 static int l_query_all(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     size_t len;
@@ -424,9 +377,7 @@ static void set_access(lua_State *L) {
 }
 
 void bind_stream(lua_State *L) {
-    static const luaL_Reg methods[] = {{"_read", l_read},
-                                       {"_body", l_body},
-                                       {"query_all", l_query_all},
+    static const luaL_Reg methods[] = {{"query_all", l_query_all},
                                        {"on_close", l_on_close},
                                        {"detach", l_detach},
                                        {"_last_event_id", l_last_event_id},

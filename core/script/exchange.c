@@ -10,7 +10,7 @@
  * reference that a script kept fails politely instead of pinning a request's memory.
  *
  * Freed by itself; the generation owns what it holds of Lua. What scripts can call is in
- * bind_stream.c and bind_answer.c. */
+ * bind_stream.c, bind_answer.c, bind_body.c and bind_parts.c. */
 #include "script/exchange.h"
 
 #include "base/log.h"
@@ -124,6 +124,7 @@ void exchange_settle(struct exchange *exchange) {
     list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     generation_unref(gen, exchange->closers);
     generation_unref(gen, exchange->self);
     pool_free(&gen->scheduler->loop->pool, exchange, sizeof *exchange);
@@ -141,6 +142,7 @@ void exchange_forget(struct exchange **slot) {
     else if (exchange->self != LUA_NOREF)
         stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
@@ -184,53 +186,6 @@ static void run_closers(struct exchange *exchange) {
 
 /* --- what the stream tells --- */
 
-/* There will be no more bytes, and the body is not whole. */
-static bool is_broken(const struct stream *stream) {
-    return stream->in_failed || stream->in_dropped ||
-           (stream->state == STREAM_CLOSED && !stream->in_ended);
-}
-
-static int push_broken(const struct stream *stream, lua_State *L) {
-    lua_pushnil(L);
-    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
-    return 2;
-}
-
-static void push_taken(struct stream *stream, lua_State *L, size_t n) {
-    lua_pushlstring(L, n ? stream->in.data : "", n);
-    stream_take(stream, NULL, n);
-}
-
-int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
-    struct stream *stream = exchange->stream;
-    if (stream->in.len > 0) {
-        push_taken(stream, L, n < stream->in.len ? n : stream->in.len);
-        exchange->partly = true;
-        return 1;
-    }
-    if (is_broken(stream))
-        return push_broken(stream, L);
-    if (!stream->in_ended)
-        return 0;
-    lua_pushnil(L);
-    return 1;
-}
-
-int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
-    struct stream *stream = exchange->stream;
-    if (stream->in.len > limit) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "limit");
-        return 2;
-    }
-    if (is_broken(stream))
-        return push_broken(stream, L);
-    if (!stream->in_ended)
-        return 0;
-    push_taken(stream, L, stream->in.len);
-    return 1;
-}
-
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
@@ -243,12 +198,11 @@ struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait)
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
-    struct task *reads = exchange_waiter(exchange, &exchange_reading);
-    struct task *collects = exchange_waiter(exchange, &exchange_collecting);
-    if (reads && (over || stream->in.len > 0))
-        task_rouse(reads);
-    if (collects && (over || stream->in.len > collects->amount))
-        task_rouse(collects);
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
+        struct task *task = CONTAINER_OF(at, struct task, seat);
+        if (body_is_awaited(task) && (over || stream->in.len >= body_enough(task)))
+            task_rouse(task);
+    }
 }
 
 static void wake_all(struct exchange *exchange, const struct wait *wait) {
@@ -302,7 +256,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (task->wait == &exchange_reading || task->wait == &exchange_collecting) {
+        if (body_is_awaited(task)) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -340,35 +294,20 @@ struct exchange *exchange_of(const struct stream *stream) {
 
 /* --- waiting --- */
 
-static void stop_waiting(struct task *task) {
+void exchange_disarm(struct task *task) {
     struct exchange *exchange = task->armed;
     exchange_settle(exchange);
 }
 
-static int take(struct task *task, lua_State *co) {
-    return exchange_push_bytes(task->armed, co, task->amount);
-}
+const struct wait exchange_writing = {.what = "stream:write", .disarm = exchange_disarm};
+const struct wait exchange_flushing = {.what = "stream:flush", .disarm = exchange_disarm};
 
-static int take_body(struct task *task, lua_State *co) {
-    return exchange_push_body(task->armed, co, task->amount);
-}
-
-bool exchange_is_read(struct exchange *exchange) {
-    return exchange_waiter(exchange, &exchange_reading) ||
-           exchange_waiter(exchange, &exchange_collecting);
-}
-
-const struct wait exchange_collecting = {
-    .what = "stream:body", .disarm = stop_waiting, .take = take_body};
-const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
-const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
-const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
-
-int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
+                  uint64_t ms) {
     task->armed = exchange;
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
-    return task_wait(task, wait, WHEEL_NEVER);
+    return task_wait(task, wait, ms);
 }
 
 /* --- the task that answers --- */

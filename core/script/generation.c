@@ -141,11 +141,14 @@ static void load_core(struct generation *gen) {
     bind_channel(L);
     bind_stream(L);
     bind_answer(L);
+    bind_body(L);
+    bind_parts(L);
     bind_claims(L);
     bind_app(L);
     bind_process(L);
     bind_shared(L);
     bind_fs(L);
+    bind_writer(L);
     bind_tail(L);
     bind_publish(L);
     bind_subscribe(L);
