@@ -173,8 +173,9 @@ local function writer()
   assert(err == nil and made)
   return made
 end
-of_core("writer", function() return "upload", folder, true end, { faults = FILE_FAULTS })
-of_core("writer_write", function() return writer(), "text" end, { faults = FILE_FAULTS })
+of_core("writer", function() return "upload", folder, true, "sha256" end, { faults = { "file_open", "auth_digest" } })
+of_core("writer_put", function() return writer(), "text" end)
+of_core("writer_write", writer, { faults = FILE_FAULTS })
 of_core("writer_commit", writer, { faults = FILE_FAULTS })
 of_core("writer_abort", writer)
 local function tail() return core.tail(folder .. "/file", 10, 1000) end
@@ -340,6 +341,8 @@ of_stream("_file", function() return "file", { root = folder, download = 'a "b" 
 of_stream("_plain")
 of_stream("_read", function() return 2 end)
 of_stream("_body", function() return 100 end)
+of_stream("_gather", function() return 2 end)
+of_stream("_move", writer)
 of_stream("query_all", function() return "a" end)
 of_stream("on_close", function() return nothing end)
 of_stream("detach")

@@ -360,14 +360,90 @@ describe("save", function()
     assert.equal(1, #test.log.take("stream:save: limit must be a size", "error"))
   end)
 
+  it("tells the digest of what it has saved", function()
+    for name, size in pairs { sha256 = 1000000, sha512 = 1, md5 = 0 } do
+      local folder, body = support.folder(), ("upload "):rep(150000):sub(1, size)
+      local _, results = posted({ body = body }, function(stream)
+        return stream:save("upload", { root = folder, hash = name })
+      end)
+      assert.same({ size, weir.hex.encode(weir.hash(name, body)) }, results)
+      assert.is_true(support.read_file(folder .. "/upload") == body)
+    end
+  end)
+
+  it("says which hash it does not have", function()
+    for _, hash in ipairs { "sha1024", 256, true } do
+      posted({}, function(stream) stream:save("x", { root = "/", hash = hash }) end)
+      assert.matches('body_spec.lua:%d+: stream:save: hash must be the name of a digest that weir.hash has, like '
+        .. '"sha256", got', test.log.take(nil, "error")[1].text)
+    end
+  end)
+
+  -- One piece at a time: the next is sent when the one before was told.
+  it("tells the little that a slow client sends when it comes, and what comes slowly in much", function()
+    local folder, seen, results = support.folder(), {}, nil
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        local function on_progress(bytes) seen[#seen + 1] = bytes end
+        results = { stream:save("upload", { root = folder, on_progress = on_progress }) }
+      end)
+    end)
+    local client, sent = server:connect(), 0
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100007\r\n\r\n")
+    for _, n in ipairs { 1, 2, 50000, 3, 50000, 1 } do
+      client:send(("x"):rep(n))
+      sent = sent + n
+      test.eventually(function() return seen[#seen] == sent end)
+    end
+    assert.equal(204, client:receive_response().status)
+    assert.same({ 100007 }, results)
+  end)
+
+  it("does not take what its disk does not", function()
+    local folder, channel, received = support.folder(), weir.channel(0), 0
+    local server = support.serve(function(app)
+      app:post("/", function(stream)
+        stream:save("upload", { root = folder, on_progress = function()
+          received = stream.received
+          channel:recv()
+          received = stream.received
+        end })
+      end)
+    end)
+    local client = server:connect()
+    client:send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " .. 2 ^ 24 .. "\r\n\r\n")
+    local sending = weir.spawn(function() return client:send(("x"):rep(2 ^ 24)) end)
+    for _ = 1, 5 do
+      test.eventually(function() return received > 0 end)
+      local before = received
+      channel:send(true)
+      test.eventually(function() return received > before end)
+      assert.is_true(received - before <= 1024 * 1024, received - before)
+    end
+    client:close()
+    channel:close()
+    sending:join()
+    assert_emptied(folder)
+  end)
+
   it("says what is wrong with a path that cannot be written", function()
     local root = support.folder()
     local response, results = posted({ body = "x" }, function(stream)
-      return stream:save("missing/upload", { root = root })
+      return stream:save(("x"):rep(256), { root = root })
     end)
     assert.is_nil(results[1])
-    assert.equal("ENOENT", results[2])
+    assert.equal("ENAMETOOLONG", results[2])
     assert.equal(404, response.status)
+    response, results = posted({ body = "x" }, function(stream)
+      return stream:save(("x"):rep(255), { root = root })
+    end)
+    assert.equal(200, response.status)
+    assert.same({ 1 }, results)
+    assert.same({ ("x"):rep(255) }, weir.fs.list(root))
+    results = select(2, posted({ body = "x" }, function(stream)
+      return stream:save("upload", { root = root .. "/missing" })
+    end))
+    assert.equal("ENOENT", results[2])
   end)
 
   for code, status in pairs { ENOSPC = 507, EIO = 500, EMFILE = 503 } do

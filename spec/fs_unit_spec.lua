@@ -102,7 +102,10 @@ end)
 
 describe("a writer", function()
   local function open(name) return assert(check(core.writer(name, folder))) end
-  local function write(writer, bytes) return check(core.writer_write(writer, bytes)) end
+  local function write(writer, bytes)
+    core.writer_put(writer, bytes)
+    return check(core.writer_write(writer))
+  end
   local function commit(writer) return check(core.writer_commit(writer)) end
 
   it("shows the file when it is committed", function()
@@ -110,9 +113,10 @@ describe("a writer", function()
     assert.equal(true, write(writer, "one "))
     assert.equal(true, write(writer, ""))
     assert.equal(true, write(writer, "two"))
+    core.writer_put(writer, " three")
     assert.is_nil((fs.stat(folder .. "/file")))
     assert.equal(true, commit(writer))
-    assert.equal("one two", support.read_file(folder .. "/file"))
+    assert.equal("one two three", support.read_file(folder .. "/file"))
     assert.equal("file", names())
   end)
 
@@ -132,6 +136,28 @@ describe("a writer", function()
     test.eventually(function() return names() == "" end)
   end)
 
+  it("tells the digest of what it has written", function()
+    local writer = assert(check(core.writer("file", folder, false, "sha256")))
+    write(writer, "ab")
+    write(writer, "c")
+    local ok, digest = commit(writer)
+    assert.equal(true, ok)
+    assert.equal(weir.hash("sha256", "abc"), digest)
+  end)
+
+  it("saves nothing that it cannot digest", function()
+    local writer = assert(check(core.writer("file", folder, false, "sha256")))
+    write(writer, "abc")
+    test.fault("auth_digest", "ENOMEM")
+    local ok, code = commit(writer)
+    assert.is_nil(ok)
+    assert.equal("EIO", code)
+    core.writer_abort(writer)
+    test.eventually(function() return names() == "" end)
+    test.fault("auth_digest", "ENOMEM")
+    assert.error_matches(function() core.writer("file", folder, false, "sha256") end, "the digest cannot be made")
+  end)
+
   it("cannot be used after the commit", function()
     local writer = open "file"
     commit(writer)
@@ -143,17 +169,17 @@ describe("a writer", function()
 
   it("is for one task at a time", function()
     local writer = open "file"
-    local task = weir.spawn(function() return write(writer, ("x"):rep(1000000)) end)
+    local task = weir.spawn(write, writer, ("x"):rep(1000000))
     weir.sleep(0)
     assert.error_matches(function() write(writer, "more") end, "another task")
     assert.equal(true, task:join())
-    core.writer_abort(writer)
-    test.eventually(function() return names() == "" end)
+    commit(writer)
+    assert.equal(1000000, #support.read_file(folder .. "/file"))
   end)
 
   it("aborted while it writes leaves nothing", function()
     local writer = open "file"
-    local task = weir.spawn(function() return write(writer, ("x"):rep(1000000)) end)
+    local task = weir.spawn(write, writer, ("x"):rep(1000000))
     weir.sleep(0)
     core.writer_abort(writer)
     assert.equal(true, task:join())
@@ -170,10 +196,12 @@ describe("a writer", function()
   end)
 
   it("tells what it cannot do", function()
-    local writer, code, message = check(core.writer("missing/file", folder))
+    support.write_file(folder .. "/there", "")
+    local writer, code, message = check(core.writer("there/file", folder))
     assert.is_nil(writer)
-    assert.equal("ENOENT", code)
-    assert.equal(folder .. "/missing/file: no such file or directory", message)
+    assert.equal("ENOTDIR", code)
+    assert.equal(folder .. "/there/file: not a directory", message)
+    os.remove(folder .. "/there")
     writer = open "file"
     test.fault("file_write", "ENOSPC")
     local ok

@@ -118,7 +118,15 @@ describe("stream:save", function()
       assert.equal(404, response.status, path)
       assert.equal("EACCES", response.json().code, path)
     end
-    assert.equal("ENOENT", put("missing/x").json().code)
+    assert.equal(3, put("made/as/needed.txt").json().bytes)
+    assert.equal("NEW", support.read_file(folder .. "/public/made/as/needed.txt"))
+    for path, code in pairs { ["up/made/x"] = "EACCES", ["etc/made/x"] = "EACCES", ["dangling/x"] = "ENOENT" } do
+      local response = put(path)
+      assert.equal(404, response.status, path)
+      assert.equal(code, response.json().code, path)
+    end
+    assert.is_nil((weir.fs.stat(folder .. "/other/new.txt")))
+    assert.is_nil((weir.fs.stat(folder .. "/made")))
     assert.equal("EISDIR", put("sub").json().code)
     assert.equal(3, put("dangling").json().bytes) -- the link is replaced, nothing is written where it led
     assert.is_nil(support.read_file(folder .. "/other/new.txt"))

@@ -7,9 +7,11 @@
 #include "auth/digest.h"
 
 #include "base/fault.h"
+#include "base/mem.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <stdlib.h>
 
 struct digest {
     const char *name;
@@ -44,6 +46,34 @@ size_t digest_hmac(const struct digest *digest, struct str key, struct str text,
         gnutls_hmac_fast(digest->mac, key.ptr, key.len, text.ptr, text.len, out) < 0)
         return 0;
     return gnutls_hmac_get_len(digest->mac);
+}
+
+struct digest_run {
+    gnutls_hash_hd_t state;
+    const struct digest *digest;
+    bool failed;
+};
+
+struct digest_run *digest_begin(const struct digest *digest) {
+    gnutls_hash_hd_t state;
+    if (fault("auth_digest") < 0 || gnutls_hash_init(&state, digest->hash) < 0)
+        return NULL;
+    struct digest_run *run = mem_zalloc(sizeof *run);
+    run->state = state;
+    run->digest = digest;
+    return run;
+}
+
+void digest_add(struct digest_run *run, struct str text) {
+    if (fault("auth_digest") < 0 || gnutls_hash(run->state, text.ptr, text.len) < 0)
+        run->failed = true;
+}
+
+size_t digest_end(struct digest_run *run, unsigned char out[DIGEST_MAX]) {
+    size_t n = run->failed ? 0 : gnutls_hash_get_len(run->digest->hash);
+    gnutls_hash_deinit(run->state, out);
+    free(run);
+    return n;
 }
 
 bool digest_equal(struct str a, struct str b) {

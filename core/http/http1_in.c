@@ -378,7 +378,8 @@ void http1_balance_reading(struct http1 *c) {
     if (c->state != BODY || c->stream == NULL)
         return;
     const struct stream *stream = c->stream;
-    bool on = stream->in.len <= c->server->limits.high_mark || stream->in.len < stream->in_wanted;
+    bool on = stream->in.len <= c->server->limits.high_mark || stream->in.len < stream->in_wanted ||
+              stream->in.len < stream->in_window;
     if (on == c->conn.reading || c->conn.eof)
         return;
     conn_read(&c->conn, on);

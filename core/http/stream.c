@@ -142,6 +142,23 @@ size_t stream_take(struct stream *stream, void *out, size_t n) {
     return n;
 }
 
+size_t stream_take_all(struct stream *stream, struct buf *into) {
+    size_t n = stream->in.len;
+    if (into->len > 0) {
+        buf_append(into, stream->in.data, n);
+        stream_take(stream, NULL, n);
+        return n;
+    }
+    if (stream->in_ended) /* it needs no more */
+        buf_fini(into);
+    struct buf empty = *into;
+    *into = stream->in;
+    stream->in = empty;
+    if (n > 0 && stream->state != STREAM_CLOSED)
+        stream->ops->want_read(stream);
+    return n;
+}
+
 void stream_want_body(struct stream *stream, uint64_t whole) {
     stream->in_wanted = whole;
     if (stream->state != STREAM_CLOSED)

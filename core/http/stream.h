@@ -98,6 +98,7 @@ struct stream {
     struct address peer;       /* all zeroes: no socket (a simulated request) */
     struct address client;     /* while `proxied`: see http/proxies */
     uint32_t write_timeout_ms; /* without progress the stream ends; 0: the limit's */
+    uint32_t in_window;        /* body bytes that may wait to be read, if more than the limit */
     struct buf in;             /* body bytes received and not yet read */
     struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
     struct sse *sse;           /* text/event-stream: heartbeat and opening events; NULL: not SSE */
@@ -166,6 +167,9 @@ void stream_own(struct stream *stream, const struct stream_events *events, void 
 /* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended,
  * in_failed). */
 size_t stream_take(struct stream *stream, void *out, size_t n);
+/* Moves all body bytes that are here behind those of `into`: how many. What `into` has of memory
+ * becomes the stream's where it is empty, so that who takes again and again needs none anew. */
+size_t stream_take_all(struct stream *stream, struct buf *into);
 /* Says that someone waits for body bytes; `whole`: for all of them, up to so many; 0: for any. */
 void stream_want_body(struct stream *stream, uint64_t whole);
 /* Says that nobody will read the rest of the body: it is dropped as it comes, so that a client that

@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,23 +52,23 @@ static int or_close(int fd, int error) {
     return error;
 }
 
-static int check_regular(const struct stat *st) {
+int file_check_regular(const struct stat *st) {
     if (S_ISREG(st->st_mode))
         return 0;
     return S_ISDIR(st->st_mode) ? -EISDIR : UV_EFTYPE;
 }
 
-static int stat_regular(int fd, struct stat *st) {
-    return fstat(fd, st) < 0 ? -errno : check_regular(st);
+int file_stat_regular(int fd, struct stat *st) {
+    return fstat(fd, st) < 0 ? -errno : file_check_regular(st);
 }
 
 int file_open(const char *path, struct stat *st) {
     int fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
-    return fd < 0 ? fd : or_close(fd, stat_regular(fd, st));
+    return fd < 0 ? fd : or_close(fd, file_stat_regular(fd, st));
 }
 
 /* Where the open file is, after all links; its length, or an error. */
-static int64_t true_path(int fd, char out[PATH_MAX]) {
+int64_t file_true_path(int fd, char out[PATH_MAX]) {
     char link[32];
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, out, PATH_MAX);
@@ -78,9 +77,9 @@ static int64_t true_path(int fd, char out[PATH_MAX]) {
     return n < 0 ? -errno : n;
 }
 
-static int check_beneath(int root, int fd) {
+int file_check_beneath(int root, int fd) {
     char above[PATH_MAX], path[PATH_MAX];
-    int64_t length = true_path(root, above), n = true_path(fd, path);
+    int64_t length = file_true_path(root, above), n = file_true_path(fd, path);
     if (length <= 0 || n <= 0 || above[0] != '/')
         return -EACCES;
     if (length == 1) /* "/": everything is beneath */
@@ -94,8 +93,8 @@ static int open_in(int root, const char *relative, struct stat *st) {
     int fd = open_at(root, relative, O_RDONLY | O_NONBLOCK);
     if (fd < 0)
         return fd;
-    int error = check_beneath(root, fd);
-    return or_close(fd, error < 0 ? error : stat_regular(fd, st));
+    int error = file_check_beneath(root, fd);
+    return or_close(fd, error < 0 ? error : file_stat_regular(fd, st));
 }
 
 int file_open_beneath(const char *root, struct str relative, struct stat *st) {
@@ -195,7 +194,7 @@ int file_read_all(const char *path, size_t limit, struct buf *out) {
     return rc;
 }
 
-static int write_rest(int fd, struct str bytes) {
+int file_write(int fd, struct str bytes) {
     while (bytes.len > 0) {
         int64_t n = write_once(fd, bytes.ptr, bytes.len);
         if (n < 0)
@@ -206,183 +205,22 @@ static int write_rest(int fd, struct str bytes) {
     return 0;
 }
 
-/* A file in `folder` that nobody else has; its name goes to `temporary`. */
-static int open_temporary(int folder, char **temporary) {
-    static atomic_uint serial;
-    char name[48];
-    int fd;
-    do {
-        snprintf(name, sizeof name, ".weir-%d-%u.tmp", (int)getpid(), atomic_fetch_add(&serial, 1));
-        fd = open_at(folder, name, O_WRONLY | O_CREAT | O_EXCL);
-    } while (fd == -EEXIST);
-    *temporary = fd < 0 ? NULL : mem_strdup(name);
-    return fd;
-}
-
-/* Who may not give files away keeps the new one: the content counts more than its owner. */
-static int inherit(int fd, const struct stat *old) {
-    if (fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
-        return -errno;
-    return fchmod(fd, old->st_mode & 0777) < 0 ? -errno : 0;
-}
-
-/* --- piece by piece --- */
-
-static void forget(struct file_writer *writer) {
-    if (writer->folder >= 0)
-        close(writer->folder);
-    free(writer->temporary);
-    free(writer->path);
-    *writer = (struct file_writer){.fd = -1, .folder = -1};
-}
-
-/* A name that nothing is read or written by; it opens no device and waits for nothing. */
-static int open_path(int folder, const char *path, int flags) {
-    int rc;
-    do
-        rc = openat(folder, path, O_PATH | O_CLOEXEC | flags);
-    while (rc < 0 && errno == EINTR);
-    return rc < 0 ? -errno : rc;
-}
-
-/* The regular file that `fd` stands for: its path after all links. */
-static int path_of(int fd, char **path) {
-    char text[PATH_MAX];
+int file_append(const char *path, struct str bytes) {
     struct stat st;
-    int rc = stat_regular(fd, &st);
-    int64_t n = rc < 0 ? rc : true_path(fd, text);
-    if (n >= 0)
-        *path = mem_copy(text, (size_t)n);
-    return n < 0 ? (int)n : 0;
-}
-
-/* Makes *path the one of the file that it names, after all links; a name that is free stays. */
-static int follow_links(int root, char **path) {
-    int fd = open_path(AT_FDCWD, *path, 0);
-    if (fd < 0)
-        return fd == -ENOENT ? 0 : fd;
-    char *target = NULL;
-    int rc = root < 0 ? 0 : check_beneath(root, fd);
+    int rc = file_stat(path, &st);
     if (rc == 0)
-        rc = path_of(fd, &target);
-    close(fd);
-    if (rc == 0) {
-        free(*path);
-        *path = target;
-    }
-    return rc;
-}
-
-/* Opens the folder of writer->path, which must be beneath `root`. From here on names are looked up
- * in it, and a rename follows no link: so nothing leads out any more. */
-static int open_folder(struct file_writer *writer, int root) {
-    char *slash = strrchr(writer->path, '/');
-    writer->name = slash ? slash + 1 : writer->path;
-    if (*writer->name == '\0')
-        return -EISDIR;
-    char *folder =
-        slash ? mem_copy(writer->path, (size_t)(writer->name - writer->path)) : mem_strdup(".");
-    writer->folder = open_path(AT_FDCWD, folder, O_DIRECTORY);
-    free(folder);
-    if (writer->folder < 0)
-        return writer->folder;
-    return root < 0 ? 0 : check_beneath(root, writer->folder);
-}
-
-/* `root` is a folder, or -1: anywhere. */
-static int open_in_place(struct file_writer *writer, int root) {
-    int rc = follow_links(root, &writer->path);
-    if (rc == 0)
-        rc = open_folder(writer, root);
-    if (rc == 0)
-        rc = writer->fd = open_temporary(writer->folder, &writer->temporary);
-    if (rc < 0)
-        forget(writer);
-    return rc < 0 ? rc : 0;
-}
-
-int file_writer_open(struct file_writer *writer, const char *root, const char *path) {
-    *writer = (struct file_writer){.fd = -1, .folder = -1};
-    int folder = root ? open_path(AT_FDCWD, root, O_DIRECTORY) : -1;
-    if (root && folder < 0)
-        return folder;
-    size_t room = (root ? strlen(root) : 0) + strlen(path) + 2;
-    writer->path = mem_alloc(room);
-    snprintf(writer->path, room, "%s%s%s", root ? root : "", root ? "/" : "", path);
-    int rc = open_in_place(writer, folder);
-    if (root)
-        close(folder);
-    return rc;
-}
-
-int file_writer_add(struct file_writer *writer, struct str bytes) {
-    return write_rest(writer->fd, bytes);
-}
-
-/* What stands there is replaced, a link that somebody has put there meanwhile too. */
-static int take_over(struct file_writer *writer) {
-    struct stat old;
-    if (fstatat(writer->folder, writer->name, &old, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (S_ISLNK(old.st_mode))
-        return 0;
-    int rc = check_regular(&old);
-    return rc < 0 ? rc : inherit(writer->fd, &old);
-}
-
-int file_writer_commit(struct file_writer *writer) {
-    int rc = take_over(writer);
-    if (close(writer->fd) < 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && renameat(writer->folder, writer->temporary, writer->folder, writer->name) < 0)
-        rc = -errno;
-    if (rc < 0)
-        unlinkat(writer->folder, writer->temporary, 0);
-    forget(writer);
-    return rc;
-}
-
-void file_writer_abort(struct file_writer *writer) {
-    close(writer->fd);
-    unlinkat(writer->folder, writer->temporary, 0);
-    forget(writer);
-}
-
-/* --- at once --- */
-
-static int replace(const char *path, struct str bytes) {
-    struct file_writer writer;
-    int rc = file_writer_open(&writer, NULL, path);
-    if (rc < 0)
+        rc = file_check_regular(&st);
+    if (rc < 0 && rc != -ENOENT)
         return rc;
-    rc = file_writer_add(&writer, bytes);
-    if (rc == 0)
-        return file_writer_commit(&writer);
-    file_writer_abort(&writer);
-    return rc;
-}
-
-static int append(const char *path, struct str bytes) {
-    struct stat st;
     int fd = open_append(path);
     if (fd < 0)
         return fd;
-    int rc = stat_regular(fd, &st);
+    rc = file_stat_regular(fd, &st);
     if (rc == 0)
-        rc = write_rest(fd, bytes);
+        rc = file_write(fd, bytes);
     if (close(fd) < 0 && rc == 0)
         rc = -errno;
     return rc;
-}
-
-int file_write_all(const char *path, struct str bytes, enum file_mode mode) {
-    struct stat st;
-    if (mode == FILE_REPLACE)
-        return replace(path, bytes);
-    int rc = file_stat(path, &st);
-    if (rc == 0)
-        rc = check_regular(&st);
-    return rc < 0 && rc != -ENOENT ? rc : append(path, bytes);
 }
 
 /* --- folders --- */

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 
 /* --- open files --- */
@@ -18,7 +19,17 @@ int file_open(const char *path, struct stat *st);
 int file_open_beneath(const char *root, struct str relative, struct stat *st);
 /* Up to `n` bytes from `offset`: less only where the file ends. How many. */
 int64_t file_read_at(int fd, void *out, size_t n, uint64_t offset);
+/* All of the bytes, where the file stands. 0; after an error a part of them. */
+int file_write(int fd, struct str bytes);
 void file_close(int fd);
+/* 0 for a regular file; -EISDIR, UV_EFTYPE. */
+int file_check_regular(const struct stat *st);
+/* The same of an open one, with `*st` filled in. */
+int file_stat_regular(int fd, struct stat *st);
+/* Where the open file is, after all links: its length, without a NUL. */
+int64_t file_true_path(int fd, char out[PATH_MAX]);
+/* 0 when the true path of the open file `fd` is beneath that of the open folder `root`; -EACCES. */
+int file_check_beneath(int root, int fd);
 
 /* --- whole files, by path: what weir.fs is made of --- */
 
@@ -26,35 +37,9 @@ void file_close(int fd);
  * `out` is as it was. What file_open refuses is refused. */
 int file_read_all(const char *path, size_t limit, struct buf *out);
 
-enum file_mode { FILE_REPLACE, FILE_APPEND };
-
-/* Writes a regular file; one that is missing is made with mode 0666 less the umask.
- * REPLACE is atomic: a temporary file in the same folder takes the name when it is complete, so a
- * reader sees the old content or the new. The mode stays, the owner where that is allowed; a link
- * is followed. It is not synced to disk. APPEND may leave a part of the bytes behind when it fails.
- * 0; -EISDIR, -EACCES for what is no regular file. */
-int file_write_all(const char *path, struct str bytes, enum file_mode mode);
-
-/* A file written piece by piece: nothing is seen of it before the commit, or ever after an abort.
- */
-struct file_writer {
-    int fd;
-    int folder;       /* the folder of both names, open */
-    char *path;       /* where it will stand, after links, */
-    const char *name; /* and its name there, within `path` */
-    char *temporary;  /* its name until then */
-};
-
-/* Begins a file that is to take the name `path`, relative to the folder `root` and beneath it as
- * file_open_beneath has it, or anywhere when `root` is NULL; what it refuses is what file_write_all
- * refuses. 0, then exactly one of commit and abort must follow. */
-int file_writer_open(struct file_writer *writer, const char *root, const char *path);
-/* Adds the bytes to the end. 0; after an error what stands there is unknown: abort. */
-int file_writer_add(struct file_writer *writer, struct str bytes);
-/* Gives the file its name, as FILE_REPLACE does; not synced to disk. 0 or an error; the writer is
- * over either way, and after an error nothing has changed. */
-int file_writer_commit(struct file_writer *writer);
-void file_writer_abort(struct file_writer *writer);
+/* Adds the bytes to a regular file; one that is missing is made with mode 0666 less the umask. A
+ * part of them may stay behind when it fails. 0; what file_open refuses is refused. */
+int file_append(const char *path, struct str bytes);
 
 /* Appends the names in a folder, each with a NUL behind it, sorted by bytes, without "." and "..".
  * How many; -EFBIG when there are more than `limit`, then and on other errors `out` is as it was.

@@ -4,7 +4,7 @@
 #define SCRIPT_BIND_H
 
 #include "auth/strict_json.h"
-#include "base/str.h"
+#include "base/buf.h"
 
 #include <lua.h>
 
@@ -16,6 +16,9 @@ void bind_group(lua_State *L);   /* what weir.all, race and timeout are */
 void bind_channel(lua_State *L);
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
+void bind_writer(lua_State *L);
+/* What the writer at `index` writes next: to add to. Raises where there is none. */
+struct buf *bind_writer_bytes(lua_State *L, int index);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);

@@ -242,7 +242,7 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
     if (stream->policy != WRITE_BLOCK || !stream_is_full(stream))
         return push_true(L);
     struct task *task = task_enter(L, what);
-    return task ? exchange_wait(exchange, task, &exchange_writing) : task_refuse(L);
+    return task ? exchange_wait(exchange, task, &exchange_writing, WHEEL_NEVER) : task_refuse(L);
 }
 
 static void check_unfinished(lua_State *L, const struct exchange *exchange, const char *what) {
@@ -279,7 +279,7 @@ static int l_flush(lua_State *L) {
     if (task == NULL)
         return task_refuse(L);
     task->amount = sub ? subscription_flush(sub) : 0;
-    return exchange_wait(exchange, task, &exchange_flushing);
+    return exchange_wait(exchange, task, &exchange_flushing, WHEEL_NEVER);
 }
 
 static int l_finish(lua_State *L) {

@@ -4,6 +4,7 @@
  * has put there. Properties are made when they are asked for. Those that are tables are remembered
  * in a table with weak values: the same one while somebody holds it, and no memory of a stream that
  * sleeps. */
+#include "script/bind.h"
 #include "script/exchange.h"
 
 #include "base/mem.h"
@@ -17,6 +18,8 @@
 #include <string.h>
 
 #define READ_DEFAULT 65536
+#define GATHER_MS 100          /* so often who gathers is told what has come, however little */
+#define GATHER_MOST (1u << 20) /* what may wait for it */
 
 static void push_str(lua_State *L, struct str s) {
     lua_pushlstring(L, s.ptr ? s.ptr : "", s.len);
@@ -317,7 +320,8 @@ static int await_body(lua_State *L, const struct wait *wait, size_t n, uint64_t 
                            wait->what);
     stream_want_body(exchange->stream, whole);
     task->amount = n;
-    return exchange_wait(exchange, task, wait);
+    uint64_t ms = wait == &exchange_gathering && n > 1 ? GATHER_MS : WHEEL_NEVER;
+    return exchange_wait(exchange, task, wait, ms);
 }
 
 /* stream, n -> nil, bytes | nil, nil [, why] */
@@ -325,6 +329,26 @@ static int l_read(lua_State *L) {
     lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
     size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
     return await_body(L, &exchange_reading, n, 0, exchange_push_bytes);
+}
+
+/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
+ * GATHER_MS, and takes none */
+static int l_gather(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    lua_Number wanted = luaL_checknumber(L, 2);
+    size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
+    if (exchange)
+        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
+    return await_body(L, &exchange_gathering, n, 0, exchange_push_gathered);
+}
+
+/* stream, writer -> n: moves all that is here of the body to what the writer writes next */
+static int l_move(lua_State *L) {
+    struct exchange *exchange = exchange_check(L, 1);
+    struct buf *into = bind_writer_bytes(L, 2);
+    exchange->partly = true;
+    lua_pushnumber(L, (lua_Number)stream_take_all(exchange->stream, into));
+    return 1;
 }
 
 /* stream, limit -> nil, bytes | nil, nil, why */
@@ -425,6 +449,8 @@ static void set_access(lua_State *L) {
 
 void bind_stream(lua_State *L) {
     static const luaL_Reg methods[] = {{"_read", l_read},
+                                       {"_gather", l_gather},
+                                       {"_move", l_move},
                                        {"_body", l_body},
                                        {"query_all", l_query_all},
                                        {"on_close", l_on_close},

@@ -216,6 +216,19 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
     return 1;
 }
 
+int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n) {
+    struct stream *stream = exchange->stream;
+    if (is_broken(stream))
+        return push_broken(stream, L);
+    if (!stream->in_ended && stream->in.len < n)
+        return 0;
+    if (stream->in.len > 0)
+        lua_pushnumber(L, (lua_Number)stream->in.len);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
     struct stream *stream = exchange->stream;
     if (stream->in.len > limit) {
@@ -244,9 +257,12 @@ static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
     struct task *reads = exchange_waiter(exchange, &exchange_reading);
+    struct task *gathers = exchange_waiter(exchange, &exchange_gathering);
     struct task *collects = exchange_waiter(exchange, &exchange_collecting);
     if (reads && (over || stream->in.len > 0))
         task_rouse(reads);
+    if (gathers && (over || stream->in.len >= gathers->amount))
+        task_rouse(gathers);
     if (collects && (over || stream->in.len > collects->amount))
         task_rouse(collects);
 }
@@ -302,7 +318,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (task->wait == &exchange_reading || task->wait == &exchange_collecting) {
+        if (task->wait->take) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -353,22 +369,44 @@ static int take_body(struct task *task, lua_State *co) {
     return exchange_push_body(task->armed, co, task->amount);
 }
 
+static int take_gathered(struct task *task, lua_State *co) {
+    return exchange_push_gathered(task->armed, co, task->amount);
+}
+
+/* The time to gather is over: what is here is enough, or else the next byte is. */
+static bool gathers_on(struct task *task) {
+    const struct exchange *exchange = task->armed;
+    task->amount = 1;
+    return exchange->stream->in.len == 0;
+}
+
+static void push_some(struct task *task, lua_State *co) {
+    exchange_push_gathered(task->armed, co, 1);
+}
+
 bool exchange_is_read(struct exchange *exchange) {
     return exchange_waiter(exchange, &exchange_reading) ||
+           exchange_waiter(exchange, &exchange_gathering) ||
            exchange_waiter(exchange, &exchange_collecting);
 }
 
 const struct wait exchange_collecting = {
     .what = "stream:body", .disarm = stop_waiting, .take = take_body};
 const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
+const struct wait exchange_gathering = {.what = "stream:save",
+                                        .disarm = stop_waiting,
+                                        .take = take_gathered,
+                                        .overdue = gathers_on,
+                                        .expired = push_some};
 const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
 const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
 
-int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait) {
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
+                  uint64_t ms) {
     task->armed = exchange;
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
-    return task_wait(task, wait, WHEEL_NEVER);
+    return task_wait(task, wait, ms);
 }
 
 /* --- the task that answers --- */

@@ -55,8 +55,10 @@ void exchange_push(struct exchange *exchange, lua_State *L);
  */
 int exchange_refuse_write(lua_State *L, int index);
 /* What a task waits for of a stream. */
-extern const struct wait exchange_reading, exchange_collecting, exchange_writing, exchange_flushing;
-int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait);
+extern const struct wait exchange_reading, exchange_gathering, exchange_collecting,
+    exchange_writing, exchange_flushing;
+int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
+                  uint64_t ms);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* What is published and not sent will be dropped: who flushes is told. */
@@ -71,6 +73,8 @@ void exchange_forget(struct exchange **slot);
 /* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how
  * many values; 0: nothing yet. */
 int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
+/* Pushes how many bytes are here, of which none is taken, once they are `n` or the last ones. */
+int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n);
 /* The same for the whole body, of which nothing is taken before all is there; nil, "limit" if it is
  * longer. */
 int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit);

@@ -146,6 +146,7 @@ static void load_core(struct generation *gen) {
     bind_process(L);
     bind_shared(L);
     bind_fs(L);
+    bind_writer(L);
     bind_tail(L);
     bind_publish(L);
     bind_subscribe(L);

@@ -7,10 +7,11 @@
 -- everything else fails with 400 or 408.
 
 local core = require "weir.core"
+local below = require "weir.below"
 local check = require "weir.check"
 local fail = require "weir.fail"
 local json = require "weir.json"
-local log = require "weir.log"
+local saving = require "weir.saving"
 local sse = require "weir.sse"
 
 local stream = core.stream_methods
@@ -129,101 +130,33 @@ function stream:form()
   return fields
 end
 
--- What the system says of a file, as a status; 500 for all else.
-local FILE_STATUS = {
-  ENOENT = 404, ENOTDIR = 404, EISDIR = 404, EACCES = 404, ELOOP = 404, ENAMETOOLONG = 404, EINVAL = 404, EPERM = 404,
-  EFTYPE = 404, EMFILE = 503, ENFILE = 503, ENOMEM = 503, ENOSPC = 507,
-}
+-- How much of a body is gathered before it is written: with less at a time the threads that read and write would wake
+-- each other too often. Of a client that sends little, each piece is taken as it comes.
+local PIECE, LITTLE = 384 * 1024, 16 * 1024
 
--- What a body was that could not be saved.
-local UNSAVED = {
-  limit = { 413, "the request body is longer than %d bytes" },
-  timeout = { 408, "the rest of the request body did not arrive in time" },
-  closed = { 400, "the request body is incomplete" },
-}
-
--- nil, a code and a message, for who saves; and the status, unless an answer has begun: what is lost is no success.
-local function unsaved(self, code, message, ...)
-  local entry = UNSAVED[code]
-  pcall(self.status, self, entry and entry[1] or FILE_STATUS[code] or 500)
-  return nil, code, message or (entry[2]:format(...))
-end
-
--- Writes all of the body: its length, or nil, a code and a message.
-local function copy_body(self, writer, limit, on_progress)
-  local size, total = 0, self.content_length
-  while true do
-    local chunk, why = check(self:_read())
-    if why then return nil, why end
-    if not chunk then break end
-    size = size + #chunk
-    if size > limit then return nil, "limit" end
-    local ok, code, message = check(core.writer_write(writer, chunk))
-    if not ok then return nil, code, message end
-    if on_progress then on_progress(size, total) end
-  end
-  local ok, code, message = check(core.writer_commit(writer))
-  if not ok then return nil, code, message end
-  return size
-end
-
--- ---- files below a root --------------------------------------------------------------------------------------------
---
--- A path often holds what a client sent, so it stays below a root whatever it is. That is looked at twice: here by its
--- names, in net/file by what was opened, links and all.
-
-local told = {} -- by name; once, for what a client sends must not fill the log
-
--- The path relative to the root, or nil, a code and why not.
-local function below_root(name, path, root, default, hidden)
-  if path:sub(1, 1) == "/" then
-    if root ~= "/" then
-      local text = ('%s: the path "%.99s" is absolute, and paths are relative to a root, by default %s; write { root = '
-        .. '"folder" } and what is below it, or { root = "/" } where any file is meant'):format(name, path, default)
-      if not told[name] then log.warn(text) end
-      told[name] = true
-      return nil, "EACCES", text
-    end
-    path = path:sub(2)
-  end
-  for segment in (path .. "/"):gmatch "([^/]*)/" do
-    if segment == "" or segment == "." or segment == ".." or (not hidden and segment:sub(1, 1) == ".") then
-      return nil, "EACCES", ('%s: in "%s" is a name that is empty or begins with a dot'):format(name, path)
-    end
-  end
-  return path
+-- The body as a source of weir.saving's.
+local function body_source(self)
+  local want = 1
+  return {
+    stream = self,
+    what = "the request body",
+    total = self.content_length,
+    fill = function(writer)
+      local n, why = check(self:_gather(want))
+      if not n then return nil, why end
+      want = n < LITTLE and 1 or PIECE
+      return self:_move(writer)
+    end,
+  }
 end
 
 --- Writes the body to a file below a root, by default the uploads of `--data`; it appears under its name when it is
---- complete: its length, or nil, a code and a message: of the system's, like "ENOSPC"; "limit" when it is longer than
---- `limit`, "closed" when it breaks off, "timeout" when nothing more comes. Each sets a status: 413, 400 and 408, 404
---- for what the root does not let through or have, 507 for a full disk, else 500 or 503. `on_progress(bytes, total)` is
---- called after each piece.
+--- complete and on the disk: its length and, with `hash`, its digest in hex; or nil, a code and a message, and a status
+--- is set: see weir.saving. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
   refuse_whole(self, "save")
-  check.path("stream:save", "argument 1 (path)", path)
-  options = check.options("stream:save", options, { "root", "on_progress", "limit" })
-  local on_progress, root, limit = options.on_progress, options.root, math.huge
-  if options.limit ~= nil then limit = check.size("stream:save", "limit", options.limit) end
-  if on_progress ~= nil then check.callable("stream:save", "on_progress", on_progress) end
-  if root ~= nil then check.path("stream:save", "root", root) end
-  local below, code, message = below_root("stream:save", path, root, "the uploads of --data")
-  local default = root == nil and core.uploads()
-  if below and not root and not default then
-    error("stream:save: without --data there is no folder for uploads; start with weir serve --data DIR, or write "
-      .. '{ root = "folder" }', 2)
-  end
-  if (self.content_length or 0) > limit then return unsaved(self, "limit", nil, limit) end
-  local writer
-  if below then writer, code, message = check(core.writer(below, root or default, not root)) end
-  if not writer then return unsaved(self, code, message) end
-  local ok, size
-  ok, size, code, message = pcall(copy_body, self, writer, limit, on_progress)
-  if not ok or not size then core.writer_abort(writer) end
-  if not ok then error(size, 0) end
-  if not size then return unsaved(self, code, message, limit) end
-  return size
+  return saving.save("stream:save", body_source(self), path, options)
 end
 
 -- ---- the answer -----------------------------------------------------------------------------------------------------
@@ -287,19 +220,19 @@ function stream:file(path, options)
   check_self(self, "file")
   check.path("stream:file", "argument 1 (path)", path)
   options = check.options("stream:file", options, FILE_OPTIONS)
-  for _, name in ipairs { "root", "type", "download" } do
-    if options[name] ~= nil then check.string("stream:file", name, options[name]) end
+  for _, option in ipairs { "root", "type", "download" } do
+    if options[option] ~= nil then check.string("stream:file", option, options[option]) end
   end
   if options.max_age ~= nil then check.seconds("stream:file", "max_age", options.max_age) end
   if options.hidden ~= nil then check.boolean("stream:file", "hidden", options.hidden) end
   local ok
-  local below, code, message = below_root("stream:file", path, options.root, '"public"', options.hidden)
-  if below then
-    ok, code, message = check(self:_file(below, options))
+  local name, code, message = below.path("stream:file", path, options.root, '"public"', options.hidden)
+  if name then
+    ok, code, message = check(self:_file(name, options))
     if ok then return end
-    message = ("%s/%s: %s"):format(options.root or "public", below, message)
+    message = ("%s/%s: %s"):format(options.root or "public", name, message)
   end
-  self:status(FILE_STATUS[code] or 500)
+  self:status(below.status(code))
   return nil, code, message
 end
 

@@ -221,7 +221,7 @@ test.counters = core.counters
 
 local errors = {
   ENOENT = 2, EINTR = 4, EIO = 5, EAGAIN = 11, ENOMEM = 12, EACCES = 13, ENFILE = 23, EMFILE = 24, ENOSPC = 28,
-  EPIPE = 32, ECONNABORTED = 103, ECONNRESET = 104,
+  EPIPE = 32, EOPNOTSUPP = 95, ECONNABORTED = 103, ECONNRESET = 104,
 }
 
 -- Passing the point `name` the next `skip` times succeeds, then fails `times` times with the error of that name.

@@ -234,17 +234,18 @@ static void the_rest_of_an_unread_body_is_dropped(void **state) {
     site_fini(&pair.site);
 }
 
-/* A handler that is behind keeps its client from sending. */
-static void a_body_waits_for_its_reader(void **state) {
-    (void)state;
+/* A handler that is behind keeps its client from sending, beyond what it has chosen. */
+static void a_body_waits_for_its_reader_with(uint32_t window) {
     struct pair pair;
     begin(&pair);
     join(&pair);
-    post(&pair, "/held?a", 1 << 20);
+    post(&pair, "/held?a", 1 << 24);
+    site_stream(&pair.site)->in_window = window;
     char bytes[8192] = {0};
     while (client_send(&pair.client, bytes, sizeof bytes) > 0)
         site_settle(&pair.site);
     uint64_t high = pair.site.server.limits.high_mark;
+    high = high > window ? high : window - 1;
     assert_true(site_stream(&pair.site)->in.len > high);
     assert_true(site_stream(&pair.site)->in.len <= high + LOOP_READ_BYTES);
     site_pass(&pair.site, 1000000); /* nobody but the handler is late */
@@ -254,6 +255,13 @@ static void a_body_waits_for_its_reader(void **state) {
     expect(&pair, WHOLE, "200 length:1 close a; eof");
     leave(&pair);
     site_fini(&pair.site);
+}
+
+static void a_body_waits_for_its_reader(void **state) {
+    (void)state;
+    a_body_waits_for_its_reader_with(0);
+    a_body_waits_for_its_reader_with(1);
+    a_body_waits_for_its_reader_with(200000);
 }
 
 /* As `expect`, with turns between the pieces. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "fake_stream.h"
 #include "net/file.h"
+#include "net/file_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static void on_log(enum log_level level, struct str line, void *arg) {
 }
 
 static void put(const char *path, const char *bytes, size_t n) {
-    assert_int_equal(file_write_all(path, (struct str){bytes, n}, FILE_REPLACE), 0);
+    assert_int_equal(file_replace(path, (struct str){bytes, n}), 0);
 }
 
 static void put_text(const char *path, const char *text) {

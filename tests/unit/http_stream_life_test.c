@@ -130,6 +130,39 @@ static void bodies_are_taken(void **state) {
     assert_int_equal(fake.readable, 2);
 }
 
+/* Memory goes back and forth; behind the end there is no need of any. */
+static void bodies_are_moved_whole(void **state) {
+    (void)state;
+    struct buf into = {0};
+    struct stream *stream = ask("POST");
+    stream_body(stream, "abcdef", 6);
+    const char *first = stream->in.data;
+    assert_int_equal(stream_take_all(stream, &into), 6);
+    assert_ptr_equal(into.data, first);
+    assert_int_equal(fake.wants, 1);
+    assert_int_equal(stream_take_all(stream, &into), 0);
+    assert_int_equal(fake.wants, 1);
+    stream_body(stream, "gh", 2);
+    assert_int_equal(stream_take_all(stream, &into), 2);
+    assert_int_equal(fake.wants, 2);
+    assert_memory_equal(into.data, "abcdefgh", 8);
+    first = into.data;
+    into.len = 0;
+    stream_body(stream, "ij", 2);
+    assert_int_equal(stream_take_all(stream, &into), 2);
+    assert_ptr_equal(stream->in.data, first);
+    stream_body(stream, "kl", 2);
+    stream_body_end(stream);
+    into.len = 0;
+    assert_int_equal(stream_take_all(stream, &into), 2);
+    assert_memory_equal(into.data, "kl", 2);
+    assert_null(stream->in.data);
+    fake_leave(&fake);
+    assert_int_equal(stream_take_all(stream, &into), 0);
+    assert_int_equal(fake.wants, 4);
+    buf_fini(&into);
+}
+
 static void broken_bodies_are_told(void **state) {
     (void)state;
     struct stream *stream = ask("POST");
@@ -228,6 +261,7 @@ int main(void) {
         TEST(policies_decide_about_a_slow_peer),
         TEST(producers_are_asked_for_more),
         TEST(bodies_are_taken),
+        TEST(bodies_are_moved_whole),
         TEST(broken_bodies_are_told),
         TEST(a_closed_stream_gives_what_it_has),
         TEST(a_closed_stream_refuses_all),

@@ -1,6 +1,7 @@
 /* What net/file promises: nothing outside the folder, whole files or none, every failing call told.
  */
 #include "net/file.h"
+#include "net/file_writer.h"
 
 #include "base/fault.h"
 
@@ -189,7 +190,7 @@ static void large_files_come_back_as_written(void **state) {
     for (size_t i = 0; i < n; i++)
         bytes[i] = (char)(i * 31 >> 3);
     struct buf out = {0};
-    assert_int_equal(file_write_all("large", (struct str){bytes, n}, FILE_REPLACE), 0);
+    assert_int_equal(file_replace("large", (struct str){bytes, n}), 0);
     assert_int_equal(file_read_all("large", n, &out), 0);
     assert_int_equal(out.len, n);
     assert_memory_equal(out.data, bytes, n);
@@ -213,14 +214,14 @@ static void replacing_keeps_mode_and_readers(void **state) {
     put("f", "old");
     assert_int_equal(chmod("f", 0640), 0);
     int reader = file_open("f", &st);
-    assert_int_equal(file_write_all("f", STR("newer"), FILE_REPLACE), 0);
+    assert_int_equal(file_replace("f", STR("newer")), 0);
     assert_content("f", "newer");
     assert_int_equal(file_read_at(reader, text, sizeof(text), 0), 3);
     assert_memory_equal(text, "old", 3);
     file_close(reader);
     assert_int_equal(file_stat("f", &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
-    assert_int_equal(file_write_all("f", STR(""), FILE_REPLACE), 0);
+    assert_int_equal(file_replace("f", STR("")), 0);
     assert_content("f", "");
 }
 
@@ -228,8 +229,8 @@ static void new_files_heed_the_umask(void **state) {
     (void)state;
     struct stat st;
     mode_t before = umask(027);
-    assert_int_equal(file_write_all("new", STR("1"), FILE_REPLACE), 0);
-    assert_int_equal(file_write_all("log", STR("1"), FILE_APPEND), 0);
+    assert_int_equal(file_replace("new", STR("1")), 0);
+    assert_int_equal(file_append("log", STR("1")), 0);
     umask(before);
     assert_int_equal(file_stat("new", &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
@@ -239,8 +240,8 @@ static void new_files_heed_the_umask(void **state) {
 
 static void appending_adds(void **state) {
     (void)state;
-    assert_int_equal(file_write_all("log", STR("one\n"), FILE_APPEND), 0);
-    assert_int_equal(file_write_all("log", STR("two\n"), FILE_APPEND), 0);
+    assert_int_equal(file_append("log", STR("one\n")), 0);
+    assert_int_equal(file_append("log", STR("two\n")), 0);
     assert_content("log", "one\ntwo\n");
 }
 
@@ -248,7 +249,7 @@ static void writing_follows_a_link(void **state) {
     (void)state;
     struct stat st;
     assert_int_equal(symlink("root/a.txt", "link"), 0);
-    assert_int_equal(file_write_all("link", STR("new"), FILE_REPLACE), 0);
+    assert_int_equal(file_replace("link", STR("new")), 0);
     assert_int_equal(lstat("link", &st), 0);
     assert_true(S_ISLNK(st.st_mode));
     assert_content("root/a.txt", "new");
@@ -257,14 +258,14 @@ static void writing_follows_a_link(void **state) {
 static void only_regular_files_are_written(void **state) {
     (void)state;
     struct stat st;
-    assert_int_equal(file_write_all("/dev/null", STR("x"), FILE_REPLACE), UV_EFTYPE);
-    assert_int_equal(file_write_all("/dev/null", STR("x"), FILE_APPEND), UV_EFTYPE);
+    assert_int_equal(file_replace("/dev/null", STR("x")), UV_EFTYPE);
+    assert_int_equal(file_append("/dev/null", STR("x")), UV_EFTYPE);
     assert_int_equal(stat("/dev/null", &st), 0);
     assert_true(S_ISCHR(st.st_mode));
-    assert_int_equal(file_write_all("root", STR("x"), FILE_REPLACE), -EISDIR);
-    assert_int_equal(file_write_all("missing/x", STR("x"), FILE_REPLACE), -ENOENT);
-    assert_int_equal(file_write_all("missing/x", STR("x"), FILE_APPEND), -ENOENT);
-    assert_int_equal(file_write_all("root/a.txt/x", STR("x"), FILE_APPEND), -ENOTDIR);
+    assert_int_equal(file_replace("root", STR("x")), -EISDIR);
+    assert_int_equal(file_replace("missing/x", STR("x")), -ENOENT);
+    assert_int_equal(file_append("missing/x", STR("x")), -ENOENT);
+    assert_int_equal(file_append("root/a.txt/x", STR("x")), -ENOTDIR);
 }
 
 /* What `path` lists, joined by spaces. */
@@ -282,128 +283,13 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     (void)state;
     put("root/sub/b.txt", "old");
     fault_arm("file_write", -ENOSPC, 0, 1);
-    assert_int_equal(file_write_all("root/sub/b.txt", STR("new"), FILE_REPLACE), -ENOSPC);
+    assert_int_equal(file_replace("root/sub/b.txt", STR("new")), -ENOSPC);
     fault_arm("file_open", -EMFILE, 0, 1);
-    assert_int_equal(file_write_all("root/sub/b.txt", STR("new"), FILE_REPLACE), -EMFILE);
+    assert_int_equal(file_replace("root/sub/b.txt", STR("new")), -EMFILE);
     assert_content("root/sub/b.txt", "old");
     assert_list("root/sub", 10, "b.txt", 1);
     fault_arm("file_write", -ENOSPC, 0, 1);
-    assert_int_equal(file_write_all("log", STR("new"), FILE_APPEND), -ENOSPC);
-}
-
-static void a_writer_shows_the_file_when_it_is_whole(void **state) {
-    (void)state;
-    struct file_writer writer;
-    struct stat st;
-    put("f", "old");
-    assert_int_equal(chmod("f", 0640), 0);
-    assert_int_equal(symlink("f", "link"), 0);
-    assert_int_equal(file_writer_open(&writer, NULL, "link"), 0);
-    assert_int_equal(file_writer_add(&writer, STR("one ")), 0);
-    assert_int_equal(file_writer_add(&writer, STR("")), 0);
-    assert_int_equal(file_writer_add(&writer, STR("two")), 0);
-    assert_content("f", "old");
-    assert_int_equal(file_writer_commit(&writer), 0);
-    assert_content("f", "one two");
-    assert_int_equal(file_stat("f", &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0640);
-    assert_int_equal(lstat("link", &st), 0);
-    assert_true(S_ISLNK(st.st_mode));
-    assert_list(".", 10, "f link outside root", 4);
-}
-
-/* Where the root is a folder, it is left by no name and no link; "f" and "outside" are beside it.
- */
-static void a_writer_stays_beneath_its_root(void **state) {
-    static const struct {
-        const char *path, *shown; /* which file has it then; NULL: none */
-        int error;
-    } rows[] = {
-        {"new", "root/new", 0},          {"sub/new", "root/sub/new", 0},
-        {"in/new2", "root/sub/new2", 0}, {"link", "root/a.txt", 0},
-        {"absolute", "root/a.txt", 0},   {"dangling", "root/dangling", 0},
-        {"/sub/x", "root/sub/x", 0},     {"../f", NULL, -EACCES},
-        {"../new", NULL, -EACCES},       {"sub/../../new", NULL, -EACCES},
-        {"out", NULL, -EACCES},          {"up/f", NULL, -EACCES},
-        {"up/new", NULL, -EACCES},       {"sub", NULL, -EISDIR},
-        {"sub/", NULL, -EISDIR},         {"missing/x", NULL, -ENOENT},
-        {"a.txt/x", NULL, -ENOTDIR},
-    };
-    (void)state;
-    char here[PATH_MAX], absolute[PATH_MAX + 16];
-    assert_non_null(getcwd(here, sizeof here));
-    snprintf(absolute, sizeof absolute, "%s/root/a.txt", here);
-    put("f", "old");
-    assert_int_equal(symlink("../f", "root/out"), 0);
-    assert_int_equal(symlink("..", "root/up"), 0);
-    assert_int_equal(symlink("sub", "root/in"), 0);
-    assert_int_equal(symlink("a.txt", "root/link"), 0);
-    assert_int_equal(symlink(absolute, "root/absolute"), 0);
-    assert_int_equal(symlink("../made", "root/dangling"), 0);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct file_writer writer;
-        int rc = file_writer_open(&writer, "root", rows[i].path);
-        if (rc != rows[i].error)
-            fail_msg("%s: %d instead of %d", rows[i].path, rc, rows[i].error);
-        if (rc < 0)
-            continue;
-        assert_int_equal(file_writer_add(&writer, str_of(rows[i].path)), 0);
-        assert_int_equal(file_writer_commit(&writer), 0);
-        assert_content(rows[i].shown, rows[i].path);
-    }
-    assert_content("f", "old");
-    assert_list(".", 10, "f outside root", 3);
-}
-
-/* A folder on the way becomes a link while the file is written: it stays where it was begun. */
-static void a_writer_keeps_its_folder(void **state) {
-    (void)state;
-    struct file_writer writer;
-    assert_int_equal(file_writer_open(&writer, "root", "sub/new"), 0);
-    assert_int_equal(file_rename("root/sub", "root/moved"), 0);
-    assert_int_equal(symlink("..", "root/sub"), 0);
-    assert_int_equal(file_writer_add(&writer, STR("text")), 0);
-    assert_int_equal(file_writer_commit(&writer), 0);
-    assert_content("root/moved/new", "text");
-    assert_list(".", 10, "outside root", 2);
-}
-
-static void an_aborted_writer_leaves_nothing(void **state) {
-    (void)state;
-    struct file_writer writer;
-    assert_int_equal(file_writer_open(&writer, NULL, "root/sub/new"), 0);
-    fault_arm("file_write", -ENOSPC, 0, 1);
-    assert_int_equal(file_writer_add(&writer, STR("x")), -ENOSPC);
-    file_writer_abort(&writer);
-    assert_list("root/sub", 10, "b.txt", 1);
-}
-
-static void two_writers_of_a_name_do_not_meet(void **state) {
-    (void)state;
-    struct file_writer one, two;
-    assert_int_equal(file_writer_open(&one, NULL, "root/sub/new"), 0);
-    assert_int_equal(file_writer_open(&two, NULL, "root/sub/new"), 0);
-    assert_int_equal(file_writer_add(&one, STR("one")), 0);
-    assert_int_equal(file_writer_add(&two, STR("two")), 0);
-    assert_int_equal(file_writer_commit(&one), 0);
-    assert_content("root/sub/new", "one");
-    assert_int_equal(file_writer_commit(&two), 0);
-    assert_content("root/sub/new", "two");
-    assert_list("root/sub", 10, "b.txt new", 2);
-}
-
-static void a_writer_tells_what_it_cannot(void **state) {
-    (void)state;
-    struct file_writer writer;
-    assert_int_equal(file_writer_open(&writer, NULL, "missing/x"), -ENOENT);
-    assert_int_equal(file_writer_open(&writer, NULL, "root"), -EISDIR);
-    assert_int_equal(file_writer_open(&writer, NULL, "/dev/null"), UV_EFTYPE);
-    fault_arm("file_open", -EMFILE, 0, 1);
-    assert_int_equal(file_writer_open(&writer, NULL, "new"), -EMFILE);
-    assert_int_equal(file_writer_open(&writer, NULL, "new"), 0);
-    assert_int_equal(mkdir("new", 0755), 0); /* while it was written */
-    assert_int_equal(file_writer_commit(&writer), -EISDIR);
-    assert_list(".", 10, "new outside root", 3);
+    assert_int_equal(file_append("log", STR("new")), -ENOSPC);
 }
 
 static void failing_calls_are_told(void **state) {
@@ -414,7 +300,7 @@ static void failing_calls_are_told(void **state) {
     assert_int_equal(file_open("root/a.txt", &st), -EMFILE);
     assert_int_equal(opening("a.txt"), -EMFILE);
     assert_int_equal(file_list("root", 10, &out), -EMFILE);
-    assert_int_equal(file_write_all("log", STR("x"), FILE_APPEND), -EMFILE);
+    assert_int_equal(file_append("log", STR("x")), -EMFILE);
     fault_arm("file_open", -EMFILE, 1, 1);
     assert_int_equal(opening("a.txt"), -EMFILE);
     fault_arm("file_read", -EIO, 0, 1);
@@ -507,12 +393,6 @@ int main(void) {
         TEST(writing_follows_a_link),
         TEST(only_regular_files_are_written),
         TEST(a_failed_write_leaves_the_old_file),
-        TEST(a_writer_shows_the_file_when_it_is_whole),
-        TEST(a_writer_stays_beneath_its_root),
-        TEST(a_writer_keeps_its_folder),
-        TEST(an_aborted_writer_leaves_nothing),
-        TEST(two_writers_of_a_name_do_not_meet),
-        TEST(a_writer_tells_what_it_cannot),
         TEST(failing_calls_are_told),
         TEST(folders_are_listed_sorted),
         TEST(many_names_are_listed),

@@ -58,8 +58,9 @@ function Stream:form() end
 ---Writes the body to a file below a root, which appears when it is complete.
 ---@param path string relative
 ---@param options? weir.SaveOptions
----@return integer? bytes
----@return string? code "limit", "closed", "timeout", or the system's, like "ENOSPC"; each sets a status
+---@return integer? bytes on the disk
+---@return string? code the digest in hex, with `hash`; without bytes "limit", "closed", "timeout", or the system's,
+---like "ENOSPC"; each sets a status
 ---@return string? message
 function Stream:save(path, options) end
 
@@ -67,6 +68,7 @@ function Stream:save(path, options) end
 ---@field root? string the folder that the path is below and cannot leave (the uploads of --data); "/": any file
 ---@field on_progress? fun(bytes: integer, total?: integer) called after each piece
 ---@field limit? integer|string size beyond which it gives nil and "limit"
+---@field hash? "sha256"|"sha384"|"sha512"|"sha1"|"md5" a digest that it returns behind the length
 
 ---@param code integer
 function Stream:status(code) end
