@@ -160,6 +160,7 @@ local function at(name)
   return function() return folder .. "/" .. name end
 end
 of_core("fs_read", function() return folder .. "/file", 1000 end, { faults = FILE_FAULTS })
+of_core("fs_head", function() return folder .. "/file", 10 end, { faults = FILE_FAULTS })
 of_core("fs_write", function() return folder .. "/new", "text" end, { faults = FILE_FAULTS })
 of_core("fs_append", function() return folder .. "/file", "text" end, { faults = FILE_FAULTS })
 of_core("fs_list", at "")

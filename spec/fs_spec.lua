@@ -19,6 +19,16 @@ describe("weir.fs", function()
     end
   end)
 
+  it("reads the beginning", function()
+    local path = folder .. "/file"
+    assert(fs.write(path, ("x"):rep(2 * 1024 * 1024)))
+    assert.equal("xxx", fs.head(path, 3))
+    assert.equal("", fs.head(path, 0))
+    assert.equal(1024 * 1024, #fs.head(path, "1MB"))
+    assert.error_matches(function() fs.head(path, 1024 * 1024 + 1) end, "weir.fs.head: argument 2 %(n%) must be 1MB at most")
+    assert.equal("ENOENT", (select(2, fs.head(folder .. "/missing", 1))))
+  end)
+
   it("appends", function()
     local path = folder .. "/file"
     assert(fs.append(path, "one"))
