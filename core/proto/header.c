@@ -1,5 +1,5 @@
 /* header: the small grammars of HTTP fields that more than one place needs: tokens, values, lists,
- * weights, hosts, and the reason phrases (RFC 9110).
+ * parameters, weights, hosts, and the reason phrases (RFC 9110).
  *
  *     name: value            token, value
  *     a, "b,c" ,, d;q=0.5    list elements, then parameters
@@ -133,6 +133,69 @@ bool header_list_has(struct str list, struct str token) {
 struct str header_media_type(struct str value) {
     return str_trim(str_cut(&value, ';'));
 }
+
+/* ---- parameters and lines ----------------------------------------------------------------------
+ */
+
+static struct str after(struct str s, size_t n) {
+    return (struct str){s.ptr + n, s.len - n};
+}
+
+/* quoted-string (RFC 9110 section 5.6.4): how long it is with its quotes; 0: it is not closed. */
+static size_t quoted_len(struct str s) {
+    for (size_t i = 1; i < s.len; i++) {
+        if (s.ptr[i] == '"')
+            return i + 1;
+        if (s.ptr[i] == '\\')
+            i++;
+    }
+    return 0;
+}
+
+int header_param_next(struct str *rest, struct str *name, struct str *value) {
+    struct str s = str_trim(*rest);
+    do {
+        if (s.len == 0) {
+            *rest = s;
+            return 0;
+        }
+        if (s.ptr[0] != ';')
+            return -1;
+        s = str_trim(after(s, 1));
+    } while (s.len == 0 || s.ptr[0] == ';');
+
+    size_t n = header_token_len(s);
+    if (n == 0 || n == s.len || s.ptr[n] != '=')
+        return -1;
+    *name = (struct str){s.ptr, n};
+    s = after(s, n + 1);
+    bool quoted = s.len > 0 && s.ptr[0] == '"';
+    n = quoted ? quoted_len(s) : header_token_len(s);
+    if (n == 0)
+        return -1;
+    *value = quoted ? (struct str){s.ptr + 1, n - 2} : (struct str){s.ptr, n};
+    *rest = after(s, n);
+    return 1;
+}
+
+int header_field_next(struct str *rest, struct str *name, struct str *value) {
+    if (rest->len == 0)
+        return 0;
+    const char *end = memmem(rest->ptr, rest->len, "\r\n", 2);
+    if (end == NULL)
+        return -1;
+    struct str line = {rest->ptr, (size_t)(end - rest->ptr)};
+    *rest = after(*rest, line.len + 2);
+    size_t n = header_token_len(line);
+    if (n == 0 || n == line.len || line.ptr[n] != ':')
+        return -1;
+    *name = (struct str){line.ptr, n};
+    *value = str_trim(after(line, n + 1));
+    return header_is_value(*value) ? 1 : -1;
+}
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
 
 /* qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ) in thousandths, 0 for anything else
  * (RFC 9110 section 12.4.2). */

@@ -18,6 +18,12 @@ bool header_list_next(struct str *rest, struct str *element);
 bool header_list_has(struct str list, struct str token);
 /* The media type without its parameters, trimmed: "text/html; charset=x" gives "text/html". */
 struct str header_media_type(struct str value);
+/* Steps through parameters, *( OWS ";" OWS [ name "=" value ] ) (RFC 9110 section 5.6.6). A quoted
+ * value comes without its quotes and with its backslashes. 1; 0 at the end; -1: malformed. */
+int header_param_next(struct str *rest, struct str *name, struct str *value);
+/* Steps through lines "name: value CRLF", values trimmed. 1; 0 at the end; -1: a line that is none,
+ * folded ones (RFC 9112 section 5.2) among them. */
+int header_field_next(struct str *rest, struct str *name, struct str *value);
 /* The weight in thousandths that an Accept-Encoding value gives to `coding`: 0..1000 (RFC 9110
  * section 12.5.3; "*" counts; an empty or absent value gives 0; a malformed weight counts as 0). */
 int header_accepts_coding(struct str value, struct str coding);

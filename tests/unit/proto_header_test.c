@@ -311,11 +311,88 @@ static void reasons(void **state) {
         assert_string_equal(http_reason(rows[i].status), rows[i].want);
 }
 
+/* Section 5.6.6. `want` has "name=value|" for each, and '!' where it is malformed. */
+static void params(void **state) {
+    static const struct {
+        struct str params;
+        const char *want;
+    } rows[] = {
+        {{NULL, 0}, ""},
+        {S(" \t"), ""},
+        {S(";a=b"), "a=b|"},
+        {S(" ; a=b\t;c=\"d\" "), "a=b|c=d|"},
+        {S(";;a=b; ;"), "a=b|"},
+        {S("; a=\"\""), "a=|"},
+        {S("; a=\"x;y=\\\"z\\\\\";b=c"), "a=x;y=\\\"z\\\\|b=c|"},
+        {S("; a=\"b\"c"), "a=b|!"},
+        {S("a=b"), "!"},
+        {S(";a=b c=d"), "a=b|!"},
+        {S(";a"), "!"},
+        {S(";a="), "!"},
+        {S(";=b"), "!"},
+        {S(";a =b"), "!"},
+        {S(";a= b"), "!"},
+        {S(";a=\"b"), "!"},
+        {S(";a=\"b\\\""), "!"},
+        {S(";a=\""), "!"},
+        {S(";a=b/c"), "a=b|!"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct str all = exact(rows[i].params), rest = all, name, value;
+        struct buf got = {0};
+        int rc;
+        while ((rc = header_param_next(&rest, &name, &value)) > 0)
+            buf_printf(&got, "%.*s=%.*s|", STR_ARG(name), STR_ARG(value));
+        if (rc < 0)
+            buf_add_char(&got, '!');
+        SAME_STR(all, buf_str(&got), str_of(rows[i].want));
+        buf_fini(&got);
+        exact_free(all);
+    }
+}
+
+/* RFC 9112 section 5: no white space before the colon, no folding. */
+static void lines(void **state) {
+    static const struct {
+        struct str lines;
+        const char *want;
+    } rows[] = {
+        {{NULL, 0}, ""},
+        {S("A: b\r\nc:\td \r\n"), "A=b|c=d|"},
+        {S("a:\r\n"), "a=|"},
+        {S("a: b:c\r\n"), "a=b:c|"},
+        {S("a: b"), "!"},
+        {S("a: b\n"), "!"},
+        {S("a: b\r\n c\r\n"), "a=b|!"},
+        {S("a : b\r\n"), "!"},
+        {S(": b\r\n"), "!"},
+        {S("a\r\n"), "!"},
+        {S("\r\n"), "!"},
+        {S("a: b\rc\r\n"), "!"},
+        {S("a: b\0c\r\n"), "!"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct str all = exact(rows[i].lines), rest = all, name, value;
+        struct buf got = {0};
+        int rc;
+        while ((rc = header_field_next(&rest, &name, &value)) > 0)
+            buf_printf(&got, "%.*s=%.*s|", STR_ARG(name), STR_ARG(value));
+        if (rc < 0)
+            buf_add_char(&got, '!');
+        SAME_STR(all, buf_str(&got), str_of(rows[i].want));
+        buf_fini(&got);
+        exact_free(all);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens),   cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(list_has), cmocka_unit_test(media_types), cmocka_unit_test(codings),
-        cmocka_unit_test(hosts),    cmocka_unit_test(reasons),
+        cmocka_unit_test(hosts),    cmocka_unit_test(reasons),     cmocka_unit_test(params),
+        cmocka_unit_test(lines),
     };
     return cmocka_run_group_tests_name("proto_header", tests, NULL, NULL);
 }
