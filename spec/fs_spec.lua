@@ -29,6 +29,14 @@ describe("weir.fs", function()
     assert.equal("ENOENT", (select(2, fs.head(folder .. "/missing", 1))))
   end)
 
+  it("makes a safe name of any", function()
+    for sent, safe in pairs { ["a b.txt"] = "a b.txt", ["../x"] = "x", [".env"] = "env", ["a\0b"] = "a_b",
+      [("n"):rep(300)] = ("n"):rep(255) } do
+      assert.equal(safe, fs.safe_name(sent))
+    end
+    assert.error_matches(function() fs.safe_name(nil) end, "weir.fs.safe_name: argument 1 %(name%)")
+  end)
+
   it("appends", function()
     local path = folder .. "/file"
     assert(fs.append(path, "one"))

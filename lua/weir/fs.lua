@@ -27,6 +27,12 @@ end
 --- The folder for what clients send: "uploads" in that of `--data`, nil without one.
 fs.uploads = core.uploads
 
+--- A name that a file may have, whatever was sent: see `filename` of a part.
+function fs.safe_name(name)
+  check.string("weir.fs.safe_name", "argument 1 (name)", name)
+  return core.file_name(name)
+end
+
 --- Makes a file, or replaces its content.
 function fs.write(path, data)
   check.path("weir.fs.write", "argument 1 (path)", path)

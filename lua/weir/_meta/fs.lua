@@ -24,6 +24,11 @@ function fs.head(path, n) end
 ---@return string? path nil: there is no `--data`
 function fs.uploads() end
 
+---A name that a file may have, whatever was sent.
+---@param name string
+---@return string name
+function fs.safe_name(name) end
+
 ---Makes a file, or replaces its content.
 ---@param path string
 ---@param data string
