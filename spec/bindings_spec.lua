@@ -346,6 +346,36 @@ of_stream("_body", function() return 100 end)
 of_stream("_gather", function() return 2 end)
 of_stream("_move", writer)
 of_stream("query_all", function() return "a" end)
+local FORM_TYPE = "multipart/form-data; boundary=b"
+local FORM = '--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: C/D\r\n'
+  .. "X: 1\r\nX: 2\r\n\r\n" .. ("x"):rep(1000) .. "\r\n--b--"
+local function divided(fn)
+  return function(stream, ...)
+    core.stream_methods._parts(stream, FORM_TYPE, 10, 1000, 1000, 1000)
+    return fn(stream, ...)
+  end
+end
+of_core("form_fields", function() return FORM_TYPE, FORM, 10, 1000 end)
+row("form_fields of a broken one", core.form_fields, function() return FORM_TYPE, FORM:sub(1, -3), 10, 1000 end)
+row("form_fields of a wrong type", core.form_fields, function() return "x", FORM, 10, 1000 end)
+of_stream("_parts", function() return FORM_TYPE, 10, 1000, 1000, 1000 end)
+row("stream:_parts of a wrong type", core.stream_methods._parts, function() return "x", 10, 1000, 1000, 1000 end,
+  { stream = true })
+row("stream:_next_part", divided(core.stream_methods._next_part), nil, { stream = true, body = FORM })
+row("stream:_next_part of a broken head", divided(core.stream_methods._next_part), nil,
+  { stream = true, body = "--b\r\nX: y\r\n\r\n" })
+row("stream:_next_part of what is no form", divided(core.stream_methods._next_part), nil, { stream = true })
+local function within(fn)
+  return divided(function(stream, ...)
+    core.stream_methods._next_part(stream)
+    return fn(stream, ...)
+  end)
+end
+row("stream:_part_gather", within(core.stream_methods._part_gather), function() return 100 end,
+  { stream = true, body = FORM })
+row("stream:_part_move", within(core.stream_methods._part_move), writer, { stream = true, body = FORM })
+row("stream:_part_read", within(core.stream_methods._part_read), function() return 100 end,
+  { stream = true, body = FORM })
 of_stream("on_close", function() return nothing end)
 of_stream("detach")
 of_stream("_last_event_id")
@@ -401,7 +431,7 @@ local function call(entry, arm, wrong, value)
       pcall(core.stream_methods._finish_now, stream) -- it may be subscribed
     end
     pcall(test.simulate, app, {
-      method = "POST", path = "/x%20y?a=b&a=c%20d", body = "the body",
+      method = "POST", path = "/x%20y?a=b&a=c%20d", body = entry.body or "the body",
       headers = { Host = "a.b", Cookie = "c=d; e=f", ["Last-Event-ID"] = "ü" },
     })
   end

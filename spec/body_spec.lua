@@ -251,9 +251,9 @@ describe("form", function()
     end)
   end
 
-  it("fails with 400 for what is no form", function()
+  it("fails with 415 for what is no form", function()
     local options = { body = "{}", headers = { ["Content-Type"] = "application/json" } }
-    assert.equal(400, (posted(options, function(stream) return stream:form() end)).status)
+    assert.equal(415, (posted(options, function(stream) return stream:form() end)).status)
   end)
 end)
 

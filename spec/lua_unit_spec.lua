@@ -341,14 +341,6 @@ describe("a stream's methods", function()
     assert.equal("/s%C3%B8k?q=a%20b", response.headers.location)
   end)
 
-  it("form tells that multipart is not there yet", function()
-    local response = support.ask(function(app)
-      app:post("/", function(stream) stream:form() end)
-    end, "POST", "/", { headers = { ["Content-Type"] = "multipart/form-data; boundary=x" }, body = "--x--" })
-    assert.equal(415, response.status)
-    assert.matches("multipart", response.body)
-  end)
-
   it("form keeps the first value, and what is not an escape", function()
     local fields
     support.ask(function(app)

@@ -1,7 +1,8 @@
 -- Every example of lua/README.md that is marked does what the text beside it says.
 --
 --   ```lua app   code with `weir`, `app` and `folder`; the ```http block behind it holds exchanges with that app:
---                lines after ">" are sent, lines after "<" must come back (of the header fields those that are named)
+--                lines after ">" are sent, lines after "<" must come back (of the header fields those that are named);
+--                those of a multipart body end with CRLF
 --                "lua app file": the same as an app's file, for what can only be said while that loads
 --   ```lua run   code with `weir` and `folder`, run in a task; what it prints must be the ```text block behind it, and
 --                what it logs the ```log block
@@ -88,6 +89,7 @@ local function check_exchange(server, exchange)
     headers[name] = headers[name] and headers[name] .. ", " .. value or value
   end
   local body = exchange.request.body
+  if (headers["Content-Type"] or ""):find "^multipart/" then body = body:gsub("\n", "\r\n") end
   local response = assert(server:request(method, target, { headers = headers, body = body ~= "" and body or nil }))
   local what = exchange.request.first
   assert.equal(tonumber(exchange.response.first), response.status, what)

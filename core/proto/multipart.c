@@ -85,8 +85,8 @@ static int fail(struct multipart *m, int error) {
 }
 
 static void skip(struct str *in, size_t n) {
-    in->ptr += n;
-    in->len -= n;
+    if (n > 0) /* of nothing there may be no pointer */
+        *in = (struct str){in->ptr + n, in->len - n};
 }
 
 /* --- a line that may be a delimiter --- */
@@ -213,6 +213,14 @@ static struct str last_line(const struct multipart *m) {
     return (struct str){start, m->head_len - (size_t)(start - m->head)};
 }
 
+/* A line that goes on with the one before, as MIME allows, becomes one with it (RFC 5322 section
+ * 2.2.3; spaces for the CRLF as in RFC 9112 section 5.2). */
+static void unfold(struct multipart *m, struct str line) {
+    size_t at = m->head_len - line.len;
+    if (at > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t'))
+        memset(m->head + at - 2, ' ', 2);
+}
+
 /* Takes a line up to its LF, or what there is of it. */
 static int next_head(struct multipart *m, struct str *in, struct str *out) {
     const char *lf = in->len > 0 ? memchr(in->ptr, '\n', in->len) : NULL;
@@ -228,8 +236,10 @@ static int next_head(struct multipart *m, struct str *in, struct str *out) {
     struct str line = last_line(m), boundary = {m->line + 2, m->delimiter_len - 2U};
     if (line.len < 2 || line.ptr[line.len - 2] != '\r' || str_starts(line, boundary))
         return fail(m, MULTIPART_EHEAD);
-    if (line.len > 2)
+    if (line.len > 2) {
+        unfold(m, line);
         return MULTIPART_MORE;
+    }
     m->state = BODY;
     suppose_crlf(m);
     *out = (struct str){m->head, m->head_len - 2U};

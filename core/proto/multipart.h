@@ -10,7 +10,7 @@
 /* What comes next in a body. */
 enum multipart_event {
     MULTIPART_MORE, /* the input is used up */
-    MULTIPART_HEAD, /* a part begins: its field lines, each with its CRLF; see header_field_next */
+    MULTIPART_HEAD, /* a part begins: its field lines, unfolded, as header_field_next takes them */
     MULTIPART_DATA, /* one or more bytes of it */
     MULTIPART_PART, /* the part ends */
     MULTIPART_END   /* the last part has ended; what follows is dropped */

@@ -5,8 +5,7 @@
 #include "base/buf.h"
 
 #define PART_EFIELD (-10051)       /* a line that is no header field */
-#define PART_EDISPOSITION (-10052) /* not one Content-Disposition that says form-data and a name   \
-                                    */
+#define PART_EDISPOSITION (-10052) /* no Content-Disposition of form-data with a name, or two */
 #define PART_EFILENAME (-10053)    /* a `filename*` that is not RFC 8187's */
 #define PART_ENESTED (-10054)      /* a field that is a multipart body itself */
 

@@ -18,8 +18,6 @@
 #include <string.h>
 
 #define READ_DEFAULT 65536
-#define GATHER_MS 100          /* so often who gathers is told what has come, however little */
-#define GATHER_MOST (1u << 20) /* what may wait for it */
 
 static void push_str(lua_State *L, struct str s) {
     lua_pushlstring(L, s.ptr ? s.ptr : "", s.len);
@@ -298,48 +296,25 @@ static int l_tostring(lua_State *L) {
 
 /* --- the body --- */
 
-/* Waits for what `push` gives of the stream at 1, for which `wait` is the kind of waiting. */
-static int await_body(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
-                      int (*push)(struct exchange *, lua_State *, size_t)) {
+/* Raises when the body of the stream at 1 is read in parts. */
+static void refuse_parts(lua_State *L, const char *what) {
     struct exchange *exchange = exchange_get(L, 1);
-    struct task *task = task_current(L);
-    if (task && task->cancelled)
-        return task_refuse(L);
-    lua_pushnil(L);
-    if (exchange == NULL) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
-        return 3;
-    }
-    int pushed = push(exchange, L, n);
-    if (pushed > 0)
-        return 1 + pushed;
-    task_enter(L, wait->what);
-    if (exchange_is_read(exchange))
-        return state_error(L, "%s: another task reads this body already; let one task read it",
-                           wait->what);
-    stream_want_body(exchange->stream, whole);
-    task->amount = n;
-    uint64_t ms = wait == &exchange_gathering && n > 1 ? GATHER_MS : WHEEL_NEVER;
-    return exchange_wait(exchange, task, wait, ms);
+    if (exchange && exchange->parts)
+        state_error(L, "%s: this body is read by stream:parts; read what its parts have", what);
 }
 
 /* stream, n -> nil, bytes | nil, nil [, why] */
 static int l_read(lua_State *L) {
     lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
     size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
-    return await_body(L, &exchange_reading, n, 0, exchange_push_bytes);
+    refuse_parts(L, "stream:read");
+    return exchange_await(L, &exchange_reading, n, 0, exchange_push_bytes);
 }
 
-/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
- * GATHER_MS, and takes none */
+/* See exchange_gather. */
 static int l_gather(lua_State *L) {
-    struct exchange *exchange = exchange_get(L, 1);
-    lua_Number wanted = luaL_checknumber(L, 2);
-    size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
-    if (exchange)
-        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
-    return await_body(L, &exchange_gathering, n, 0, exchange_push_gathered);
+    refuse_parts(L, "stream:save");
+    return exchange_gather(L);
 }
 
 /* stream, writer -> n: moves all that is here of the body to what the writer writes next */
@@ -357,9 +332,9 @@ static int l_body(lua_State *L) {
     lua_Number limit = luaL_checknumber(L, 2);
     size_t most = limit < 1 << 30 ? (size_t)limit : 1 << 30; /* a Lua string ends at 2 GiB */
     if (exchange && exchange->partly)
-        return state_error(L, "stream:body: part of this body has been read by read, chunks or "
-                              "save; read all of it in one way");
-    return await_body(L, &exchange_collecting, most, (uint64_t)most + 1, exchange_push_body);
+        return state_error(L, "stream:body: part of this body has been read by read, chunks, "
+                              "parts or save; read all of it in one way");
+    return exchange_await(L, &exchange_collecting, most, (uint64_t)most + 1, exchange_push_body);
 }
 
 static int l_query_all(lua_State *L) {

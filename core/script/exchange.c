@@ -124,6 +124,7 @@ void exchange_settle(struct exchange *exchange) {
     list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     generation_unref(gen, exchange->closers);
     generation_unref(gen, exchange->self);
     pool_free(&gen->scheduler->loop->pool, exchange, sizeof *exchange);
@@ -141,6 +142,7 @@ void exchange_forget(struct exchange **slot) {
     else if (exchange->self != LUA_NOREF)
         stream_abort(exchange->stream, REASON_DRAIN, NULL);
     stream_unref(exchange->stream);
+    parts_free(exchange->parts);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
@@ -184,15 +186,20 @@ static void run_closers(struct exchange *exchange) {
 
 /* --- what the stream tells --- */
 
-/* There will be no more bytes, and the body is not whole. */
-static bool is_broken(const struct stream *stream) {
+/* Of a task that waits: whether that is for bytes of the body. */
+static bool takes_body(const struct task *task) {
+    return task->wait->take != NULL;
+}
+
+bool exchange_is_broken(const struct exchange *exchange) {
+    const struct stream *stream = exchange->stream;
     return stream->in_failed || stream->in_dropped ||
            (stream->state == STREAM_CLOSED && !stream->in_ended);
 }
 
-static int push_broken(const struct stream *stream, lua_State *L) {
+int exchange_push_broken(const struct exchange *exchange, lua_State *L) {
     lua_pushnil(L);
-    lua_pushstring(L, stream->in_timeout ? "timeout" : "closed");
+    lua_pushstring(L, exchange->stream->in_timeout ? "timeout" : "closed");
     return 2;
 }
 
@@ -208,8 +215,8 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
         exchange->partly = true;
         return 1;
     }
-    if (is_broken(stream))
-        return push_broken(stream, L);
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
     if (!stream->in_ended)
         return 0;
     lua_pushnil(L);
@@ -218,8 +225,8 @@ int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
 
 int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n) {
     struct stream *stream = exchange->stream;
-    if (is_broken(stream))
-        return push_broken(stream, L);
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
     if (!stream->in_ended && stream->in.len < n)
         return 0;
     if (stream->in.len > 0)
@@ -236,8 +243,8 @@ int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
         lua_pushliteral(L, "limit");
         return 2;
     }
-    if (is_broken(stream))
-        return push_broken(stream, L);
+    if (exchange_is_broken(exchange))
+        return exchange_push_broken(exchange, L);
     if (!stream->in_ended)
         return 0;
     push_taken(stream, L, stream->in.len);
@@ -256,15 +263,14 @@ struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait)
 static void on_readable(struct stream *stream) {
     struct exchange *exchange = stream->owner;
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
-    struct task *reads = exchange_waiter(exchange, &exchange_reading);
-    struct task *gathers = exchange_waiter(exchange, &exchange_gathering);
-    struct task *collects = exchange_waiter(exchange, &exchange_collecting);
-    if (reads && (over || stream->in.len > 0))
-        task_rouse(reads);
-    if (gathers && (over || stream->in.len >= gathers->amount))
-        task_rouse(gathers);
-    if (collects && (over || stream->in.len > collects->amount))
-        task_rouse(collects);
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
+        struct task *task = CONTAINER_OF(at, struct task, seat);
+        size_t least = task->wait == &exchange_collecting  ? task->amount + 1
+                       : task->wait == &exchange_gathering ? task->amount
+                                                           : 1;
+        if (takes_body(task) && (over || stream->in.len >= least))
+            task_rouse(task);
+    }
 }
 
 static void wake_all(struct exchange *exchange, const struct wait *wait) {
@@ -318,7 +324,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (task->wait->take) {
+        if (takes_body(task)) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -356,7 +362,10 @@ struct exchange *exchange_of(const struct stream *stream) {
 
 /* --- waiting --- */
 
-static void stop_waiting(struct task *task) {
+#define GATHER_MS 100          /* so often who gathers is told what has come, however little */
+#define GATHER_MOST (1u << 20) /* what may wait for it */
+
+void exchange_disarm(struct task *task) {
     struct exchange *exchange = task->armed;
     exchange_settle(exchange);
 }
@@ -367,6 +376,13 @@ static int take(struct task *task, lua_State *co) {
 
 static int take_body(struct task *task, lua_State *co) {
     return exchange_push_body(task->armed, co, task->amount);
+}
+
+static bool is_read(struct exchange *exchange) {
+    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next)
+        if (takes_body(CONTAINER_OF(at, struct task, seat)))
+            return true;
+    return false;
 }
 
 static int take_gathered(struct task *task, lua_State *co) {
@@ -384,22 +400,17 @@ static void push_some(struct task *task, lua_State *co) {
     exchange_push_gathered(task->armed, co, 1);
 }
 
-bool exchange_is_read(struct exchange *exchange) {
-    return exchange_waiter(exchange, &exchange_reading) ||
-           exchange_waiter(exchange, &exchange_gathering) ||
-           exchange_waiter(exchange, &exchange_collecting);
-}
-
 const struct wait exchange_collecting = {
-    .what = "stream:body", .disarm = stop_waiting, .take = take_body};
-const struct wait exchange_reading = {.what = "stream:read", .disarm = stop_waiting, .take = take};
+    .what = "stream:body", .disarm = exchange_disarm, .take = take_body};
+const struct wait exchange_reading = {
+    .what = "stream:read", .disarm = exchange_disarm, .take = take};
 const struct wait exchange_gathering = {.what = "stream:save",
-                                        .disarm = stop_waiting,
+                                        .disarm = exchange_disarm,
                                         .take = take_gathered,
                                         .overdue = gathers_on,
                                         .expired = push_some};
-const struct wait exchange_writing = {.what = "stream:write", .disarm = stop_waiting};
-const struct wait exchange_flushing = {.what = "stream:flush", .disarm = stop_waiting};
+const struct wait exchange_writing = {.what = "stream:write", .disarm = exchange_disarm};
+const struct wait exchange_flushing = {.what = "stream:flush", .disarm = exchange_disarm};
 
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
                   uint64_t ms) {
@@ -407,6 +418,40 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
     return task_wait(task, wait, ms);
+}
+
+int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
+                   int (*push)(struct exchange *, lua_State *, size_t)) {
+    struct exchange *exchange = exchange_get(L, 1);
+    struct task *task = task_current(L);
+    if (task && task->cancelled)
+        return task_refuse(L);
+    lua_pushnil(L);
+    if (exchange == NULL) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 3;
+    }
+    int pushed = push(exchange, L, n);
+    if (pushed > 0)
+        return 1 + pushed;
+    task_enter(L, wait->what);
+    if (is_read(exchange))
+        return state_error(L, "%s: another task reads this body already; let one task read it",
+                           wait->what);
+    stream_want_body(exchange->stream, whole);
+    task->amount = n;
+    uint64_t ms = wait == &exchange_gathering && n > 1 ? GATHER_MS : WHEEL_NEVER;
+    return exchange_wait(exchange, task, wait, ms);
+}
+
+int exchange_gather(lua_State *L) {
+    struct exchange *exchange = exchange_get(L, 1);
+    lua_Number wanted = luaL_checknumber(L, 2);
+    size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
+    if (exchange)
+        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
+    return exchange_await(L, &exchange_gathering, n, 0, exchange_push_gathered);
 }
 
 /* --- the task that answers --- */

@@ -9,6 +9,7 @@
 #define EXCHANGE_META "weir.stream"
 
 struct json_t; /* jansson's */
+struct parts;  /* bind_parts.c's */
 
 /* What the userdata points to. Lives until its stream is closed and its task and on_close functions
  * have ended. */
@@ -19,9 +20,10 @@ struct exchange {
     struct task *task;       /* that answers; NULL once it has ended */
     struct static_job *file; /* being opened for `filer`, a task */
     struct task *filer;
+    struct parts *parts; /* the body is read in parts; NULL: it is not */
     int self;
     int closers;         /* reference to the list of on_close functions; LUA_NOREF: none */
-    struct list waiters; /* tasks, each for one of the three below */
+    struct list waiters; /* tasks, each for one of the waits below, or of bind_parts.c's */
     struct list link;    /* generation->exchanges, while `self` keeps the userdata */
     const char *prefix;  /* of the app in its server, borrowed from there */
     const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
@@ -33,7 +35,7 @@ struct exchange {
     bool told;           /* a write was answered nil, "closed": the next one raises */
     bool finished;       /* by the script: it must not write any more */
     bool recovering;     /* the task answers in place of one that died of an error */
-    bool partly;         /* bytes of the body were read that are not the whole */
+    bool partly;         /* the body is not read as a whole: bytes were, or it is in parts */
 };
 
 /* Starts the task that answers `stream`, with what app_serve was called with and has found. */
@@ -59,6 +61,16 @@ extern const struct wait exchange_reading, exchange_gathering, exchange_collecti
     exchange_writing, exchange_flushing;
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
                   uint64_t ms);
+/* A blocking function's call, with the stream at 1, for what `push` gives of its body, as those
+ * below do, or will give: `wait` takes it then, and task->amount is `n`. `whole` as
+ * stream_want_body has it. */
+int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
+                   int (*push)(struct exchange *exchange, lua_State *L, size_t n));
+/* The `disarm` of such a wait. */
+void exchange_disarm(struct task *task);
+/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
+ * GATHER_MS, and takes none. */
+int exchange_gather(lua_State *L);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* What is published and not sent will be dropped: who flushes is told. */
@@ -78,8 +90,11 @@ int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n);
 /* The same for the whole body, of which nothing is taken before all is there; nil, "limit" if it is
  * longer. */
 int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit);
-/* Whether a task waits for bytes of the body. */
-bool exchange_is_read(struct exchange *exchange);
+/* Whether there will be no more bytes, and the body is not whole; nil and why, two values. */
+bool exchange_is_broken(const struct exchange *exchange);
+int exchange_push_broken(const struct exchange *exchange, lua_State *L);
+/* NULL is allowed. */
+void parts_free(struct parts *parts);
 
 /* stack: a stream's userdata, a key, what `stream.claims` is being set to. Takes sub and exp from
  * it: see http/grant. */
@@ -91,6 +106,7 @@ void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end_ms
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);
 void bind_answer(lua_State *L);
+void bind_parts(lua_State *L);
 void bind_claims(lua_State *L);
 
 #endif

@@ -13,21 +13,24 @@
 
 local core = require "weir.core"
 local below = require "weir.below"
+local broken = require "weir.broken"
 local bytes = require "weir.bytes"
 local check = require "weir.check"
 
 local saving = {}
 
--- What bytes were that could not be saved.
-local UNSAVED = {
-  limit = { 413, "%s is longer than %d bytes" },
-  timeout = { 408, "the rest of %s did not arrive in time" },
-  closed = { 400, "%s is incomplete" },
-}
+-- How much is gathered before it is written: with less at a time the threads that read and write would wake each other
+-- too often. Of a client that sends little, each piece is taken as it comes.
+local PIECE, LITTLE = 384 * 1024, 16 * 1024
+
+--- How much to gather for the next piece, behind one of `n` bytes.
+function saving.want(n)
+  return n < LITTLE and 1 or PIECE
+end
 
 -- nil, a code and a message, for who saves; and the status, unless an answer has begun: what is lost is no success.
 local function unsaved(source, code, message, limit)
-  local entry = UNSAVED[code]
+  local entry = broken[code]
   pcall(source.stream.status, source.stream, entry and entry[1] or below.status(code))
   return nil, code, message or (entry[2]:format(source.what, limit))
 end

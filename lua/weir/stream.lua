@@ -8,9 +8,11 @@
 
 local core = require "weir.core"
 local below = require "weir.below"
+local broken = require "weir.broken"
 local check = require "weir.check"
 local fail = require "weir.fail"
 local json = require "weir.json"
+local parts = require "weir.parts"
 local saving = require "weir.saving"
 local sse = require "weir.sse"
 
@@ -26,8 +28,7 @@ end
 -- ---- the request's body ---------------------------------------------------------------------------------------------
 
 local function fail_incomplete(why)
-  if why == "timeout" then fail(408, "the rest of the request body did not arrive in time") end
-  fail(400, "the request body is incomplete")
+  fail(broken[why][1], broken[why][2]:format "the request body")
 end
 
 -- The bodies that were read whole, while their streams are there: who asks again gets the same.
@@ -93,12 +94,16 @@ local function media_type(self)
   return (self.headers["content-type"] or ""):match("^%s*([^;%s]*)"):lower()
 end
 
+local function fail_type(expected, kind)
+  fail(415, ("expected a body of type %s, got %s"):format(expected, kind == "" and "no Content-Type" or kind))
+end
+
 --- The value of a JSON body. Fails with 415 for another media type and with 400 for what is not JSON.
 function stream:json_body()
   check_self(self, "json_body")
   local kind = media_type(self)
   if kind ~= "application/json" and not kind:find("^[%w.-]+/[%w.-]+%+json$") then
-    fail(415, "expected a body of type application/json, got " .. (kind == "" and "no Content-Type" or kind))
+    fail_type("application/json", kind)
   end
   local body = self:body()
   if body == "" then fail(400, "expected JSON, got an empty body") end
@@ -111,18 +116,11 @@ local function form_decode(text)
   return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
---- The fields of an urlencoded form, name to first value. Fails with 400 for another media type.
-function stream:form()
-  check_self(self, "form")
-  local kind = media_type(self)
-  if kind == "multipart/form-data" then
-    fail(415, "multipart/form-data is not supported; send application/x-www-form-urlencoded")
-  elseif kind ~= "application/x-www-form-urlencoded" then
-    fail(400, "expected a body of type application/x-www-form-urlencoded, got "
-      .. (kind == "" and "no Content-Type" or kind))
-  end
+local FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+local function urlencoded_fields(body)
   local fields = {}
-  for pair in self:body():gmatch("[^&]+") do
+  for pair in body:gmatch("[^&]+") do
     local name, value = pair:match("^([^=]*)=?(.*)$")
     name = form_decode(name)
     if fields[name] == nil then fields[name] = form_decode(value) end
@@ -130,9 +128,27 @@ function stream:form()
   return fields
 end
 
--- How much of a body is gathered before it is written: with less at a time the threads that read and write would wake
--- each other too often. Of a client that sends little, each piece is taken as it comes.
-local PIECE, LITTLE = 384 * 1024, 16 * 1024
+--- The fields of an urlencoded form or a small multipart one, name to first value; a file's is its bytes. Fails with
+--- 415 for another media type, with 400 for a malformed form.
+function stream:form()
+  check_self(self, "form")
+  local kind = media_type(self)
+  if kind == FORM then return urlencoded_fields(self:body()) end
+  if kind ~= MULTIPART then fail_type(FORM .. " or " .. MULTIPART, kind) end
+  local fields, wrong = parts.fields(self.headers["content-type"], self:body())
+  if wrong then fail(400, wrong) end
+  return fields
+end
+
+--- Iterates over the parts of a multipart form as they arrive. Fails with 415 for another media type, with 400 for a
+--- malformed form or one that breaks off, with 408 and 413.
+function stream:parts(limits)
+  check_self(self, "parts")
+  refuse_whole(self, "parts")
+  local kind = media_type(self)
+  if kind ~= MULTIPART then fail_type(MULTIPART, kind) end
+  return parts.iterate(self, self.headers["content-type"], limits)
+end
 
 -- The body as a source of weir.saving's.
 local function body_source(self)
@@ -144,7 +160,7 @@ local function body_source(self)
     fill = function(writer)
       local n, why = check(self:_gather(want))
       if not n then return nil, why end
-      want = n < LITTLE and 1 or PIECE
+      want = saving.want(n)
       return self:_move(writer)
     end,
   }

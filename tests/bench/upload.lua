@@ -1,4 +1,5 @@
--- Saves each body below the uploads of --data, under the name that is its path: /hash/NAME with its SHA-256.
+-- Saves each body below the uploads of --data, under the name that is its path: /hash/NAME with its SHA-256, of
+-- /form/NAME the file in it.
 local weir = require "weir"
 local app = weir.app()
 
@@ -9,6 +10,11 @@ end)
 app:post("/hash/:name", function(stream)
   local _, digest = assert(stream:save(stream.params.name, { hash = "sha256" }))
   return digest
+end)
+
+app:post("/form/:name", function(stream)
+  for part in stream:parts() do assert(part:save(stream.params.name)) end
+  return "ok"
 end)
 
 return app

@@ -112,6 +112,10 @@ static void bodies(void **state) {
         {S("--b\r\n\r\nx\r\n--b-- \t"), S("{}<x>.")},
         {S("--b\r\n\r\nx\r\n--b--\r"), S("{}<x>.")},
         {S("--b \t\r\n\r\nx\r\n--b\t \r\n\r\n\r\n--b-- \r\n"), S("{}<x>{}<>.")},
+        /* folded (RFC 5322 section 2.2.3) */
+        {S("--b\r\nA: b;\r\n c\r\n\td\r\nE: f\r\n\r\nx\r\n--b--"),
+         S("{A: b;   c  \td\r\nE: f\r\n}<x>.")},
+        {S("--b\r\n A: b\r\n\r\nx\r\n--b--"), S("{ A: b\r\n}<x>.")},
         /* empty; and without an empty line of its own, as the grammar has it */
         {S("--b\r\n\r\n\r\n--b--\r\n"), S("{}<>.")},
         {S("--b\r\nA: b\r\n\r\n--b--\r\n"), S("{A: b\r\n}<>.")},

@@ -51,9 +51,53 @@ function Stream:body(limit) end
 ---@return any
 function Stream:json_body() end
 
----The fields of an urlencoded form, the first value of each name; fails with 400.
+---The fields of an urlencoded or small multipart form, the first value of each name; a file's is its bytes. Fails with
+---400, 413 or 415.
 ---@return table<string, string>
 function Stream:form() end
+
+---Iterates over the parts of a multipart form as they arrive; fails with 400, 408, 413 or 415.
+---@param limits? weir.PartLimits
+---@return fun(...): weir.Part?
+function Stream:parts(limits) end
+
+---@class weir.PartLimits
+---@field parts? integer (1000)
+---@field head_bytes? weir.Size of a part's header lines ("8KB")
+---@field field_bytes? weir.Size of a part without a file name (the limit body_bytes)
+---@field file_bytes? weir.Size of a part with one (none)
+
+---A part of a form, until the next step of the iteration.
+---@class weir.Part
+---@field name string of the form's field
+---@field filename? string safe to be used as a name, whatever was sent; nil: no file
+---@field type? string the media type that was sent, in lower case
+---@field headers table<string, string> by lower-case names, as they were sent
+local Part = {}
+
+---Up to n bytes of the part.
+---@param n? integer
+---@return string? bytes nil: the end, or `code`
+---@return "closed"|"timeout"|"limit"|"malformed"|nil code
+---@return string? message
+function Part:read(n) end
+
+---Iterates over the part in pieces as they arrive.
+---@return fun(...): string?
+function Part:chunks() end
+
+---What is left of the part; fails with 413 when it is too long.
+---@param limit? weir.Size instead of the limit body_bytes
+---@return string
+function Part:body(limit) end
+
+---Writes what is left of the part to a file below a root, which appears when it is complete and on the disk.
+---@param path string relative
+---@param options? weir.SaveOptions
+---@return integer? bytes
+---@return string? digest in hex, with `hash`; or the code, as of stream:save, or "malformed"
+---@return string? message
+function Part:save(path, options) end
 
 ---Writes the body to a file below a root, which appears when it is complete.
 ---@param path string relative
