@@ -1,0 +1,115 @@
+-- progress: what is said of an upload while it runs: by events to who watches, by lines to who sends it.
+--
+--   received --at most 10 a second--> the upload's topic, keyed, so that who is behind gets the newest only
+--   stage    --each-------------------^   `--> data: {"stage","progress","message"}     for each percent
+--   result, fail ---------------------------> result: {…}, error: {…}
+--
+-- A client that reads nothing until it has sent all must not stall, nor be taken for dead. So until the body is whole
+-- at most BUDGET bytes are written, which sockets hold by themselves: progress beyond it is dropped, a result waits for
+-- the end. Nothing at all is written in the first INTERVAL, so that what fails soon has a status of its own.
+
+local weir = require "weir"
+local files = require "upload.files"
+
+local Progress = {}
+Progress.__index = Progress
+
+local INTERVAL = 0.1 -- seconds
+local BUDGET = 8192 -- bytes; a hundred lines of progress
+local GROWTH = 1.15 -- of what has come, from line to line, where nobody knows the whole: some hundred up to a terabyte
+
+local UNITS = { "bytes", "KB", "MB", "GB", "TB" }
+
+local function shown_size(bytes)
+  local unit = 1
+  while bytes >= 1024 and unit < #UNITS do bytes, unit = bytes / 1024, unit + 1 end
+  return (unit == 1 and "%.0f %s" or "%.1f %s"):format(bytes, UNITS[unit])
+end
+
+local progress = {}
+
+--- Of an upload { id } that `stream` sends, `total` bytes if they are known.
+function progress.new(stream, id, total)
+  return setmetatable({
+    stream = stream, id = id, total = total, since = weir.now(), told = weir.now(), left = BUDGET, waiting = {}, line_at = -1,
+  }, Progress)
+end
+
+-- ---- lines ----------------------------------------------------------------------------------------------------------
+
+local function begin(self)
+  if self.begun then return end
+  self.stream:header("Content-Type", "text/event-stream")
+  self.stream:header("Cache-Control", "no-cache, no-transform")
+  self.begun = true
+end
+
+-- Whether it was written: not where the body is still to come and there is no room.
+local function write(self, line)
+  if not self.whole and #line > self.left then return false end
+  begin(self)
+  self.left = self.left - #line
+  self.stream:write(line)
+  return true
+end
+
+local function line_of(name, value) return ("%s: %s\n\n"):format(name, weir.json.encode(value)) end
+
+-- ---- progress -------------------------------------------------------------------------------------------------------
+
+-- Of two lines the second is worth it when it tells another percent, or, of what nobody knows, a good deal more.
+local function is_news(self, stage, percent, received)
+  if stage ~= self.line_stage then return true end
+  if percent then return percent > self.line_at end
+  return received >= self.line_at * GROWTH
+end
+
+local function say(self, stage, percent, message, received)
+  local now = weir.now()
+  if now - self.told < INTERVAL and (stage == self.stage or not self.stage) then return end
+  self.told, self.stage = now, stage
+  weir.publish(files.run_topic(self.id), { event = "upload.progress", key = self.id, data = {
+    id = self.id, stage = stage, progress = percent, message = message, received = received, total = self.total,
+  } })
+  if now - self.since < INTERVAL or not is_news(self, stage, percent, received) then return end
+  local data = { stage = stage, progress = percent or weir.json.null, message = message }
+  if write(self, line_of("data", data)) then self.line_stage, self.line_at = stage, percent or received end
+end
+
+--- What has come of the body, of which the file `name` is being written.
+function Progress:received(name)
+  local received, total = self.stream.received, self.total
+  local percent = total and total > 0 and math.floor(received * 100 / total) or nil
+  local message = total and ("%s: %s of %s"):format(name, shown_size(received), shown_size(total))
+    or ("%s: %s"):format(name, shown_size(received))
+  say(self, "receiving", percent, message, received)
+end
+
+--- What is done to a file that has come: `part` of 1, if that is known.
+function Progress:stage_of(stage, name, part, message)
+  local percent = part and math.floor(math.max(0, math.min(part, 1)) * 100) or nil
+  say(self, stage, percent, message or name, self.stream.received)
+end
+
+-- ---- ends -----------------------------------------------------------------------------------------------------------
+
+--- A file that is kept.
+function Progress:result(result)
+  local line = line_of("result", result)
+  if #self.waiting > 0 or not (self.begun and write(self, line)) then self.waiting[#self.waiting + 1] = line end
+end
+
+--- The end, when the body is whole: what has waited.
+function Progress:finish()
+  self.whole = true
+  for _, line in ipairs(self.waiting) do write(self, line) end
+end
+
+--- The end, with an error { status, body = { message, errorCode } }: as a line, or as the answer if nothing was said.
+function Progress:fail(failure)
+  if not self.begun and #self.waiting == 0 then weir.fail(failure.status, failure.body) end
+  self.waiting[#self.waiting + 1] = line_of("error", failure.body)
+  self:finish()
+end
+
+return progress
