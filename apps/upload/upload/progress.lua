@@ -1,8 +1,8 @@
 -- progress: what is said of an upload while it runs: by events to who watches, by lines to who sends it.
 --
---   received --at most 10 a second--> the upload's topic, keyed, so that who is behind gets the newest only
---   stage    --each-------------------^   `--> data: {"stage","progress","message"}     for each percent
---   result, fail ---------------------------> result: {…}, error: {…}
+--   received, processed --noted, 10 times a second--> the upload's topic, keyed: who is behind gets the newest only
+--                                               `---> data: {"stage","progress","message"}     for each percent
+--   result, fail -----------------------------------> result: {…}, error: {…}
 --
 -- A client that reads nothing until it has sent all must not stall, nor be taken for dead. So until the body is whole
 -- at most BUDGET bytes are written, which sockets hold by themselves: progress beyond it is dropped, a result waits for
@@ -31,7 +31,7 @@ local progress = {}
 --- Of an upload { id } that `stream` sends, `total` bytes if they are known.
 function progress.new(stream, id, total)
   return setmetatable({
-    stream = stream, id = id, total = total, since = weir.now(), told = weir.now(), left = BUDGET, waiting = {}, line_at = -1,
+    stream = stream, id = id, total = total, left = BUDGET, waiting = {}, line_at = -1,
   }, Progress)
 end
 
@@ -58,37 +58,49 @@ local function line_of(name, value) return ("%s: %s\n\n"):format(name, weir.json
 -- ---- progress -------------------------------------------------------------------------------------------------------
 
 -- Of two lines the second is worth it when it tells another percent, or, of what nobody knows, a good deal more.
-local function is_news(self, stage, percent, received)
-  if stage ~= self.line_stage then return true end
-  if percent then return percent > self.line_at end
-  return received >= self.line_at * GROWTH
+local function is_news(self, now)
+  if now.stage ~= self.line_stage then return true end
+  if now.progress then return now.progress > self.line_at end
+  return now.received >= self.line_at * GROWTH
 end
 
-local function say(self, stage, percent, message, received)
-  local now = weir.now()
-  if now - self.told < INTERVAL and (stage == self.stage or not self.stage) then return end
-  self.told, self.stage = now, stage
-  weir.publish(files.run_topic(self.id), { event = "upload.progress", key = self.id, data = {
-    id = self.id, stage = stage, progress = percent, message = message, received = received, total = self.total,
-  } })
-  if now - self.since < INTERVAL or not is_news(self, stage, percent, received) then return end
-  local data = { stage = stage, progress = percent or weir.json.null, message = message }
-  if write(self, line_of("data", data)) then self.line_stage, self.line_at = stage, percent or received end
+local function tell(self)
+  local now = self.now
+  if not now then return end
+  self.now = nil
+  weir.publish(files.run_topic(self.id), { event = "upload.progress", key = self.id, data = now })
+  if not is_news(self, now) then return end
+  local data = { stage = now.stage, progress = now.progress or weir.json.null, message = now.message }
+  if write(self, line_of("data", data)) then self.line_stage, self.line_at = now.stage, now.progress or now.received end
+end
+
+--- Tells what is noted, as long as it is let.
+function Progress:run()
+  while true do
+    weir.sleep(INTERVAL)
+    tell(self)
+  end
+end
+
+local function note(self, stage, part, message)
+  local percent = part and math.floor(math.max(0, math.min(part, 1)) * 100) or nil
+  self.now = {
+    id = self.id, stage = stage, progress = percent, message = message, received = self.stream.received,
+    total = self.total,
+  }
 end
 
 --- What has come of the body, of which the file `name` is being written.
 function Progress:received(name)
   local received, total = self.stream.received, self.total
-  local percent = total and total > 0 and math.floor(received * 100 / total) or nil
-  local message = total and ("%s: %s of %s"):format(name, shown_size(received), shown_size(total))
-    or ("%s: %s"):format(name, shown_size(received))
-  say(self, "receiving", percent, message, received)
+  local so_far = ("%s: %s"):format(name, shown_size(received))
+  if not total then return note(self, "receiving", nil, so_far) end
+  note(self, "receiving", total > 0 and received / total or nil, ("%s of %s"):format(so_far, shown_size(total)))
 end
 
 --- What is done to a file that has come: `part` of 1, if that is known.
-function Progress:stage_of(stage, name, part, message)
-  local percent = part and math.floor(math.max(0, math.min(part, 1)) * 100) or nil
-  say(self, stage, percent, message or name, self.stream.received)
+function Progress:processed(stage, name, part, message)
+  note(self, stage, part, message or name)
 end
 
 -- ---- ends -----------------------------------------------------------------------------------------------------------

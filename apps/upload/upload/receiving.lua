@@ -54,7 +54,7 @@ local function take(upload, source, name, collision)
   })
   if not size then fail_unsaved(digest, message, most) end
   local file = { name = name, size = size, sha256 = digest }
-  processing.run(id, file, function(stage, part, text) said:stage_of(stage, name, part, text) end, upload.process)
+  processing.run(id, file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
   local placed = files.place(upload.sub, upload.id, id, file, collision)
   if not placed.skipped then upload.unplaced[id] = nil end
   local result = {
@@ -85,6 +85,7 @@ local function receive_all(upload, work)
       upload.complete = true
     end,
     function() wait_for_cancel(upload) end,
+    function() upload.said:run() end,
   })
   if upload.complete then return nil end
   if ok and winner == 2 then return failure(409, "cancelled", "the upload was cancelled") end
