@@ -25,7 +25,7 @@ describe("weir.fs", function()
     assert.equal("xxx", fs.head(path, 3))
     assert.equal("", fs.head(path, 0))
     assert.equal(1024 * 1024, #fs.head(path, "1MB"))
-    assert.error_matches(function() fs.head(path, 1024 * 1024 + 1) end, "weir.fs.head: argument 2 %(n%) must be 1MB at most")
+    assert.error_matches(function() fs.head(path, 1024 * 1024 + 1) end, "argument 2 %(n%) must be 1MB at most")
     assert.equal("ENOENT", (select(2, fs.head(folder .. "/missing", 1))))
   end)
 

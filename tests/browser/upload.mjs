@@ -167,6 +167,21 @@ test("upload: twenty files and a folder are dropped, with their paths", async (t
   await page.locator("#uploads").waitFor({ state: "hidden" });
 });
 
+test("upload: what is pasted, and a folder that is chosen, is sent", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server);
+  await page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["pasted"], "pasted.txt"));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+  });
+  await row(page, "files", "pasted.txt").waitFor();
+  mkdirSync(`${t.folder}/notes`);
+  file(t, "notes/one.txt", "1");
+  await page.setInputFiles("#folder-input", `${t.folder}/notes`);
+  await row(page, "files", "notes/one.txt").waitFor();
+});
+
 test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {
   const server = await serve(t);
   const page = await enter(t, server);

@@ -72,8 +72,8 @@ async function begin(here, path, length) {
 }
 
 async function send(socket, pieces) {
-  for (let i = 0; i < pieces; i++) {
-    if (!socket.write(PIECE)) await once(socket, "drain");
+  for (let i = 0; i < pieces && !socket.destroyed; i++) {
+    await new Promise((done) => socket.write(PIECE, done)); // or it failed, and is destroyed
   }
 }
 
@@ -123,6 +123,21 @@ test("curl is told how far it is while it sends, and so are others", { timeout: 
   await once(curl, "exit");
   assert.equal(resultIn(said).sha256, hashOf(4));
   for (const line of said.split("\n\n").slice(0, -1)) assert.match(line, /^(data: \{"message":"slow.*|result: \{.*)$/);
+});
+
+test("what is too long is refused at once, to a client that sends on", { timeout: 60_000 }, async (t) => {
+  const here = await serve(t);
+  const socket = await begin(here, "huge", 6 * 1024 * PIECE.length); // the limit is 5 GB
+  const sent = send(socket, PIECES).catch(() => {});
+  let head = "";
+  for await (const bytes of socket) {
+    head += bytes;
+    if (head.includes('"errorCode":"limit"')) break;
+  }
+  assert.match(head, /^HTTP\/1\.1 413 /);
+  socket.destroy();
+  await sent;
+  assert.deepEqual((await ask(here, "GET", "files")).running, []);
 });
 
 test("whoever vanishes or is cancelled leaves nothing, and is told of", { timeout: 60_000 }, async (t) => {

@@ -129,14 +129,14 @@ local function update(key, sub, change)
   return made, more
 end
 
---- Begins the upload { sub, run = { name, size (nil: nobody knows), tag } }, which has an `id` from then on. Fails
+--- Begins the upload { id, sub, run = { name, size (nil: nobody knows), tag } }, which is `begun` from then on. Fails
 --- where there is no room.
 function files.begin(upload)
   files.below ""
-  local sub, run, id = upload.sub, upload.run, files.new_id(upload.sub)
+  local sub, run, id = upload.sub, upload.run, upload.id
   run.at, run.process, run.most = weir.now(), process(), settings.limit
   local _, gone = update(row_of_id(id), sub, function(self) return shelf.reserve(self, id, run, settings) end)
-  upload.id = id
+  upload.begun = true
   remove(gone)
   tell("upload.begun", shown_run(id, run, sub))
 end

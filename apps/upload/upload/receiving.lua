@@ -74,7 +74,7 @@ end
 local function finish(upload)
   for id in pairs(upload.unplaced) do files.forget(id) end
   if #upload.results > 0 then upload.outcome.files = upload.results end
-  if upload.id then files.finish(upload.sub, upload.id, upload.outcome) end
+  if upload.begun then files.finish(upload.sub, upload.id, upload.outcome) end
 end
 
 -- Nil when all has come; else what was wrong, a failure.
@@ -98,13 +98,14 @@ end
 
 -- Receives what `work(upload)` takes of the request.
 local function receive(stream, run, process, work)
+  local sub = stream.claims.sub
   local upload = {
-    sub = stream.claims.sub, run = run, process = process, since = weir.position(), unplaced = {}, results = {},
+    id = files.new_id(sub), sub = sub, run = run, process = process, since = weir.position(), unplaced = {}, results = {},
     outcome = { state = "failed", error = { message = "the connection broke off", errorCode = "closed" } },
   }
+  stream:header("Upload-Id", upload.id)
   weir.defer(function() finish(upload) end)
   files.begin(upload)
-  stream:header("Upload-Id", upload.id)
   upload.said = progress.new(stream, upload.id, stream.content_length)
   local failed = receive_all(upload, work)
   if not failed then
