@@ -141,6 +141,17 @@ describe("what an app may say", function()
     assert.equal(200, ask("PUT", "/docs/files/good", { body = "x" }).status)
   end)
 
+  it("is what is wrong, and is told as the server's failure", function()
+    mount "process = function() error('no luck', 0) end"
+    local sub = weir.subscribe(weir.prefix "upload/")
+    assert.equal(500, ask("PUT", "/docs/files/a", { body = "x" }).status)
+    assert.is_truthy(test.log.take("no luck", "error")[1])
+    local event
+    repeat event = assert(sub:next(1)) until event.event == "upload.ended"
+    assert.equal("internal", json.decode(event.data).error.errorCode)
+    assert.same({}, stored())
+  end)
+
   it("is work that can be cancelled", function()
     mount [[process = function(file, report)
       report(0.25, "thinking")

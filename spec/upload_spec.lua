@@ -208,6 +208,24 @@ describe("an upload on its way", function()
     client:close()
   end)
 
+  it("is told to its end, whatever its name, to who reads nothing", function()
+    local name = "x" .. ("\195\164"):rep(120) .. ".txt"
+    local client = open_put(name:gsub("[\128-\255]", function(c) return ("%%%02X"):format(c:byte()) end), 10000, "")
+    running(1)
+    for i = 1, 99 do
+      client:send(("x"):rep(100))
+      arrived(100 * i)
+    end
+    client:send(("x"):rep(100))
+    local answer = client:receive("result: [^\n]*\n\n", 5)
+    for i = 1, 99 do
+      local line = ('data: {"message":"x%s…: %s of 9.8 KB","progress":%d,'):format(("\195\164"):rep(19),
+        100 * i < 1024 and 100 * i .. " bytes" or ("%.1f KB"):format(100 * i / 1024), i)
+      assert.is_truthy(answer:find(line, 1, true), line)
+    end
+    client:close()
+  end)
+
   it("is seen by others as it moves, at most 10 times a second, and to its end", function()
     local events = events_of "/events"
     assert.equal("weir.hello", events:next().event)

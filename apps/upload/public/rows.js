@@ -38,7 +38,7 @@ const set = (element, property, value) => {
 /** Makes a list's rows those of `items`, in their order: `create(item)` makes one, `update(row, item)` brings it up to date. */
 export function showRows(list, items, { key, create, update }) {
   const rows = new Map([...list.children].map((row) => [row.dataset.key, row]));
-  const hadFocus = list.contains(document.activeElement);
+  const focused = [...list.children].findIndex((row) => row.contains(document.activeElement));
   items.forEach((item, i) => {
     let row = rows.get(key(item));
     rows.delete(key(item));
@@ -50,7 +50,9 @@ export function showRows(list, items, { key, create, update }) {
     update(row, item);
   });
   for (const row of rows.values()) row.remove();
-  if (hadFocus && !list.contains(document.activeElement)) (list.querySelector("button") ?? list).focus();
+  if (focused < 0 || list.contains(document.activeElement)) return;
+  const near = list.children[Math.min(focused, list.children.length - 1)];
+  (near?.querySelector("button:not([hidden])") ?? list).focus();
 }
 
 function nameOf(path) {

@@ -6,16 +6,19 @@
 --
 -- A client that reads nothing until it has sent all must not stall, nor be taken for dead. So until the body is whole
 -- at most BUDGET bytes are written, which sockets hold by themselves: progress beyond it is dropped, a result waits for
--- the end. Nothing at all is written in the first INTERVAL, so that what fails soon has a status of its own.
+-- the end, and lines tell of nothing but the body. None at all is written in the first INTERVAL, so that what fails soon
+-- has a status of its own.
 
 local weir = require "weir"
 local files = require "upload.files"
+local names = require "upload.names"
 
 local Progress = {}
 Progress.__index = Progress
 
 local INTERVAL = 0.1 -- seconds
-local BUDGET = 8192 -- bytes; a hundred lines of progress
+local BUDGET = 16384 -- bytes; a hundred lines of progress, and some results
+local NAME = 40 -- bytes of a name that a line has
 local GROWTH = 1.15 -- of what has come, from line to line, where nobody knows the whole: some hundred up to a terabyte
 
 local UNITS = { "bytes", "KB", "MB", "GB", "TB" }
@@ -24,6 +27,14 @@ local function shown_size(bytes)
   local unit = 1
   while bytes >= 1024 and unit < #UNITS do bytes, unit = bytes / 1024, unit + 1 end
   return (unit == 1 and "%.0f %s" or "%.1f %s"):format(bytes, UNITS[unit])
+end
+
+-- The end of a path, cut at a letter's border where it is long.
+local function shown_name(path)
+  local name, cut = names.last(path), NAME
+  if #name <= NAME then return name end
+  while name:find("^[\128-\191]", cut + 1) do cut = cut - 1 end
+  return name:sub(1, cut) .. "…"
 end
 
 local progress = {}
@@ -59,6 +70,7 @@ local function line_of(name, value) return ("%s: %s\n\n"):format(name, weir.json
 
 -- Of two lines the second is worth it when it tells another percent, or, of what nobody knows, a good deal more.
 local function is_news(self, now)
+  if now.stage ~= "receiving" and not self.whole then return false end
   if now.stage ~= self.line_stage then return true end
   if now.progress then return now.progress > self.line_at end
   return now.received >= self.line_at * GROWTH
@@ -82,26 +94,28 @@ function Progress:run()
   end
 end
 
-local function note(self, stage, part, message)
-  local percent = part and math.floor(math.max(0, math.min(part, 1)) * 100) or nil
+local function note(self, stage, percent, message)
   self.now = {
-    id = self.id, stage = stage, progress = percent, message = message, received = self.stream.received,
-    total = self.total,
+    id = self.id, stage = stage, progress = percent and math.floor(percent), message = message,
+    received = self.stream.received, total = self.total,
   }
 end
 
 --- What has come of the body, of which the file `name` is being written.
 function Progress:received(name)
   local received, total = self.stream.received, self.total
-  local so_far = ("%s: %s"):format(name, shown_size(received))
+  local so_far = ("%s: %s"):format(shown_name(name), shown_size(received))
   if not total then return note(self, "receiving", nil, so_far) end
-  note(self, "receiving", total > 0 and received / total or nil, ("%s of %s"):format(so_far, shown_size(total)))
+  note(self, "receiving", total > 0 and received * 100 / total or nil, ("%s of %s"):format(so_far, shown_size(total)))
 end
 
 --- What is done to a file that has come: `part` of 1, if that is known.
 function Progress:processed(stage, name, part, message)
-  note(self, stage, part, message or name)
+  note(self, stage, part and math.max(0, math.min(part, 1)) * 100, message or shown_name(name))
 end
+
+--- The body is whole: its sender reads from now on.
+function Progress:all_is_here() self.whole = true end
 
 -- ---- ends -----------------------------------------------------------------------------------------------------------
 
@@ -113,7 +127,7 @@ end
 
 --- The end, when the body is whole: what has waited.
 function Progress:finish()
-  self.whole = true
+  self:all_is_here()
   for _, line in ipairs(self.waiting) do write(self, line) end
 end
 

@@ -53,6 +53,7 @@ local function take(upload, source, name, collision)
     root = files.root(), hash = "sha256", limit = most, on_progress = function() said:received(name) end,
   })
   if not size then fail_unsaved(digest, message, most) end
+  if source == upload.stream then said:all_is_here() end
   local file = { name = name, size = size, sha256 = digest }
   processing.run(id, file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
   local placed = files.place(upload.sub, upload.id, id, file, collision)
@@ -93,6 +94,7 @@ local function receive_all(upload, work)
     if type(winner.body) == "table" then return winner end
     return failure(winner.status, "malformed", winner.body or "the request is malformed") -- what the core fails with
   end
+  if winner ~= weir.cancelled then upload.outcome.error = { message = "the server failed", errorCode = "internal" } end
   error(winner, 0)
 end
 
@@ -100,7 +102,8 @@ end
 local function receive(stream, run, process, work)
   local sub = stream.claims.sub
   local upload = {
-    id = files.new_id(sub), sub = sub, run = run, process = process, since = weir.position(), unplaced = {}, results = {},
+    id = files.new_id(sub), stream = stream, sub = sub, run = run, process = process, since = weir.position(),
+    unplaced = {}, results = {},
     outcome = { state = "failed", error = { message = "the connection broke off", errorCode = "closed" } },
   }
   stream:header("Upload-Id", upload.id)
