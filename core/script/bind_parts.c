@@ -60,7 +60,7 @@ static int next_event(struct exchange *exchange, size_t most, struct str *out) {
         parts->bytes.len = parts->seen = 0;
         if (stream_take_all(stream, &parts->bytes) > 0)
             continue;
-        if (exchange_is_broken(exchange))
+        if (body_is_broken(exchange))
             return BROKEN_OFF;
         if (!stream->in_ended)
             return MULTIPART_MORE;
@@ -83,7 +83,7 @@ static int push_wrong(lua_State *L, int error) {
 }
 
 static int push_failure(struct exchange *exchange, lua_State *L, int rc) {
-    return rc == BROKEN_OFF ? exchange_push_broken(exchange, L) : push_wrong(L, rc);
+    return rc == BROKEN_OFF ? body_push_broken(exchange, L) : push_wrong(L, rc);
 }
 
 /* --- heads --- */
@@ -238,24 +238,24 @@ static void check_parts(lua_State *L) {
 /* stream -> nil, part | nil, nil [, why [, message]] */
 static int l_next_part(lua_State *L) {
     check_parts(L);
-    return exchange_await(L, &seeking, SIZE_MAX, 0, lend_next);
+    return body_await(L, &seeking, SIZE_MAX, 0, lend_next);
 }
 
 /* stream, n -> nil, bytes | nil, nil [, why [, message]] */
 static int l_part_read(lua_State *L) {
     lua_Number wanted = luaL_checknumber(L, 2);
     check_parts(L);
-    return exchange_await(L, &reading, wanted < 1 ? 1 : (size_t)wanted, 0, lend_piece);
+    return body_await(L, &reading, wanted < 1 ? 1 : (size_t)wanted, 0, lend_piece);
 }
 
-/* stream, n: as exchange_gather, unless there is something to move, or the part's end, already */
+/* stream, n: as body_gather, unless there is something to move, or the part's end, already */
 static int l_part_gather(lua_State *L) {
     check_parts(L);
     struct exchange *exchange = exchange_get(L, 1);
     const struct parts *parts = exchange ? exchange->parts : NULL;
     if (parts && (parts->seen < parts->bytes.len || !parts->inside))
         return 0;
-    return exchange_gather(L);
+    return body_gather(L);
 }
 
 /* Adds all that is here of the part to `into`: how much. `*rc`: what ended it. */

@@ -1,10 +1,9 @@
-/* bind_stream: the request half of a stream for Lua: its properties, its body, its life.
+/* bind_stream: the request half of a stream for Lua: its properties and its life.
  *
  * The metatable's __index looks for a method, then for a property, then for what the script itself
  * has put there. Properties are made when they are asked for. Those that are tables are remembered
  * in a table with weak values: the same one while somebody holds it, and no memory of a stream that
  * sleeps. */
-#include "script/bind.h"
 #include "script/exchange.h"
 
 #include "base/mem.h"
@@ -16,8 +15,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define READ_DEFAULT 65536
 
 static void push_str(lua_State *L, struct str s) {
     lua_pushlstring(L, s.ptr ? s.ptr : "", s.len);
@@ -294,49 +291,6 @@ static int l_tostring(lua_State *L) {
     return 1;
 }
 
-/* --- the body --- */
-
-/* Raises when the body of the stream at 1 is read in parts. */
-static void refuse_parts(lua_State *L, const char *what) {
-    struct exchange *exchange = exchange_get(L, 1);
-    if (exchange && exchange->parts)
-        state_error(L, "%s: this body is read by stream:parts; read what its parts have", what);
-}
-
-/* stream, n -> nil, bytes | nil, nil [, why] */
-static int l_read(lua_State *L) {
-    lua_Number wanted = luaL_optnumber(L, 2, READ_DEFAULT);
-    size_t n = wanted < 1 ? 1 : wanted > 1 << 30 ? 1 << 30 : (size_t)wanted;
-    refuse_parts(L, "stream:read");
-    return exchange_await(L, &exchange_reading, n, 0, exchange_push_bytes);
-}
-
-/* See exchange_gather. */
-static int l_gather(lua_State *L) {
-    refuse_parts(L, "stream:save");
-    return exchange_gather(L);
-}
-
-/* stream, writer -> n: moves all that is here of the body to what the writer writes next */
-static int l_move(lua_State *L) {
-    struct exchange *exchange = exchange_check(L, 1);
-    struct buf *into = bind_writer_bytes(L, 2);
-    exchange->partly = true;
-    lua_pushnumber(L, (lua_Number)stream_take_all(exchange->stream, into));
-    return 1;
-}
-
-/* stream, limit -> nil, bytes | nil, nil, why */
-static int l_body(lua_State *L) {
-    struct exchange *exchange = exchange_get(L, 1);
-    lua_Number limit = luaL_checknumber(L, 2);
-    size_t most = limit < 1 << 30 ? (size_t)limit : 1 << 30; /* a Lua string ends at 2 GiB */
-    if (exchange && exchange->partly)
-        return state_error(L, "stream:body: part of this body has been read by read, chunks, "
-                              "parts or save; read all of it in one way");
-    return exchange_await(L, &exchange_collecting, most, (uint64_t)most + 1, exchange_push_body);
-}
-
 static int l_query_all(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     size_t len;
@@ -423,11 +377,7 @@ static void set_access(lua_State *L) {
 }
 
 void bind_stream(lua_State *L) {
-    static const luaL_Reg methods[] = {{"_read", l_read},
-                                       {"_gather", l_gather},
-                                       {"_move", l_move},
-                                       {"_body", l_body},
-                                       {"query_all", l_query_all},
+    static const luaL_Reg methods[] = {{"query_all", l_query_all},
                                        {"on_close", l_on_close},
                                        {"detach", l_detach},
                                        {"_last_event_id", l_last_event_id},

@@ -10,7 +10,7 @@
  * reference that a script kept fails politely instead of pinning a request's memory.
  *
  * Freed by itself; the generation owns what it holds of Lua. What scripts can call is in
- * bind_stream.c and bind_answer.c. */
+ * bind_stream.c, bind_answer.c, bind_body.c and bind_parts.c. */
 #include "script/exchange.h"
 
 #include "base/log.h"
@@ -186,71 +186,6 @@ static void run_closers(struct exchange *exchange) {
 
 /* --- what the stream tells --- */
 
-/* Of a task that waits: whether that is for bytes of the body. */
-static bool takes_body(const struct task *task) {
-    return task->wait->take != NULL;
-}
-
-bool exchange_is_broken(const struct exchange *exchange) {
-    const struct stream *stream = exchange->stream;
-    return stream->in_failed || stream->in_dropped ||
-           (stream->state == STREAM_CLOSED && !stream->in_ended);
-}
-
-int exchange_push_broken(const struct exchange *exchange, lua_State *L) {
-    lua_pushnil(L);
-    lua_pushstring(L, exchange->stream->in_timeout ? "timeout" : "closed");
-    return 2;
-}
-
-static void push_taken(struct stream *stream, lua_State *L, size_t n) {
-    lua_pushlstring(L, n ? stream->in.data : "", n);
-    stream_take(stream, NULL, n);
-}
-
-int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n) {
-    struct stream *stream = exchange->stream;
-    if (stream->in.len > 0) {
-        push_taken(stream, L, n < stream->in.len ? n : stream->in.len);
-        exchange->partly = true;
-        return 1;
-    }
-    if (exchange_is_broken(exchange))
-        return exchange_push_broken(exchange, L);
-    if (!stream->in_ended)
-        return 0;
-    lua_pushnil(L);
-    return 1;
-}
-
-int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n) {
-    struct stream *stream = exchange->stream;
-    if (exchange_is_broken(exchange))
-        return exchange_push_broken(exchange, L);
-    if (!stream->in_ended && stream->in.len < n)
-        return 0;
-    if (stream->in.len > 0)
-        lua_pushnumber(L, (lua_Number)stream->in.len);
-    else
-        lua_pushnil(L);
-    return 1;
-}
-
-int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit) {
-    struct stream *stream = exchange->stream;
-    if (stream->in.len > limit) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "limit");
-        return 2;
-    }
-    if (exchange_is_broken(exchange))
-        return exchange_push_broken(exchange, L);
-    if (!stream->in_ended)
-        return 0;
-    push_taken(stream, L, stream->in.len);
-    return 1;
-}
-
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
@@ -265,10 +200,7 @@ static void on_readable(struct stream *stream) {
     bool over = stream->in_ended || stream->in_failed || stream->in_dropped;
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
-        size_t least = task->wait == &exchange_collecting  ? task->amount + 1
-                       : task->wait == &exchange_gathering ? task->amount
-                                                           : 1;
-        if (takes_body(task) && (over || stream->in.len >= least))
+        if (body_is_awaited(task) && (over || stream->in.len >= body_enough(task)))
             task_rouse(task);
     }
 }
@@ -324,7 +256,7 @@ static void wake_for_the_end(struct exchange *exchange) {
     for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = next) {
         struct task *task = CONTAINER_OF(at, struct task, seat);
         next = at->next;
-        if (takes_body(task)) {
+        if (body_is_awaited(task)) {
             task_rouse(task);
         } else if (exchange->stream->reason == REASON_DONE) {
             lua_pushboolean(task_wake(task), true); /* all that was written has been handed over */
@@ -362,53 +294,11 @@ struct exchange *exchange_of(const struct stream *stream) {
 
 /* --- waiting --- */
 
-#define GATHER_MS 100          /* so often who gathers is told what has come, however little */
-#define GATHER_MOST (1u << 20) /* what may wait for it */
-
 void exchange_disarm(struct task *task) {
     struct exchange *exchange = task->armed;
     exchange_settle(exchange);
 }
 
-static int take(struct task *task, lua_State *co) {
-    return exchange_push_bytes(task->armed, co, task->amount);
-}
-
-static int take_body(struct task *task, lua_State *co) {
-    return exchange_push_body(task->armed, co, task->amount);
-}
-
-static bool is_read(struct exchange *exchange) {
-    for (struct list *at = exchange->waiters.next; at != &exchange->waiters; at = at->next)
-        if (takes_body(CONTAINER_OF(at, struct task, seat)))
-            return true;
-    return false;
-}
-
-static int take_gathered(struct task *task, lua_State *co) {
-    return exchange_push_gathered(task->armed, co, task->amount);
-}
-
-/* The time to gather is over: what is here is enough, or else the next byte is. */
-static bool gathers_on(struct task *task) {
-    const struct exchange *exchange = task->armed;
-    task->amount = 1;
-    return exchange->stream->in.len == 0;
-}
-
-static void push_some(struct task *task, lua_State *co) {
-    exchange_push_gathered(task->armed, co, 1);
-}
-
-const struct wait exchange_collecting = {
-    .what = "stream:body", .disarm = exchange_disarm, .take = take_body};
-const struct wait exchange_reading = {
-    .what = "stream:read", .disarm = exchange_disarm, .take = take};
-const struct wait exchange_gathering = {.what = "stream:save",
-                                        .disarm = exchange_disarm,
-                                        .take = take_gathered,
-                                        .overdue = gathers_on,
-                                        .expired = push_some};
 const struct wait exchange_writing = {.what = "stream:write", .disarm = exchange_disarm};
 const struct wait exchange_flushing = {.what = "stream:flush", .disarm = exchange_disarm};
 
@@ -418,40 +308,6 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
     lua_settop(task->co, 1); /* what was written has been copied, and may be large */
     list_push(&exchange->waiters, &task->seat);
     return task_wait(task, wait, ms);
-}
-
-int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
-                   int (*push)(struct exchange *, lua_State *, size_t)) {
-    struct exchange *exchange = exchange_get(L, 1);
-    struct task *task = task_current(L);
-    if (task && task->cancelled)
-        return task_refuse(L);
-    lua_pushnil(L);
-    if (exchange == NULL) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
-        return 3;
-    }
-    int pushed = push(exchange, L, n);
-    if (pushed > 0)
-        return 1 + pushed;
-    task_enter(L, wait->what);
-    if (is_read(exchange))
-        return state_error(L, "%s: another task reads this body already; let one task read it",
-                           wait->what);
-    stream_want_body(exchange->stream, whole);
-    task->amount = n;
-    uint64_t ms = wait == &exchange_gathering && n > 1 ? GATHER_MS : WHEEL_NEVER;
-    return exchange_wait(exchange, task, wait, ms);
-}
-
-int exchange_gather(lua_State *L) {
-    struct exchange *exchange = exchange_get(L, 1);
-    lua_Number wanted = luaL_checknumber(L, 2);
-    size_t n = wanted < 1 ? 1 : wanted > GATHER_MOST ? GATHER_MOST : (size_t)wanted;
-    if (exchange)
-        exchange->stream->in_window = (uint32_t)n + LOOP_READ_BYTES;
-    return exchange_await(L, &exchange_gathering, n, 0, exchange_push_gathered);
 }
 
 /* --- the task that answers --- */

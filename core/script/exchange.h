@@ -23,7 +23,7 @@ struct exchange {
     struct parts *parts; /* the body is read in parts; NULL: it is not */
     int self;
     int closers;         /* reference to the list of on_close functions; LUA_NOREF: none */
-    struct list waiters; /* tasks, each for one of the waits below, or of bind_parts.c's */
+    struct list waiters; /* tasks, each for one of the waits below, or for the body */
     struct list link;    /* generation->exchanges, while `self` keeps the userdata */
     const char *prefix;  /* of the app in its server, borrowed from there */
     const char *base;    /* below it: the mount prefix of the route, borrowed from the app */
@@ -57,20 +57,11 @@ void exchange_push(struct exchange *exchange, lua_State *L);
  */
 int exchange_refuse_write(lua_State *L, int index);
 /* What a task waits for of a stream. */
-extern const struct wait exchange_reading, exchange_gathering, exchange_collecting,
-    exchange_writing, exchange_flushing;
+extern const struct wait exchange_writing, exchange_flushing;
 int exchange_wait(struct exchange *exchange, struct task *task, const struct wait *wait,
                   uint64_t ms);
-/* A blocking function's call, with the stream at 1, for what `push` gives of its body, as those
- * below do, or will give: `wait` takes it then, and task->amount is `n`. `whole` as
- * stream_want_body has it. */
-int exchange_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
-                   int (*push)(struct exchange *exchange, lua_State *L, size_t n));
-/* The `disarm` of such a wait. */
+/* The `disarm` of such a wait, and of those for the body. */
 void exchange_disarm(struct task *task);
-/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
- * GATHER_MS, and takes none. */
-int exchange_gather(lua_State *L);
 /* The task that waits so; NULL: none. */
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* What is published and not sent will be dropped: who flushes is told. */
@@ -82,17 +73,23 @@ void exchange_settle(struct exchange *exchange);
 bool exchange_expel(struct exchange *exchange);
 /* For __gc when the state closes: aborts what is still open. */
 void exchange_forget(struct exchange **slot);
-/* Pushes what reading `n` bytes gives now: bytes, or nil (the end), or nil and why. Returns how
- * many values; 0: nothing yet. */
-int exchange_push_bytes(struct exchange *exchange, lua_State *L, size_t n);
-/* Pushes how many bytes are here, of which none is taken, once they are `n` or the last ones. */
-int exchange_push_gathered(struct exchange *exchange, lua_State *L, size_t n);
-/* The same for the whole body, of which nothing is taken before all is there; nil, "limit" if it is
- * longer. */
-int exchange_push_body(struct exchange *exchange, lua_State *L, size_t limit);
+
+/* --- the body: bind_body.c --- */
+
 /* Whether there will be no more bytes, and the body is not whole; nil and why, two values. */
-bool exchange_is_broken(const struct exchange *exchange);
-int exchange_push_broken(const struct exchange *exchange, lua_State *L);
+bool body_is_broken(const struct exchange *exchange);
+int body_push_broken(const struct exchange *exchange, lua_State *L);
+/* Of a task that waits: whether that is for bytes of the body, and how many of them are enough. */
+bool body_is_awaited(const struct task *task);
+size_t body_enough(const struct task *task);
+/* A blocking function's call, with the stream at 1, for what `push` gives of its body: the number
+ * of values that it pushes, 0 when it is to be waited for. `wait` takes it then, and task->amount
+ * is `n`. `whole` as stream_want_body has it. */
+int body_await(lua_State *L, const struct wait *wait, size_t n, uint64_t whole,
+               int (*push)(struct exchange *exchange, lua_State *L, size_t n));
+/* stream, n -> nil, bytes that are here | nil, nil [, why]: waits for `n` of them, or for those of
+ * GATHER_MS, and takes none. */
+int body_gather(lua_State *L);
 /* NULL is allowed. */
 void parts_free(struct parts *parts);
 
@@ -106,6 +103,7 @@ void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end_ms
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);
 void bind_answer(lua_State *L);
+void bind_body(lua_State *L);
 void bind_parts(lua_State *L);
 void bind_claims(lua_State *L);
 

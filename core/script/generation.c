@@ -141,6 +141,7 @@ static void load_core(struct generation *gen) {
     bind_channel(L);
     bind_stream(L);
     bind_answer(L);
+    bind_body(L);
     bind_parts(L);
     bind_claims(L);
     bind_app(L);

@@ -195,6 +195,22 @@ static void broken(void **state) {
     }
 }
 
+/* The end of a part is never told of one that is cut off, or it would be taken for whole. */
+static void cut_off(void **state) {
+    static const struct {
+        struct str body, want;
+    } rows[] = {
+        {S("--b\r\n\r\nx"), S("{}<x!-10048")},
+        {S("--b\r\n\r\nx\r\n--b"), S("{}<x!-10048")},
+        {S("--b\r\n\r\nx\r\n--b-"), S("{}<x!-10048")},
+        {S("--b\r\n\r\nx\r\n--b \r"), S("{}<x!-10048")},
+        {S("--b\r\n\r\nx\r\n--b\r\n"), S("{}<x>!-10048")},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        check(STR(TYPE), rows[i].body, rows[i].want);
+}
+
 #define BOUNDARY_70 "1234567890123456789012345678901234567890123456789012345678901234567890"
 
 static void boundaries(void **state) {
@@ -250,7 +266,7 @@ static void errors_have_texts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bodies), cmocka_unit_test(broken),
-                                       cmocka_unit_test(boundaries),
+                                       cmocka_unit_test(cut_off), cmocka_unit_test(boundaries),
                                        cmocka_unit_test(errors_have_texts)};
     return cmocka_run_group_tests_name("proto_multipart", tests, NULL, NULL);
 }
