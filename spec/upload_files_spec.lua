@@ -6,8 +6,9 @@ local support = require "spec.support"
 local uploading = require "spec.upload_support"
 local json = weir.json
 
-local token, ask, post_json, put, list, names, stored, refused, post, open_put, running, SHA_OF_ABC =
-  uploading.token, uploading.ask, uploading.post_json, uploading.put, uploading.list, uploading.names, uploading.stored, uploading.refused, uploading.post, uploading.open_put, uploading.running, uploading.SHA_OF_ABC
+local token, ask, post_json, put = uploading.token, uploading.ask, uploading.post_json, uploading.put
+local list, names, stored, refused = uploading.list, uploading.names, uploading.stored, uploading.refused
+local open_put, running, SHA_OF_ABC = uploading.open_put, uploading.running, uploading.SHA_OF_ABC
 
 describe("a file", function()
   before_each(uploading.begin)
@@ -62,6 +63,10 @@ describe("a file", function()
     refused(ask("DELETE", "/files/" .. id, { as = "ben" }), 403, "owner")
     assert.equal(204, ask("DELETE", "/files/" .. id).status)
     assert.equal("", names())
+    local deleted = list().deleted[1]
+    assert.same({ id, "a.txt" }, { deleted.id, deleted.name })
+    assert.near(weir.now() + 300, deleted.till, 1)
+    assert.same({}, list("ben").deleted)
     refused(ask("GET", "/files/" .. id), 404, "missing")
     refused(ask("DELETE", "/files/" .. id), 404, "missing")
     assert.equal("a.txt", put("a.txt", "y").fileName)
@@ -171,8 +176,8 @@ describe("what an app may say", function()
 
   it("is checked", function()
     local wrong = {
-      ["colour = 1"] = 'there is no option "colour"', ['quota = "1XB"'] = "quota must be", ["limit = 0"] = "limit must be",
-      ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a number from 1 to 1000",
+      ["colour = 1"] = 'there is no option "colour"', ['quota = "1XB"'] = "quota must be",
+      ["limit = 0"] = "limit must be", ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a number from 1 to 1000",
     }
     for options, text in pairs(wrong) do
       local ok, err = pcall(mount, options)

@@ -7,8 +7,10 @@ local support = require "spec.support"
 local uploading = require "spec.upload_support"
 local json = weir.json
 
-local token, ask, lines_of, put, list, names, stored, refused, form, post, open_put, running, arrived, SHA_OF_ABC =
-  uploading.token, uploading.ask, uploading.lines_of, uploading.put, uploading.list, uploading.names, uploading.stored, uploading.refused, uploading.form, uploading.post, uploading.open_put, uploading.running, uploading.arrived, uploading.SHA_OF_ABC
+local token, ask, lines_of, put = uploading.token, uploading.ask, uploading.lines_of, uploading.put
+local list, names, stored, refused = uploading.list, uploading.names, uploading.stored, uploading.refused
+local form, post, open_put, running = uploading.form, uploading.post, uploading.open_put, uploading.running
+local arrived, SHA_OF_ABC = uploading.arrived, uploading.SHA_OF_ABC
 
 describe("an upload", function()
   before_each(uploading.begin)
@@ -182,7 +184,8 @@ describe("an upload on its way", function()
   after_each(support.remove_folders)
 
   local function events_of(path, as, id)
-    return uploading.server:sse(path, { headers = { Authorization = "Bearer " .. token(as or "ben") }, last_event_id = id })
+    local headers = { Authorization = "Bearer " .. token(as or "ben") }
+    return uploading.server:sse(path, { headers = headers, last_event_id = id })
   end
 
   -- The next event of that name, as { name, data }.

@@ -205,6 +205,12 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await screenshot(page, "upload-undo");
   await page.getByRole("button", { name: "Undo" }).click();
   await row(page, "files", "c.txt").waitFor();
+  await page.getByRole("button", { name: "Delete: c.txt" }).click();
+  await page.reload();
+  await page.getByText("Recently deleted").click();
+  await row(page, "deleted", /c\.txt.*gone in [45](\.\d)? min/).waitFor();
+  await page.getByRole("button", { name: "Restore: c.txt" }).click();
+  await row(page, "files", "c.txt").waitFor();
 
   await page.getByRole("button", { name: "Share: a.txt" }).click();
   await page.click("#share-make");
@@ -282,7 +288,7 @@ for (const colorScheme of ["light", "dark"]) {
       await row(page, "runs", "ben").waitFor();
       await page.getByRole("button", { name: "Delete: notes.md" }).click();
       await page.getByRole("button", { name: "Undo" }).waitFor();
-      await page.locator("summary").click();
+      for (const one of await page.locator("summary").all()) await one.click();
       await screenshot(page, `upload-${name}`);
       await page.screenshot({ path: join(process.env.SCREENSHOTS ?? "build/screenshots", `upload-whole-${name}.png`), fullPage: true });
       await assertFits(page);

@@ -11,11 +11,20 @@ export class Listing {
     Object.assign(this, { who, quota: list.quota, limit: list.limit, position: list.position });
     this.files = new Map(list.files.map((file) => [file.id, file]));
     this.running = new Map(list.running.map((run) => [run.id, run]));
+    this.deleted = new Map(list.deleted.map((file) => [file.id, file])); // this user's
+  }
+
+  #remove(id, till) {
+    const file = this.files.get(id);
+    this.files.delete(id);
+    if (file?.owner === this.who) this.deleted.set(id, { ...file, till });
   }
 
   apply(name, data) {
-    if (name === "file.added" || name === "file.restored") this.files.set(data.id, data);
-    else if (name === "file.deleted") this.files.delete(data.id);
+    if (name === "file.added" || name === "file.restored") {
+      this.files.set(data.id, data);
+      this.deleted.delete(data.id);
+    } else if (name === "file.deleted") this.#remove(data.id, data.till);
     else if (name === "upload.begun") this.running.set(data.id, data);
     else if (name === "upload.ended") this.running.delete(data.id);
     else if (this.running.has(data.id)) this.running.get(data.id).progress = data;
@@ -35,6 +44,11 @@ export class Listing {
   /** The newest first. */
   get sorted() {
     return [...this.files.values()].sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1));
+  }
+
+  /** What can be restored at that time, in seconds. */
+  deletedAt(now) {
+    return [...this.deleted.values()].filter(({ till }) => till > now).sort((a, b) => b.till - a.till);
   }
 
   /** Whether this user has a file of that name. */

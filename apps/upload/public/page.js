@@ -5,7 +5,7 @@
 
 import { gatherFrom, gatherOf } from "./gather.js";
 import { Listing, eventNames } from "./listing.js";
-import { duration, fileRows, make, otherUploads, ownUploads, showRows, size } from "./rows.js";
+import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, showRows, size } from "./rows.js";
 import { ask, getToken, isDemo, isSignedIn, request, signInAs, signInWith, signOut, subOf } from "./session.js";
 import { Transfers } from "./transfers.js";
 import { Stream } from "./weir.js";
@@ -44,6 +44,7 @@ function refresh() {
 }
 
 const own = ownUploads(transfers);
+const deleted = deletedRows(restore);
 let others, files; // of who is signed in
 
 function showTotals() {
@@ -68,7 +69,7 @@ function show() {
   if (!listing) return;
   showTotals();
   showRoom();
-  showRows($.transfers, transfers.items, own);
+  showRows($.transfers, transfers.sorted, own);
   const mine = new Set(transfers.items.map(({ tag }) => tag));
   const runs = [...listing.running.values()].filter(({ tag }) => !mine.has(tag));
   $.others.hidden = runs.length === 0;
@@ -77,6 +78,10 @@ function show() {
   showRows($.files, all, files);
   $.count.textContent = all.length || "";
   $.empty.hidden = all.length > 0;
+  const gone = listing.deletedAt(Date.now() / 1000);
+  $.bin.hidden = gone.length === 0;
+  $["bin-count"].textContent = gone.length;
+  showRows($.deleted, gone, deleted);
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -212,9 +217,13 @@ const copy = (text) => attempt(async () => {
 $["share-copy"].addEventListener("click", () => copy($["share-link"].value));
 $["copy-curl"].addEventListener("click", () => copy($.curl.textContent));
 
+function restore(file) {
+  attempt(() => ask("POST", `files/${file.id}/restore`));
+}
+
 const remove = (file) => attempt(async () => {
   await ask("DELETE", `files/${file.id}`);
-  toast(`Deleted ${file.name}`, "Undo", () => attempt(() => ask("POST", `files/${file.id}/restore`)));
+  toast(`Deleted ${file.name}`, "Undo", () => restore(file));
 });
 
 const cancelRun = (run) => attempt(() => ask("DELETE", `uploads/${run.id}`));

@@ -126,6 +126,16 @@ export const otherUploads = (who, cancel) => ({
 const kinds = { "application/octet-stream": "file", "text/plain": "text" };
 const kindOf = (type) => kinds[type] ?? type.split("/").at(-1).slice(0, 5);
 
+/** Rows of what this user has deleted, and can restore. */
+export const deletedRows = (restore) => ({
+  key: ({ id }) => id,
+  create: (file) => make("li", {}, make("div", { className: "title" }, nameOf(file.name)), make("span", { className: "soft about" }),
+    make("div", { className: "actions" }, button("Restore", file.name, () => restore(file)))),
+  update(row, { size: bytes, till }) {
+    set(row.querySelector(".about"), "textContent", `${size(bytes)} · gone in ${duration(till - Date.now() / 1000)}`);
+  },
+});
+
 /** Rows of files. `acts` are { download, preview, share, remove }, each of a file; the last for those of `who`. */
 export const fileRows = (who, acts) => ({
   key: ({ id, name }) => `${id} ${name}`,

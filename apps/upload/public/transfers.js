@@ -54,6 +54,11 @@ export class Transfers extends EventTarget {
     return this.items.some(isUnsent);
   }
 
+  /** What is under way first. */
+  get sorted() {
+    return [...this.items.filter(isOpen), ...this.items.filter((item) => !isOpen(item))];
+  }
+
   /** All that is sent in this round: { count, done, bytes, sent, speed (bytes/s), left (s) }. */
   totals() {
     const items = this.items.filter(({ state }) => state !== "cancelled" && state !== "failed");

@@ -104,6 +104,10 @@ local function tell(event, data)
   weir.publish(files.list_topic(), { event = event, data = data })
 end
 
+local function tell_deleted(sub, id)
+  tell("file.deleted", { id = id, owner = sub, till = weir.now() + settings.undo })
+end
+
 -- ---- changing -------------------------------------------------------------------------------------------------------
 
 local function remove(ids)
@@ -158,7 +162,7 @@ function files.place(sub, run, id, file, collision)
   end)
   remove(placed.gone)
   if placed.skipped then return placed end
-  if placed.replaced then tell("file.deleted", { id = placed.replaced, owner = sub, replaced = true }) end
+  if placed.replaced then tell_deleted(sub, placed.replaced) end
   tell("file.added", files.shown(id, placed.file, sub))
   return placed
 end
@@ -178,7 +182,7 @@ function files.forget(id) weir.fs.remove(files.path(id)) end
 --- Deletes a file, which can be restored for a while.
 function files.delete(sub, id)
   update(row_of_id(id), nil, function(self) return shelf.delete(self, id, weir.now()) end)
-  tell("file.deleted", { id = id, owner = sub, undo = settings.undo })
+  tell_deleted(sub, id)
 end
 
 function files.restore(sub, id)
@@ -217,14 +221,20 @@ end
 
 --- All files and uploads, as `sub` sees them, and the place from which on the rest is told.
 function files.list(sub)
-  local position, all, running, used = weir.position(), {}, {}, 0
+  local position, all, running, deleted, used = weir.position(), {}, {}, {}, 0
   for _, self in store():each "owner/" do
     if self.sub == sub then
       local sums = shelf.sums(self)
       used = sums.files + sums.running
     end
     for id, file in pairs(self.files) do
-      if not file.deleted then all[#all + 1] = files.shown(id, file, self.sub) end
+      local shown = files.shown(id, file, self.sub)
+      if not file.deleted then
+        all[#all + 1] = shown
+      elseif self.sub == sub then
+        shown.till = file.deleted + settings.undo
+        deleted[#deleted + 1] = shown
+      end
     end
     for id, run in pairs(self.running) do
       local shown = shown_run(id, run, self.sub)
@@ -235,9 +245,11 @@ function files.list(sub)
   local function newest(a, b) return a.at > b.at or a.at == b.at and a.id < b.id end
   table.sort(all, newest)
   table.sort(running, newest)
+  table.sort(deleted, newest)
   return {
-    files = weir.json.array(all), running = weir.json.array(running), position = position,
-    used = used, quota = settings.quota, limit = settings.limit, count = settings.count, undo = settings.undo,
+    files = weir.json.array(all), running = weir.json.array(running), deleted = weir.json.array(deleted),
+    position = position,
+    used = used, quota = settings.quota, limit = settings.limit, count = settings.count,
   }
 end
 

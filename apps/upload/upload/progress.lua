@@ -6,8 +6,8 @@
 --
 -- A client that reads nothing until it has sent all must not stall, nor be taken for dead. So until the body is whole
 -- at most BUDGET bytes are written, which sockets hold by themselves: progress beyond it is dropped, a result waits for
--- the end, and lines tell of nothing but the body. None at all is written in the first INTERVAL, so that what fails soon
--- has a status of its own.
+-- the end, and lines tell of nothing but the body. None is written in the first INTERVAL, so that what fails soon has a
+-- status of its own.
 
 local weir = require "weir"
 local files = require "upload.files"
