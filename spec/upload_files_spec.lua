@@ -98,6 +98,8 @@ describe("a file", function()
     path = post_json("/files/" .. id .. "/share", { seconds = 60 }).json().link:match "(/s/.*)$"
     ask("DELETE", "/files/" .. id)
     assert.equal(404, uploading.server:get(path).status)
+    local most = post_json("/files/" .. put("m", "x").fileId .. "/share", { seconds = 30 * 86400 })
+    assert.equal(200, most.status)
     for _, seconds in ipairs { 0, -1, 30 * 86400 + 1, "60" } do
       refused(post_json("/files/" .. put("b", "x").fileId .. "/share", { seconds = seconds }), 400, "seconds")
     end
@@ -146,6 +148,25 @@ describe("what an app may say", function()
     assert.equal(200, ask("PUT", "/docs/files/good", { body = "x" }).status)
   end)
 
+  it("is how many files an owner has, those on their way and those that can be restored among them", function()
+    mount "count = 3"
+    local function put_one(name) return ask("PUT", "/docs/files/" .. name, { body = "x" }) end
+    local id = json.decode(put_one("a").body:match "result: (.-)\n").fileId
+    ask("DELETE", "/docs/files/" .. id)
+    for _, name in ipairs { "b", "c", "d" } do assert.equal(200, put_one(name).status) end
+    refused(put_one "e", 507, "quota")
+    refused(ask("POST", "/docs/files/" .. id .. "/restore"), 404, "missing") -- it gave way
+    assert.equal(3, #stored())
+    local body = {}
+    for i = 1, 4 do body[i] = { ('name="f"; filename="%d"'):format(i), "x" } end
+    local answer = uploading.post(body, "/docs/files", "ben")
+    local lines = uploading.lines_of(answer.body)
+    assert.same({ "result", "result", "result", "error", nil },
+      { lines[1][1], lines[2][1], lines[3][1], lines[4][1], lines[5] })
+    assert.equal("quota", lines[4][2].errorCode)
+    assert.equal(6, #stored())
+  end)
+
   it("is what is wrong, and is told as the server's failure", function()
     mount "process = function() error('no luck', 0) end"
     local sub = weir.subscribe(weir.prefix "upload/")
@@ -177,7 +198,8 @@ describe("what an app may say", function()
   it("is checked", function()
     local wrong = {
       ["colour = 1"] = 'there is no option "colour"', ['quota = "1XB"'] = "quota must be",
-      ["limit = 0"] = "limit must be", ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a number from 1 to 1000",
+      ["limit = 0"] = "limit must be",
+      ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a number from 1 to 1000",
     }
     for options, text in pairs(wrong) do
       local ok, err = pcall(mount, options)

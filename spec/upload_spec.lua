@@ -108,6 +108,12 @@ describe("an upload", function()
     assert.equal(0, list().used)
   end)
 
+  it("may have fields of 1 KB in a form", function()
+    local file = { 'name="a"; filename="f"', "x" }
+    assert.equal(200, post({ { 'name="note"', ("x"):rep(1024) }, file }).status)
+    refused(post { { 'name="note"', ("x"):rep(1025) }, file }, 413, "limit")
+  end)
+
   it("keeps what was complete in a form that breaks later", function()
     local body = form { { 'name="a"; filename="whole"', "abc" }, { 'name="b"; filename="half"', "abc" } }
     local answer = post(body:sub(1, -9))

@@ -79,8 +79,9 @@ function uploading.form(parts)
   return table.concat(text) .. "--xyz--\r\n"
 end
 
-function uploading.post(parts)
-  return uploading.ask("POST", "/files", {
+function uploading.post(parts, path, as)
+  return uploading.ask("POST", path or "/files", {
+    as = as,
     body = type(parts) == "string" and parts or uploading.form(parts),
     headers = { ["Content-Type"] = "multipart/form-data; boundary=xyz" },
   })

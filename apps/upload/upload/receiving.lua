@@ -92,7 +92,8 @@ local function receive_all(upload, work)
   if ok and winner == 2 then return failure(409, "cancelled", "the upload was cancelled") end
   if type(winner) == "table" and winner.status then
     if type(winner.body) == "table" then return winner end
-    return failure(winner.status, "malformed", winner.body or "the request is malformed") -- what the core fails with
+    local code = winner.status == 413 and "limit" or winner.status == 408 and "timeout" or "malformed"
+    return failure(winner.status, code, winner.body) -- of a form, which the core has read
   end
   if winner ~= weir.cancelled then upload.outcome.error = { message = "the server failed", errorCode = "internal" } end
   error(winner, 0)

@@ -4,7 +4,7 @@
 --                 `--release: failed, cancelled, or done--> gone
 --
 --   { sub, files = { [id] = { name, size, sha256, type, preview, at, deleted } },
---     running = { [id] = { name, size, total, at, process, tag, placed } } }
+--     running = { [id] = { name, size, total, at, process, tag } } }
 --
 -- A name is a path, "photos/sea.jpg"; no two files that are not deleted have the same one. What is running counts with
 -- what it may become. What is deleted counts until its room is wanted.
@@ -148,17 +148,16 @@ function shelf.place(self, run, id, file, collision, bounds)
   local old = shelf.find(self, file.name)
   if old and collision == "skip" then return { id = old, file = self.files[old], skipped = true, gone = {} } end
   local sums = shelf.sums(self)
-  local more = reserved.placed and 1 or 0 -- the first one has its place since it began
-  if sums.file_count + sums.running_count + more > bounds.count then
+  if sums.file_count + sums.running_count > bounds.count then -- it takes the place of its upload
     return problem(507, "quota", "you have %d files, and no room for more; delete some", sums.file_count)
   end
-  local placed = { id = id, file = file, gone = make_room(self, 0, more, bounds) }
+  local placed = { id = id, file = file, gone = make_room(self, 0, 0, bounds) }
   if old and collision == "replace" then
     self.files[old].deleted, placed.replaced = file.at, old
   else
     file.name = free_name(self, file.name)
   end
-  reserved.size, reserved.placed = math.max(reserved.size - file.size, 0), true
+  reserved.size = math.max(reserved.size - file.size, 0)
   self.files[id] = file
   return placed
 end
