@@ -185,6 +185,34 @@ describe("what an upload may take", function()
   end)
 end)
 
+describe("an upload whose store fails", function()
+  before_each(uploading.begin)
+  after_each(support.remove_folders)
+
+  for step, what in ipairs { "begins", "gets its place" } do
+    it("when it " .. what .. " is refused, and leaves nothing", function()
+      token "ann"
+      test.fault("store_write", "EIO", step - 1)
+      refused(ask("PUT", "/files/a", { body = "x" }), 503, "store")
+      test.fault_reset()
+      test.log.take()
+      assert.same({}, stored())
+      assert.same({ 0, "" }, { list().used, names() })
+    end)
+  end
+
+  it("when it ends is kept, and its room comes back when the store does", function()
+    token "ann"
+    test.fault("store_write", "EIO", 2)
+    assert.equal("a", put("a", "x").fileName)
+    assert.is_truthy(test.eventually(function() return test.log.take("cannot be stored", "warn")[1] end))
+    assert.equal(1, #list().running)
+    test.clock.advance(1)
+    running(0)
+    test.log.take()
+  end)
+end)
+
 describe("an upload on its way", function()
   before_each(uploading.begin)
   after_each(support.remove_folders)

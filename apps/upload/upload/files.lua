@@ -15,6 +15,7 @@ local shelf = require "upload.shelf"
 local files = {}
 
 local SWEEP = 30 -- seconds
+local AGAIN = 1 -- seconds, after which a store that has failed is asked again
 
 local settings -- what files.use was given
 
@@ -167,13 +168,22 @@ function files.place(sub, run, id, file, collision)
   return placed
 end
 
+-- Gives back the room of an upload: whether the store took it.
+local function release(sub, id)
+  return (pcall(update, row_of_id(id), sub, function(self) return shelf.release(self, id) end))
+end
+
 --- Ends an upload, whatever the disk says: `outcome` is { state = "done" | "failed" | "cancelled", error, files }.
 function files.finish(sub, id, outcome)
-  local released, why = pcall(update, row_of_id(id), sub, function(self) return shelf.release(self, id) end)
+  if not release(sub, id) then
+    weir.log.warn("upload: the end of an upload cannot be stored; it is tried again", { id = id })
+    weir.background(function()
+      repeat weir.sleep(AGAIN) until release(sub, id)
+    end)
+  end
   outcome.id, outcome.owner = id, sub
   weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
   tell("upload.ended", outcome)
-  if not released then error(why, 0) end
 end
 
 --- Takes away bytes that no record names.
