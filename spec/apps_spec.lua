@@ -300,6 +300,7 @@ describe("apps together", function()
     assert_page(server, "/logtail/", files)
     assert_page(server, "/clock/", files)
     assert_page(server, "/stocks/", files)
+    assert_page(server, "/upload/", files)
   end)
 end)
 

@@ -19,6 +19,24 @@ describe("weir.fs", function()
     end
   end)
 
+  it("reads the beginning", function()
+    local path = folder .. "/file"
+    assert(fs.write(path, ("x"):rep(2 * 1024 * 1024)))
+    assert.equal("xxx", fs.head(path, 3))
+    assert.equal("", fs.head(path, 0))
+    assert.equal(1024 * 1024, #fs.head(path, "1MB"))
+    assert.error_matches(function() fs.head(path, 1024 * 1024 + 1) end, "argument 2 %(n%) must be 1MB at most")
+    assert.equal("ENOENT", (select(2, fs.head(folder .. "/missing", 1))))
+  end)
+
+  it("makes a safe name of any", function()
+    for sent, safe in pairs { ["a b.txt"] = "a b.txt", ["../x"] = "x", [".env"] = "env", ["a\0b"] = "a_b",
+      [("n"):rep(300)] = ("n"):rep(255) } do
+      assert.equal(safe, fs.safe_name(sent))
+    end
+    assert.error_matches(function() fs.safe_name(nil) end, "weir.fs.safe_name: argument 1 %(name%)")
+  end)
+
   it("appends", function()
     local path = folder .. "/file"
     assert(fs.append(path, "one"))

@@ -666,40 +666,11 @@ end)
 describe("its README", function()
   after_each(support.remove_folders)
 
-  local function output(command)
-    local pipe = io.popen(command)
-    local text = pipe:read "*a"
-    pipe:close()
-    return text
-  end
-
-  -- The blocks for the shell behind its first heading, and what each prints.
-  local function examples()
-    local list = {}
-    local text = support.read_file("apps/notify/README.md"):match "## By curl\n(.*)"
-    for code, printed in text:gmatch "```sh\n(.-)```\n```text\n(.-)```" do list[#list + 1] = { code, printed } end
-    return list
-  end
-
   it("says what curl gets", function()
     local secret = ("s"):rep(32)
     local spawned = test.spawn { "serve", "apps/notify", "--workers", 2, "--data", support.folder(),
       env = { NOTIFY_SECRET = secret } }
-    local weir_is = output("readlink /proc/$PPID/exe"):gsub("%s", "")
-    local script = { "export NOTIFY_SECRET=" .. secret, ("weir() { '%s' \"$@\"; }"):format(weir_is) }
-    local blocks = examples()
-    for _, block in ipairs(blocks) do
-      script[#script + 1] = block[1]:gsub("127%.0%.0%.1:8080", spawned.address) .. "printf '\\f'"
-    end
-    assert.equal(5, #blocks)
-    local path = support.folder() .. "/script"
-    support.write_file(path, table.concat(script, "\n"))
-    local i = 0
-    for got in output("sh " .. path):gmatch "([^\f]*)\f" do
-      i = i + 1
-      local wanted = blocks[i][2]:gsub("[%^%$%(%)%%%.%[%]%*%+%-%?]", "%%%0"):gsub("…", ".-"):gsub("%s+", "%%s*")
-      assert.matches("^%s*" .. wanted .. "%s*$", got)
-    end
-    assert.equal(#blocks, i)
+    local before = "export NOTIFY_SECRET=" .. secret
+    assert.equal(5, support.assert_examples("apps/notify/README.md", "By curl", before, spawned))
   end)
 end)

@@ -143,8 +143,10 @@ describe("stream:save", function()
   end)
 
   local uploading = [[
-    local app = require "weir".app()
+    local weir = require "weir"
+    local app = weir.app()
     app:put("/", function(stream) return tostring(stream:save(stream.query.p)) end)
+    app:get("/uploads", function() return weir.fs.uploads() end)
     return app]]
 
   it("is below the uploads of --data", function()
@@ -153,6 +155,7 @@ describe("stream:save", function()
     local server = test.spawn { "serve", path, "--workers", 1, "--data", data }
     assert.equal("3", server:put("/?p=a.txt", { body = "NEW" }).body)
     assert.equal("NEW", support.read_file(data .. "/uploads/a.txt"))
+    assert.equal(data .. "/uploads", server:get("/uploads").body)
     for _, attack in ipairs { "../weir.db", "..%2Fx", folder .. "/app.lua", ".x", data .. "/uploads/b" } do
       assert.equal(404, server:put("/?p=" .. encode(attack), { body = "NEW" }).status)
     end

@@ -18,6 +18,9 @@ local app_text = [[
     stream:sse()
     weir.sleep(3600)
   end)
+  app:put("/echo", function(stream)
+    for chunk in stream:chunks() do stream:write(chunk) end
+  end)
   app:get("/stuck", function() weir.log.info("stuck began") weir.sleep(3600) end)
   app:get("/url", function(stream) return stream.base .. " " .. stream.path end)
   return app
@@ -83,6 +86,18 @@ describe("weir serve", function()
       assert.matches("forever ended: drain", server:stderr())
     end)
   end
+
+  it("lets a request end whose answer streams while it still arrives", function()
+    local server = spawn("--workers", 1)
+    local client = server:connect()
+    client:send "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nfirst"
+    client:receive "first"
+    server:signal "TERM"
+    logged(server, "draining")
+    client:send "last"
+    assert.is_truthy(client:receive("last\r\n0\r\n\r\n", 5))
+    assert.equal(0, (server:wait(5)))
+  end)
 
   it("accepts nobody while it drains", function()
     local server = spawn("--workers", 1)

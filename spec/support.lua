@@ -69,6 +69,40 @@ function support.serve_text(text)
 end
 
 
+local function output(command)
+  local pipe = io.popen(command)
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+-- The blocks for the shell behind a heading, and what each prints.
+local function examples(path, heading)
+  local list = {}
+  local text = support.read_file(path):match("## " .. heading .. "\n(.*)")
+  for code, printed in text:gmatch "```sh\n(.-)```\n```text\n(.-)```" do list[#list + 1] = { code, printed } end
+  return list
+end
+
+-- Runs a README's examples in one shell, in an empty folder, with `weir` and behind the lines `before`; what each
+-- prints must be what stands below it, where "…" is anything. How many there are.
+function support.assert_examples(path, heading, before, server)
+  local weir_is = output("readlink /proc/$PPID/exe"):gsub("%s", "")
+  local script = { "cd " .. support.folder(), before, ("weir() { '%s' \"$@\"; }"):format(weir_is) }
+  local blocks = examples(path, heading)
+  for _, block in ipairs(blocks) do
+    script[#script + 1] = block[1]:gsub("127%.0%.0%.1:8080", server.address) .. "printf '\\f'"
+  end
+  local file, i = support.write_file(support.folder() .. "/script", table.concat(script, "\n")), 0
+  for got in output("sh " .. file):gmatch "([^\f]*)\f" do
+    i = i + 1
+    local wanted = blocks[i][2]:gsub("[%^%$%(%)%%%.%[%]%*%+%-%?]", "%%%0"):gsub("…", ".-"):gsub("%s+", "%%s*")
+    assert(got:find("^%s*" .. wanted .. "%s*$"), ("%s: wanted %s\ngot %s"):format(path, blocks[i][2], got))
+  end
+  assert(i == #blocks, path .. ": the shell ended in the middle")
+  return i
+end
+
 -- Waits until `count()` has stayed the same for 50 ms: what the kernel still takes from a writer whose client does not
 -- read comes to its end by itself.
 function support.standstill(count)

@@ -194,6 +194,18 @@ int file_read_all(const char *path, size_t limit, struct buf *out) {
     return rc;
 }
 
+int file_read_head(const char *path, size_t n, struct buf *out) {
+    struct stat st;
+    int fd = file_open(path, &st);
+    if (fd < 0)
+        return fd;
+    int64_t got = file_read_at(fd, buf_reserve(out, n), n, 0);
+    if (got > 0)
+        out->len += (size_t)got;
+    close(fd);
+    return got < 0 ? (int)got : 0;
+}
+
 int file_write(int fd, struct str bytes) {
     while (bytes.len > 0) {
         int64_t n = write_once(fd, bytes.ptr, bytes.len);

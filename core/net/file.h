@@ -37,6 +37,10 @@ int file_check_beneath(int root, int fd);
  * `out` is as it was. What file_open refuses is refused. */
 int file_read_all(const char *path, size_t limit, struct buf *out);
 
+/* Appends at most the first `n` bytes of the content to `out`. 0, or an error; what file_open
+ * refuses is refused. */
+int file_read_head(const char *path, size_t n, struct buf *out);
+
 /* Adds the bytes to a regular file; one that is missing is made with mode 0666 less the umask. A
  * part of them may stay behind when it fails. 0; what file_open refuses is refused. */
 int file_append(const char *path, struct str bytes);

@@ -14,6 +14,7 @@
 #include "net/file.h"
 #include "net/file_writer.h"
 #include "net/work.h"
+#include "proto/file_name.h"
 #include "script/generation.h"
 
 #include <lauxlib.h>
@@ -156,6 +157,18 @@ static int l_read(lua_State *L) {
     return await(L, job);
 }
 
+static int64_t run_head(struct job *job) {
+    return file_read_head(job->path, job->limit, &job->bytes);
+}
+
+static int l_head(lua_State *L) {
+    size_t n = (size_t)luaL_checknumber(L, 2);
+    struct job *job = begin(L, "weir.fs.head", luaL_checkstring(L, 1), run_head, push_bytes);
+    if (job)
+        job->limit = n;
+    return await(L, job);
+}
+
 static int64_t run_write(struct job *job) {
     return file_replace(job->path, buf_str(&job->bytes));
 }
@@ -268,11 +281,18 @@ static int l_uploads(lua_State *L) {
     return 1;
 }
 
+static int l_file_name(lua_State *L) {
+    char safe[FILE_NAME_MAX];
+    size_t n = file_name_safe(state_check_str(L, 1), safe);
+    lua_pushlstring(L, safe, n);
+    return 1;
+}
+
 void bind_fs(lua_State *L) {
-    static const luaL_Reg functions[] = {{"fs_read", l_read},     {"fs_write", l_write},
-                                         {"fs_append", l_append}, {"fs_list", l_list},
-                                         {"fs_stat", l_stat},     {"fs_rename", l_rename},
-                                         {"fs_remove", l_remove}, {"fs_mkdir", l_mkdir},
-                                         {"uploads", l_uploads},  {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"fs_read", l_read},     {"fs_head", l_head},        {"fs_write", l_write},
+        {"fs_append", l_append}, {"fs_list", l_list},        {"fs_stat", l_stat},
+        {"fs_rename", l_rename}, {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir},
+        {"uploads", l_uploads},  {"file_name", l_file_name}, {NULL, NULL}};
     state_set(L, functions);
 }

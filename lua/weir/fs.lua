@@ -14,6 +14,25 @@ function fs.read(path, limit)
   return check(core.fs_read(path, limit))
 end
 
+local HEAD = 1024 * 1024
+
+--- At most the first n bytes of a file.
+function fs.head(path, n)
+  check.path("weir.fs.head", "argument 1 (path)", path)
+  n = check.size("weir.fs.head", "argument 2 (n)", n)
+  if n > HEAD then check.bad("weir.fs.head", "argument 2 (n)", n, "1MB at most") end
+  return check(core.fs_head(path, n))
+end
+
+--- The folder for what clients send: "uploads" in that of `--data`, nil without one.
+fs.uploads = core.uploads
+
+--- A name that a file may have, whatever was sent: see `filename` of a part.
+function fs.safe_name(name)
+  check.string("weir.fs.safe_name", "argument 1 (name)", name)
+  return core.file_name(name)
+end
+
 --- Makes a file, or replaces its content.
 function fs.write(path, data)
   check.path("weir.fs.write", "argument 1 (path)", path)

@@ -11,6 +11,7 @@ import { append, runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
 import "./notify.mjs";
 import "./tokens.mjs";
+import "./upload.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
 

@@ -174,6 +174,22 @@ static void reading_stops_at_the_limit(void **state) {
     buf_fini(&out);
 }
 
+static void a_head_is_what_a_file_begins_with(void **state) {
+    (void)state;
+    struct buf out = {0};
+    assert_int_equal(file_read_head("root/a.txt", 4, &out), 0);
+    assert_int_equal(file_read_head("root/a.txt", 0, &out), 0);
+    assert_int_equal(file_read_head("root/a.txt", 6, &out), 0);
+    assert_int_equal(out.len, 9);
+    assert_memory_equal(out.data, "hellhello", 9);
+    fault_arm("file_read", -EIO, 0, 1);
+    assert_int_equal(file_read_head("root/a.txt", 4, &out), -EIO);
+    assert_int_equal(file_read_head("root", 4, &out), -EISDIR);
+    assert_int_equal(file_read_head("missing", 4, &out), -ENOENT);
+    assert_int_equal(out.len, 9);
+    buf_fini(&out);
+}
+
 static void files_without_a_size_are_read_whole(void **state) {
     (void)state;
     struct buf out = {0};
@@ -385,6 +401,7 @@ int main(void) {
         TEST(only_regular_files_are_opened),
         TEST(bad_names_are_refused),
         TEST(reading_stops_at_the_limit),
+        TEST(a_head_is_what_a_file_begins_with),
         TEST(files_without_a_size_are_read_whole),
         TEST(large_files_come_back_as_written),
         TEST(replacing_keeps_mode_and_readers),

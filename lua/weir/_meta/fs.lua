@@ -12,6 +12,23 @@ local fs = {}
 ---@return string? message
 function fs.read(path, limit) end
 
+---At most the first bytes of a file.
+---@param path string
+---@param n weir.Size "1MB" at most
+---@return string? data
+---@return string? code
+---@return string? message
+function fs.head(path, n) end
+
+---The folder that `stream:save` and `part:save` write to by default.
+---@return string? path nil: there is no `--data`
+function fs.uploads() end
+
+---A name that a file may have, whatever was sent.
+---@param name string
+---@return string name
+function fs.safe_name(name) end
+
 ---Makes a file, or replaces its content.
 ---@param path string
 ---@param data string

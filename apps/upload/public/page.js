@@ -1,0 +1,321 @@
+// The page: what is sent from here, what is on its way elsewhere, and what is there.
+//
+//   drop, paste, choose --> transfers --PUT--> server --events (one connection for all tabs)--> listing
+//                             `--rows                                                             `--rows
+
+import { gatherFrom, gatherOf } from "./gather.js";
+import { Listing, eventNames } from "./listing.js";
+import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, showRows, size } from "./rows.js";
+import { ask, getToken, isDemo, isSignedIn, request, signInAs, signInWith, signOut, subOf } from "./session.js";
+import { Transfers } from "./transfers.js";
+import { Stream } from "./weir.js";
+
+const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
+const transfers = new Transfers();
+
+let who, listing, stream;
+let reloading; // events that came while the list is loaded anew
+
+// ---- what is said ---------------------------------------------------------------------------------------------------
+
+const announce = (text) => { $.live.textContent = text; };
+
+function toast(text, action, act) {
+  const one = make("p", {}, make("span", { textContent: text, dir: "auto" }));
+  if (action) one.append(make("button", { textContent: action, onclick: () => { one.remove(); act(); } }));
+  one.append(make("button", { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}`, onclick: () => one.remove() }));
+  $.toasts.append(one);
+  announce(text);
+  setTimeout(() => one.remove(), action ? 20_000 : 8000);
+}
+
+const attempt = (work) => work().catch((error) => toast(error.message));
+
+// ---- what is shown --------------------------------------------------------------------------------------------------
+
+let due;
+
+// At most once for each picture that is drawn, however many events there are.
+function refresh() {
+  due ??= requestAnimationFrame(() => {
+    due = undefined;
+    show();
+  });
+}
+
+const own = ownUploads(transfers);
+const deleted = deletedRows(restore);
+let others, files; // of who is signed in
+
+function showTotals() {
+  const { items } = transfers, totals = transfers.totals();
+  $.uploads.hidden = items.length === 0;
+  const speed = totals.speed > 0 && totals.sent < totals.bytes
+    ? ` · ${size(totals.speed)}/s · ${duration(totals.left)} left` : "";
+  $.totals.textContent = `${totals.done} of ${totals.count} · ${size(totals.sent)} of ${size(totals.bytes)}${speed}`;
+  $.total.value = totals.bytes > 0 ? totals.sent / totals.bytes : totals.count > 0 ? totals.done / totals.count : 0;
+  const some = (...states) => items.some(({ state }) => states.includes(state));
+  $["cancel-all"].hidden = !some("waiting", "sending", "checking");
+  $["retry-all"].hidden = !items.some(({ state, fits }) => fits && (state === "failed" || state === "cancelled"));
+  $.clear.hidden = !some("done", "failed", "cancelled");
+}
+
+function showRoom() {
+  $.room.textContent = `${size(listing.left)} of your ${size(listing.quota)} left · a file may have up to ${size(listing.limit)}`;
+  Object.assign($.meter, { max: listing.quota, high: listing.quota * 0.9, value: listing.used });
+}
+
+function show() {
+  if (!listing) return;
+  showTotals();
+  showRoom();
+  showRows($.transfers, transfers.sorted, own);
+  const mine = new Set(transfers.items.map(({ tag }) => tag));
+  const runs = [...listing.running.values()].filter(({ tag }) => !mine.has(tag));
+  $.others.hidden = runs.length === 0;
+  showRows($.runs, runs, others);
+  const all = listing.sorted;
+  showRows($.files, all, files);
+  $.count.textContent = all.length || "";
+  $.empty.hidden = all.length > 0;
+  const gone = listing.deletedAt(Date.now() / 1000);
+  $.bin.hidden = gone.length === 0;
+  $["bin-count"].textContent = gone.length;
+  showRows($.deleted, gone, deleted);
+}
+
+// ---- sending --------------------------------------------------------------------------------------------------------
+
+// What becomes of names that are taken: asked once for all of them. "" is: none of this is sent.
+function askCollision(taken) {
+  const { collision: dialog } = $;
+  $["collision-title"].textContent = taken.length === 1 ? "There is a file of that name" : `${taken.length} names are taken`;
+  $["collision-names"].textContent = taken.slice(0, 5).join(", ") + (taken.length > 5 ? ` and ${taken.length - 5} more` : "");
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue), { once: true }));
+}
+
+// Those that cannot come are told so before anything is sent.
+function checked(gathered) {
+  let left = listing.left;
+  return gathered.map((one) => {
+    const bytes = one.file.size;
+    if (bytes > listing.limit) return { ...one, error: `it has ${size(bytes)}, and a file may have ${size(listing.limit)}` };
+    if (bytes > left) return { ...one, error: `it has ${size(bytes)}, and you have room for ${size(left)}; delete some files` };
+    left -= bytes;
+    return one;
+  });
+}
+
+async function send(gathered) {
+  if (gathered.length === 0) return;
+  const taken = gathered.filter(({ path }) => listing.has(path)).map(({ path }) => path);
+  const collision = taken.length > 0 ? await askCollision(taken) : "keep";
+  if (!collision) return;
+  const wanted = collision === "skip" ? gathered.filter(({ path }) => !taken.includes(path)) : gathered;
+  if (wanted.length === 0) return;
+  announce(wanted.length === 1 ? `Uploading ${wanted[0].path}` : `Uploading ${wanted.length} files`);
+  transfers.add(checked(wanted), collision);
+}
+
+transfers.addEventListener("change", refresh);
+transfers.addEventListener("settled", () => {
+  const count = (state) => transfers.items.filter((item) => item.state === state).length;
+  const parts = [["done", "uploaded"], ["failed", "failed"], ["cancelled", "cancelled"]]
+    .filter(([state]) => count(state) > 0).map(([state, word]) => `${count(state)} ${word}`);
+  announce(parts.join(", "));
+});
+
+addEventListener("beforeunload", (event) => {
+  if (transfers.unsent) event.preventDefault();
+});
+
+setInterval(() => { // speed and times go on though nothing comes
+  if (listing && document.visibilityState === "visible") refresh();
+}, 1000);
+
+// ---- drop, paste, choose --------------------------------------------------------------------------------------------
+
+const hasFiles = (event) => listing && event.dataTransfer?.types.includes("Files");
+
+for (const name of ["dragenter", "dragover"]) {
+  addEventListener(name, (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    $.veil.hidden = false;
+  });
+}
+addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) $.veil.hidden = true;
+});
+addEventListener("drop", (event) => {
+  $.veil.hidden = true;
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  attempt(async () => send(await gatherFrom(event.dataTransfer)));
+});
+addEventListener("paste", (event) => {
+  if (listing && event.clipboardData.files.length > 0) attempt(async () => send(await gatherFrom(event.clipboardData)));
+});
+for (const [choose, input] of [[$.choose, $["files-input"]], [$["choose-folder"], $["folder-input"]]]) {
+  choose.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    const gathered = gatherOf(input);
+    input.value = "";
+    attempt(() => send(gathered));
+  });
+}
+$["cancel-all"].addEventListener("click", () => transfers.cancelAll());
+$["retry-all"].addEventListener("click", () => transfers.retryAll());
+$.clear.addEventListener("click", () => transfers.clear());
+
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+const download = (file) => attempt(async () => {
+  const { link } = await ask("POST", `files/${file.id}/share`, { seconds: 60 });
+  make("a", { href: link, download: "" }).click();
+});
+
+const preview = (file) => attempt(async () => {
+  const response = await request("GET", `files/${file.id}/preview`);
+  $["preview-title"].textContent = file.name;
+  $["preview-hash"].textContent = `SHA-256 ${file.sha256}`;
+  let url;
+  if (file.preview === "image") {
+    url = URL.createObjectURL(await response.blob());
+    $["preview-body"].replaceChildren(make("img", { src: url, alt: file.name }));
+  } else {
+    $["preview-body"].replaceChildren(make("pre", { textContent: await response.text(), tabIndex: 0, dir: "auto" }));
+  }
+  $.preview.addEventListener("close", () => url && URL.revokeObjectURL(url), { once: true });
+  $.preview.showModal();
+});
+
+let shared; // the file that the dialog is about
+
+function share(file) {
+  shared = file;
+  $["share-title"].textContent = `Share ${file.name}`;
+  $["share-made"].hidden = true;
+  $.share.showModal();
+}
+
+$["share-make"].addEventListener("click", () => attempt(async () => {
+  const { link } = await ask("POST", `files/${shared.id}/share`, { seconds: Number($["share-for"].value) });
+  $["share-link"].value = link;
+  $["share-made"].hidden = false;
+  $["share-link"].select();
+}));
+
+const copy = (text) => attempt(async () => {
+  await navigator.clipboard.writeText(text);
+  toast("Copied");
+});
+
+$["share-copy"].addEventListener("click", () => copy($["share-link"].value));
+$["copy-curl"].addEventListener("click", () => copy($.curl.textContent));
+
+function restore(file) {
+  attempt(() => ask("POST", `files/${file.id}/restore`));
+}
+
+const remove = (file) => attempt(async () => {
+  await ask("DELETE", `files/${file.id}`);
+  toast(`Deleted ${file.name}`, "Undo", () => restore(file));
+});
+
+const cancelRun = (run) => attempt(() => ask("DELETE", `uploads/${run.id}`));
+
+function showRecipe(demo) {
+  const here = new URL(".", location.href).href;
+  const token = demo ? `token=$(curl -s ${here}demo/token -d ${who})` : "token=…";
+  $.curl.textContent = `${token}\ncurl -NT FILE -H "Authorization: Bearer $token" ${here}files/`;
+}
+
+// ---- the stream -----------------------------------------------------------------------------------------------------
+
+function apply(name, data) {
+  listing.apply(name, data);
+  if (name === "upload.begun" || name === "upload.ended") transfers.hear(name, data);
+}
+
+function receive(name, data) {
+  reloading?.push([name, data]);
+  apply(name, data);
+  refresh();
+}
+
+// Something is missing in the stream: the list is loaded anew, and what comes meanwhile is applied to it.
+async function reload() {
+  const came = [];
+  reloading = came;
+  const list = await ask("GET", "files");
+  if (reloading !== came) return;
+  listing = new Listing(list, who);
+  for (const event of came) apply(...event);
+  reloading = undefined;
+  refresh();
+}
+
+function showState() {
+  const { state, error } = stream;
+  $.state.dataset.state = state;
+  $.state.textContent = state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
+    : `${state}${error ? `: ${error.message}` : ""}`;
+  $.again.hidden = state !== "waiting" && state !== "offline";
+}
+
+async function start() {
+  who = subOf(await getToken());
+  listing = new Listing(await ask("GET", "files"), who);
+  others = otherUploads(who, cancelRun);
+  files = fileRows(who, { download, preview, share, remove });
+  $.who.textContent = who;
+  for (const part of [$.account, $.page]) part.hidden = false;
+  stream = new Stream("events", { token: () => getToken(), renew: "renew", tabs: true, lastEventId: listing.position });
+  stream.addEventListener("weir.state", showState);
+  stream.addEventListener("weir.gap", () => attempt(reload));
+  for (const name of eventNames) stream.addEventListener(name, ({ data }) => receive(name, JSON.parse(data)));
+  $.again.addEventListener("click", () => stream.connect());
+  showState();
+  show();
+  showRecipe(await isDemo());
+}
+
+// ---- the way in -----------------------------------------------------------------------------------------------------
+
+function enter(form, remember) {
+  form.hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    remember();
+    location.reload();
+  });
+  form.querySelector("input").focus();
+}
+
+$.leave.addEventListener("click", () => {
+  signOut();
+  location.reload();
+});
+
+function askForToken(why) {
+  $["token-why"].textContent = why;
+  enter($["show-token"], () => signInWith($.token.value.trim()));
+}
+
+async function begin() {
+  if (isSignedIn()) await start();
+  else if (await isDemo()) enter($.enter, () => signInAs($.name.value));
+  else askForToken("");
+}
+
+// A token that does not hold is asked for again; whatever else stops the page is said.
+begin().catch((error) => {
+  $.account.hidden = !isSignedIn();
+  if (error.status === 401) askForToken(`Your token was refused: ${error.message}.`);
+  $.state.dataset.state = "failed";
+  $.state.textContent = error.message;
+});

@@ -1,0 +1,322 @@
+-- files: what is kept: shelves in weir.store, bytes in a folder, and what is told of both.
+--
+--   bytes:  <folder>/<name>/<id>                 the id is ours, and nothing of it the client's
+--   record: store <name>, "owner/<key>"          a shelf (shelf.lua); the id of a file begins with the key of its owner
+--   told:   topic <name>/list                    upload.begun, upload.ended, file.added, file.deleted, file.restored
+--           topic <name>/run/<id>                upload.progress; ends with the upload, with upload.ended
+--
+-- Bytes come before their record and go after it, so a crash leaves bytes that no record names: they are swept once,
+-- when the process begins, before any request. An upload is in its shelf while it runs, with its process: what another
+-- process has left there broke off.
+
+local weir = require "weir"
+local shelf = require "upload.shelf"
+
+local files = {}
+
+local SWEEP = 30 -- seconds
+local AGAIN = 1 -- seconds, after which a store that has failed is asked again
+
+local settings -- what files.use was given
+
+-- ---- names ----------------------------------------------------------------------------------------------------------
+
+-- An owner's, the same for as long as there are files.
+local function key_of(sub) return weir.hex.encode(weir.hash("sha256", sub)):sub(1, 24) end
+
+--- An id for a file or an upload of an owner, which nobody can guess.
+function files.new_id(sub) return key_of(sub) .. weir.hex.encode(weir.random(8)) end
+
+local function row(key) return "owner/" .. key end
+
+local function row_of_id(id) return row(id:sub(1, 24)) end
+
+local function is_id(text) return #text == 40 and text:find "^%x+$" ~= nil end
+
+local function store() return weir.store(settings.name) end
+
+function files.list_topic() return settings.name .. "/list" end
+
+function files.run_topic(id) return ("%s/run/%s"):format(settings.name, id) end
+
+--- All uploads that run.
+function files.runs() return weir.prefix(settings.name .. "/run/") end
+
+--- Where others ask an upload to end.
+function files.cancel_topic(id) return ("%s/cancel/%s"):format(settings.name, id) end
+
+local function fail(problem)
+  weir.fail(problem.status, { message = problem.message, errorCode = problem.code })
+end
+
+-- ---- settings -------------------------------------------------------------------------------------------------------
+
+--- Says where and how much: { name, folder, quota, limit (bytes), count (files), running (uploads), undo (seconds) }.
+--- At the top of an app.
+function files.use(given)
+  settings = given
+  weir.topics { [given.name .. "/*"] = { history = { count = 1000, age = "10m" } } }
+end
+
+local function root() return settings.folder or weir.fs.uploads() end
+
+--- The path of a file's bytes below `root`, and that. Fails with 503 where the server has no folder.
+function files.below(id)
+  if not root() then
+    fail { status = 503, code = "folder", message = "this server keeps no files: start it with --data DIR" }
+  end
+  return settings.name .. "/" .. id, root()
+end
+
+--- The whole path.
+function files.path(id)
+  local path, folder = files.below(id)
+  return folder .. "/" .. path
+end
+
+--- The root as stream:save wants it: nil for the uploads of --data, which it makes.
+function files.root() return settings.folder end
+
+--- How long a file may be.
+function files.limit() return settings.limit end
+
+-- This process, which all workers and all generations of the app are in.
+local function process()
+  local shared = weir.shared(settings.name)
+  shared:add("process", weir.uuid())
+  return shared:get "process"
+end
+
+-- ---- telling --------------------------------------------------------------------------------------------------------
+
+--- A file as all are told of it.
+function files.shown(id, file, sub)
+  return {
+    id = id, owner = sub, name = file.name, size = file.size, sha256 = file.sha256, type = file.type,
+    preview = file.preview, at = file.at,
+  }
+end
+
+local function shown_run(id, run, sub)
+  return { id = id, owner = sub, name = run.name, total = run.total or run.size, tag = run.tag, at = run.at }
+end
+
+local function tell(event, data)
+  weir.publish(files.list_topic(), { event = event, data = data })
+end
+
+local function tell_deleted(sub, id)
+  tell("file.deleted", { id = id, owner = sub, till = weir.now() + settings.undo })
+end
+
+-- ---- changing -------------------------------------------------------------------------------------------------------
+
+local function remove(ids)
+  for _, id in ipairs(ids) do weir.fs.remove(files.path(id)) end
+end
+
+-- Changes a shelf in one step: what `change(shelf)` returns. Fails as that or the store does.
+local function update(key, sub, change)
+  local made, more
+  local kept, why = store():update(key, function(self)
+    self = self or sub and shelf.new(sub)
+    if not self then
+      made, more = nil, { status = 404, code = "missing", message = "there is no such file" }
+      return nil
+    end
+    made, more = change(self)
+    return (next(self.files) or next(self.running)) and self or nil
+  end)
+  if kept == nil and why then
+    fail { status = 503, code = "store", message = ("the server cannot keep that now (%s); try again"):format(why) }
+  end
+  if made == nil and more then fail(more) end
+  return made, more
+end
+
+--- Begins the upload { id, sub, run = { name, size (nil: nobody knows), tag } }, which is `begun` from then on. Fails
+--- where there is no room.
+function files.begin(upload)
+  files.below ""
+  local sub, run, id = upload.sub, upload.run, upload.id
+  run.at, run.process, run.most = weir.now(), process(), settings.limit
+  local _, gone = update(row_of_id(id), sub, function(self) return shelf.reserve(self, id, run, settings) end)
+  upload.begun = true
+  remove(gone)
+  tell("upload.begun", shown_run(id, run, sub))
+end
+
+--- How long a file of the upload may be.
+function files.most(id)
+  local self = store():get(row_of_id(id))
+  local run = self and self.running[id]
+  return run and math.min(run.size, settings.limit) or 0
+end
+
+--- Puts a file that has come under its name: { id, file, skipped, replaced }, see shelf.place.
+function files.place(sub, run, id, file, collision)
+  file.at = weir.now()
+  local placed = update(row_of_id(id), sub, function(self)
+    local copy = {}
+    for field, value in pairs(file) do copy[field] = value end
+    return shelf.place(self, run, id, copy, collision, settings)
+  end)
+  remove(placed.gone)
+  if placed.skipped then return placed end
+  if placed.replaced then tell_deleted(sub, placed.replaced) end
+  tell("file.added", files.shown(id, placed.file, sub))
+  return placed
+end
+
+-- Gives back the room of an upload: whether the store took it.
+local function release(sub, id)
+  return (pcall(update, row_of_id(id), sub, function(self) return shelf.release(self, id) end))
+end
+
+--- Ends an upload, whatever the disk says: `outcome` is { state = "done" | "failed" | "cancelled", error, files }.
+function files.finish(sub, id, outcome)
+  if not release(sub, id) then
+    weir.log.warn("upload: the end of an upload cannot be stored; it is tried again", { id = id })
+    weir.background(function()
+      repeat weir.sleep(AGAIN) until release(sub, id)
+    end)
+  end
+  outcome.id, outcome.owner = id, sub
+  weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
+  tell("upload.ended", outcome)
+end
+
+--- Takes away bytes that no record names.
+function files.forget(id) weir.fs.remove(files.path(id)) end
+
+--- Deletes a file, which can be restored for a while.
+function files.delete(sub, id)
+  update(row_of_id(id), nil, function(self) return shelf.delete(self, id, weir.now()) end)
+  tell_deleted(sub, id)
+end
+
+function files.restore(sub, id)
+  local file = update(row_of_id(id), nil, function(self) return shelf.restore(self, id) end)
+  local shown = files.shown(id, file, sub)
+  tell("file.restored", shown)
+  return shown
+end
+
+-- ---- reading --------------------------------------------------------------------------------------------------------
+
+--- A file that is there, and its owner's sub. Fails with 404. With `deleted`, one that can be restored, too.
+function files.find(id, deleted)
+  local self = is_id(id) and store():get(row_of_id(id))
+  local file = self and self.files[id]
+  if not file or file.deleted and not deleted then
+    fail { status = 404, code = "missing", message = "there is no such file" }
+  end
+  return file, self.sub
+end
+
+--- Who sends the upload. Fails with 404.
+function files.sender(id)
+  local self = is_id(id) and store():get(row_of_id(id))
+  if not self or not self.running[id] then
+    fail { status = 404, code = "missing", message = "there is no such upload; it may be over" }
+  end
+  return self.sub
+end
+
+-- How far an upload is, as it told last.
+local function progress(id)
+  local last = weir.history(files.run_topic(id), { limit = 1, decode = true })
+  return last and last[1] and last[1].data
+end
+
+--- All files and uploads, as `sub` sees them, and the place from which on the rest is told.
+function files.list(sub)
+  local position, all, running, deleted, used = weir.position(), {}, {}, {}, 0
+  for _, self in store():each "owner/" do
+    if self.sub == sub then
+      local sums = shelf.sums(self)
+      used = sums.files + sums.running
+    end
+    for id, file in pairs(self.files) do
+      local shown = files.shown(id, file, self.sub)
+      if not file.deleted then
+        all[#all + 1] = shown
+      elseif self.sub == sub then
+        shown.till = file.deleted + settings.undo
+        deleted[#deleted + 1] = shown
+      end
+    end
+    for id, run in pairs(self.running) do
+      local shown = shown_run(id, run, self.sub)
+      shown.progress = progress(id)
+      running[#running + 1] = shown
+    end
+  end
+  local function newest(a, b) return a.at > b.at or a.at == b.at and a.id < b.id end
+  table.sort(all, newest)
+  table.sort(running, newest)
+  table.sort(deleted, newest)
+  return {
+    files = weir.json.array(all), running = weir.json.array(running), deleted = weir.json.array(deleted),
+    position = position,
+    used = used, quota = settings.quota, limit = settings.limit, count = settings.count,
+  }
+end
+
+-- ---- sweeping -------------------------------------------------------------------------------------------------------
+
+-- What can be restored no longer.
+local function sweep_deleted()
+  local before = weir.now() - settings.undo
+  for key, self in store():each "owner/" do
+    if #shelf.expire(self, before) > 0 then -- a copy: looked at, so that only what changes is written
+      remove((update(key, nil, function(now) return shelf.expire(now, before) end)))
+    end
+  end
+end
+
+-- What another process has left on its way.
+local function sweep_running()
+  local mine = process()
+  for _, self in store():each "owner/" do
+    for id, run in pairs(self.running) do
+      if run.process ~= mine then
+        files.finish(self.sub, id, {
+          state = "failed", error = { message = "the server ended in the middle of it", errorCode = "restart" },
+        })
+      end
+    end
+  end
+end
+
+-- Records without bytes, and bytes without a record.
+local function sweep_bytes()
+  local present = {}
+  for _, id in ipairs(weir.fs.list(files.path "") or {}) do present[id] = is_id(id) or nil end
+  for key, self in store():each "owner/" do
+    for id in pairs(self.files) do
+      if not present[id] then
+        weir.log.warn("upload: the bytes of a file are gone", { id = id, name = self.files[id].name })
+        update(key, nil, function(now)
+          now.files[id] = nil
+          return true
+        end)
+      end
+      present[id] = nil
+    end
+  end
+  for id in pairs(present) do files.forget(id) end
+end
+
+--- To be called when the app starts, in one worker: once in a process what the one before has left is swept.
+function files.start()
+  if root() then
+    if weir.shared(settings.name):add("swept", true) then
+      sweep_running()
+      sweep_bytes()
+    end
+    weir.every(SWEEP, sweep_deleted)
+  end
+end
+
+return files

@@ -1,0 +1,189 @@
+-- upload: a place for files, whose uploads everybody who is signed in sees as they come; to serve or to mount.
+--
+--   app:mount("/files", require "upload" { secret = os.getenv "SECRET", quota = "10GB" })
+--
+--   PUT, POST --> receiving.lua --bytes--> the uploads folder     GET /events <-- topics
+--                   | progress.lua --lines and events--> who sends, who watches
+--                   | processing.lua: what has come, before it is kept
+--                   `--> files.lua --> shelf.lua: names, room, what can be restored
+--
+-- Here is who may ask for what.
+
+local weir = require "weir"
+local files = require "upload.files"
+local names = require "upload.names"
+local processing = require "upload.processing"
+local receiving = require "upload.receiving"
+local sharing = require "upload.sharing"
+
+local PREVIEW = 64 * 1024 -- bytes of a text
+
+local function fail(status, code, message)
+  weir.fail(status, { message = message, errorCode = code })
+end
+
+-- ---- files ----------------------------------------------------------------------------------------------------------
+
+-- Nothing of what others have sent runs in anybody's page.
+local function guard(stream)
+  stream:header("Content-Security-Policy", "sandbox; default-src 'none'")
+  stream:header("Cache-Control", "private, no-cache")
+end
+
+local function download(stream, id)
+  local file = files.find(id)
+  local path, root = files.below(id)
+  guard(stream)
+  return stream:file(path, { root = root, type = file.type, download = names.last(file.name) })
+end
+
+local function show_preview(stream)
+  local file = files.find(stream.params.id)
+  local path, root = files.below(stream.params.id)
+  if not file.preview then fail(404, "preview", "there is no preview of such a file") end
+  guard(stream)
+  if file.preview == "image" then return stream:file(path, { root = root, type = file.type }) end
+  local head, code = weir.fs.head(files.path(stream.params.id), PREVIEW)
+  if not head then fail(404, "missing", "the file cannot be read: " .. code) end
+  return processing.text(head) or fail(404, "preview", "it is no text")
+end
+
+local function own(stream, deleted)
+  local _, owner = files.find(stream.params.id, deleted)
+  if owner ~= stream.claims.sub then fail(403, "owner", "the file is somebody else's") end
+  return owner
+end
+
+local function cancel(stream)
+  if files.sender(stream.params.id) ~= stream.claims.sub then fail(403, "owner", "the upload is somebody else's") end
+  weir.publish(files.cancel_topic(stream.params.id), "")
+end
+
+local function share(stream, name)
+  files.find(stream.params.id)
+  local token, expires = sharing.token(name, stream.params.id, stream:json_body().seconds)
+  return { link = ("%s://%s%s/s/%s"):format(stream.scheme, stream.host, stream.base, token), expires = expires }
+end
+
+-- ---- streams --------------------------------------------------------------------------------------------------------
+
+-- Who comes without an id is told first what is there; and has an id from then on.
+local function follow(stream)
+  local sse = stream:sse { hello = true, overflow = "conflate" }
+  local position
+  if not sse.last_event_id then
+    local list = files.list(stream.claims.sub)
+    position = list.position
+    sse:send { event = "upload.listed", data = list, id = position }
+  end
+  sse:subscribe({ files.list_topic(), files.runs() }, { after = position })
+end
+
+-- One upload, to its end.
+local function follow_one(stream)
+  files.sender(stream.params.id)
+  stream:sse({ overflow = "conflate" }):subscribe(files.run_topic(stream.params.id), { last = 1 })
+end
+
+-- ---- the app --------------------------------------------------------------------------------------------------------
+
+local jwt_options = { "secret", "key", "jwks", "alg", "issuer", "audience", "leeway" }
+
+-- The options of weir.jwt that were given, and others.
+local function tokens(options, more)
+  local all = more or {}
+  for _, name in ipairs(jwt_options) do all[name] = options[name] end
+  return all
+end
+
+local function with_owner(stream, next)
+  if not names.is_owner(stream.claims.sub) then
+    fail(403, "sub", "the token names nobody: its sub must be a text of 1 to 200 bytes")
+  end
+  return next()
+end
+
+local function add_readers(app, options, name)
+  local readers = weir.jwt(tokens(options))
+  app:get("/files", readers, with_owner, function(stream) return files.list(stream.claims.sub) end)
+  app:get("/files/:id", readers, function(stream) return download(stream, stream.params.id) end)
+  app:get("/files/:id/preview", readers, show_preview)
+  app:post("/files/:id/share", readers, function(stream) return share(stream, name) end)
+  local watchers = weir.jwt(tokens(options, { from = { "bearer", "ticket" } }))
+  app:get("/events", watchers, with_owner, follow)
+  app:get("/uploads/:id", watchers, follow_one)
+  app:post("/ticket", readers, weir.ticket())
+  app:post("/renew", weir.jwt.renewal(tokens(options)))
+end
+
+local function add_writers(app, options)
+  local writers = weir.jwt(tokens(options, { claims = options.writers or { upload = "write" } }))
+  app:put("/files/*path", writers, with_owner, function(stream) return receiving.put(stream, options.process) end)
+  app:post("/files", writers, with_owner, function(stream) return receiving.post(stream, options.process) end)
+  app:delete("/files/:id", writers, function(stream) files.delete(own(stream), stream.params.id) end)
+  app:post("/files/:id/restore", writers, function(stream)
+    return files.restore(own(stream, true), stream.params.id)
+  end)
+  app:delete("/uploads/:id", writers, cancel)
+end
+
+-- ---- options --------------------------------------------------------------------------------------------------------
+
+local units = { [""] = 1, B = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3, TB = 1024 ^ 4 }
+
+local function bytes_of(value)
+  if type(value) ~= "string" then return value end
+  local number, unit = value:match "^(%d+)(%a*)$"
+  return number and units[unit] and tonumber(number) * units[unit]
+end
+
+local known = { writers = true, name = true, folder = true, process = true }
+for _, name in ipairs(jwt_options) do known[name] = true end
+
+-- A shelf is one value of the store, which takes 1 MiB: so many files.
+local numbers = {
+  quota = { 1, 2 ^ 52, 10 * 1024 ^ 3 }, limit = { 1, 2 ^ 52, 5 * 1024 ^ 3 }, count = { 1, 1000, 1000 },
+  running = { 1, 100, 20 }, undo = { 0, 86400, 300 },
+}
+
+local function check_options(options)
+  if type(options) ~= "table" then error("upload: options must be a table, such as { secret = ... }", 3) end
+  for option in pairs(options) do
+    if not known[option] and not numbers[option] then
+      error(("upload: there is no option %q"):format(tostring(option)), 3)
+    end
+  end
+  local kept = { name = options.name or "upload", folder = options.folder }
+  if type(kept.name) ~= "string" or not kept.name:find "^%w[%w_-]*$" or #kept.name > 40 then
+    error('upload: name must be a word of letters, digits, "_" and "-", of 1 to 40', 3)
+  end
+  for field, range in pairs(numbers) do
+    local given = options[field]
+    kept[field] = given == nil and range[3] or bytes_of(given)
+    if type(kept[field]) ~= "number" or not (kept[field] >= range[1] and kept[field] <= range[2]) then
+      error(('upload: %s must be a number from %.0f to %.0f, or a size such as "5GB"')
+        :format(field, range[1], range[2]), 3)
+    end
+  end
+  return kept
+end
+
+--- The app. `options` are those of weir.jwt by which tokens are known (secret, key, jwks, alg, issuer, audience,
+--- leeway); `writers`, the claims of who may upload ({ upload = "write" }); `quota` of an owner (10 GB), `limit` of a
+--- file (5 GB), `count` of files (1000), `running` uploads at once (20), `undo` seconds (300); `process(file, report)`;
+--- `name`, the beginning of its topics, its store and its folder ("upload"); `folder`, where that is (the uploads of
+--- --data).
+return function(options)
+  local kept = check_options(options)
+  files.use(kept)
+  local app = weir.app()
+  add_readers(app, options, kept.name)
+  add_writers(app, options)
+  app:get("/s/:token", function(stream)
+    local id = sharing.open(kept.name, stream.params.token)
+    if not id then fail(404, "link", "the link has expired, or is none") end
+    return download(stream, id)
+  end)
+  app:on_start(files.start)
+  return app
+end

@@ -1,0 +1,181 @@
+-- shelf: what one owner has here, as one value, so that every change of it is one step whatever else goes on.
+--
+--   reserve --> running --place--> files --delete--> deleted, and can be restored --after `undo` seconds--> gone
+--                 `--release: failed, cancelled, or done--> gone
+--
+--   { sub, files = { [id] = { name, size, sha256, type, preview, at, deleted } },
+--     running = { [id] = { name, size, total, at, process, tag } } }
+--
+-- A name is a path, "photos/sea.jpg"; no two files that are not deleted have the same one. What is running counts with
+-- what it may become. What is deleted counts until its room is wanted.
+--
+-- `bounds` are { quota (bytes), count (files, those on their way and those that can be restored among them), running }.
+--
+-- Pure: no disk, no store, no clock. A function that changes something returns true or what it made, or nil and a
+-- problem { status, code, message }; then nothing was changed.
+
+local shelf = {}
+
+function shelf.new(sub)
+  return { sub = sub, files = {}, running = {} }
+end
+
+local function problem(status, code, message, ...)
+  return nil, { status = status, code = code, message = message:format(...) }
+end
+
+-- ---- how much -------------------------------------------------------------------------------------------------------
+
+--- Bytes of files that are there, of uploads under way, and of what can be restored; how many files, uploads, and
+--- files that can be restored.
+function shelf.sums(self)
+  local sums = { files = 0, running = 0, deleted = 0, file_count = 0, running_count = 0, deleted_count = 0 }
+  for _, file in pairs(self.files) do
+    local kind = file.deleted and "deleted" or "files"
+    sums[kind] = sums[kind] + file.size
+    local counter = file.deleted and "deleted_count" or "file_count"
+    sums[counter] = sums[counter] + 1
+  end
+  for _, run in pairs(self.running) do
+    sums.running, sums.running_count = sums.running + run.size, sums.running_count + 1
+  end
+  return sums
+end
+
+-- The ids of what is deleted, the oldest first.
+local function deleted_ids(self)
+  local ids = {}
+  for id, file in pairs(self.files) do
+    if file.deleted then ids[#ids + 1] = id end
+  end
+  table.sort(ids, function(a, b)
+    local first, second = self.files[a].deleted, self.files[b].deleted
+    return first < second or first == second and a < b
+  end)
+  return ids
+end
+
+-- Gives up what is deleted until there are `size` bytes and `count` files more. The caller knows that there are.
+local function make_room(self, size, count, bounds)
+  local gone, sums = {}, shelf.sums(self)
+  local bytes = sums.files + sums.running + sums.deleted + size - bounds.quota
+  local files = sums.file_count + sums.running_count + sums.deleted_count + count - bounds.count
+  for _, id in ipairs(deleted_ids(self)) do
+    if bytes <= 0 and files <= 0 then break end
+    bytes, files = bytes - self.files[id].size, files - 1
+    self.files[id] = nil
+    gone[#gone + 1] = id
+  end
+  return gone
+end
+
+--- Takes away what was deleted before `time`: the ids.
+function shelf.expire(self, time)
+  local gone = {}
+  for _, id in ipairs(deleted_ids(self)) do
+    if self.files[id].deleted > time then break end
+    self.files[id] = nil
+    gone[#gone + 1] = id
+  end
+  return gone
+end
+
+-- ---- on its way -----------------------------------------------------------------------------------------------------
+
+--- Begins an upload: `run` is { name, at, process, tag, size }, without `size` where nobody knows it; then it takes all
+--- that it may become. True and the ids of what had to give way.
+function shelf.reserve(self, id, run, bounds)
+  local sums = shelf.sums(self)
+  if sums.running_count >= bounds.running then
+    return problem(429, "busy", "you have %d uploads on their way; wait until one is done", sums.running_count)
+  end
+  if sums.file_count + sums.running_count >= bounds.count then
+    return problem(507, "quota", "you have %d files, and no room for more; delete some", sums.file_count)
+  end
+  local room = bounds.quota - sums.files - sums.running
+  local size = run.size or math.min(run.most or room, room)
+  if size > room or room <= 0 then
+    return problem(507, "quota", "it needs %.0f bytes, and %.0f of your %.0f are left", run.size or 1,
+      math.max(room, 0), bounds.quota)
+  end
+  local gone = make_room(self, size, 1, bounds)
+  local kept = { name = run.name, size = size, total = run.size, at = run.at, process = run.process, tag = run.tag }
+  self.running[id] = kept
+  return true, gone
+end
+
+--- Ends an upload: whether it was there.
+function shelf.release(self, id)
+  local was = self.running[id] ~= nil
+  self.running[id] = nil
+  return was
+end
+
+-- ---- names ----------------------------------------------------------------------------------------------------------
+
+--- The id of the file that has a name.
+function shelf.find(self, name)
+  for id, file in pairs(self.files) do
+    if file.name == name and not file.deleted then return id end
+  end
+end
+
+-- "photos/sea.jpg" as "photos/sea (2).jpg", the first that is free.
+local function free_name(self, name)
+  local taken = {}
+  for _, file in pairs(self.files) do
+    if not file.deleted then taken[file.name] = true end
+  end
+  if not taken[name] then return name end
+  local folder, last = name:match "^(.*/)([^/]*)$"
+  last = last or name
+  local stem, extension = last:match "^(.+)(%.[^.]*)$"
+  local n = 2
+  local function candidate() return ("%s%s (%d)%s"):format(folder or "", stem or last, n, extension or "") end
+  while taken[candidate()] do n = n + 1 end
+  return candidate()
+end
+
+-- ---- files ----------------------------------------------------------------------------------------------------------
+
+--- Makes a file { name, size, sha256, type, preview, at } of what the upload `run` brought. `collision` says what
+--- becomes of a name that is taken: "keep" both, "replace" the old one, which can be restored, "skip" the new one.
+--- { id, file, replaced, skipped, gone }: those of the old one where the new one is skipped; the id of the one that was
+--- replaced; the ids of what had to give way.
+function shelf.place(self, run, id, file, collision, bounds)
+  local reserved = self.running[run]
+  if not reserved then return problem(409, "cancelled", "the upload is over") end
+  local old = shelf.find(self, file.name)
+  if old and collision == "skip" then return { id = old, file = self.files[old], skipped = true, gone = {} } end
+  local sums = shelf.sums(self)
+  if sums.file_count + sums.running_count > bounds.count then -- it takes the place of its upload
+    return problem(507, "quota", "you have %d files, and no room for more; delete some", sums.file_count)
+  end
+  local placed = { id = id, file = file, gone = make_room(self, 0, 0, bounds) }
+  if old and collision == "replace" then
+    self.files[old].deleted, placed.replaced = file.at, old
+  else
+    file.name = free_name(self, file.name)
+  end
+  reserved.size = math.max(reserved.size - file.size, 0)
+  self.files[id] = file
+  return placed
+end
+
+--- Deletes a file: it, or nil.
+function shelf.delete(self, id, time)
+  local file = self.files[id]
+  if not file or file.deleted then return problem(404, "missing", "there is no such file") end
+  file.deleted = time
+  return file
+end
+
+--- Brings back what was deleted, under a name that is free: the file, or nil. Its room was kept.
+function shelf.restore(self, id)
+  local file = self.files[id]
+  if not file or not file.deleted then return problem(404, "missing", "it is gone, or was not deleted") end
+  file.name, file.deleted = free_name(self, file.name), nil
+  return file
+end
+
+return shelf

@@ -1,0 +1,300 @@
+// The page of apps/upload: what is sent is seen in all tabs as it moves, and what becomes of it.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { screenshot, test } from "./lib.mjs";
+
+const MB = 1 << 20;
+
+async function serve(t, env) {
+  const server = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { env });
+  server.stored = () => readdirSync(`${t.folder}/data/uploads/upload`);
+  return server;
+}
+
+async function enter(t, server, { name = "ann", ...options } = {}) {
+  const page = await t.page(options);
+  await page.goto(server.url);
+  await page.fill("#name", name);
+  await page.click("#enter button");
+  await isLive(page);
+  return page;
+}
+
+const isLive = (page) => page.waitForSelector('#state[data-state="open"]');
+
+async function otherTab(t, page, server) {
+  const tab = await t.tab(page.context());
+  await tab.goto(server.url);
+  await isLive(tab);
+  return tab;
+}
+
+function file(t, name, bytes) {
+  const path = join(t.folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+const large = (t, name, pieces) => file(t, name, Buffer.concat(Array(pieces).fill(Buffer.alloc(MB, name))));
+
+// So many bytes a second, so that there is something to see; -1: as many as there are.
+async function throttle(page, bytes) {
+  page.wire ??= await page.context().newCDPSession(page);
+  const session = page.wire;
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions",
+    { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytes });
+}
+
+const choose = (page, paths) => page.setInputFiles("#files-input", paths);
+const row = (page, list, text) => page.locator(`#${list} > li`, { hasText: text });
+const rows = (page, list) => page.locator(`#${list} .name`).allTextContents();
+
+// Notes each value of the first bar of a list.
+const note = (page, list) => page.evaluate((id) => {
+  window.noted = [];
+  const look = () => {
+    const value = document.querySelector(`#${id} progress`)?.value;
+    if (value > 0 && value < 1 && value !== window.noted.at(-1)) window.noted.push(value);
+  };
+  new MutationObserver(look).observe(document.getElementById(id), { subtree: true, attributes: true, childList: true });
+}, list);
+
+async function assertMoved(page) {
+  const noted = await page.evaluate(() => window.noted);
+  assert.ok(noted.length >= 5, `${noted}`);
+  assert.deepEqual(noted, [...noted].sort((a, b) => a - b));
+}
+
+// As the browser does with what is dragged from a folder of the desktop.
+async function drop(page, paths) {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: paths, dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) {
+    await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  }
+}
+
+const assertFits = async (page) =>
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+
+test("upload: 200 MB move in two tabs, and are the same at the end", async (t) => {
+  const server = await serve(t);
+  const path = large(t, "large.bin", 200);
+  const page = await enter(t, server);
+  const tab = await otherTab(t, page, server);
+  const other = await enter(t, server, { name: "ben" });
+  await note(page, "transfers");
+  await note(tab, "runs");
+  await note(other, "runs");
+  await throttle(page, 60 * MB);
+  await choose(page, path);
+  await row(tab, "runs", "you, elsewhere").waitFor();
+  await row(other, "runs", "ann").waitFor();
+  await page.locator("#totals", { hasText: /^0 of 1 · [\d.]+ MB of 200 MB · [\d.]+ MB\/s · .+ left$/ }).waitFor();
+  await page.waitForFunction(() => document.querySelector("#transfers progress").value > 0.4);
+  await screenshot(page, "upload-sending");
+  await screenshot(tab, "upload-elsewhere");
+  await row(page, "transfers", "done · 200 MB").waitFor();
+  for (const one of [page, tab, other]) await row(one, "files", "large.bin").waitFor();
+  for (const one of [page, tab, other]) await assertMoved(one);
+  const hash = createHash("sha256").update(readFileSync(path)).digest("hex");
+  const [id] = server.stored();
+  assert.equal(createHash("sha256").update(readFileSync(`${t.folder}/data/uploads/upload/${id}`)).digest("hex"), hash);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download: large.bin" }).click()]);
+  assert.equal(download.suggestedFilename(), "large.bin");
+  assert.equal(createHash("sha256").update(readFileSync(await download.path())).digest("hex"), hash);
+});
+
+test("upload: one that another tab cancels is cancelled here, and nothing is left; it can be retried", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { expected: /409|ERR_/ });
+  const tab = await otherTab(t, page, server);
+  await throttle(page, 2 * MB);
+  await choose(page, large(t, "large.bin", 40));
+  await page.evaluate(() => new Promise((done) => { // it warns of leaving only while something is unsent
+    const event = new Event("beforeunload", { cancelable: true });
+    dispatchEvent(event);
+    done(event.defaultPrevented);
+  })).then((warns) => assert.ok(warns));
+  await tab.getByRole("button", { name: "Cancel: large.bin" }).click();
+  await row(page, "transfers", "cancelled").waitFor();
+  await tab.locator("#others").waitFor({ state: "hidden" });
+  assert.deepEqual(server.stored(), []);
+  assert.ok(await page.evaluate(() => dispatchEvent(new Event("beforeunload", { cancelable: true }))));
+  await throttle(page, -1);
+  await page.click("#retry-all");
+  await row(page, "transfers", "done").waitFor();
+  await row(tab, "files", "large.bin").waitFor();
+});
+
+test("upload: of one that is cancelled here others hear so; all can be cancelled at once", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { expected: /409|ERR_/ });
+  const other = await enter(t, server, { name: "ben" });
+  await throttle(page, MB);
+  await choose(page, ["a", "b", "c", "d", "e"].map((name) => large(t, `${name}.bin`, 10)));
+  await other.waitForFunction(() => document.querySelectorAll("#runs > li").length === 3); // at most three at once
+  await page.getByRole("button", { name: "Cancel: a.bin" }).click();
+  await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
+  await row(other, "runs", "d.bin").waitFor();
+  await page.click("#cancel-all");
+  await other.locator("#others").waitFor({ state: "hidden" });
+  assert.equal(await page.locator('#transfers [data-state="cancelled"]').count(), 5);
+  assert.deepEqual(server.stored(), []);
+});
+
+test("upload: twenty files and a folder are dropped, with their paths", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server);
+  mkdirSync(`${t.folder}/photos/2026`, { recursive: true });
+  const paths = Array.from({ length: 20 }, (_, i) => file(t, `file ${String(i).padStart(2, "0")}.txt`, `${i}`));
+  for (let i = 0; i < 120; i++) file(t, `photos/2026/${i}.txt`, `${i}`); // more than a folder gives at once
+  file(t, "photos/list.txt", "list");
+  await drop(page, [...paths, `${t.folder}/photos`]);
+  await page.waitForFunction(() => document.querySelectorAll("#files > li").length === 141);
+  await page.waitForFunction(() => document.querySelector("#totals").textContent.startsWith("141 of 141"));
+  const names = new Set(await rows(page, "files"));
+  for (const name of ["file 00.txt", "file 19.txt", "photos/list.txt", "photos/2026/0.txt", "photos/2026/119.txt"]) {
+    assert.ok(names.has(name), name);
+  }
+  assert.equal(await page.locator("#live").textContent(), "141 uploaded");
+  await screenshot(page, "upload-dropped");
+  await page.click("#clear");
+  await page.locator("#uploads").waitFor({ state: "hidden" });
+});
+
+test("upload: what is pasted, and a folder that is chosen, is sent", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server);
+  await page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["pasted"], "pasted.txt"));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+  });
+  await row(page, "files", "pasted.txt").waitFor();
+  mkdirSync(`${t.folder}/notes`);
+  file(t, "notes/one.txt", "1");
+  await page.setInputFiles("#folder-input", `${t.folder}/notes`);
+  await row(page, "files", "notes/one.txt").waitFor();
+});
+
+test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server);
+  const paths = ["a.txt", "b.txt"].map((name) => file(t, name, `first ${name}`));
+  await choose(page, paths);
+  await row(page, "files", "b.txt").waitFor();
+  await row(page, "files", "a.txt").waitFor();
+  for (const [answer, wanted] of [["Keep both", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]],
+    ["Replace", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]], ["Skip these", ["a (2).txt", "a.txt", "b (2).txt", "b.txt", "c.txt"]]]) {
+    await page.click("#clear");
+    await choose(page, answer === "Skip these" ? [...paths, file(t, "c.txt", "c")] : paths);
+    await page.getByRole("heading", { name: "2 names are taken" }).waitFor();
+    if (answer === "Keep both") await screenshot(page, "upload-collision");
+    await page.getByRole("button", { name: answer }).click();
+    await page.locator('#transfers [data-state="done"]').nth(answer === "Skip these" ? 0 : 1).waitFor();
+    await page.waitForFunction((count) => document.querySelectorAll("#files > li").length === count, wanted.length);
+    assert.deepEqual((await rows(page, "files")).sort(), wanted);
+  }
+  await page.getByRole("button", { name: "Delete: c.txt" }).click();
+  await row(page, "files", "c.txt").waitFor({ state: "detached" });
+  await screenshot(page, "upload-undo");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await row(page, "files", "c.txt").waitFor();
+  await page.getByRole("button", { name: "Delete: c.txt" }).click();
+  await page.reload();
+  await page.getByText("Recently deleted").click();
+  await row(page, "deleted", /c\.txt.*gone in [45](\.\d)? min/).waitFor();
+  await page.getByRole("button", { name: "Restore: c.txt" }).click();
+  await row(page, "files", "c.txt").waitFor();
+
+  await page.getByRole("button", { name: "Share: a.txt" }).click();
+  await page.click("#share-make");
+  await page.waitForFunction(() => document.querySelector("#share-link").value !== "");
+  await screenshot(page, "upload-share");
+  const answer = await fetch(await page.inputValue("#share-link"));
+  assert.equal(await answer.text(), "first a.txt");
+});
+
+test("upload: text and images are shown, what is too large is told before it is sent", async (t) => {
+  const server = await serve(t, { UPLOAD_LIMIT: "1MB", UPLOAD_QUOTA: "2MB" });
+  const page = await enter(t, server);
+  const png = await page.evaluate(() => { // a picture, as a canvas makes it
+    const canvas = Object.assign(document.createElement("canvas"), { width: 400, height: 240 });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#0b6b7d";
+    context.fillRect(0, 0, 400, 240);
+    context.fillStyle = "#fff";
+    context.fillRect(40, 60, 320, 120);
+    return canvas.toDataURL().split(",")[1];
+  });
+  await choose(page, [file(t, "picture.png", Buffer.from(png, "base64")),
+    file(t, "page.html", "<script>document.title = 'owned'</script>\n".repeat(30)), large(t, "too large.bin", 2)]);
+  await row(page, "transfers", "it has 2.0 MB, and a file may have 1.0 MB").waitFor();
+  await page.getByRole("button", { name: "Preview: picture.png" }).click();
+  await page.waitForFunction(() => document.querySelector("#preview img")?.naturalWidth === 400);
+  await screenshot(page, "upload-image");
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Preview: page.html" }).click();
+  await page.locator("#preview pre", { hasText: "<script>document.title" }).waitFor();
+  await screenshot(page, "upload-text");
+  assert.equal(await page.title(), "Files · Weir");
+});
+
+test("upload: a server that is killed and comes back has what it answered, and the page says what it has lost", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { expected: /ERR_|401/ });
+  await choose(page, file(t, "kept.txt", "kept"));
+  await row(page, "files", "kept.txt").waitFor();
+  await throttle(page, MB);
+  await choose(page, large(t, "half.bin", 20));
+  await page.waitForFunction(() => document.querySelector('#transfers [data-state="sending"] progress')?.value > 0);
+  await server.stop("SIGKILL");
+  await row(page, "transfers", "the connection broke off; try again").waitFor();
+  await screenshot(page, "upload-broken");
+  const again = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { listen: server.address });
+  await isLive(page);
+  assert.deepEqual(await rows(page, "files"), ["kept.txt"]);
+  await throttle(page, -1);
+  await page.getByRole("button", { name: "Retry: half.bin" }).click();
+  await row(page, "files", "half.bin").waitFor();
+  assert.ok(again.url);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1200, 390]) {
+    const name = `${colorScheme}-${width}`;
+    test(`upload: the page fits a window ${width} wide, ${colorScheme}`, async (t) => {
+      const server = await serve(t);
+      const options = { viewport: { width, height: 800 }, colorScheme, expected: /409|ERR_/ };
+      const door = await t.page(options);
+      await door.goto(server.url);
+      await door.waitForSelector("#enter:visible");
+      await screenshot(door, `upload-enter-${name}`);
+      const page = await enter(t, server, options);
+      const other = await enter(t, server, { name: "ben", expected: /409|ERR_/ });
+      await choose(page, [file(t, "a name that is longer than a narrow window is wide, so that it takes two lines.txt", "x"),
+        file(t, "notes.md", "# Notes"), file(t, "archive.zip", "PK\x03\x04")]);
+      await page.locator('#transfers [data-state="done"]').nth(2).waitFor();
+      await throttle(page, 3 * MB);
+      await throttle(other, 2 * MB);
+      await choose(other, large(t, "from ben.bin", 20));
+      await choose(page, [large(t, "large.bin", 30), large(t, "another.bin", 10)]);
+      await page.waitForFunction(() => document.querySelector("#transfers progress:not([hidden])")?.value > 0.05);
+      await row(page, "runs", "ben").waitFor();
+      await page.getByRole("button", { name: "Delete: notes.md" }).click();
+      await page.getByRole("button", { name: "Undo" }).waitFor();
+      for (const one of await page.locator("summary").all()) await one.click();
+      await screenshot(page, `upload-${name}`);
+      await page.screenshot({ path: join(process.env.SCREENSHOTS ?? "build/screenshots", `upload-whole-${name}.png`), fullPage: true });
+      await assertFits(page);
+      await page.click("#cancel-all");
+      await other.click("#cancel-all");
+      await page.locator("#others").waitFor({ state: "hidden" });
+    });
+  }
+}
