@@ -66,6 +66,7 @@ static const struct {
     {204497, "who left a prefix lost what was committed, and another one, chosen later, brings"},
     {206499, "who had lapsed and left a prefix was not told what was too much of that"},
     {207511, "who named one of the newest events' topics was told what was none of them"},
+    {105927, "the oracle: what superseded had gone with a server, and was in memory only"},
     {0, NULL},
 };
 
