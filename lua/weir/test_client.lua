@@ -91,10 +91,8 @@ function clock.advance(seconds)
   while left > 0 do
     core.clock_advance(math.min(slice, left))
     left = left - slice
-    turn()
-    if core.elsewhere() > 0 then client_side.settle() end
+    client_side.settle()
   end
-  client_side.settle()
 end
 
 -- Waits until `condition()` is true and returns what it gave; raises after `timeout` seconds (10).
