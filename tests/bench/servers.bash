@@ -73,6 +73,14 @@ serve_weir() {
   launch "$weir" serve "$@" --workers "${workers:-1}" --listen 127.0.0.1:0
 }
 
+# serve_node FILE ARG...: the server in FILE, by the Node in NODE_MODULES (tests/node), which FILE gets
+# before its other arguments. 2: not there.
+serve_node() {
+  local modules=${NODE_MODULES:-${tools%/*}/node/node_modules}
+  [ -x "$modules/.bin/node" ] || return 2
+  launch "$modules/.bin/node" "$1" "$modules" "${@:2}"
+}
+
 # serve_nginx [MODULE...]: nginx with these modules of Debian's, one worker, access log on; its
 # locations come on standard input. 2: not installed. What differs from Debian's defaults: connections
 # are as many as a row needs and are kept for as many requests as it sends.
