@@ -248,7 +248,7 @@ DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell
         $(if $(shell command -v npm),,npm)
 DEPS_LINT := clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
-DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl
+DEPS_BENCH := wrk slowhttptest libsqlite3-dev openssl nginx
 
 install_missing = @missing=$$(for p in $1; do \
     dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
@@ -265,7 +265,7 @@ deps-lint: $(NODE_MODULES)/.package-lock.json
 	$(call install_missing,$(DEPS_LINT))
 deps-fuzz:
 	$(call install_missing,$(DEPS) $(DEPS_FUZZ))
-deps-bench:
+deps-bench: $(NODE_MODULES)/.package-lock.json
 	$(call install_missing,$(DEPS) $(DEPS_BENCH))
 deps-soak:
 	$(call install_missing,valgrind)

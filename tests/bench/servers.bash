@@ -38,9 +38,11 @@ launch() {
   exec {output}< <(exec taskset -c "$server_cpu" "$@" 2>"$scratch/stderr")
   server=$!
   while read -r -t 10 -u "$output" line; do
-    if [[ $line =~ listening\ on\ http://127\.0\.0\.1:([0-9]+)(\ worker\ ([0-9]+))? ]]; then
-      port=${BASH_REMATCH[1]}
-      pid=${BASH_REMATCH[3]:-$server}
+    if [[ $line =~ listening\ on\ http://127\.0\.0\.1:([0-9]+) ]]; then
+      port=${BASH_REMATCH[1]} pid=$server
+      return 0
+    elif [[ $line =~ start\ worker\ process\ ([0-9]+) ]]; then # nginx, whose port serve_nginx chose
+      pid=${BASH_REMATCH[1]}
       return 0
     fi
   done
@@ -71,17 +73,26 @@ serve_weir() {
   launch "$weir" serve "$@" --workers "${workers:-1}" --listen 127.0.0.1:0
 }
 
-# serve_nginx [MODULE...]: nginx with Lua and further modules of Debian's, one worker, access log on;
-# its locations come on standard input. 2: not installed. What differs from Debian's defaults: connections are as many as a row needs and are
-# kept for as many requests as it sends.
+# serve_node FILE ARG...: the server in FILE, by the Node in NODE_MODULES (tests/node), which FILE gets
+# before its other arguments. 2: not there.
+serve_node() {
+  local modules=${NODE_MODULES:-${tools%/*}/node/node_modules}
+  [ -x "$modules/.bin/node" ] || return 2
+  launch "$modules/.bin/node" "$1" "$modules" "${@:2}"
+}
+
+# serve_nginx [MODULE...]: nginx with these modules of Debian's, one worker, access log on; its
+# locations come on standard input. 2: not installed. What differs from Debian's defaults: connections
+# are as many as a row needs and are kept for as many requests as it sends.
 serve_nginx() {
-  local folder=/usr/lib/nginx/modules modules=(ndk_http ngx_http_lua "$@") module nginx locations tries
+  local folder=/usr/lib/nginx/modules modules=("$@") module nginx locations tries
   nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || return 2
   for module in "${modules[@]}"; do [ -e "$folder/${module}_module.so" ] || return 2; done
   locations=$(cat)
   # A port below the range of ephemeral ones, so that no client of ours has it.
   for tries in 1 2 3 4 5; do
-    nginx_config $((20000 + RANDOM % 12000)) >"$scratch/nginx.conf"
+    port=$((20000 + RANDOM % 12000))
+    nginx_config >"$scratch/nginx.conf"
     launch "$nginx" -e "$scratch/error.log" -p "$scratch" -c "$scratch/nginx.conf" && {
       launched="nginx as serve_nginx of $here/servers.bash, for $here/rows/$row.bash"
       return 0
@@ -111,16 +122,21 @@ END
   launched="nginx as serve_nchan of $here/servers.bash"
 }
 
-# nginx_config PORT: with $locations and $modules, a configuration.
+# nginx_config: with $port, $locations and $modules, a configuration. When nginx listens, its log says on
+# standard output which process its worker is. That one has the same user: nobody, whom root's nginx
+# would choose, may not write to our folders.
 nginx_config() {
   cat <<END
 daemon off;
+user $(id -un) $(id -gn);
+error_log /dev/stdout notice;
 worker_processes 1;
 worker_rlimit_nofile $(ulimit -n);
 pid $scratch/nginx.pid;
-$(printf "load_module $folder/%s_module.so;\n" "${modules[@]}")
+$(for module in "${modules[@]}"; do echo "load_module $folder/${module}_module.so;"; done)
 events { worker_connections $(($(ulimit -n) - 100)); }
 http {
+  error_log $scratch/error.log;
   access_log $scratch/access.log;
   client_body_temp_path $scratch/body;
   proxy_temp_path $scratch/proxy;
@@ -129,12 +145,8 @@ http {
   scgi_temp_path $scratch/scgi;
   default_type "text/plain; charset=utf-8";
   keepalive_requests 1000000000;
-  init_worker_by_lua_block {
-    io.stdout:write("listening on http://127.0.0.1:$1 worker " .. ngx.worker.pid() .. "\n")
-    io.stdout:flush()
-  }
   server {
-    listen 127.0.0.1:$1;
+    listen 127.0.0.1:$port;
 $locations
   }
 }

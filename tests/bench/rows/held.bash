@@ -10,7 +10,7 @@ serve() {
   case $1 in
   weir) serve_weir "$here/held.lua" --access-log "$scratch/access.log" ;;
   nginx-lua)
-    serve_nginx <<'END'
+    serve_nginx ndk_http ngx_http_lua <<'END'
     location = / {
       content_by_lua_block {
         if not ngx.var.http_user_agent then return ngx.exit(400) end

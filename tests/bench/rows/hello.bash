@@ -13,7 +13,7 @@ serve() {
   least) serve_least least_hello ;;
   weir) serve_weir "$here/hello.lua" --access-log "$scratch/access.log" ;;
   weir-nolog) serve_weir "$here/hello.lua" ;;
-  nginx-lua) serve_nginx <<<'    location = / { content_by_lua_block { ngx.say("Hello, World!") } }' ;;
+  nginx-lua) serve_nginx ndk_http ngx_http_lua <<<'    location = / { content_by_lua_block { ngx.say("Hello, World!") } }' ;;
   esac
 }
 

@@ -11,7 +11,7 @@ serve() {
   weir) serve_weir "$here/hub.lua" --access-log "$scratch/access.log" ;;
   nchan) serve_nchan ;;
   nginx-lua)
-    serve_nginx <<'END'
+    serve_nginx ndk_http ngx_http_lua <<'END'
     location = /events {
       content_by_lua_block {
         ngx.header.content_type = "text/event-stream"

@@ -2,7 +2,7 @@
 title="1 GiB file in a multipart form to a file, synced once"
 unit="ms of server CPU (user and system) per GiB"
 effort="1 GiB"
-subjects=(least weir weir-100)
+subjects=(least weir weir-100 busboy)
 programs=(least_upload upload)
 extras=("KiB of memory, at most" "MiB/s")
 base=least
@@ -14,6 +14,7 @@ serve() {
   mkdir -p "$tools/data"
   case $1 in
   least) launch "$tools/least_upload" "$tools/data/least" ;;
+  busboy) serve_node "$here/upload.mjs" "$tools/data" ;;
   *) serve_weir "$here/upload.lua" --data "$tools/data" --access-log "$scratch/access.log" ;;
   esac
 }

@@ -2,7 +2,7 @@
 title="1 GiB raw body to a file, synced once"
 unit="ms of server CPU (user and system) per GiB"
 effort="1 GiB"
-subjects=(least weir weir-sha256 weir-100)
+subjects=(least weir weir-sha256 weir-100 nginx)
 programs=(least_upload upload)
 extras=("KiB of memory, at most" "MiB/s")
 base=least
@@ -14,6 +14,20 @@ serve() {
   mkdir -p "$tools/data"
   case $1 in
   least) launch "$tools/least_upload" "$tools/data/least" ;;
+  nginx)
+    # It keeps a body only for an upstream: itself, which gets nothing of it.
+    serve_nginx <<END
+    location / {
+      client_max_body_size 0;
+      client_body_in_file_only on;
+      client_body_temp_path $tools/data;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_pass http://127.0.0.1:\$server_port/kept;
+    }
+    location = /kept { return 200; }
+END
+    ;;
   *) serve_weir "$here/upload.lua" --data "$tools/data" --access-log "$scratch/access.log" ;;
   esac
 }
