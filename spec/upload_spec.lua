@@ -245,6 +245,28 @@ describe("an upload on its way", function()
     client:close()
   end)
 
+  for _, line in ipairs { "X-Forwarded-For: 192.0.2.1", "X-Real-IP: 192.0.2.1", "Forwarded: for=192.0.2.1" } do
+    it("is told in lines when all of it is there to who sends it by a proxy: " .. line, function()
+      uploading.begin { UPLOAD_SECRET = ("s"):rep(32) }
+      local client = open_put("a.txt", 200, ("x"):rep(100), line)
+      running(1)
+      client:send(("x"):rep(10))
+      arrived(110)
+      client:send(("x"):rep(90))
+      local answer = client:receive("result: [^\n]*\n\n", 5)
+      assert.is_nil(answer:find("receiving", 1, true), answer)
+      client:close()
+    end)
+  end
+
+  it("whose links are asked for by a proxy has its scheme and its name in them", function()
+    uploading.begin { UPLOAD_SECRET = ("s"):rep(32) }
+    local path = "/files/" .. put("a.txt", "x").fileId .. "/share"
+    local answer = ask("POST", path, { body = '{"seconds": 60}', headers = { ["Content-Type"] = "application/json",
+      ["X-Forwarded-Proto"] = "https", ["X-Forwarded-Host"] = "a.example:8443" } })
+    assert.matches("^https://a%.example:8443/s/", answer.json().link)
+  end)
+
   it("is told to its end, whatever its name, to who reads nothing", function()
     local name = "x" .. ("\195\164"):rep(120) .. ".txt"
     local client = open_put(name:gsub("[\128-\255]", function(c) return ("%%%02X"):format(c:byte()) end), 10000, "")

@@ -8,10 +8,15 @@ local json = weir.json
 
 local uploading = {} -- .server and .folder are those of `begin` or `use`
 
-local tokens
+local tokens, secret
+
+local function make_token(name)
+  if secret then return weir.jwt.sign({ sub = name, upload = "write" }, { secret = secret }) end
+  return uploading.server:post("/demo/token", { body = name }).body
+end
 
 function uploading.token(name)
-  tokens[name] = tokens[name] or uploading.server:post("/demo/token", { body = name }).body
+  tokens[name] = tokens[name] or make_token(name)
   return tokens[name]
 end
 
@@ -87,9 +92,9 @@ function uploading.post(parts, path, as)
   })
 end
 
---- Asks this server from now on, whose folder that is.
-function uploading.use(server, folder)
-  tokens, uploading.server, uploading.folder = {}, server, folder
+--- Asks this server from now on, whose folder that is. `with` is its secret, nil for the demo.
+function uploading.use(server, folder, with)
+  tokens, secret, uploading.server, uploading.folder = {}, with, server, folder
 end
 
 --- Serves the app by a clock that stands still.
@@ -98,13 +103,14 @@ function uploading.begin(env)
   env = env or {}
   env.UPLOAD_FOLDER = folder
   test.clock.freeze()
-  uploading.use(test.start { "apps/upload/app.lua", env = env }, folder)
+  uploading.use(test.start { "apps/upload/app.lua", env = env }, folder, env.UPLOAD_SECRET)
 end
 
---- A request whose body has not ended: to be sent on, and closed.
-function uploading.open_put(path, length, first)
+--- A request whose body has not ended, with a line more in its head if wanted: to be sent on, and closed.
+function uploading.open_put(path, length, first, line)
   local client = test.connect(uploading.server.port)
   client:send(("PUT /files/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"):format(path, length))
+  if line then client:send(line .. "\r\n") end
   client:send(("Authorization: Bearer %s\r\n\r\n%s"):format(uploading.token "ann", first))
   return client
 end

@@ -15,6 +15,8 @@ if is_demo then
   local run = weir.shared "upload demo"
   run:add("secret", weir.hex.encode(weir.random(32)))
   secret = run:get "secret"
+else
+  weir.trust_proxies { "127.0.0.1", "::1" } -- links begin with the scheme and the name that clients of theirs see
 end
 
 local app = weir.app()

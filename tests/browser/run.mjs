@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { append, runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
+import "./forms.mjs";
 import "./notify.mjs";
 import "./tokens.mjs";
 import "./upload.mjs";

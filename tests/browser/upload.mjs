@@ -1,12 +1,10 @@
 // The page of apps/upload: what is sent is seen in all tabs as it moves, and what becomes of it.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { screenshot, test } from "./lib.mjs";
-
-const MB = 1 << 20;
+import { assertMoved, choose, download, file, hashOf, isLive, MB, note, row, throttle } from "./uploading.mjs";
 
 async function serve(t, env) {
   const server = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { env });
@@ -23,8 +21,6 @@ async function enter(t, server, { name = "ann", ...options } = {}) {
   return page;
 }
 
-const isLive = (page) => page.waitForSelector('#state[data-state="open"]');
-
 async function otherTab(t, page, server) {
   const tab = await t.tab(page.context());
   await tab.goto(server.url);
@@ -32,42 +28,8 @@ async function otherTab(t, page, server) {
   return tab;
 }
 
-function file(t, name, bytes) {
-  const path = join(t.folder, name);
-  writeFileSync(path, bytes);
-  return path;
-}
-
 const large = (t, name, pieces) => file(t, name, Buffer.concat(Array(pieces).fill(Buffer.alloc(MB, name))));
-
-// So many bytes a second, so that there is something to see; -1: as many as there are.
-async function throttle(page, bytes) {
-  page.wire ??= await page.context().newCDPSession(page);
-  const session = page.wire;
-  await session.send("Network.enable");
-  await session.send("Network.emulateNetworkConditions",
-    { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytes });
-}
-
-const choose = (page, paths) => page.setInputFiles("#files-input", paths);
-const row = (page, list, text) => page.locator(`#${list} > li`, { hasText: text });
 const rows = (page, list) => page.locator(`#${list} .name`).allTextContents();
-
-// Notes each value of the first bar of a list.
-const note = (page, list) => page.evaluate((id) => {
-  window.noted = [];
-  const look = () => {
-    const value = document.querySelector(`#${id} progress`)?.value;
-    if (value > 0 && value < 1 && value !== window.noted.at(-1)) window.noted.push(value);
-  };
-  new MutationObserver(look).observe(document.getElementById(id), { subtree: true, attributes: true, childList: true });
-}, list);
-
-async function assertMoved(page) {
-  const noted = await page.evaluate(() => window.noted);
-  assert.ok(noted.length >= 5, `${noted}`);
-  assert.deepEqual(noted, [...noted].sort((a, b) => a - b));
-}
 
 // As the browser does with what is dragged from a folder of the desktop.
 async function drop(page, paths) {
@@ -101,12 +63,9 @@ test("upload: 200 MB move in two tabs, and are the same at the end", async (t) =
   await row(page, "transfers", "done · 200 MB").waitFor();
   for (const one of [page, tab, other]) await row(one, "files", "large.bin").waitFor();
   for (const one of [page, tab, other]) await assertMoved(one);
-  const hash = createHash("sha256").update(readFileSync(path)).digest("hex");
   const [id] = server.stored();
-  assert.equal(createHash("sha256").update(readFileSync(`${t.folder}/data/uploads/upload/${id}`)).digest("hex"), hash);
-  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download: large.bin" }).click()]);
-  assert.equal(download.suggestedFilename(), "large.bin");
-  assert.equal(createHash("sha256").update(readFileSync(await download.path())).digest("hex"), hash);
+  assert.equal(hashOf(`${t.folder}/data/uploads/upload/${id}`), hashOf(path));
+  assert.equal(hashOf(await download(page, "large.bin")), hashOf(path));
 });
 
 test("upload: one that another tab cancels is cancelled here, and nothing is left; it can be retried", async (t) => {
