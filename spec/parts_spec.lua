@@ -234,6 +234,8 @@ describe("the limits of parts", function()
       "the form has too many parts" },
     { "field_bytes", 3, form(part("a", "xyz"), part("f", "long", file)), form(part("a", "xyz!")), 413,
       'the field "a" is longer than 3 bytes' },
+    { "field_bytes", 3, form(part("a", "xyz", '; filename=""')), form(part("a", "xyz!", '; filename=""')), 413,
+      'the field "a" is longer than 3 bytes' },
     { "file_bytes", "3", form(part("a", "long"), part("f", "xyz", file)), form(part("f", "xyz!", file)), 413,
       'the file "f" is longer than 3 bytes' },
     { "head_bytes", #part("a", "") - #"--b\r\n" - #"\r\n", form(part("a", "")), form(part("ab", "")), 400,

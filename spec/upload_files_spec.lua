@@ -170,7 +170,7 @@ describe("what an app may say", function()
   it("is what is wrong, and is told as the server's failure", function()
     mount "process = function() error('no luck', 0) end"
     local sub = weir.subscribe(weir.prefix "upload/")
-    assert.equal(500, ask("PUT", "/docs/files/a", { body = "x" }).status)
+    refused(ask("PUT", "/docs/files/a", { body = "x" }), 500, "internal")
     assert.is_truthy(test.log.take("no luck", "error")[1])
     local event
     repeat event = assert(sub:next(1)) until event.event == "upload.ended"
@@ -199,7 +199,9 @@ describe("what an app may say", function()
     local wrong = {
       ["colour = 1"] = 'there is no option "colour"', ['quota = "1XB"'] = "quota must be",
       ["limit = 0"] = "limit must be",
-      ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a number from 1 to 1000",
+      ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a whole number from 1 to 1000",
+      ["quota = 1.5"] = "quota must be a whole number", ['count = "5"'] = "count must be",
+      ["process = 'x'"] = "process must be a function", ["folder = ''"] = "folder must be the path",
     }
     for options, text in pairs(wrong) do
       local ok, err = pcall(mount, options)
@@ -232,7 +234,10 @@ describe("the files", function()
     support.write_file(uploading.folder .. "/upload/not ours", "")
     support.write_file(uploading.folder .. "/of another app", "")
     serve(data)
-    assert.equal("kept.txt", names())
+    assert.equal("kept.txt, lost.txt", names()) -- its bytes may be there again
+    assert.is_truthy(uploading.server:stderr():find("the bytes of files are not in their folder", 1, true))
+    assert.equal(404, ask("GET", "/files/" .. lost).status)
+    assert.equal(204, ask("DELETE", "/files/" .. lost).status)
     assert.equal(SHA_OF_ABC, list().files[1].sha256)
     assert.equal("abc", ask("GET", "/files/" .. kept.fileId).body)
     assert.same({}, list().running)
@@ -246,6 +251,39 @@ describe("the files", function()
     local events = uploading.server:sse("/events", { headers = headers, last_event_id = "1-0" })
     assert.equal("weir.hello", events:next().event)
     assert.equal("weir.gap", events:next().event)
+    uploading.server:stop()
+  end)
+
+  it("survive a start that does not find their folder #workers", function()
+    local data = support.folder()
+    serve(data)
+    local kept = put("kept.txt", "abc")
+    uploading.server:stop()
+    os.rename(data .. "/uploads", data .. "/away")
+    serve(data)
+    assert.equal("kept.txt", names())
+    assert.equal(404, ask("GET", "/files/" .. kept.fileId).status)
+    uploading.server:stop()
+    os.execute(("rm -rf %s/uploads && mv %s/away %s/uploads"):format(data, data, data))
+    serve(data)
+    assert.equal("abc", ask("GET", "/files/" .. kept.fileId).body)
+    uploading.server:stop()
+  end)
+
+  it("survive a start without what is known of them #workers", function()
+    local data, folder = support.folder(), support.folder()
+    local text = support.read_file "apps/upload/app.lua"
+    support.write_file(data .. "/app.lua", (text:gsub('os.getenv "UPLOAD_FOLDER"', ("%q"):format(folder))))
+    os.execute(("ln -s $PWD/apps/upload/upload $PWD/apps/upload/public %s"):format(data))
+    local function serve_folder(...) uploading.use(test.spawn { "serve", data .. "/app.lua", ... }, folder) end
+    serve_folder("--data", data)
+    local kept = put("kept.txt", "abc")
+    uploading.server:stop()
+    serve_folder()
+    assert.equal("", names())
+    uploading.server:stop()
+    serve_folder("--data", data)
+    assert.equal("abc", ask("GET", "/files/" .. kept.fileId).body)
     uploading.server:stop()
   end)
 

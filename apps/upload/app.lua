@@ -5,6 +5,7 @@
 
 local weir = require "weir"
 local upload = require "upload"
+local came_by_proxy = require "upload.proxy"
 
 local secret = os.getenv "UPLOAD_SECRET"
 local is_demo = secret == nil
@@ -20,12 +21,6 @@ else
 end
 
 local app = weir.app()
-
-local function came_by_proxy(stream)
-  local headers = stream.headers
-  return stream.version == "1.0" or headers.forwarded or headers.via or headers["x-real-ip"]
-    or headers["x-forwarded-for"] or headers["x-forwarded-proto"] or headers["x-forwarded-host"]
-end
 
 local function is_here(stream)
   local from, host = stream.peer_addr, (stream.host or ""):gsub(":%d+$", "")

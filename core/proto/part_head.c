@@ -116,7 +116,7 @@ static int read_names(const struct params *params, struct buf *text, struct part
         decode(params->filename, text);
     }
     out->name = (struct str){text->data + start, middle - start};
-    if (params->filename_star.ptr || params->filename.ptr)
+    if (text->len > middle) /* a file input that was left empty sends an empty one, and no file */
         out->filename = (struct str){text->data + middle, text->len - middle};
     return 0;
 }

@@ -128,13 +128,13 @@ static void push_fields(lua_State *L, struct str lines) {
     buf_fini(&lower);
 }
 
-/* A file input that was left empty is no file. stack: +1 */
+/* stack: +1 */
 static void push_part(lua_State *L, struct str lines, const struct part_head *head) {
     char safe[FILE_NAME_MAX];
     struct buf lower = {0};
     lua_createtable(L, 0, 6);
     set_str(L, "name", head->name);
-    if (head->filename.len > 0)
+    if (head->filename.ptr)
         set_str(L, "filename", (struct str){safe, file_name_safe(head->filename, safe)});
     if (head->type.ptr)
         set_str(L, "type", lower_case(head->type, &lower));

@@ -25,7 +25,7 @@ static void heads(void **state) {
         {S(FORM "name=\"a\"; filename=\"b.txt\"\r\nContent-Type: text/plain; charset=x\r\n"),
          {S("a"), S("b.txt"), S("text/plain")}},
         {S("X: y\r\ncontent-type: A/B\r\n" FORM "filename=\"\"; name=a; other=\"x\"\r\n"),
-         {S("a"), S(""), S("A/B")}},
+         {S("a"), NONE, S("A/B")}}, /* a file input that was left empty */
         /* HTML, the multipart/form-data encoding algorithm: these three and no others */
         {S(FORM "name=\"%22%0D%0a%41%\"; filename=\"%2\"\r\n"), {S("\"\r\n%41%"), S("%2"), NONE}},
         /* as quoted-strings, but for a backslash that is one */
@@ -37,7 +37,7 @@ static void heads(void **state) {
         {S(FORM "name=a; filename*=UTF-8''%e2%82%ac%20rates\r\n"),
          {S("a"), S("\xe2\x82\xac rates"), NONE}},
         {S(FORM "name=a; filename*=utf-8'en'x%22; filename=y\r\n"), {S("a"), S("x\""), NONE}},
-        {S(FORM "name=a; filename=y; filename*=utf-8''\r\n"), {S("a"), S(""), NONE}},
+        {S(FORM "name=a; filename=y; filename*=utf-8''\r\n"), {S("a"), NONE, NONE}},
         /* a file may be anything */
         {S(FORM "name=a; filename=b\r\nContent-Type: multipart/related\r\n"),
          {S("a"), S("b"), S("multipart/related")}},
@@ -87,6 +87,7 @@ static void refused(void **state) {
         {S(FORM "name=a; filename*=utf-8''a*b\r\n"), PART_EFILENAME},
         {S(FORM "name=a; filename*=\"utf-8''a b\"\r\n"), PART_EFILENAME},
         {S(FORM "name=a; filename=b; filename*=utf-8''a'b\r\n"), PART_EFILENAME},
+        {S(FORM "name=a; filename=\"\"\r\nContent-Type: multipart/mixed\r\n"), PART_ENESTED},
         {S(FORM "name=a\r\nContent-Type: Multipart/Mixed; boundary=b\r\n"), PART_ENESTED},
     };
     (void)state;

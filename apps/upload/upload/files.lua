@@ -111,8 +111,12 @@ end
 
 -- ---- changing -------------------------------------------------------------------------------------------------------
 
+-- Whatever becomes of the task that has made them superfluous.
 local function remove(ids)
-  for _, id in ipairs(ids) do weir.fs.remove(files.path(id)) end
+  if #ids == 0 then return end
+  weir.background(function()
+    for _, id in ipairs(ids) do weir.fs.remove(files.path(id)) end
+  end)
 end
 
 -- Changes a shelf in one step: what `change(shelf)` returns. Fails as that or the store does.
@@ -289,21 +293,19 @@ local function sweep_running()
   end
 end
 
--- Records without bytes, and bytes without a record.
+-- Bytes without a record. A record without bytes is told of and stays, for it may be the disk that is not there yet:
+-- who forgot it now would take its bytes for nobody's when they are there again.
 local function sweep_bytes()
-  local present = {}
+  local present, gone = {}, 0
   for _, id in ipairs(weir.fs.list(files.path "") or {}) do present[id] = is_id(id) or nil end
-  for key, self in store():each "owner/" do
+  for _, self in store():each "owner/" do
     for id in pairs(self.files) do
-      if not present[id] then
-        weir.log.warn("upload: the bytes of a file are gone", { id = id, name = self.files[id].name })
-        update(key, nil, function(now)
-          now.files[id] = nil
-          return true
-        end)
-      end
+      if not present[id] then gone = gone + 1 end
       present[id] = nil
     end
+  end
+  if gone > 0 then
+    weir.log.error("upload: the bytes of files are not in their folder", { files = gone, folder = files.path "" })
   end
   for id in pairs(present) do files.forget(id) end
 end
@@ -313,7 +315,7 @@ function files.start()
   if root() then
     if weir.shared(settings.name):add("swept", true) then
       sweep_running()
-      sweep_bytes()
+      if weir.fs.uploads() then sweep_bytes() end -- without --data nobody knows whose bytes they are
     end
     weir.every(SWEEP, sweep_deleted)
   end

@@ -131,8 +131,10 @@ end
 
 local units = { [""] = 1, B = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3, TB = 1024 ^ 4 }
 
-local function bytes_of(value)
-  if type(value) ~= "string" then return value end
+local sizes = { quota = true, limit = true }
+
+local function bytes_of(field, value)
+  if type(value) ~= "string" or not sizes[field] then return value end
   local number, unit = value:match "^(%d+)(%a*)$"
   return number and units[unit] and tonumber(number) * units[unit]
 end
@@ -157,12 +159,19 @@ local function check_options(options)
   if type(kept.name) ~= "string" or not kept.name:find "^%w[%w_-]*$" or #kept.name > 40 then
     error('upload: name must be a word of letters, digits, "_" and "-", of 1 to 40', 3)
   end
+  if kept.folder ~= nil and (type(kept.folder) ~= "string" or kept.folder == "") then
+    error("upload: folder must be the path of a folder", 3)
+  end
+  if options.process ~= nil and type(options.process) ~= "function" then
+    error("upload: process must be a function", 3)
+  end
   for field, range in pairs(numbers) do
     local given = options[field]
-    kept[field] = given == nil and range[3] or bytes_of(given)
-    if type(kept[field]) ~= "number" or not (kept[field] >= range[1] and kept[field] <= range[2]) then
-      error(('upload: %s must be a number from %.0f to %.0f, or a size such as "5GB"')
-        :format(field, range[1], range[2]), 3)
+    kept[field] = given == nil and range[3] or bytes_of(field, given)
+    local number = kept[field]
+    if type(number) ~= "number" or not (number >= range[1] and number <= range[2]) or number % 1 ~= 0 then
+      error(('upload: %s must be a whole number from %.0f to %.0f%s'):format(field, range[1], range[2],
+        sizes[field] and ', or a size such as "5GB"' or ""), 3)
     end
   end
   return kept

@@ -15,10 +15,12 @@ local function decoded(segment)
   return (segment:gsub("%%2F", "/"):gsub("%%25", "%%"))
 end
 
---- A path that was sent, as one whose every segment is a safe name.
-function names.path(sent)
+--- A path that was sent, as one whose every segment is a safe name. `encoded`: it is of a URL.
+function names.path(sent, encoded)
   local segments = {}
-  for segment in sent:gmatch "[^/]+" do segments[#segments + 1] = weir.fs.safe_name(decoded(segment)) end
+  for segment in sent:gmatch "[^/]+" do
+    segments[#segments + 1] = weir.fs.safe_name(encoded and decoded(segment) or segment)
+  end
   if #segments == 0 or #segments > LEVELS then refuse(("a name has 1 to %d segments"):format(LEVELS)) end
   local path = table.concat(segments, "/")
   if #path > BYTES then refuse(("a name has at most %d bytes"):format(BYTES)) end

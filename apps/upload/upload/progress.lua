@@ -13,6 +13,7 @@
 local weir = require "weir"
 local files = require "upload.files"
 local names = require "upload.names"
+local came_by_proxy = require "upload.proxy"
 
 local Progress = {}
 Progress.__index = Progress
@@ -38,17 +39,12 @@ local function shown_name(path)
   return name:sub(1, cut) .. "…"
 end
 
-local function is_by_proxy(stream)
-  local headers = stream.headers
-  return headers["x-forwarded-for"] or headers["x-real-ip"] or headers.forwarded
-end
-
 local progress = {}
 
 --- Of an upload { id } that `stream` sends, `total` bytes if they are known.
 function progress.new(stream, id, total)
   return setmetatable({
-    stream = stream, id = id, total = total, left = is_by_proxy(stream) and 0 or BUDGET, waiting = {}, line_at = -1,
+    stream = stream, id = id, total = total, left = came_by_proxy(stream) and 0 or BUDGET, waiting = {}, line_at = -1,
   }, Progress)
 end
 

@@ -95,8 +95,9 @@ local function receive_all(upload, work)
     local code = winner.status == 413 and "limit" or winner.status == 408 and "timeout" or "malformed"
     return failure(winner.status, code, winner.body) -- of a form, which the core has read
   end
-  if winner ~= weir.cancelled then upload.outcome.error = { message = "the server failed", errorCode = "internal" } end
-  error(winner, 0)
+  if winner == weir.cancelled then error(winner, 0) end
+  weir.log.error("upload: the server failed", { why = tostring(winner) })
+  return failure(500, "internal", "the server failed")
 end
 
 -- Receives what `work(upload)` takes of the request.
@@ -123,7 +124,7 @@ end
 
 --- PUT /files/*path?collision=&tag=, for `curl -T`. `process` is the app's hook, or nil.
 function receiving.put(stream, process)
-  local name, collision = names.path(stream.params.path), names.collision(stream.query.collision)
+  local name, collision = names.path(stream.params.path, true), names.collision(stream.query.collision)
   local size = stream.content_length
   if size and size > files.limit() then
     fail(413, "limit", ("a file may have %.0f bytes, and this one has %.0f"):format(files.limit(), size))
