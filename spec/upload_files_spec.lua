@@ -230,7 +230,8 @@ describe("the files", function()
     uploading.server:stop "KILL"
     client:close()
     os.remove(uploading.folder .. "/upload/" .. lost)
-    support.write_file(uploading.folder .. "/upload/" .. ("a"):rep(40), "no record")
+    support.write_file(uploading.folder .. "/upload/" .. kept.fileId:sub(1, 24) .. ("0"):rep(16), "no record")
+    support.write_file(uploading.folder .. "/upload/" .. ("a"):rep(40), "another store's")
     support.write_file(uploading.folder .. "/upload/not ours", "")
     support.write_file(uploading.folder .. "/of another app", "")
     serve(data)
@@ -242,7 +243,7 @@ describe("the files", function()
     assert.equal("abc", ask("GET", "/files/" .. kept.fileId).body)
     assert.same({}, list().running)
     assert.equal(3, list().used)
-    local there = { kept.fileId, "not ours", undone }
+    local there = { kept.fileId, "not ours", undone, ("a"):rep(40) }
     table.sort(there)
     assert.same(there, stored())
     assert.is_truthy(support.read_file(uploading.folder .. "/of another app"))

@@ -43,12 +43,12 @@ describe("an upload", function()
     end
   end)
 
-  it("has a name of at most 8 segments and 500 bytes", function()
+  it("has a name of at most 8 segments and 255 bytes", function()
     assert.equal("1/2/3/4/5/6/7/8", put("1/2/3/4/5/6/7/8", "x").fileName)
     refused(ask("PUT", "/files/1/2/3/4/5/6/7/8/9", { body = "x" }), 400, "name")
-    local long = ("a"):rep(250)
-    assert.equal(500, #put(long .. "/" .. ("b"):rep(249), "x").fileName)
-    refused(ask("PUT", "/files/" .. long .. "/" .. ("b"):rep(250), { body = "x" }), 400, "name")
+    local long = ("a"):rep(127)
+    assert.equal(255, #put(long .. "/" .. ("b"):rep(127), "x").fileName)
+    refused(ask("PUT", "/files/" .. long .. "/" .. ("b"):rep(128), { body = "x" }), 400, "name")
     refused(ask("PUT", "/files/", { body = "x" }), 400, "name")
   end)
 

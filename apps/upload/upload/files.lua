@@ -18,11 +18,31 @@ local SWEEP = 30 -- seconds
 local AGAIN = 1 -- seconds, after which a store that has failed is asked again
 
 local settings -- what files.use was given
+local secret -- what files.secret has read
+
+local function store() return weir.store(settings.name) end
+
+local function fail(problem)
+  weir.fail(problem.status, { message = problem.message, errorCode = problem.code })
+end
+
+local function fail_store(why)
+  fail { status = 503, code = "store", message = ("the server cannot keep that now (%s); try again"):format(why) }
+end
 
 -- ---- names ----------------------------------------------------------------------------------------------------------
 
--- An owner's, the same for as long as there are files.
-local function key_of(sub) return weir.hex.encode(weir.hash("sha256", sub)):sub(1, 24) end
+--- A secret of the store, made when it is asked for first, and the same ever after.
+function files.secret()
+  if secret then return secret end
+  local made, why = store():update("secret", function(old) return old or weir.hex.encode(weir.random(32)) end)
+  if not made then fail_store(why) end
+  secret = made
+  return secret
+end
+
+-- An owner's, in this store and no other, the same for as long as there are files.
+local function key_of(sub) return weir.hex.encode(weir.hmac("sha256", files.secret(), sub)):sub(1, 24) end
 
 --- An id for a file or an upload of an owner, which nobody can guess.
 function files.new_id(sub) return key_of(sub) .. weir.hex.encode(weir.random(8)) end
@@ -32,8 +52,6 @@ local function row(key) return "owner/" .. key end
 local function row_of_id(id) return row(id:sub(1, 24)) end
 
 local function is_id(text) return #text == 40 and text:find "^%x+$" ~= nil end
-
-local function store() return weir.store(settings.name) end
 
 function files.list_topic() return settings.name .. "/list" end
 
@@ -45,15 +63,12 @@ function files.runs() return weir.prefix(settings.name .. "/run/") end
 --- Where others ask an upload to end.
 function files.cancel_topic(id) return ("%s/cancel/%s"):format(settings.name, id) end
 
-local function fail(problem)
-  weir.fail(problem.status, { message = problem.message, errorCode = problem.code })
-end
-
 -- ---- settings -------------------------------------------------------------------------------------------------------
 
 --- Says where and how much: { name, folder, quota, limit (bytes), count (files), running (uploads), undo (seconds) }.
---- At the top of an app.
+--- At the top of an app, once.
 function files.use(given)
+  if settings then error("upload: an app has one place for files; another one is an app of its own", 4) end
   settings = given
   weir.topics { [given.name .. "/*"] = { history = { count = 1000, age = "10m" } } }
 end
@@ -131,9 +146,7 @@ local function update(key, sub, change)
     made, more = change(self)
     return (next(self.files) or next(self.running)) and self or nil
   end)
-  if kept == nil and why then
-    fail { status = 503, code = "store", message = ("the server cannot keep that now (%s); try again"):format(why) }
-  end
+  if kept == nil and why then fail_store(why) end
   if made == nil and more then fail(more) end
   return made, more
 end
@@ -293,12 +306,14 @@ local function sweep_running()
   end
 end
 
--- Bytes without a record. A record without bytes is told of and stays, for it may be the disk that is not there yet:
--- who forgot it now would take its bytes for nobody's when they are there again.
+-- Bytes of an owner that no record names; what is of nobody here may be another store's. A record without bytes is told
+-- of and stays, for it may be the disk that is not there yet: who forgot it now would take its bytes for nobody's later.
 local function sweep_bytes()
   local present, gone = {}, 0
   for _, id in ipairs(weir.fs.list(files.path "") or {}) do present[id] = is_id(id) or nil end
-  for _, self in store():each "owner/" do
+  local owners = {}
+  for key, self in store():each "owner/" do
+    owners[key] = true
     for id in pairs(self.files) do
       if not present[id] then gone = gone + 1 end
       present[id] = nil
@@ -307,15 +322,18 @@ local function sweep_bytes()
   if gone > 0 then
     weir.log.error("upload: the bytes of files are not in their folder", { files = gone, folder = files.path "" })
   end
-  for id in pairs(present) do files.forget(id) end
+  for id in pairs(present) do
+    if owners[row_of_id(id)] then files.forget(id) end
+  end
 end
 
 --- To be called when the app starts, in one worker: once in a process what the one before has left is swept.
 function files.start()
+  files.secret()
   if root() then
     if weir.shared(settings.name):add("swept", true) then
+      sweep_bytes() -- while who has only begun is known
       sweep_running()
-      if weir.fs.uploads() then sweep_bytes() end -- without --data nobody knows whose bytes they are
     end
     weir.every(SWEEP, sweep_deleted)
   end

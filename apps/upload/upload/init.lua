@@ -59,9 +59,10 @@ local function cancel(stream)
   weir.publish(files.cancel_topic(stream.params.id), "")
 end
 
-local function share(stream, name)
+local function share(stream)
   files.find(stream.params.id)
-  local token, expires = sharing.token(name, stream.params.id, stream:json_body().seconds)
+  local wanted = stream:json_body()
+  local token, expires = sharing.token(stream.params.id, type(wanted) == "table" and wanted.seconds or nil)
   return { link = ("%s://%s%s/s/%s"):format(stream.scheme, stream.host, stream.base, token), expires = expires }
 end
 
@@ -74,7 +75,10 @@ local function follow(stream)
   if not sse.last_event_id then
     local list = files.list(stream.claims.sub)
     position = list.position
-    sse:send { event = "upload.listed", data = list, id = position }
+    local sent, why = sse:send { event = "upload.listed", data = list, id = position }
+    if not sent and why == "limit" then -- an event has bounds, the list has not
+      sse:send { event = "upload.listed", data = { position = position, partial = true }, id = position }
+    end
   end
   sse:subscribe({ files.list_topic(), files.runs() }, { after = position })
 end
@@ -103,12 +107,12 @@ local function with_owner(stream, next)
   return next()
 end
 
-local function add_readers(app, options, name)
+local function add_readers(app, options)
   local readers = weir.jwt(tokens(options))
   app:get("/files", readers, with_owner, function(stream) return files.list(stream.claims.sub) end)
   app:get("/files/:id", readers, function(stream) return download(stream, stream.params.id) end)
   app:get("/files/:id/preview", readers, show_preview)
-  app:post("/files/:id/share", readers, function(stream) return share(stream, name) end)
+  app:post("/files/:id/share", readers, share)
   local watchers = weir.jwt(tokens(options, { from = { "bearer", "ticket" } }))
   app:get("/events", watchers, with_owner, follow)
   app:get("/uploads/:id", watchers, follow_one)
@@ -186,10 +190,10 @@ return function(options)
   local kept = check_options(options)
   files.use(kept)
   local app = weir.app()
-  add_readers(app, options, kept.name)
+  add_readers(app, options)
   add_writers(app, options)
   app:get("/s/:token", function(stream)
-    local id = sharing.open(kept.name, stream.params.token)
+    local id = sharing.open(stream.params.token)
     if not id then fail(404, "link", "the link has expired, or is none") end
     return download(stream, id)
   end)

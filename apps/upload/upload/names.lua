@@ -4,7 +4,7 @@ local weir = require "weir"
 
 local names = {}
 
-local LEVELS, BYTES = 8, 500
+local LEVELS, BYTES = 8, 255
 
 local function refuse(message)
   weir.fail(400, { message = message, errorCode = "name" })

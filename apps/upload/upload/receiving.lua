@@ -25,6 +25,8 @@ local function fail(...)
   weir.fail(made.status, made.body)
 end
 
+local TOLD = 100 -- files that the last event of an upload names: it has bounds
+
 -- ---- a file ---------------------------------------------------------------------------------------------------------
 
 -- What save says, as a failure; what is not here is the system's.
@@ -57,7 +59,8 @@ local function take(upload, source, name, collision)
   local file = { name = name, size = size, sha256 = digest }
   processing.run(id, file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
   local placed = files.place(upload.sub, upload.id, id, file, collision)
-  if not placed.skipped then upload.unplaced[id] = nil end
+  upload.unplaced[id] = nil
+  if placed.skipped then files.forget(id) end
   local result = {
     fileId = placed.id, fileName = placed.file.name, size = size, sha256 = digest, skipped = placed.skipped,
     replaced = placed.replaced,
@@ -69,12 +72,13 @@ end
 -- ---- a request ------------------------------------------------------------------------------------------------------
 
 local function wait_for_cancel(upload)
-  weir.subscribe(files.cancel_topic(upload.id), { after = upload.since }):next()
+  local asked, event = weir.subscribe(files.cancel_topic(upload.id), { after = upload.since }), nil
+  repeat event = asked:next() until not event or event.event ~= "weir.gap"
 end
 
 local function finish(upload)
   for id in pairs(upload.unplaced) do files.forget(id) end
-  if #upload.results > 0 then upload.outcome.files = upload.results end
+  if #upload.results > 0 then upload.outcome.files = { unpack(upload.results, 1, TOLD) } end
   if upload.begun then files.finish(upload.sub, upload.id, upload.outcome) end
 end
 
