@@ -103,6 +103,7 @@ describe("a file", function()
     for _, seconds in ipairs { 0, -1, 30 * 86400 + 1, "60" } do
       refused(post_json("/files/" .. put("b", "x").fileId .. "/share", { seconds = seconds }), 400, "seconds")
     end
+    refused(post_json("/files/" .. put("b", "x").fileId .. "/share", 5), 400, "seconds")
   end)
 end)
 

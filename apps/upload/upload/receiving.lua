@@ -72,8 +72,8 @@ end
 -- ---- a request ------------------------------------------------------------------------------------------------------
 
 local function wait_for_cancel(upload)
-  local asked, event = weir.subscribe(files.cancel_topic(upload.id), { after = upload.since }), nil
-  repeat event = asked:next() until not event or event.event ~= "weir.gap"
+  local asked = weir.subscribe(files.cancel_topic(upload.id), { after = upload.since })
+  repeat local event = asked:next() until not event or event.event ~= "weir.gap"
 end
 
 local function finish(upload)
