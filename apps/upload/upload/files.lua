@@ -307,7 +307,7 @@ local function sweep_running()
 end
 
 -- Bytes of an owner that no record names; what is of nobody here may be another store's. A record without bytes is
--- told of and stays, for it may be the disk that is not there yet: who forgot it would take its bytes for nobody's later.
+-- told of and stays, for it may be the disk that is not there yet: who forgot it would take the bytes for nobody's.
 local function sweep_bytes()
   local present, gone = {}, 0
   for _, id in ipairs(weir.fs.list(files.path "") or {}) do present[id] = is_id(id) or nil end
