@@ -1,7 +1,8 @@
 // The page of apps/upload: what is sent is seen in all tabs as it moves, and what becomes of it.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { createHmac } from "node:crypto";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { screenshot, test } from "./lib.mjs";
 import { assertMoved, choose, download, file, hashOf, isLive, MB, note, row, throttle } from "./uploading.mjs";
@@ -222,6 +223,39 @@ test("upload: a server that is killed and comes back has what it answered, and t
   await page.getByRole("button", { name: "Retry: half.bin" }).click();
   await row(page, "files", "half.bin").waitFor();
   assert.ok(again.url);
+});
+
+const secret = "s".repeat(32);
+
+// Of ann, as `weir token` makes it.
+function tokenFor(seconds) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub: "ann", upload: "write", exp: Math.floor(Date.now() / 1000) + seconds };
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+async function showToken(page, seconds) {
+  await page.fill("#token", tokenFor(seconds));
+  await page.click("#show-token button");
+}
+
+test("upload: mounted in another app the page is there, as the README has it", async (t) => {
+  const [line] = readFileSync("apps/upload/README.md", "utf8").match(/export \* from .*?;/);
+  for (const [from, to] of [["upload", "upload"], ["public", "files"]]) {
+    cpSync(`apps/upload/${from}`, `${t.folder}/app/${to}`, { recursive: true });
+  }
+  writeFileSync(`${t.folder}/app/files/weir.js`, line);
+  t.file("app/app.lua", ["local app = require('weir').app()",
+    `app:mount("/upload", require "upload" { secret = ${JSON.stringify(secret)} })`,
+    'app:static("/upload", "files")', "return app"]);
+  const server = await t.serve([`${t.folder}/app`, "--data", `${t.folder}/data`]);
+  const page = await t.page({ expected: /404/ }); // no demo is there
+  await page.goto(`${server.url}/upload/`);
+  await showToken(page, 600);
+  await isLive(page);
+  await choose(page, file(t, "a.txt", "a"));
+  await row(page, "files", "a.txt").waitFor();
 });
 
 for (const colorScheme of ["light", "dark"]) {
