@@ -227,34 +227,66 @@ test("upload: a server that is killed and comes back has what it answered, and t
 
 const secret = "s".repeat(32);
 
-// Of ann, as `weir token` makes it.
-function tokenFor(seconds) {
+// As `weir token` makes it.
+function tokenFor(sub, seconds) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = { sub: "ann", upload: "write", exp: Math.floor(Date.now() / 1000) + seconds };
+  const claims = { sub, upload: "write", exp: Math.floor(Date.now() / 1000) + seconds };
   const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-async function showToken(page, seconds) {
-  await page.fill("#token", tokenFor(seconds));
+async function showToken(page, seconds, sub = "ann") {
+  await page.fill("#token", tokenFor(sub, seconds));
   await page.click("#show-token button");
 }
 
-test("upload: mounted in another app the page is there, as the README has it", async (t) => {
+// The app below another one, as the README has it, for tokens that end on time.
+async function serveMounted(t) {
   const [line] = readFileSync("apps/upload/README.md", "utf8").match(/export \* from .*?;/);
   for (const [from, to] of [["upload", "upload"], ["public", "files"]]) {
     cpSync(`apps/upload/${from}`, `${t.folder}/app/${to}`, { recursive: true });
   }
   writeFileSync(`${t.folder}/app/files/weir.js`, line);
   t.file("app/app.lua", ["local app = require('weir').app()",
-    `app:mount("/upload", require "upload" { secret = ${JSON.stringify(secret)} })`,
+    `app:mount("/upload", require "upload" { secret = "${secret}", leeway = 0 })`,
     'app:static("/upload", "files")', "return app"]);
-  const server = await t.serve([`${t.folder}/app`, "--data", `${t.folder}/data`]);
-  const page = await t.page({ expected: /404/ }); // no demo is there
+  return t.serve([`${t.folder}/app`, "--data", `${t.folder}/data`]);
+}
+
+async function enterMounted(t, server, seconds) {
+  const page = await t.page({ expected: /40[14]/ }); // no demo is there
   await page.goto(`${server.url}/upload/`);
+  await showToken(page, seconds);
+  await isLive(page);
+  return page;
+}
+
+test("upload: mounted in another app the page is there, and goes on with another token when its own has expired", async (t) => {
+  const page = await enterMounted(t, await serveMounted(t), 6);
+  await throttle(page, MB);
+  await choose(page, ["a", "b", "c", "d"].map((name) => large(t, `${name}.bin`, 10)));
+  await page.getByRole("alert").filter({ hasText: "Your token has expired." }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "token");
+  await screenshot(page, "upload-expired");
+  await page.getByRole("button", { name: "Cancel: a.bin" }).click();
+  await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
+  await row(page, "transfers", "d.bin").locator("text=waiting").waitFor();
+  await throttle(page, -1);
+  await showToken(page, 600, "ben");
+  await page.getByRole("alert").filter({ hasText: "it is not one of ann" }).waitFor();
   await showToken(page, 600);
   await isLive(page);
+  for (const name of ["b.bin", "c.bin", "d.bin"]) await row(page, "files", name).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "choose");
+});
+
+test("upload: what a refused token stops is sent with the next one", async (t) => {
+  const page = await enterMounted(t, await serveMounted(t), 600);
+  await page.route("**/files/a.txt*", (route) => route.fulfill({ status: 401 }), { times: 1 });
   await choose(page, file(t, "a.txt", "a"));
+  await page.getByRole("alert").filter({ hasText: "Your token has expired." }).waitFor();
+  await row(page, "transfers", "waiting").waitFor();
+  await showToken(page, 600);
   await row(page, "files", "a.txt").waitFor();
 });
 

@@ -29,7 +29,7 @@ function toast(text, action, act) {
   setTimeout(() => one.remove(), action ? 20_000 : 8000);
 }
 
-const attempt = (work) => work().catch((error) => toast(error.message));
+const attempt = (work) => work().catch((error) => (error.status === 401 ? askAgain() : toast(error.message)));
 
 // ---- what is shown --------------------------------------------------------------------------------------------------
 
@@ -120,6 +120,7 @@ async function send(gathered) {
 }
 
 transfers.addEventListener("change", refresh);
+transfers.addEventListener("refused", askAgain);
 transfers.addEventListener("settled", () => {
   const count = (state) => transfers.items.filter((item) => item.state === state).length;
   const parts = [["done", "uploaded"], ["failed", "failed"], ["cancelled", "cancelled"]]
@@ -261,10 +262,12 @@ async function reload() {
 
 function showState() {
   const { state, error } = stream;
+  const refused = state === "failed" && error.code === "auth";
   $.state.dataset.state = state;
   $.state.textContent = state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
-    : `${state}${error ? `: ${error.message}` : ""}`;
+    : refused ? "not signed in" : `${state}${error ? `: ${error.message}` : ""}`;
   $.again.hidden = state !== "waiting" && state !== "offline";
+  if (refused) askAgain();
 }
 
 async function start() {
@@ -286,15 +289,38 @@ async function start() {
 
 // ---- the way in -----------------------------------------------------------------------------------------------------
 
-function enter(form, remember) {
+function enter(form) {
   form.hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    remember();
-    location.reload();
-  });
   form.querySelector("input").focus();
 }
+
+// `remember` keeps what the form says. A page that was there already goes on with all that it has.
+function onEnter(form, remember) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    form.hidden = true;
+    try {
+      remember();
+      await (stream ? goOn() : start());
+      $.choose.focus();
+    } catch (error) {
+      stop(error);
+    }
+  });
+}
+
+function goOn() {
+  transfers.resume();
+  stream.connect();
+}
+
+onEnter($.enter, () => signInAs($.name.value));
+onEnter($["show-token"], () => {
+  const token = $.token.value.trim();
+  $.token.value = "";
+  if (stream && subOf(token) !== who) throw Object.assign(new Error(`it is not one of ${who}`), { status: 401 });
+  signInWith(token);
+});
 
 $.leave.addEventListener("click", () => {
   signOut();
@@ -302,20 +328,28 @@ $.leave.addEventListener("click", () => {
 });
 
 function askForToken(why) {
+  enter($["show-token"]);
   $["token-why"].textContent = why;
-  enter($["show-token"], () => signInWith($.token.value.trim()));
+}
+
+// Nothing is sent until there is a token that holds, and nothing is lost.
+function askAgain() {
+  transfers.hold();
+  if ($["show-token"].hidden) askForToken("Your token has expired.");
 }
 
 async function begin() {
   if (isSignedIn()) await start();
-  else if (await isDemo()) enter($.enter, () => signInAs($.name.value));
+  else if (await isDemo()) enter($.enter);
   else askForToken("");
 }
 
 // A token that does not hold is asked for again; whatever else stops the page is said.
-begin().catch((error) => {
+function stop(error) {
   $.account.hidden = !isSignedIn();
   if (error.status === 401) askForToken(`Your token was refused: ${error.message}.`);
   $.state.dataset.state = "failed";
   $.state.textContent = error.message;
-});
+}
+
+begin().catch(stop);

@@ -4,8 +4,8 @@
 const remembered = { name: "upload.name", token: "upload.token" };
 
 // Of this page, from now on: what another tab does is for its next one.
-const name = localStorage.getItem(remembered.name);
-const pasted = sessionStorage.getItem(remembered.token);
+let name = localStorage.getItem(remembered.name);
+let pasted = sessionStorage.getItem(remembered.token);
 
 addEventListener("storage", ({ key }) => key === remembered.name && pasted === null && location.reload());
 
@@ -18,8 +18,17 @@ export async function isDemo() {
 }
 
 export const isSignedIn = () => name !== null || pasted !== null;
-export const signInAs = (given) => localStorage.setItem(remembered.name, given);
-export const signInWith = (token) => sessionStorage.setItem(remembered.token, token);
+
+export function signInAs(given) {
+  name = given;
+  localStorage.setItem(remembered.name, given);
+}
+
+/** With a token, also in place of one that has expired. */
+export function signInWith(token) {
+  pasted = token;
+  sessionStorage.setItem(remembered.token, token);
+}
 
 export function signOut() {
   localStorage.removeItem(remembered.name);

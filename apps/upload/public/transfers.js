@@ -4,6 +4,8 @@
 //                  |  `--> failed --retry--> waiting
 //                  `--> cancelled --retry--> waiting
 //
+// One whose token is refused waits, as all do then, until there is another.
+//
 // A browser shows nothing of an answer before all is sent, so its bytes are counted here; what the server says of them
 // comes by the stream, to all.
 
@@ -34,9 +36,13 @@ async function failureOf(xhr) {
   }
 }
 
-/** An EventTarget: "change" when an item has changed; "settled" when nothing is under way any more. */
+/**
+ * An EventTarget: "change" when an item has changed; "settled" when nothing is under way any more; "refused" when a token
+ * was, and it is held.
+ */
 export class Transfers extends EventTarget {
   items = [];
+  #held = false;
   #samples = []; // [time, bytes that have been sent by then]
 
   /** Adds { file, path, error }: one with an error is not sent. `collision` is for all of them. */
@@ -98,6 +104,16 @@ export class Transfers extends EventTarget {
     for (const item of [...this.items]) this.retry(item);
   }
 
+  /** Begins with none until `resume()`. */
+  hold() {
+    this.#held = true;
+  }
+
+  resume() {
+    this.#held = false;
+    this.#next();
+  }
+
   /** Takes away what is over. */
   clear() {
     this.items = this.items.filter(isOpen);
@@ -125,7 +141,8 @@ export class Transfers extends EventTarget {
 
   #next() {
     const busy = this.items.filter((item) => item.state === "sending" || item.state === "checking").length;
-    for (const item of this.items.filter(({ state }) => state === "waiting").slice(0, Math.max(0, AT_ONCE - busy))) this.#send(item);
+    const free = this.#held ? 0 : Math.max(0, AT_ONCE - busy);
+    for (const item of this.items.filter(({ state }) => state === "waiting").slice(0, free)) this.#send(item);
     this.#changed();
   }
 
@@ -133,16 +150,21 @@ export class Transfers extends EventTarget {
   async #send(item) {
     const attempt = item.attempt = {};
     item.state = "sending";
-    let end;
+    let end, xhr;
     try {
-      const xhr = await this.#request(item);
+      xhr = await this.#request(item);
       const [kind, value] = xhr.status === 200 ? await endOf(xhr.responseText) : [];
       end = kind === "result" ? { state: "done", sent: item.file.size, result: value }
-        : { state: "failed", error: await failureOf(xhr) };
+        : xhr.status === 401 ? { state: "waiting", sent: 0 }
+          : { state: "failed", error: await failureOf(xhr) };
     } catch (error) {
       end = { state: "failed", error: error.message };
     }
     if (item.attempt === attempt && item.state !== "cancelled") Object.assign(item, end);
+    if (xhr?.status === 401) {
+      this.hold();
+      this.dispatchEvent(new Event("refused"));
+    }
     this.#next();
   }
 
