@@ -41,6 +41,9 @@ async function drop(page, paths) {
   }
 }
 
+const hasFocus = (page, id) => page.waitForFunction((one) => document.activeElement.id === one, id);
+const isSaid = (page, text) => page.getByRole("status").filter({ hasText: text }).waitFor({ state: "attached" });
+
 const assertFits = async (page) =>
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 
@@ -102,6 +105,7 @@ test("upload: of one that is cancelled here others hear so; all can be cancelled
   await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
   await row(other, "runs", "d.bin").waitFor();
   await page.click("#cancel-all");
+  await hasFocus(page, "retry-all");
   await other.locator("#others").waitFor({ state: "hidden" });
   assert.equal(await page.locator('#transfers [data-state="cancelled"]').count(), 5);
   assert.deepEqual(server.stored(), []);
@@ -145,6 +149,8 @@ test("upload: what is pasted, and a folder that is chosen, is sent", async (t) =
 test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {
   const server = await serve(t);
   const page = await enter(t, server);
+  await isSaid(page, "live");
+  await hasFocus(page, "choose");
   const paths = ["a.txt", "b.txt"].map((name) => file(t, name, `first ${name}`));
   await choose(page, paths);
   await row(page, "files", "b.txt").waitFor();
@@ -152,6 +158,7 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   for (const [answer, wanted] of [["Keep both", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]],
     ["Replace", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]], ["Skip these", ["a (2).txt", "a.txt", "b (2).txt", "b.txt", "c.txt"]]]) {
     await page.click("#clear");
+    await hasFocus(page, "choose");
     await choose(page, answer === "Skip these" ? [...paths, file(t, "c.txt", "c")] : paths);
     await page.getByRole("heading", { name: "2 names are taken" }).waitFor();
     if (answer === "Keep both") await screenshot(page, "upload-collision");
@@ -164,6 +171,8 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await row(page, "files", "c.txt").waitFor({ state: "detached" });
   await screenshot(page, "upload-undo");
   await page.getByRole("button", { name: "Undo" }).click();
+  await hasFocus(page, "files-title");
+  await isSaid(page, "Restored c.txt");
   await row(page, "files", "c.txt").waitFor();
   await page.getByRole("button", { name: "Delete: c.txt" }).click();
   await page.reload();
@@ -266,7 +275,7 @@ test("upload: mounted in another app the page is there, and goes on with another
   await throttle(page, MB);
   await choose(page, ["a", "b", "c", "d"].map((name) => large(t, `${name}.bin`, 10)));
   await page.getByRole("alert").filter({ hasText: "Your token has expired." }).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.id), "token");
+  await hasFocus(page, "token");
   await screenshot(page, "upload-expired");
   await page.getByRole("button", { name: "Cancel: a.bin" }).click();
   await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
@@ -277,7 +286,7 @@ test("upload: mounted in another app the page is there, and goes on with another
   await showToken(page, 600);
   await isLive(page);
   for (const name of ["b.bin", "c.bin", "d.bin"]) await row(page, "files", name).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.id), "choose");
+  await hasFocus(page, "choose");
 });
 
 test("upload: what a refused token stops is sent with the next one", async (t) => {

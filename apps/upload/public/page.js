@@ -5,7 +5,7 @@
 
 import { gatherFrom, gatherOf } from "./gather.js";
 import { Listing, eventNames } from "./listing.js";
-import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, showRows, size } from "./rows.js";
+import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, set, showRows, size } from "./rows.js";
 import { ask, getToken, isDemo, isSignedIn, request, signInAs, signInWith, signOut, subOf } from "./session.js";
 import { Transfers } from "./transfers.js";
 import { Stream } from "./weir.js";
@@ -22,11 +22,16 @@ const announce = (text) => { $.live.textContent = text; };
 
 function toast(text, action, act) {
   const one = make("p", {}, make("span", { textContent: text, dir: "auto" }));
-  if (action) one.append(make("button", { textContent: action, onclick: () => { one.remove(); act(); } }));
-  one.append(make("button", { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}`, onclick: () => one.remove() }));
+  const close = () => {
+    const hadFocus = one.contains(document.activeElement);
+    one.remove();
+    if (hadFocus) $["files-title"].focus();
+  };
+  if (action) one.append(make("button", { textContent: action, onclick: () => { close(); act(); } }));
+  one.append(make("button", { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}`, onclick: close }));
   $.toasts.append(one);
   announce(text);
-  setTimeout(() => one.remove(), action ? 20_000 : 8000);
+  setTimeout(close, action ? 20_000 : 8000);
 }
 
 const attempt = (work) => work().catch((error) => (error.status === 401 ? askAgain() : toast(error.message)));
@@ -39,7 +44,7 @@ let due;
 function refresh() {
   due ??= requestAnimationFrame(() => {
     due = undefined;
-    show();
+    keepFocus(show);
   });
 }
 
@@ -82,6 +87,16 @@ function show() {
   $.bin.hidden = gone.length === 0;
   $["bin-count"].textContent = gone.length;
   showRows($.deleted, gone, deleted);
+}
+
+// A control that goes away with what is shown anew leaves the focus to one that is near.
+function keepFocus(work) {
+  const focused = document.activeElement;
+  work();
+  const now = document.activeElement;
+  if (focused === document.body || (now !== document.body && now.checkVisibility())) return;
+  const near = focused.closest("li")?.querySelector("button:not([hidden])");
+  [near, $["cancel-all"], $["retry-all"], $.clear, $.choose].find((one) => one?.checkVisibility())?.focus();
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -219,7 +234,10 @@ $["share-copy"].addEventListener("click", () => copy($["share-link"].value));
 $["copy-curl"].addEventListener("click", () => copy($.curl.textContent));
 
 function restore(file) {
-  attempt(() => ask("POST", `files/${file.id}/restore`));
+  attempt(async () => {
+    await ask("POST", `files/${file.id}/restore`);
+    announce(`Restored ${file.name}`);
+  });
 }
 
 const remove = (file) => attempt(async () => {
@@ -264,8 +282,8 @@ function showState() {
   const { state, error } = stream;
   const refused = state === "failed" && error.code === "auth";
   $.state.dataset.state = state;
-  $.state.textContent = state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
-    : refused ? "not signed in" : `${state}${error ? `: ${error.message}` : ""}`;
+  set($.state, "textContent", state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
+    : refused ? "not signed in" : `${state}${error ? `: ${error.message}` : ""}`);
   $.again.hidden = state !== "waiting" && state !== "offline";
   if (refused) askAgain();
 }

@@ -31,7 +31,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-const set = (element, property, value) => {
+export const set = (element, property, value) => {
   if (element[property] !== value) element[property] = value;
 };
 
