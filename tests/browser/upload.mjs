@@ -223,7 +223,12 @@ test("upload: a server that is killed and comes back has what it answered, and t
   await choose(page, large(t, "half.bin", 20));
   await page.waitForFunction(() => document.querySelector('#transfers [data-state="sending"] progress')?.value > 0);
   await server.stop("SIGKILL");
-  await row(page, "transfers", "the connection broke off; try again").waitFor();
+  await choose(page, file(t, "late.txt", "late"));
+  for (const name of ["half.bin", "late.txt"]) {
+    await row(page, "transfers", name).locator("text=the connection broke off; try again").waitFor();
+  }
+  await page.getByRole("button", { name: "Delete: kept.txt" }).click();
+  await page.locator("#toasts", { hasText: "the connection broke off; try again" }).waitFor();
   await screenshot(page, "upload-broken");
   const again = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { listen: server.address });
   await isLive(page);
