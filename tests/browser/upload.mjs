@@ -148,7 +148,7 @@ test("upload: what is pasted, and a folder that is chosen, is sent", async (t) =
 
 test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server);
+  const page = await enter(t, server, { expected: /ERR_FAILED/ });
   await isSaid(page, "live");
   await hasFocus(page, "choose");
   const paths = ["a.txt", "b.txt"].map((name) => file(t, name, `first ${name}`));
@@ -182,8 +182,19 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await row(page, "files", "c.txt").waitFor();
 
   await page.getByRole("button", { name: "Share: a.txt" }).click();
+  await page.route("**/share", (route) => route.abort(), { times: 1 });
   await page.click("#share-make");
-  await page.waitForFunction(() => document.querySelector("#share-link").value !== "");
+  await isSaid(page.locator("#share"), "No link: the connection broke off; try again");
+  await page.click("#share-make");
+  await isSaid(page.locator("#share"), "The link is made.");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click("#share-copy");
+  await isSaid(page.locator("#share"), "Copied");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.inputValue("#share-link"));
+  await page.evaluate(() => { navigator.clipboard.writeText = () => Promise.reject(new Error("NotAllowedError")); });
+  await page.click("#share-copy");
+  await isSaid(page.locator("#share"), "does not let the page copy");
+  assert.equal(await page.evaluate(() => getSelection().toString()), await page.inputValue("#share-link"));
   await screenshot(page, "upload-share");
   const answer = await fetch(await page.inputValue("#share-link"));
   assert.equal(await answer.text(), "first a.txt");

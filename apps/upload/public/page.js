@@ -211,27 +211,48 @@ const preview = (file) => attempt(async () => {
 
 let shared; // the file that the dialog is about
 
+// Within the dialog: what lies below it nobody can hear or reach.
+const sayOfShare = (text) => { $["share-said"].textContent = text; };
+
 function share(file) {
   shared = file;
   $["share-title"].textContent = `Share ${file.name}`;
   $["share-made"].hidden = true;
+  sayOfShare("");
   $.share.showModal();
 }
 
-$["share-make"].addEventListener("click", () => attempt(async () => {
-  const { link } = await ask("POST", `files/${shared.id}/share`, { seconds: Number($["share-for"].value) });
-  $["share-link"].value = link;
-  $["share-made"].hidden = false;
-  $["share-link"].select();
-}));
-
-const copy = (text) => attempt(async () => {
-  await navigator.clipboard.writeText(text);
-  toast("Copied");
+$["share-make"].addEventListener("click", async () => {
+  try {
+    const { link } = await ask("POST", `files/${shared.id}/share`, { seconds: Number($["share-for"].value) });
+    $["share-link"].value = link;
+    $["share-made"].hidden = false;
+    $["share-link"].select();
+    sayOfShare("The link is made.");
+  } catch (error) {
+    if (error.status !== 401) return sayOfShare(`No link: ${error.message}`);
+    $.share.close();
+    askAgain();
+  }
 });
 
-$["share-copy"].addEventListener("click", () => copy($["share-link"].value));
-$["copy-curl"].addEventListener("click", () => copy($.curl.textContent));
+// What became of it, in words. Browsers may refuse, and have no clipboard at all for a page of `http:` elsewhere.
+async function copy(text, select) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    select();
+    return "This browser does not let the page copy: it is selected, so copy it by hand.";
+  }
+}
+
+$["share-copy"].addEventListener("click", async () => {
+  sayOfShare(await copy($["share-link"].value, () => $["share-link"].select()));
+});
+$["copy-curl"].addEventListener("click", async () => {
+  toast(await copy($.curl.textContent, () => getSelection().selectAllChildren($.curl)));
+});
 
 function restore(file) {
   attempt(async () => {
