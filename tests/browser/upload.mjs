@@ -140,10 +140,12 @@ test("upload: what is pasted, and a folder that is chosen, is sent", async (t) =
     document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
   });
   await row(page, "files", "pasted.txt").waitFor();
+  await isSaid(page, "1 uploaded");
   mkdirSync(`${t.folder}/notes`);
-  file(t, "notes/one.txt", "1");
+  for (const name of ["one", "two"]) file(t, `notes/${name}.txt`, name);
   await page.setInputFiles("#folder-input", `${t.folder}/notes`);
   await row(page, "files", "notes/one.txt").waitFor();
+  await isSaid(page, "2 uploaded");
 });
 
 test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {

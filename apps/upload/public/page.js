@@ -136,8 +136,8 @@ async function send(gathered) {
 
 transfers.addEventListener("change", refresh);
 transfers.addEventListener("refused", askAgain);
-transfers.addEventListener("settled", () => {
-  const count = (state) => transfers.items.filter((item) => item.state === state).length;
+transfers.addEventListener("settled", ({ items }) => {
+  const count = (state) => items.filter((item) => item.state === state).length;
   const parts = [["done", "uploaded"], ["failed", "failed"], ["cancelled", "cancelled"]]
     .filter(([state]) => count(state) > 0).map(([state, word]) => `${count(state)} ${word}`);
   announce(parts.join(", "));

@@ -37,8 +37,8 @@ async function failureOf(xhr) {
 }
 
 /**
- * An EventTarget: "change" when an item has changed; "settled" when nothing is under way any more; "refused" when a token
- * was, and it is held.
+ * An EventTarget: "change" when an item has changed; "settled", with the `items` that have ended since the last time,
+ * when nothing is under way any more; "refused" when a token was, and it is held.
  */
 export class Transfers extends EventTarget {
   items = [];
@@ -92,7 +92,7 @@ export class Transfers extends EventTarget {
 
   retry(item) {
     if (!item.fits || isOpen(item) || item.state === "done") return;
-    Object.assign(item, { state: "waiting", sent: 0, error: undefined, id: undefined });
+    Object.assign(item, { state: "waiting", sent: 0, error: undefined, id: undefined, told: false });
     this.#next();
   }
 
@@ -133,10 +133,11 @@ export class Transfers extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
-    if (this.items.length > 0 && !this.items.some(isOpen)) {
-      this.#samples = [];
-      this.dispatchEvent(new Event("settled"));
-    }
+    if (this.items.some(isOpen)) return;
+    this.#samples = [];
+    const items = this.items.filter(({ told }) => !told);
+    for (const item of items) item.told = true;
+    if (items.length > 0) this.dispatchEvent(Object.assign(new Event("settled"), { items }));
   }
 
   #next() {
