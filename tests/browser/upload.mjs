@@ -111,6 +111,18 @@ test("upload: of one that is cancelled here others hear so; all can be cancelled
   assert.deepEqual(server.stored(), []);
 });
 
+test("upload: one that is over when it is cancelled is shown as it ended", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { expected: /404/ });
+  await page.route("**/uploads/*", (route) => route.fulfill({ status: 404 }), { times: 1 });
+  await throttle(page, MB);
+  await choose(page, large(t, "a.bin", 3));
+  await page.waitForFunction(() => document.querySelector("#transfers progress").value > 0.3);
+  await page.getByRole("button", { name: "Cancel: a.bin" }).click();
+  await row(page, "transfers", "done · 3.0 MB").waitFor();
+  await isSaid(page, "1 uploaded");
+});
+
 test("upload: twenty files and a folder are dropped, with their paths", async (t) => {
   const server = await serve(t);
   const page = await enter(t, server);

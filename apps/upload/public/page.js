@@ -60,7 +60,7 @@ function showTotals() {
   $.totals.textContent = `${totals.done} of ${totals.count} · ${size(totals.sent)} of ${size(totals.bytes)}${speed}`;
   $.total.value = totals.bytes > 0 ? totals.sent / totals.bytes : totals.count > 0 ? totals.done / totals.count : 0;
   const some = (...states) => items.some(({ state }) => states.includes(state));
-  $["cancel-all"].hidden = !some("waiting", "sending", "checking");
+  $["cancel-all"].hidden = !some("waiting", "sending", "checking", "cancelling");
   $["retry-all"].hidden = !items.some(({ state, fits }) => fits && (state === "failed" || state === "cancelled"));
   $.clear.hidden = !some("done", "failed", "cancelled");
 }

@@ -2,7 +2,8 @@
 //
 //   waiting --> sending --all is sent--> checking --> done
 //                  |  `--> failed --retry--> waiting
-//                  `--> cancelled --retry--> waiting
+//                  `--> cancelling --> cancelled --retry--> waiting
+//                          `--it was too late--> checking
 //
 // One whose token is refused waits, as all do then, until there is another.
 //
@@ -16,7 +17,7 @@ const AT_ONCE = 3;
 const WINDOW = 4000; // ms, over which speed is measured
 
 const isUnsent = ({ state }) => state === "waiting" || state === "sending";
-const isOpen = (item) => isUnsent(item) || item.state === "checking";
+const isOpen = (item) => isUnsent(item) || item.state === "checking" || item.state === "cancelling";
 
 // The last line that says how it ended: [kind, value].
 async function endOf(text) {
@@ -80,14 +81,16 @@ export class Transfers extends EventTarget {
     return totals;
   }
 
-  cancel(item) {
-    if (!isOpen(item)) return;
-    item.state = "cancelled";
-    // Told to the server first, so that others hear that it was meant; it ends the request in any case.
-    const told = item.id ? ask("DELETE", `uploads/${item.id}`).catch(() => {}) : Promise.resolve();
-    const { xhr } = item;
-    told.then(() => xhr?.abort());
+  /** The server is told first, so that others hear that it was meant. What is over there has ended in its own way. */
+  async cancel(item) {
+    if (!isOpen(item) || item.state === "cancelling") return;
+    const { xhr, id } = item;
+    item.state = id ? "cancelling" : "cancelled";
     this.#next();
+    const error = id && await ask("DELETE", `uploads/${id}`).then(() => undefined, (reason) => reason);
+    if (error?.status !== 404) xhr?.abort();
+    else if (item.state === "cancelling") item.state = "checking";
+    this.#changed();
   }
 
   retry(item) {
@@ -161,6 +164,7 @@ export class Transfers extends EventTarget {
     } catch (error) {
       end = { state: "failed", error: error.message };
     }
+    if (item.state === "cancelling" && end.state !== "done") end = { state: "cancelled" };
     if (item.attempt === attempt && item.state !== "cancelled") Object.assign(item, end);
     if (xhr?.status === 401) {
       this.hold();
