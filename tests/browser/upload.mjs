@@ -44,6 +44,16 @@ async function drop(page, paths) {
 const hasFocus = (page, id) => page.waitForFunction((one) => document.activeElement.id === one, id);
 const isSaid = (page, text) => page.getByRole("status").filter({ hasText: text }).waitFor({ state: "attached" });
 
+// How far the edge of what is filled in is from what it lies on, as WCAG 2.2 reckons (1.4.11).
+const contrastOf = (page, selector) => page.$eval(selector, (one) => {
+  const { borderTopColor, backgroundColor } = getComputedStyle(one);
+  const [edge, paper] = [borderTopColor, backgroundColor].map((color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).map((part) => (part <= 10 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  });
+  return Math.max(edge, paper) / Math.min(edge, paper);
+});
+
 const assertFits = async (page) =>
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 
@@ -339,6 +349,7 @@ for (const colorScheme of ["light", "dark"]) {
       await door.goto(server.url);
       await door.waitForSelector("#enter:visible");
       await screenshot(door, `upload-enter-${name}`);
+      for (const one of ["#name", "#token", "#share-for", "#share-link"]) assert.ok(await contrastOf(door, one) >= 3, one);
       const page = await enter(t, server, options);
       const other = await enter(t, server, { name: "ben", expected: /409|ERR_/ });
       await choose(page, [file(t, "a name that is longer than a narrow window is wide, so that it takes two lines.txt", "x"),
