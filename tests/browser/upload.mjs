@@ -1,7 +1,8 @@
 // The page of apps/upload: what is sent is seen in all tabs as it moves, and what becomes of it.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { createHmac } from "node:crypto";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { screenshot, test } from "./lib.mjs";
 import { assertMoved, choose, download, file, hashOf, isLive, MB, note, row, throttle } from "./uploading.mjs";
@@ -39,6 +40,19 @@ async function drop(page, paths) {
     await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
   }
 }
+
+const hasFocus = (page, id) => page.waitForFunction((one) => document.activeElement.id === one, id);
+const isSaid = (page, text) => page.getByRole("status").filter({ hasText: text }).waitFor({ state: "attached" });
+
+// How far the edge of what is filled in is from what it lies on, as WCAG 2.2 reckons (1.4.11).
+const contrastOf = (page, selector) => page.$eval(selector, (one) => {
+  const { borderTopColor, backgroundColor } = getComputedStyle(one);
+  const [edge, paper] = [borderTopColor, backgroundColor].map((color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).map((part) => (part <= 10 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  });
+  return Math.max(edge, paper) / Math.min(edge, paper);
+});
 
 const assertFits = async (page) =>
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
@@ -101,9 +115,22 @@ test("upload: of one that is cancelled here others hear so; all can be cancelled
   await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
   await row(other, "runs", "d.bin").waitFor();
   await page.click("#cancel-all");
+  await hasFocus(page, "retry-all");
   await other.locator("#others").waitFor({ state: "hidden" });
   assert.equal(await page.locator('#transfers [data-state="cancelled"]').count(), 5);
   assert.deepEqual(server.stored(), []);
+});
+
+test("upload: one that is over when it is cancelled is shown as it ended", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server, { expected: /404/ });
+  await page.route("**/uploads/*", (route) => route.fulfill({ status: 404 }), { times: 1 });
+  await throttle(page, MB);
+  await choose(page, large(t, "a.bin", 3));
+  await page.waitForFunction(() => document.querySelector("#transfers progress").value > 0.3);
+  await page.getByRole("button", { name: "Cancel: a.bin" }).click();
+  await row(page, "transfers", "done · 3.0 MB").waitFor();
+  await isSaid(page, "1 uploaded");
 });
 
 test("upload: twenty files and a folder are dropped, with their paths", async (t) => {
@@ -135,15 +162,19 @@ test("upload: what is pasted, and a folder that is chosen, is sent", async (t) =
     document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
   });
   await row(page, "files", "pasted.txt").waitFor();
+  await isSaid(page, "1 uploaded");
   mkdirSync(`${t.folder}/notes`);
-  file(t, "notes/one.txt", "1");
+  for (const name of ["one", "two"]) file(t, `notes/${name}.txt`, name);
   await page.setInputFiles("#folder-input", `${t.folder}/notes`);
   await row(page, "files", "notes/one.txt").waitFor();
+  await isSaid(page, "2 uploaded");
 });
 
 test("upload: a name that is taken is asked for once; deleting can be undone; a link is for everybody", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server);
+  const page = await enter(t, server, { expected: /ERR_FAILED/ });
+  await isSaid(page, "live");
+  await hasFocus(page, "choose");
   const paths = ["a.txt", "b.txt"].map((name) => file(t, name, `first ${name}`));
   await choose(page, paths);
   await row(page, "files", "b.txt").waitFor();
@@ -151,6 +182,7 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   for (const [answer, wanted] of [["Keep both", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]],
     ["Replace", ["a (2).txt", "a.txt", "b (2).txt", "b.txt"]], ["Skip these", ["a (2).txt", "a.txt", "b (2).txt", "b.txt", "c.txt"]]]) {
     await page.click("#clear");
+    await hasFocus(page, "choose");
     await choose(page, answer === "Skip these" ? [...paths, file(t, "c.txt", "c")] : paths);
     await page.getByRole("heading", { name: "2 names are taken" }).waitFor();
     if (answer === "Keep both") await screenshot(page, "upload-collision");
@@ -163,6 +195,8 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await row(page, "files", "c.txt").waitFor({ state: "detached" });
   await screenshot(page, "upload-undo");
   await page.getByRole("button", { name: "Undo" }).click();
+  await hasFocus(page, "files-title");
+  await isSaid(page, "Restored c.txt");
   await row(page, "files", "c.txt").waitFor();
   await page.getByRole("button", { name: "Delete: c.txt" }).click();
   await page.reload();
@@ -172,8 +206,19 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await row(page, "files", "c.txt").waitFor();
 
   await page.getByRole("button", { name: "Share: a.txt" }).click();
+  await page.route("**/share", (route) => route.abort(), { times: 1 });
   await page.click("#share-make");
-  await page.waitForFunction(() => document.querySelector("#share-link").value !== "");
+  await isSaid(page.locator("#share"), "No link: the connection broke off; try again");
+  await page.click("#share-make");
+  await isSaid(page.locator("#share"), "The link is made.");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click("#share-copy");
+  await isSaid(page.locator("#share"), "Copied");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.inputValue("#share-link"));
+  await page.evaluate(() => { navigator.clipboard.writeText = () => Promise.reject(new Error("NotAllowedError")); });
+  await page.click("#share-copy");
+  await isSaid(page.locator("#share"), "does not let the page copy");
+  assert.equal(await page.evaluate(() => getSelection().toString()), await page.inputValue("#share-link"));
   await screenshot(page, "upload-share");
   const answer = await fetch(await page.inputValue("#share-link"));
   assert.equal(await answer.text(), "first a.txt");
@@ -213,7 +258,12 @@ test("upload: a server that is killed and comes back has what it answered, and t
   await choose(page, large(t, "half.bin", 20));
   await page.waitForFunction(() => document.querySelector('#transfers [data-state="sending"] progress')?.value > 0);
   await server.stop("SIGKILL");
-  await row(page, "transfers", "the connection broke off; try again").waitFor();
+  await choose(page, file(t, "late.txt", "late"));
+  for (const name of ["half.bin", "late.txt"]) {
+    await row(page, "transfers", name).locator("text=the connection broke off; try again").waitFor();
+  }
+  await page.getByRole("button", { name: "Delete: kept.txt" }).click();
+  await page.locator("#toasts", { hasText: "the connection broke off; try again" }).waitFor();
   await screenshot(page, "upload-broken");
   const again = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { listen: server.address });
   await isLive(page);
@@ -222,6 +272,71 @@ test("upload: a server that is killed and comes back has what it answered, and t
   await page.getByRole("button", { name: "Retry: half.bin" }).click();
   await row(page, "files", "half.bin").waitFor();
   assert.ok(again.url);
+});
+
+const secret = "s".repeat(32);
+
+// As `weir token` makes it.
+function tokenFor(sub, seconds) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub, upload: "write", exp: Math.floor(Date.now() / 1000) + seconds };
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+async function showToken(page, seconds, sub = "ann") {
+  await page.fill("#token", tokenFor(sub, seconds));
+  await page.click("#show-token button");
+}
+
+// The app below another one, as the README has it, for tokens that end on time.
+async function serveMounted(t) {
+  const [line] = readFileSync("apps/upload/README.md", "utf8").match(/export \* from .*?;/);
+  for (const [from, to] of [["upload", "upload"], ["public", "files"]]) {
+    cpSync(`apps/upload/${from}`, `${t.folder}/app/${to}`, { recursive: true });
+  }
+  writeFileSync(`${t.folder}/app/files/weir.js`, line);
+  t.file("app/app.lua", ["local app = require('weir').app()",
+    `app:mount("/upload", require "upload" { secret = "${secret}", leeway = 0 })`,
+    'app:static("/upload", "files")', "return app"]);
+  return t.serve([`${t.folder}/app`, "--data", `${t.folder}/data`]);
+}
+
+async function enterMounted(t, server, seconds) {
+  const page = await t.page({ expected: /40[14]/ }); // no demo is there
+  await page.goto(`${server.url}/upload/`);
+  await showToken(page, seconds);
+  await isLive(page);
+  return page;
+}
+
+test("upload: mounted in another app the page is there, and goes on with another token when its own has expired", async (t) => {
+  const page = await enterMounted(t, await serveMounted(t), 6);
+  await throttle(page, MB);
+  await choose(page, ["a", "b", "c", "d"].map((name) => large(t, `${name}.bin`, 10)));
+  await page.getByRole("alert").filter({ hasText: "Your token has expired." }).waitFor();
+  await hasFocus(page, "token");
+  await screenshot(page, "upload-expired");
+  await page.getByRole("button", { name: "Cancel: a.bin" }).click();
+  await row(page, "transfers", "a.bin").locator("text=cancelled").waitFor();
+  await row(page, "transfers", "d.bin").locator("text=waiting").waitFor();
+  await throttle(page, -1);
+  await showToken(page, 600, "ben");
+  await page.getByRole("alert").filter({ hasText: "it is not one of ann" }).waitFor();
+  await showToken(page, 600);
+  await isLive(page);
+  for (const name of ["b.bin", "c.bin", "d.bin"]) await row(page, "files", name).waitFor();
+  await hasFocus(page, "choose");
+});
+
+test("upload: what a refused token stops is sent with the next one", async (t) => {
+  const page = await enterMounted(t, await serveMounted(t), 600);
+  await page.route("**/files/a.txt*", (route) => route.fulfill({ status: 401 }), { times: 1 });
+  await choose(page, file(t, "a.txt", "a"));
+  await page.getByRole("alert").filter({ hasText: "Your token has expired." }).waitFor();
+  await row(page, "transfers", "waiting").waitFor();
+  await showToken(page, 600);
+  await row(page, "files", "a.txt").waitFor();
 });
 
 for (const colorScheme of ["light", "dark"]) {
@@ -234,6 +349,7 @@ for (const colorScheme of ["light", "dark"]) {
       await door.goto(server.url);
       await door.waitForSelector("#enter:visible");
       await screenshot(door, `upload-enter-${name}`);
+      for (const one of ["#name", "#token", "#share-for", "#share-link"]) assert.ok(await contrastOf(door, one) >= 3, one);
       const page = await enter(t, server, options);
       const other = await enter(t, server, { name: "ben", expected: /409|ERR_/ });
       await choose(page, [file(t, "a name that is longer than a narrow window is wide, so that it takes two lines.txt", "x"),

@@ -5,7 +5,7 @@
 
 import { gatherFrom, gatherOf } from "./gather.js";
 import { Listing, eventNames } from "./listing.js";
-import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, showRows, size } from "./rows.js";
+import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, set, showRows, size } from "./rows.js";
 import { ask, getToken, isDemo, isSignedIn, request, signInAs, signInWith, signOut, subOf } from "./session.js";
 import { Transfers } from "./transfers.js";
 import { Stream } from "./weir.js";
@@ -22,14 +22,19 @@ const announce = (text) => { $.live.textContent = text; };
 
 function toast(text, action, act) {
   const one = make("p", {}, make("span", { textContent: text, dir: "auto" }));
-  if (action) one.append(make("button", { textContent: action, onclick: () => { one.remove(); act(); } }));
-  one.append(make("button", { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}`, onclick: () => one.remove() }));
+  const close = () => {
+    const hadFocus = one.contains(document.activeElement);
+    one.remove();
+    if (hadFocus) $["files-title"].focus();
+  };
+  if (action) one.append(make("button", { textContent: action, onclick: () => { close(); act(); } }));
+  one.append(make("button", { className: "quiet", textContent: "×", ariaLabel: `Dismiss: ${text}`, onclick: close }));
   $.toasts.append(one);
   announce(text);
-  setTimeout(() => one.remove(), action ? 20_000 : 8000);
+  setTimeout(close, action ? 20_000 : 8000);
 }
 
-const attempt = (work) => work().catch((error) => toast(error.message));
+const attempt = (work) => work().catch((error) => (error.status === 401 ? askAgain() : toast(error.message)));
 
 // ---- what is shown --------------------------------------------------------------------------------------------------
 
@@ -39,7 +44,7 @@ let due;
 function refresh() {
   due ??= requestAnimationFrame(() => {
     due = undefined;
-    show();
+    keepFocus(show);
   });
 }
 
@@ -55,7 +60,7 @@ function showTotals() {
   $.totals.textContent = `${totals.done} of ${totals.count} · ${size(totals.sent)} of ${size(totals.bytes)}${speed}`;
   $.total.value = totals.bytes > 0 ? totals.sent / totals.bytes : totals.count > 0 ? totals.done / totals.count : 0;
   const some = (...states) => items.some(({ state }) => states.includes(state));
-  $["cancel-all"].hidden = !some("waiting", "sending", "checking");
+  $["cancel-all"].hidden = !some("waiting", "sending", "checking", "cancelling");
   $["retry-all"].hidden = !items.some(({ state, fits }) => fits && (state === "failed" || state === "cancelled"));
   $.clear.hidden = !some("done", "failed", "cancelled");
 }
@@ -82,6 +87,16 @@ function show() {
   $.bin.hidden = gone.length === 0;
   $["bin-count"].textContent = gone.length;
   showRows($.deleted, gone, deleted);
+}
+
+// A control that goes away with what is shown anew leaves the focus to one that is near.
+function keepFocus(work) {
+  const focused = document.activeElement;
+  work();
+  const now = document.activeElement;
+  if (focused === document.body || (now !== document.body && now.checkVisibility())) return;
+  const near = focused.closest("li")?.querySelector("button:not([hidden])");
+  [near, $["cancel-all"], $["retry-all"], $.clear, $.choose].find((one) => one?.checkVisibility())?.focus();
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -120,8 +135,9 @@ async function send(gathered) {
 }
 
 transfers.addEventListener("change", refresh);
-transfers.addEventListener("settled", () => {
-  const count = (state) => transfers.items.filter((item) => item.state === state).length;
+transfers.addEventListener("refused", askAgain);
+transfers.addEventListener("settled", ({ items }) => {
+  const count = (state) => items.filter((item) => item.state === state).length;
   const parts = [["done", "uploaded"], ["failed", "failed"], ["cancelled", "cancelled"]]
     .filter(([state]) => count(state) > 0).map(([state, word]) => `${count(state)} ${word}`);
   announce(parts.join(", "));
@@ -195,30 +211,54 @@ const preview = (file) => attempt(async () => {
 
 let shared; // the file that the dialog is about
 
+// Within the dialog: what lies below it nobody can hear or reach.
+const sayOfShare = (text) => { $["share-said"].textContent = text; };
+
 function share(file) {
   shared = file;
   $["share-title"].textContent = `Share ${file.name}`;
   $["share-made"].hidden = true;
+  sayOfShare("");
   $.share.showModal();
 }
 
-$["share-make"].addEventListener("click", () => attempt(async () => {
-  const { link } = await ask("POST", `files/${shared.id}/share`, { seconds: Number($["share-for"].value) });
-  $["share-link"].value = link;
-  $["share-made"].hidden = false;
-  $["share-link"].select();
-}));
-
-const copy = (text) => attempt(async () => {
-  await navigator.clipboard.writeText(text);
-  toast("Copied");
+$["share-make"].addEventListener("click", async () => {
+  try {
+    const { link } = await ask("POST", `files/${shared.id}/share`, { seconds: Number($["share-for"].value) });
+    $["share-link"].value = link;
+    $["share-made"].hidden = false;
+    $["share-link"].select();
+    sayOfShare("The link is made.");
+  } catch (error) {
+    if (error.status !== 401) return sayOfShare(`No link: ${error.message}`);
+    $.share.close();
+    askAgain();
+  }
 });
 
-$["share-copy"].addEventListener("click", () => copy($["share-link"].value));
-$["copy-curl"].addEventListener("click", () => copy($.curl.textContent));
+// What became of it, in words. Browsers may refuse, and have no clipboard at all for a page of `http:` elsewhere.
+async function copy(text, select) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    select();
+    return "This browser does not let the page copy: it is selected, so copy it by hand.";
+  }
+}
+
+$["share-copy"].addEventListener("click", async () => {
+  sayOfShare(await copy($["share-link"].value, () => $["share-link"].select()));
+});
+$["copy-curl"].addEventListener("click", async () => {
+  toast(await copy($.curl.textContent, () => getSelection().selectAllChildren($.curl)));
+});
 
 function restore(file) {
-  attempt(() => ask("POST", `files/${file.id}/restore`));
+  attempt(async () => {
+    await ask("POST", `files/${file.id}/restore`);
+    announce(`Restored ${file.name}`);
+  });
 }
 
 const remove = (file) => attempt(async () => {
@@ -261,10 +301,12 @@ async function reload() {
 
 function showState() {
   const { state, error } = stream;
+  const refused = state === "failed" && error.code === "auth";
   $.state.dataset.state = state;
-  $.state.textContent = state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
-    : `${state}${error ? `: ${error.message}` : ""}`;
+  set($.state, "textContent", state === "open" ? "live" : state === "waiting" || state === "connecting" ? "reconnecting"
+    : refused ? "not signed in" : `${state}${error ? `: ${error.message}` : ""}`);
   $.again.hidden = state !== "waiting" && state !== "offline";
+  if (refused) askAgain();
 }
 
 async function start() {
@@ -286,15 +328,38 @@ async function start() {
 
 // ---- the way in -----------------------------------------------------------------------------------------------------
 
-function enter(form, remember) {
+function enter(form) {
   form.hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    remember();
-    location.reload();
-  });
   form.querySelector("input").focus();
 }
+
+// `remember` keeps what the form says. A page that was there already goes on with all that it has.
+function onEnter(form, remember) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    form.hidden = true;
+    try {
+      remember();
+      await (stream ? goOn() : start());
+      $.choose.focus();
+    } catch (error) {
+      stop(error);
+    }
+  });
+}
+
+function goOn() {
+  transfers.resume();
+  stream.connect();
+}
+
+onEnter($.enter, () => signInAs($.name.value));
+onEnter($["show-token"], () => {
+  const token = $.token.value.trim();
+  $.token.value = "";
+  if (stream && subOf(token) !== who) throw Object.assign(new Error(`it is not one of ${who}`), { status: 401 });
+  signInWith(token);
+});
 
 $.leave.addEventListener("click", () => {
   signOut();
@@ -302,20 +367,28 @@ $.leave.addEventListener("click", () => {
 });
 
 function askForToken(why) {
+  enter($["show-token"]);
   $["token-why"].textContent = why;
-  enter($["show-token"], () => signInWith($.token.value.trim()));
+}
+
+// Nothing is sent until there is a token that holds, and nothing is lost.
+function askAgain() {
+  transfers.hold();
+  if ($["show-token"].hidden) askForToken("Your token has expired.");
 }
 
 async function begin() {
   if (isSignedIn()) await start();
-  else if (await isDemo()) enter($.enter, () => signInAs($.name.value));
+  else if (await isDemo()) enter($.enter);
   else askForToken("");
 }
 
 // A token that does not hold is asked for again; whatever else stops the page is said.
-begin().catch((error) => {
+function stop(error) {
   $.account.hidden = !isSignedIn();
   if (error.status === 401) askForToken(`Your token was refused: ${error.message}.`);
   $.state.dataset.state = "failed";
   $.state.textContent = error.message;
-});
+}
+
+begin().catch(stop);

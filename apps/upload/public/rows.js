@@ -31,7 +31,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-const set = (element, property, value) => {
+export const set = (element, property, value) => {
   if (element[property] !== value) element[property] = value;
 };
 
@@ -103,9 +103,9 @@ export const ownUploads = (transfers) => ({
   update(row, item) {
     const { state, sent, file } = item;
     if (endings[state]) return fill(row, state, endings[state](item), null, state === "done" || !item.fits ? [] : ["Retry"]);
-    const said = { waiting: `waiting · ${size(file.size)}`, checking: "all is sent; the server finishes",
+    const said = { waiting: `waiting · ${size(file.size)}`, checking: "all is sent; the server finishes", cancelling: "cancelling",
       sending: `${size(sent)} of ${size(file.size)}` }[state];
-    fill(row, state, said, state === "checking" ? undefined : file.size > 0 ? sent / file.size : 0, ["Cancel"]);
+    fill(row, state, said, state === "checking" || state === "cancelling" ? undefined : file.size > 0 ? sent / file.size : 0, ["Cancel"]);
   },
 });
 

@@ -4,29 +4,41 @@
 const remembered = { name: "upload.name", token: "upload.token" };
 
 // Of this page, from now on: what another tab does is for its next one.
-const name = localStorage.getItem(remembered.name);
-const pasted = sessionStorage.getItem(remembered.token);
+let name = localStorage.getItem(remembered.name);
+let pasted = sessionStorage.getItem(remembered.token);
 
 addEventListener("storage", ({ key }) => key === remembered.name && pasted === null && location.reload());
 
+const failure = (message, status) => Object.assign(new Error(message), { status });
+
+// What a browser says where there is no answer is not for people.
+const reach = (...args) => fetch(...args).catch(() => { throw failure("the connection broke off; try again"); });
+
 /** Whether the server is the demo, where any name is let in. */
 export async function isDemo() {
-  const response = await fetch("demo");
+  const response = await reach("demo");
   if (response.status === 404) return false;
   if (!response.ok) throw new Error((await response.text()).trim());
   return (await response.json()).open;
 }
 
 export const isSignedIn = () => name !== null || pasted !== null;
-export const signInAs = (given) => localStorage.setItem(remembered.name, given);
-export const signInWith = (token) => sessionStorage.setItem(remembered.token, token);
+
+export function signInAs(given) {
+  name = given;
+  localStorage.setItem(remembered.name, given);
+}
+
+/** With a token, also in place of one that has expired. */
+export function signInWith(token) {
+  pasted = token;
+  sessionStorage.setItem(remembered.token, token);
+}
 
 export function signOut() {
   localStorage.removeItem(remembered.name);
   sessionStorage.removeItem(remembered.token);
 }
-
-const failure = (message, status) => Object.assign(new Error(message), { status });
 
 /** The sub of a token. Throws where there is none. */
 export function subOf(token) {
@@ -41,7 +53,7 @@ export function subOf(token) {
 /** A token that holds for a while. */
 export async function getToken() {
   if (pasted !== null) return pasted;
-  const response = await fetch("demo/token", { method: "POST", body: name });
+  const response = await reach("demo/token", { method: "POST", body: name });
   if (!response.ok) throw failure(`no token: ${(await response.text()).trim() || response.status}`, response.status);
   return response.text();
 }
@@ -50,7 +62,7 @@ export async function getToken() {
 export async function request(method, path, body) {
   const headers = { Authorization: `Bearer ${await getToken()}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   if (response.ok) return response;
   const text = await response.text();
   const isJson = /json/.test(response.headers.get("Content-Type") ?? "");

@@ -2,7 +2,10 @@
 //
 //   waiting --> sending --all is sent--> checking --> done
 //                  |  `--> failed --retry--> waiting
-//                  `--> cancelled --retry--> waiting
+//                  `--> cancelling --> cancelled --retry--> waiting
+//                          `--it was too late--> checking
+//
+// One whose token is refused waits, as all do then, until there is another.
 //
 // A browser shows nothing of an answer before all is sent, so its bytes are counted here; what the server says of them
 // comes by the stream, to all.
@@ -14,7 +17,7 @@ const AT_ONCE = 3;
 const WINDOW = 4000; // ms, over which speed is measured
 
 const isUnsent = ({ state }) => state === "waiting" || state === "sending";
-const isOpen = (item) => isUnsent(item) || item.state === "checking";
+const isOpen = (item) => isUnsent(item) || item.state === "checking" || item.state === "cancelling";
 
 // The last line that says how it ended: [kind, value].
 async function endOf(text) {
@@ -34,9 +37,13 @@ async function failureOf(xhr) {
   }
 }
 
-/** An EventTarget: "change" when an item has changed; "settled" when nothing is under way any more. */
+/**
+ * An EventTarget: "change" when an item has changed; "settled", with the `items` that have ended since the last time,
+ * when nothing is under way any more; "refused" when a token was, and it is held.
+ */
 export class Transfers extends EventTarget {
   items = [];
+  #held = false;
   #samples = []; // [time, bytes that have been sent by then]
 
   /** Adds { file, path, error }: one with an error is not sent. `collision` is for all of them. */
@@ -74,19 +81,21 @@ export class Transfers extends EventTarget {
     return totals;
   }
 
-  cancel(item) {
-    if (!isOpen(item)) return;
-    item.state = "cancelled";
-    // Told to the server first, so that others hear that it was meant; it ends the request in any case.
-    const told = item.id ? ask("DELETE", `uploads/${item.id}`).catch(() => {}) : Promise.resolve();
-    const { xhr } = item;
-    told.then(() => xhr?.abort());
+  /** The server is told first, so that others hear that it was meant. What is over there has ended in its own way. */
+  async cancel(item) {
+    if (!isOpen(item) || item.state === "cancelling") return;
+    const { xhr, id } = item;
+    item.state = id ? "cancelling" : "cancelled";
     this.#next();
+    const error = id && await ask("DELETE", `uploads/${id}`).then(() => undefined, (reason) => reason);
+    if (error?.status !== 404) xhr?.abort();
+    else if (item.state === "cancelling") item.state = "checking";
+    this.#changed();
   }
 
   retry(item) {
     if (!item.fits || isOpen(item) || item.state === "done") return;
-    Object.assign(item, { state: "waiting", sent: 0, error: undefined, id: undefined });
+    Object.assign(item, { state: "waiting", sent: 0, error: undefined, id: undefined, told: false });
     this.#next();
   }
 
@@ -96,6 +105,16 @@ export class Transfers extends EventTarget {
 
   retryAll() {
     for (const item of [...this.items]) this.retry(item);
+  }
+
+  /** Begins with none until `resume()`. */
+  hold() {
+    this.#held = true;
+  }
+
+  resume() {
+    this.#held = false;
+    this.#next();
   }
 
   /** Takes away what is over. */
@@ -117,15 +136,17 @@ export class Transfers extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
-    if (this.items.length > 0 && !this.items.some(isOpen)) {
-      this.#samples = [];
-      this.dispatchEvent(new Event("settled"));
-    }
+    if (this.items.some(isOpen)) return;
+    this.#samples = [];
+    const items = this.items.filter(({ told }) => !told);
+    for (const item of items) item.told = true;
+    if (items.length > 0) this.dispatchEvent(Object.assign(new Event("settled"), { items }));
   }
 
   #next() {
     const busy = this.items.filter((item) => item.state === "sending" || item.state === "checking").length;
-    for (const item of this.items.filter(({ state }) => state === "waiting").slice(0, Math.max(0, AT_ONCE - busy))) this.#send(item);
+    const free = this.#held ? 0 : Math.max(0, AT_ONCE - busy);
+    for (const item of this.items.filter(({ state }) => state === "waiting").slice(0, free)) this.#send(item);
     this.#changed();
   }
 
@@ -133,16 +154,22 @@ export class Transfers extends EventTarget {
   async #send(item) {
     const attempt = item.attempt = {};
     item.state = "sending";
-    let end;
+    let end, xhr;
     try {
-      const xhr = await this.#request(item);
+      xhr = await this.#request(item);
       const [kind, value] = xhr.status === 200 ? await endOf(xhr.responseText) : [];
       end = kind === "result" ? { state: "done", sent: item.file.size, result: value }
-        : { state: "failed", error: await failureOf(xhr) };
+        : xhr.status === 401 ? { state: "waiting", sent: 0 }
+          : { state: "failed", error: await failureOf(xhr) };
     } catch (error) {
       end = { state: "failed", error: error.message };
     }
+    if (item.state === "cancelling" && end.state !== "done") end = { state: "cancelled" };
     if (item.attempt === attempt && item.state !== "cancelled") Object.assign(item, end);
+    if (xhr?.status === 401) {
+      this.hold();
+      this.dispatchEvent(new Event("refused"));
+    }
     this.#next();
   }
 
