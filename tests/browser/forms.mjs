@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "./lib.mjs";
 
 // As HTML writes "line 1", LF, "line 2" in an attribute.
@@ -44,22 +44,24 @@ const wanted = [
   file("folder", "photos/sea.jpg", "sea.jpg", "image/jpeg"),
 ];
 
-// The form in a page of the server's, filled in.
+const types = { txt: "text/plain", png: "image/png" };
+
+// The form in a page of the server's, filled in. Only the folder is on the disk: without a locale Chromium opens no file
+// whose name is not ASCII.
 async function open(t) {
   const server = await t.serve(["tests/js/multipart.lua", "--workers", "2"]);
-  const paths = Object.entries(files).map(([name, content]) => {
-    const path = join(t.folder, name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-    return path;
-  });
+  const chosen = Object.entries(files).filter(([name]) => !name.includes("/")).map(([name, content]) => ({
+    name, mimeType: types[name.split(".")[1]] ?? "application/octet-stream", buffer: Buffer.from(content),
+  }));
+  mkdirSync(join(t.folder, "photos"));
+  writeFileSync(join(t.folder, "photos/sea.jpg"), files["photos/sea.jpg"]);
   const page = await t.page();
   await page.goto(`${server.url}/weir.js`); // which each server has
   await page.setContent(html);
   await page.fill("textarea", said);
   await page.fill("input:not([type])", "a value");
-  await page.setInputFiles("[multiple]", paths.slice(0, -1));
-  await page.setInputFiles("[webkitdirectory]", dirname(paths.at(-1)));
+  await page.setInputFiles("[multiple]", chosen);
+  await page.setInputFiles("[webkitdirectory]", join(t.folder, "photos"));
   return page;
 }
 
