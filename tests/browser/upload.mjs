@@ -337,6 +337,10 @@ test("upload: what a refused token stops is sent with the next one", async (t) =
   await row(page, "transfers", "waiting").waitFor();
   await showToken(page, 600);
   await row(page, "files", "a.txt").waitFor();
+  await page.route("**/share", (route) => route.fulfill({ status: 401 }), { times: 1 });
+  await page.getByRole("button", { name: "Share: a.txt" }).click();
+  await page.click("#share-make");
+  await hasFocus(page, "token");
 });
 
 for (const colorScheme of ["light", "dark"]) {

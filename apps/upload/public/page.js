@@ -230,9 +230,8 @@ $["share-make"].addEventListener("click", async () => {
     $["share-link"].select();
     sayOfShare("The link is made.");
   } catch (error) {
-    if (error.status !== 401) return sayOfShare(`No link: ${error.message}`);
-    $.share.close();
-    askAgain();
+    if (error.status === 401) askAgain();
+    else sayOfShare(`No link: ${error.message}`);
   }
 });
 
@@ -371,10 +370,12 @@ function askForToken(why) {
   $["token-why"].textContent = why;
 }
 
-// Nothing is sent until there is a token that holds, and nothing is lost.
+// Nothing is sent until there is a token that holds, and nothing is lost. Below a dialog nobody could be asked.
 function askAgain() {
   transfers.hold();
-  if ($["show-token"].hidden) askForToken("Your token has expired.");
+  if (!$["show-token"].hidden) return;
+  for (const dialog of [$.share, $.preview]) dialog.close();
+  askForToken("Your token has expired.");
 }
 
 async function begin() {
