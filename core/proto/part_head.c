@@ -126,7 +126,9 @@ int part_head_read(struct str lines, struct buf *text, struct part_head *out) {
     struct params params = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
     int rc;
     *out = (struct part_head){{NULL, 0}, {NULL, 0}, {NULL, 0}};
-    while ((rc = header_field_next(&lines, &name, &value)) > 0) {
+    for (int n = 0; (rc = header_field_next(&lines, &name, &value)) > 0; n++) {
+        if (n == PART_FIELDS_MAX)
+            return PART_EFIELDS;
         if (str_ieq(name, STR("content-disposition")) && set_once(&disposition, value) < 0)
             return PART_EDISPOSITION;
         if (str_ieq(name, STR("content-type")) && set_once(&type, value) < 0)
@@ -151,6 +153,8 @@ const char *part_head_error(int error) {
         return "a part of the form has a line in its head that is no header field";
     case PART_EDISPOSITION:
         return "a part of the form has no Content-Disposition of form-data with a name";
+    case PART_EFIELDS:
+        return "a part of the form has too many lines in its head";
     case PART_EFILENAME:
         return "a part of the form has a filename* that is malformed";
     default:

@@ -8,6 +8,9 @@
 #define PART_EDISPOSITION (-10052) /* no Content-Disposition of form-data with a name, or two */
 #define PART_EFILENAME (-10053)    /* a `filename*` that is not RFC 8187's */
 #define PART_ENESTED (-10054)      /* a field that is a multipart body itself */
+#define PART_EFIELDS (-10055)      /* more than PART_FIELDS_MAX lines */
+
+#define PART_FIELDS_MAX 100 /* as many as the head of a request has by default */
 
 struct part_head {
     struct str name;     /* decoded; may be empty, and any bytes */

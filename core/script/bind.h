@@ -17,6 +17,9 @@ void bind_channel(lua_State *L);
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);
 void bind_writer(lua_State *L);
+/* Sets a header field in the table on top of the stack, or joins the value by ", " to what it has
+ * under that name (RFC 9110 section 5.3). The name is in lower case. */
+void bind_add_field(lua_State *L, struct str name, struct str value);
 /* What the writer at `index` writes next: to add to. Raises where there is none. */
 struct buf *bind_writer_bytes(lua_State *L, int index);
 void bind_tail(lua_State *L);

@@ -111,20 +111,8 @@ static void push_fields(lua_State *L, struct str lines) {
     struct str name, value;
     struct buf lower = {0};
     lua_newtable(L);
-    while (header_field_next(&lines, &name, &value) > 0) {
-        push_str(L, lower_case(name, &lower));
-        lua_pushvalue(L, -1);
-        lua_rawget(L, -3);
-        bool first = lua_isnil(L, -1);
-        if (first)
-            lua_pop(L, 1);
-        else
-            lua_pushliteral(L, ", ");
-        push_str(L, value);
-        if (!first)
-            lua_concat(L, 3);
-        lua_rawset(L, -3);
-    }
+    while (header_field_next(&lines, &name, &value) > 0)
+        bind_add_field(L, lower_case(name, &lower), value);
     buf_fini(&lower);
 }
 

@@ -137,24 +137,26 @@ static void push_query(lua_State *L, struct exchange *exchange) {
     buf_fini(&text);
 }
 
-/* Repeated fields are joined by ", " (RFC 9110 section 5.3). */
+void bind_add_field(lua_State *L, struct str name, struct str value) {
+    push_str(L, name);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        push_str(L, value);
+    } else {
+        lua_pushliteral(L, ", ");
+        push_str(L, value);
+        lua_concat(L, 3);
+    }
+    lua_rawset(L, -3);
+}
+
 static void push_headers(lua_State *L, struct exchange *exchange) {
     const struct request *request = exchange->stream->request;
     lua_createtable(L, 0, (int)request->nfields);
-    for (size_t i = 0; i < request->nfields; i++) {
-        push_str(L, request_field_name(request, i));
-        lua_pushvalue(L, -1);
-        lua_rawget(L, -3);
-        if (lua_isnil(L, -1)) {
-            lua_pop(L, 1);
-            push_str(L, request_field_value(request, i));
-        } else {
-            lua_pushliteral(L, ", ");
-            push_str(L, request_field_value(request, i));
-            lua_concat(L, 3);
-        }
-        lua_rawset(L, -3);
-    }
+    for (size_t i = 0; i < request->nfields; i++)
+        bind_add_field(L, request_field_name(request, i), request_field_value(request, i));
 }
 
 static void push_cookies(lua_State *L, struct exchange *exchange) {

@@ -230,6 +230,15 @@ static int l_log_capture(lua_State *L) {
     return 1;
 }
 
+/* --- writers --- */
+
+/* writer_put(writer, bytes): adds them to what it writes next, as sources do in C. */
+static int l_writer_put(lua_State *L) {
+    struct str bytes = state_check_str(L, 2);
+    buf_add(bind_writer_bytes(L, 1), bytes);
+    return 0;
+}
+
 /* --- how Lua runs --- */
 
 /* {gc = "aggressive", jit = false}: for this state and those made from now on. */
@@ -249,12 +258,19 @@ static int l_test_mode(lua_State *L) {
 }
 
 void bind_test(lua_State *L) {
-    static const luaL_Reg functions[] = {{"counters", l_counters},   {"heap", l_heap},
-                                         {"clear", l_clear},         {"elsewhere", l_elsewhere},
-                                         {"fault", l_fault},         {"fault_reset", l_fault_reset},
-                                         {"clock_freeze", l_freeze}, {"clock_advance", l_advance},
-                                         {"clock_thaw", l_thaw},     {"log_capture", l_log_capture},
-                                         {"test_mode", l_test_mode}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"counters", l_counters},
+                                         {"heap", l_heap},
+                                         {"clear", l_clear},
+                                         {"elsewhere", l_elsewhere},
+                                         {"fault", l_fault},
+                                         {"fault_reset", l_fault_reset},
+                                         {"clock_freeze", l_freeze},
+                                         {"clock_advance", l_advance},
+                                         {"clock_thaw", l_thaw},
+                                         {"log_capture", l_log_capture},
+                                         {"test_mode", l_test_mode},
+                                         {"writer_put", l_writer_put},
+                                         {NULL, NULL}};
     state_set(L, functions);
     bind_host(L);
     bind_child(L);

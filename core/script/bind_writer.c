@@ -231,13 +231,6 @@ struct buf *bind_writer_bytes(lua_State *L, int index) {
     return &check_writer(L, index)->bytes;
 }
 
-/* writer_put(writer, bytes): adds them to what is written next. */
-static int l_writer_put(lua_State *L) {
-    struct str bytes = state_check_str(L, 2);
-    buf_add(bind_writer_bytes(L, 1), bytes);
-    return 0;
-}
-
 static int run_on(lua_State *L, int (*job)(struct writer *)) {
     struct writer *writer = check_writer(L, 1);
     struct task *task = task_enter(L, "stream:save");
@@ -257,7 +250,6 @@ static int l_writer_commit(lua_State *L) {
 
 void bind_writer(lua_State *L) {
     static const luaL_Reg functions[] = {{"writer", l_writer},
-                                         {"writer_put", l_writer_put},
                                          {"writer_write", l_writer_write},
                                          {"writer_commit", l_writer_commit},
                                          {"writer_abort", l_writer_abort},

@@ -5,9 +5,9 @@
 --   stream   whose status is set when it fails
 --   what     "the request body", for messages
 --   total    how many bytes it will be, nil when nobody knows
---   fill     function(writer): waits for bytes and hands them to the writer, by core.writer_put or what moves them in
---            C: how many; nil at the proper end; nil and "closed", "timeout" or another code, and a message, when there
---            is none. What it raises ends the saving, too.
+--   fill     function(writer): waits for bytes and has them moved to the writer, in C: how many; nil at the proper end;
+--            nil and "closed", "timeout" or another code, and a message, when there is none. What it raises ends the
+--            saving, too.
 --
 -- While a piece is written the next one comes into the stream's own buffer, up to its limit.
 

@@ -64,7 +64,7 @@ function stream:chunks()
 end
 
 local function fail_too_long(limit)
-  fail(413, ("the request body is longer than %d bytes"):format(limit))
+  fail(413, broken.limit[2]:format("the request body", limit))
 end
 
 --- The whole body, each time it is asked for. Fails with 413 when it is longer than `limit` (the limit body_bytes), if

@@ -104,7 +104,23 @@ static void refused(void **state) {
             assert_string_not_equal(part_head_error(a), part_head_error(b));
 }
 
+/* As many lines as there may be, and one more. */
+static void many_lines(void **state) {
+    (void)state;
+    for (int more = 0; more <= 1; more++) {
+        struct buf lines = {0}, text = {0};
+        struct part_head got;
+        for (int i = 1; i < PART_FIELDS_MAX + more; i++)
+            buf_add(&lines, STR("a: b\r\n"));
+        buf_add(&lines, STR(FORM "name=a\r\n"));
+        assert_int_equal(part_head_read(buf_str(&lines), &text, &got), more ? PART_EFIELDS : 0);
+        buf_fini(&lines);
+        buf_fini(&text);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(heads), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(heads), cmocka_unit_test(refused),
+                                       cmocka_unit_test(many_lines)};
     return cmocka_run_group_tests_name("proto_part_head", tests, NULL, NULL);
 }
