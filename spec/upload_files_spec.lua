@@ -196,6 +196,63 @@ describe("what an app may say", function()
     client:close()
   end)
 
+  it("does not keep what is skipped: it is off the disk at once, and not at the end of the form", function()
+    mount 'process = function(file) require "weir".publish("processed", file.name) end'
+    local processed = weir.subscribe "processed"
+    assert.equal(200, ask("PUT", "/docs/files/a", { body = "x" }).status)
+    assert(processed:next(1))
+    local head = '--xyz\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+    local client = test.connect(uploading.server.port)
+    client:send(("POST /docs/files?collision=skip HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n"
+      .. "Content-Type: multipart/form-data; boundary=xyz\r\nContent-Length: 100000\r\n\r\n"):format(token "ann"))
+    client:send(head .. "of a form\r\n" .. head .. "more")
+    test.eventually(function() return processed:next(0) end)
+    test.eventually(function() return #stored() == 1 end)
+    assert.equal(1, #ask("GET", "/docs/files").json().running)
+    client:close()
+    test.eventually(function() return #ask("GET", "/docs/files").json().running == 0 end)
+  end)
+
+  it("may cancel an upload while its file gets its place: then it has it", function()
+    mount [[count = 2 })
+      local shelf = require "upload.shelf"
+      local place = shelf.place
+      function shelf.place(self, run, id, file, ...)
+        if file.name == "c" then weir.publish("upload/cancel/" .. run, "") end
+        return place(self, run, id, file, ...)
+      end
+      weir.topics({ ["x/*"] = {}]]
+    local gone = json.decode(ask("PUT", "/docs/files/a", { body = "x" }).body:match "result: (.-)\n").fileId
+    ask("DELETE", "/docs/files/" .. gone) -- it gives way to c
+    uploading.post({ { 'name="f"; filename="b"', "b" }, { 'name="f"; filename="c"', "c" } }, "/docs/files")
+    test.eventually(function() return #ask("GET", "/docs/files").json().running == 0 end)
+    local all = ask("GET", "/docs/files").json().files
+    assert.equal(2, #all)
+    for _, file in ipairs(all) do assert.equal(file.name, ask("GET", "/docs/files/" .. file.id).body) end
+    test.eventually(function() return #stored() == 2 end)
+  end)
+
+  it("bounds events: what they cannot hold is left out, and told so", function()
+    mount "}) weir.limits({ event_bytes = '2KB'"
+    local parts, events = {}, weir.subscribe(weir.prefix "upload/")
+    for i = 1, 20 do parts[i] = { ('name="f"; filename="%s%d"'):format(("n"):rep(100), i), "x" } end
+    assert.equal(200, uploading.post(parts, "/docs/files").status)
+    local event
+    repeat event = assert(events:next(1)) until event.event == "upload.ended"
+    assert.same({ "done" }, { json.decode(event.data).state, json.decode(event.data).files })
+    local told = uploading.server:sse("/docs/events", { headers = { Authorization = "Bearer " .. token "ann" } })
+    repeat event = assert(told:next(1)) until event.event == "upload.listed"
+    local listed = json.decode(event.data)
+    assert.same({ true, event.id }, { listed.partial, listed.position })
+    assert.is_nil(listed.files)
+  end)
+
+  it("is said once", function()
+    local ok, err = pcall(mount, [[}) app:mount("/more", require "upload" { secret = secret, name = "more"]])
+    assert.is_false(ok)
+    assert.is_truthy(tostring(err):find("an app has one place for files", 1, true), tostring(err))
+  end)
+
   it("is checked", function()
     local wrong = {
       ["colour = 1"] = 'there is no option "colour"', ['quota = "1XB"'] = "quota must be",

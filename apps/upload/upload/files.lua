@@ -199,7 +199,11 @@ function files.finish(sub, id, outcome)
     end)
   end
   outcome.id, outcome.owner = id, sub
-  weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
+  local _, why = weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
+  if why == "limit" then -- an event has bounds, a form has many files; each was told by itself
+    outcome.files = nil
+    weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
+  end
   tell("upload.ended", outcome)
 end
 

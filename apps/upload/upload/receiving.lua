@@ -25,8 +25,6 @@ local function fail(...)
   weir.fail(made.status, made.body)
 end
 
-local TOLD = 100 -- files that the last event of an upload names: it has bounds
-
 -- ---- a file ---------------------------------------------------------------------------------------------------------
 
 -- What save says, as a failure; what is not here is the system's.
@@ -78,7 +76,7 @@ end
 
 local function finish(upload)
   for id in pairs(upload.unplaced) do files.forget(id) end
-  if #upload.results > 0 then upload.outcome.files = { unpack(upload.results, 1, TOLD) } end
+  if #upload.results > 0 then upload.outcome.files = upload.results end
   if upload.begun then files.finish(upload.sub, upload.id, upload.outcome) end
 end
 
