@@ -63,8 +63,12 @@ bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topi
     return is_below(topic->name, prefix->feed->name);
 }
 
+/* What is in memory only was there at once; what the store has was, as far as it had committed. */
 event_id prefix_mark(const struct prefix_interest *prefix, const struct topic *topic) {
-    return topic->durable ? prefix->committed : prefix->mark;
+    event_id there = topic->stored ? topic->unstored : prefix->mark;
+    if (there > prefix->mark)
+        there = prefix->mark;
+    return there > prefix->committed ? there : prefix->committed;
 }
 
 /* Up to where a feed of the topic has nothing to tell those who chose a prefix of its name: before

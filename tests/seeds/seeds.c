@@ -67,6 +67,7 @@ static const struct {
     {206499, "who had lapsed and left a prefix was not told what was too much of that"},
     {207511, "who named one of the newest events' topics was told what was none of them"},
     {105927, "the oracle: what superseded had gone with a server, and was in memory only"},
+    {210939, "what had come before its topic was durable was owed by who had lapsed"},
     {0, NULL},
 };
 

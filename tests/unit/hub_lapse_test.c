@@ -330,6 +330,32 @@ static void who_has_nothing_to_read_holds_up_nobody(void **state) {
     assert_false(holds);
 }
 
+/* It had been in memory before the rule, and before what was being committed then. */
+static void what_came_before_its_topic_was_durable_is_history(void **state) {
+    (void)state;
+    struct sent sent;
+    struct taker blocking;
+    durable_rig_rule("v/*", false, 3600000);
+    durable_hold_writer();
+    durable_send(&rig, &sent, "d", NULL, 0);
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "v/1", NULL);
+    hub_rig_publish(&rig, "v/2", NULL);
+    hub_rig_publish(&rig, "v/3", NULL);
+    durable_rig_rule("v/*", true, 3600000);
+    taker_init(&blocking, &rig.readers[0], OVERFLOW_BLOCK, 1);
+    blocking.room = 1;
+    taker_add_from(&blocking, "v/*", 0, false);
+    hub_rig_settle(&rig);
+    hub_lock();
+    bool holds = blocking_holds_up(hub_topic(STR("v/3")));
+    hub_unlock();
+    durable_release();
+    assert_int_equal(durable_wait(&rig, &sent), 0);
+    taker_fini(&blocking);
+    assert_false(holds);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define DURABLE(name) cmocka_unit_test_setup_teardown(name, setup_durable, teardown_durable)
@@ -349,6 +375,7 @@ int main(void) {
         TEST(what_is_superseded_beyond_its_end_is_missing),
         DURABLE(what_the_store_has_of_one_in_mind_comes_once),
         DURABLE(who_has_nothing_to_read_holds_up_nobody),
+        DURABLE(what_came_before_its_topic_was_durable_is_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
