@@ -4,6 +4,7 @@
 #include "net/file_writer.h"
 
 #include "base/fault.h"
+#include "file_rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,41 +21,10 @@
 #include <cmocka.h>
 #include <uv.h>
 
-/* Each test runs in a fresh folder: root/ is what is served, outside/ is beside it. */
-struct fixture {
-    char folder[64];
-    int before;
-};
-
-static void put(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof(*f));
-    *state = f;
-    strcpy(f->folder, "/tmp/weir-file-XXXXXX");
-    f->before = open(".", O_PATH | O_DIRECTORY);
-    if (!mkdtemp(f->folder) || chdir(f->folder) < 0 || mkdir("root", 0755) < 0 ||
-        mkdir("root/sub", 0755) < 0 || mkdir("outside", 0755) < 0)
-        return -1;
-    put("root/a.txt", "hello");
-    put("root/sub/b.txt", "sub");
-    put("outside/secret", "no");
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    char command[96];
-    fault_reset();
-    snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-    int rc = fchdir(f->before) < 0 || system(command) != 0;
-    close(f->before);
-    free(f);
+    int rc = file_rig_setup(state);
+    if (rc == 0)
+        file_rig_put("outside/secret", "no");
     return rc;
 }
 
@@ -94,7 +64,7 @@ static void nothing_outside_is_opened(void **state) {
     assert_int_equal(symlink("../outside", "root/folder-out"), 0);
     assert_int_equal(symlink("/etc/passwd", "root/absolute-out"), 0);
     assert_int_equal(mkdir("root-twin", 0755), 0);
-    put("root-twin/x", "no");
+    file_rig_put("root-twin/x", "no");
     assert_int_equal(symlink("../root-twin/x", "root/twin-out"), 0);
     assert_int_equal(opening("file-out"), -EACCES);
     assert_int_equal(opening("folder-out"), -EACCES);
@@ -108,7 +78,7 @@ static void nothing_outside_is_opened(void **state) {
 }
 
 static void links_inside_are_followed(void **state) {
-    struct fixture *f = *state;
+    struct file_rig *f = *state;
     char target[96];
     snprintf(target, sizeof(target), "%s/root/a.txt", f->folder);
     assert_int_equal(symlink("../a.txt", "root/sub/up"), 0);
@@ -168,7 +138,7 @@ static void reading_stops_at_the_limit(void **state) {
     assert_int_equal(file_read_all("root", 4, &out), -EISDIR);
     assert_int_equal(file_read_all("missing", 4, &out), -ENOENT);
     buf_fini(&out);
-    put("empty", "");
+    file_rig_put("empty", "");
     assert_int_equal(file_read_all("empty", 0, &out), 0);
     assert_int_equal(out.len, 0);
     buf_fini(&out);
@@ -227,7 +197,7 @@ static void replacing_keeps_mode_and_readers(void **state) {
     (void)state;
     struct stat st;
     char text[8];
-    put("f", "old");
+    file_rig_put("f", "old");
     assert_int_equal(chmod("f", 0640), 0);
     int reader = file_open("f", &st);
     assert_int_equal(file_replace("f", STR("newer")), 0);
@@ -297,7 +267,7 @@ static void assert_list(const char *path, size_t limit, const char *expected, in
 
 static void a_failed_write_leaves_the_old_file(void **state) {
     (void)state;
-    put("root/sub/b.txt", "old");
+    file_rig_put("root/sub/b.txt", "old");
     fault_arm("file_write", -ENOSPC, 0, 1);
     assert_int_equal(file_replace("root/sub/b.txt", STR("new")), -ENOSPC);
     fault_arm("file_open", -EMFILE, 0, 1);
@@ -328,9 +298,9 @@ static void failing_calls_are_told(void **state) {
 
 static void folders_are_listed_sorted(void **state) {
     (void)state;
-    put("root/B", "");
-    put("root/.hidden", "");
-    put("root/a b", "");
+    file_rig_put("root/B", "");
+    file_rig_put("root/.hidden", "");
+    file_rig_put("root/a b", "");
     assert_list("root", 10, ".hidden B a b a.txt sub", 5);
     assert_list("root", 5, ".hidden B a b a.txt sub", 5);
     assert_list("root", 4, "", -EFBIG);
@@ -347,7 +317,7 @@ static void many_names_are_listed(void **state) {
     assert_int_equal(mkdir("many", 0755), 0);
     for (int i = 0; i < 100; i++) {
         snprintf(name, sizeof(name), "many/%03d", i * 37 % 100);
-        put(name, "");
+        file_rig_put(name, "");
     }
     assert_int_equal(file_list("many", 100, &out), 100);
     assert_int_equal(out.len, 400);
@@ -376,8 +346,8 @@ static void folders_are_made_with_parents(void **state) {
 static void renaming_and_removing(void **state) {
     (void)state;
     struct stat st;
-    put("f", "1");
-    put("g", "2");
+    file_rig_put("f", "1");
+    file_rig_put("g", "2");
     assert_int_equal(file_rename("f", "g"), 0);
     assert_content("g", "1");
     assert_int_equal(file_rename("f", "g"), -ENOENT);
@@ -393,7 +363,7 @@ static void renaming_and_removing(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, file_rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(files_beneath_are_opened),
         TEST(nothing_outside_is_opened),

@@ -3,6 +3,7 @@
 #include "net/file_writer.h"
 
 #include "base/fault.h"
+#include "file_rig.h"
 #include "net/file.h"
 #include "net/temporary.h"
 #include "table.h"
@@ -17,38 +18,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* Each test runs in a fresh folder: root/ is where is written, outside/ is beside it. */
-struct fixture {
-    char folder[64];
-    int before;
-};
-
 static void put(const char *path, const char *text) {
     assert_int_equal(file_replace(path, str_of(text)), 0);
-}
-
-static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof(*f));
-    *state = f;
-    strcpy(f->folder, "/tmp/weir-writer-XXXXXX");
-    f->before = open(".", O_PATH | O_DIRECTORY);
-    if (!mkdtemp(f->folder) || chdir(f->folder) < 0 || mkdir("root", 0755) < 0 ||
-        mkdir("root/sub", 0755) < 0 || mkdir("outside", 0755) < 0)
-        return -1;
-    put("root/a.txt", "hello");
-    put("root/sub/b.txt", "sub");
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    char command[96];
-    fault_reset();
-    snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-    int rc = fchdir(f->before) < 0 || system(command) != 0;
-    close(f->before);
-    free(f);
-    return rc;
 }
 
 static void assert_content(const char *path, const char *expected) {
@@ -465,7 +436,7 @@ int main(int argc, char **argv) {
     if (argc > 1)
         return save("c.txt") == 0 ? 0 : 1;
     this_program = realpath(argv[0], NULL);
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, file_rig_setup, file_rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_writer_shows_the_file_when_it_is_whole),
         TEST(a_writer_stays_beneath_its_root),

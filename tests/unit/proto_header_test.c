@@ -311,7 +311,22 @@ static void reasons(void **state) {
         assert_string_equal(http_reason(rows[i].status), rows[i].want);
 }
 
-/* Section 5.6.6. `want` has "name=value|" for each, and '!' where it is malformed. */
+/* `want` has "name=value|" for each, and '!' where it is malformed. */
+static void walk(int (*next)(struct str *, struct str *, struct str *), struct str text,
+                 const char *want) {
+    struct str all = exact(text), rest = all, name, value;
+    struct buf got = {0};
+    int rc;
+    while ((rc = next(&rest, &name, &value)) > 0)
+        buf_printf(&got, "%.*s=%.*s|", STR_ARG(name), STR_ARG(value));
+    if (rc < 0)
+        buf_add_char(&got, '!');
+    SAME_STR(all, buf_str(&got), str_of(want));
+    buf_fini(&got);
+    exact_free(all);
+}
+
+/* Section 5.6.6. */
 static void params(void **state) {
     static const struct {
         struct str params;
@@ -338,18 +353,8 @@ static void params(void **state) {
         {S(";a=b/c"), "a=b|!"},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct str all = exact(rows[i].params), rest = all, name, value;
-        struct buf got = {0};
-        int rc;
-        while ((rc = header_param_next(&rest, &name, &value)) > 0)
-            buf_printf(&got, "%.*s=%.*s|", STR_ARG(name), STR_ARG(value));
-        if (rc < 0)
-            buf_add_char(&got, '!');
-        SAME_STR(all, buf_str(&got), str_of(rows[i].want));
-        buf_fini(&got);
-        exact_free(all);
-    }
+    for (size_t i = 0; i < COUNT(rows); i++)
+        walk(header_param_next, rows[i].params, rows[i].want);
 }
 
 /* RFC 9112 section 5: no white space before the colon, no folding. */
@@ -373,18 +378,8 @@ static void lines(void **state) {
         {S("a: b\0c\r\n"), "!"},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct str all = exact(rows[i].lines), rest = all, name, value;
-        struct buf got = {0};
-        int rc;
-        while ((rc = header_field_next(&rest, &name, &value)) > 0)
-            buf_printf(&got, "%.*s=%.*s|", STR_ARG(name), STR_ARG(value));
-        if (rc < 0)
-            buf_add_char(&got, '!');
-        SAME_STR(all, buf_str(&got), str_of(rows[i].want));
-        buf_fini(&got);
-        exact_free(all);
-    }
+    for (size_t i = 0; i < COUNT(rows); i++)
+        walk(header_field_next, rows[i].lines, rows[i].want);
 }
 
 int main(void) {
