@@ -227,9 +227,10 @@ static void end_op(struct store *store, struct store_op *op, int error) {
     }
 }
 
-/* Of what is committed already; without room for it the log goes on growing. */
-static void checkpoint(struct store *store) {
-    if (!store_has_stopped(store) && db_checkpoint(&store->write_db) < 0 &&
+/* Of what is committed already; without room for it the log goes on growing. Where the disk has no
+ * room for that, what is copied can be overwritten: who deletes needs no room beyond it. */
+static void checkpoint(struct store *store, bool full) {
+    if (!store_has_stopped(store) && db_checkpoint(&store->write_db, full) < 0 &&
         db_sync_has_failed(&store->write_db))
         stop(store);
 }
@@ -266,7 +267,7 @@ static void *write_main(void *arg) {
         if (store_shares(store))
             pthread_mutex_unlock(&store->shared);
         end_all(store, &group, error);
-        checkpoint(store);
+        checkpoint(store, error == UV_ENOSPC);
     }
     end_all(store, &group, 0); /* it closes: they go */
     return NULL;

@@ -34,8 +34,9 @@
 
 #define APPLICATION_ID 0x57656972 /* "Weir" */
 #define SCHEMA 3
-#define BUSY_MS 10000        /* somebody looks at the file with another program */
-#define LOG_PAGES 1000       /* in the log, before a checkpoint */
+#define BUSY_MS 10000  /* somebody looks at the file with another program */
+#define LOG_PAGES 1000 /* in the log, before a checkpoint */
+#define CHUNK 1048576  /* bytes by which the file grows: room for a checkpoint on a full disk */
 #define MEMORY_PAGES "65536" /* of 4 KiB: 256 MiB, for a store in memory */
 
 static const char *const texts[STATEMENTS] = {
@@ -260,8 +261,8 @@ static int note_log(void *arg, sqlite3 *sql, const char *name, int pages) {
     return SQLITE_OK;
 }
 
-int db_checkpoint(struct store_db *db) {
-    if (db->log_pages < LOG_PAGES)
+int db_checkpoint(struct store_db *db, bool at_once) {
+    if (!at_once && db->log_pages < LOG_PAGES)
         return 0;
     int rc = sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     return db_error(rc);
@@ -272,6 +273,8 @@ static int set_up(struct store_db *db, bool writes, char *why, size_t why_size) 
         sqlite3_exec(db->sql, "PRAGMA max_page_count = " MEMORY_PAGES, NULL, NULL, NULL);
         return check_schema(db, why, why_size);
     }
+    int chunk = CHUNK;
+    sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_CHUNK_SIZE, &chunk);
     if (writes && check_schema(db, why, why_size) < 0)
         return -1; /* before anything is written to it */
     sqlite3_wal_hook(db->sql, note_log, db);

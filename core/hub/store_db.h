@@ -59,8 +59,9 @@ struct store_db {
 int db_open(struct store_db *db, const char *path, bool writes, char *why, size_t why_size);
 /* `keep_log`: what is in the log stays there, see db_sync_has_failed. */
 void db_close(struct store_db *db, bool keep_log);
-/* Copies what is in the log into the database, when that is worth it. 0, or UV_EIO, UV_ENOSPC. */
-int db_checkpoint(struct store_db *db);
+/* Copies what is in the log into the database, when that is worth it, or at once; then the log
+ * begins anew in the room that it has. 0, or UV_EIO, UV_ENOSPC. */
+int db_checkpoint(struct store_db *db, bool at_once);
 /* Whether the last call failed because the disk could not sync. */
 bool db_sync_has_failed(struct store_db *db);
 /* The statement, prepared at its first use, reset. NULL when that fails, which all that is done

@@ -75,7 +75,9 @@ static bool is_meant(const struct image *image, bool sync) {
 
 /* Whether this operation is to fail. */
 static bool fails(const struct image *image, bool sync) {
-    if (order.times == 0 || image == NULL || is_log(image) != order.log || !is_meant(image, sync))
+    if (order.times == 0 || image == NULL || !is_meant(image, sync))
+        return false;
+    if (order.kind != DISK_GROWTH && is_log(image) != order.log)
         return false;
     if (order.skip > 0) {
         order.skip--;
@@ -151,11 +153,17 @@ static int on_read(sqlite3_file *file, void *to, int len, sqlite3_int64 at) {
     return of(file)->real->pMethods->xRead(of(file)->real, to, len, at);
 }
 
+static bool grows(sqlite3_file *real, sqlite3_int64 end) {
+    sqlite3_int64 size = 0;
+    real->pMethods->xFileSize(real, &size);
+    return end > size;
+}
+
 static int on_write(sqlite3_file *file, const void *from, int len, sqlite3_int64 at) {
     struct image *image = of(file)->image;
     sqlite3_file *real = of(file)->real;
     pthread_mutex_lock(&lock);
-    bool bad = fails(image, false);
+    bool bad = (order.kind != DISK_GROWTH || grows(real, at + len)) && fails(image, false);
     enum disk_fault kind = order.kind;
     int rc = bad && kind != DISK_SHORT
                  ? SQLITE_OK

@@ -15,6 +15,7 @@ enum disk_fault {
     DISK_WRITE,  /* fails, nothing is written */
     DISK_FULL,   /* there is no room, nothing is written */
     DISK_SHORT,  /* there is room for half of it */
+    DISK_GROWTH, /* there is no room behind the end of a file, nothing is written; of both files */
 };
 
 /* From here on SQLite opens its files through it. Before the first store. */

@@ -243,6 +243,34 @@ static void a_checkpoint_without_room_is_made_later(void **state) {
     assert_all_there(rig);
 }
 
+static void put_of_ten(struct store_rig *rig) {
+    char text[2001];
+    memset(text, 'x', 2000);
+    text[2000] = '\0';
+    srig_put(rig, next_id++, "a", "", text, (struct retention){10, UINT64_MAX, 0});
+    srig_wait(rig);
+}
+
+/* Whoever is to make room on a full disk has to be able to write that down: the log goes round in
+ * what it has. */
+static void a_full_disk_takes_what_needs_no_room(void **state) {
+    struct store_rig *rig = *state;
+    for (int i = 0; i < 100; i++)
+        put_of_ten(rig);
+    rig->count = 0;
+    disk_fail(DISK_GROWTH, true, 0, 1000000);
+    int failed = 0;
+    uint64_t last = 0;
+    for (int i = 0; i < 500; i++) {
+        put_of_ten(rig);
+        failed += rig->errors[i] != 0;
+        last = rig->errors[i] == 0 ? rig->ids[i] : last;
+    }
+    assert_in_range(failed, 1, 50); /* once a round */
+    cut_power(rig, 0);
+    assert_true(is_there(srig_ids(rig, "a", 0), last));
+}
+
 /* --- by chance --- */
 
 static uint64_t draw(uint64_t *seed) {
@@ -295,6 +323,7 @@ int main(void) {
         TEST(a_full_disk_goes_on),
         TEST(a_group_without_room_fails_as_a_whole),
         TEST(a_checkpoint_without_room_is_made_later),
+        TEST(a_full_disk_takes_what_needs_no_room),
         cmocka_unit_test(whatever_fails_and_whenever),
     };
     if (access("/dev/shm", W_OK) == 0) /* the disk is the test's: a real one need not sync */
