@@ -136,15 +136,30 @@ describe("what an app may say", function()
     assert.is_truthy(link:find("/docs/s/", 1, true))
   end)
 
+  it("is who uploads, and what names nobody is nobody: it is given nothing", function()
+    mount ""
+    local id = json.decode(ask("PUT", "/docs/files/a", { body = "x" }).body:match "result: (.-)\n").fileId
+    for _, route in ipairs {
+      "GET /files", "GET /files/" .. id, "GET /files/" .. id .. "/preview", "POST /files/" .. id .. "/share",
+      "GET /events", "GET /uploads/" .. id, "POST /ticket", "PUT /files/a", "POST /files", "DELETE /files/" .. id,
+      "POST /files/" .. id .. "/restore", "DELETE /uploads/" .. id,
+    } do
+      local method, path = route:match "^(%u+) (.*)$"
+      refused(ask(method, "/docs" .. path, { as = "" }), 403, "sub")
+    end
+  end)
+
   it("is what is done to a file that has come, which can refuse it", function()
     mount [[process = function(file, report)
       report(0.5, "looking")
       local bytes = require "weir".fs.read(file.path)
       if bytes:find "virus" then return false, "there is a virus in " .. file.name end
+      if bytes:find "worm" then return false, { 5 } end
     end]]
     local answer = ask("PUT", "/docs/files/bad", { body = "virus" })
     refused(answer, 422, "rejected")
     assert.equal("there is a virus in bad", answer.json().message)
+    refused(ask("PUT", "/docs/files/bad", { body = "worm" }), 422, "rejected")
     assert.same({}, stored())
     assert.equal(200, ask("PUT", "/docs/files/good", { body = "x" }).status)
   end)

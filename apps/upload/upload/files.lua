@@ -35,7 +35,7 @@ end
 --- A secret of the store, made when it is asked for first, and the same ever after.
 function files.secret()
   if secret then return secret end
-  local made, why = store():update("secret", function(old) return old or weir.hex.encode(weir.random(32)) end)
+  local made, _, why = store():update("secret", function(old) return old or weir.hex.encode(weir.random(32)) end)
   if not made then fail_store(why) end
   secret = made
   return secret
@@ -137,7 +137,7 @@ end
 -- Changes a shelf in one step: what `change(shelf)` returns. Fails as that or the store does.
 local function update(key, sub, change)
   local made, more
-  local kept, why = store():update(key, function(self)
+  local kept, code, why = store():update(key, function(self)
     self = self or sub and shelf.new(sub)
     if not self then
       made, more = nil, { status = 404, code = "missing", message = "there is no such file" }
@@ -146,7 +146,7 @@ local function update(key, sub, change)
     made, more = change(self)
     return (next(self.files) or next(self.running)) and self or nil
   end)
-  if kept == nil and why then fail_store(why) end
+  if code then fail_store(why) end
   if made == nil and more then fail(more) end
   return made, more
 end
@@ -291,7 +291,8 @@ local function sweep_deleted()
   local before = weir.now() - settings.undo
   for key, self in store():each "owner/" do
     if #shelf.expire(self, before) > 0 then -- a copy: looked at, so that only what changes is written
-      remove((update(key, nil, function(now) return shelf.expire(now, before) end)))
+      local ok, gone = pcall(update, key, nil, function(now) return shelf.expire(now, before) end)
+      if ok then remove(gone) end -- else another one has been quicker, or the store fails: it is looked at again
     end
   end
 end

@@ -100,30 +100,36 @@ local function tokens(options, more)
   return all
 end
 
-local function with_owner(stream, next)
-  if not names.is_owner(stream.claims.sub) then
-    fail(403, "sub", "the token names nobody: its sub must be a text of 1 to 200 bytes")
+-- Who has a token, and a name in it.
+local function signed_in(options, more)
+  local jwt = weir.jwt(tokens(options, more))
+  return function(stream, next)
+    return jwt(stream, function()
+      if not names.is_owner(stream.claims.sub) then
+        fail(403, "sub", "the token names nobody: its sub must be a text of 1 to 200 bytes")
+      end
+      return next()
+    end)
   end
-  return next()
 end
 
 local function add_readers(app, options)
-  local readers = weir.jwt(tokens(options))
-  app:get("/files", readers, with_owner, function(stream) return files.list(stream.claims.sub) end)
+  local readers = signed_in(options)
+  app:get("/files", readers, function(stream) return files.list(stream.claims.sub) end)
   app:get("/files/:id", readers, function(stream) return download(stream, stream.params.id) end)
   app:get("/files/:id/preview", readers, show_preview)
   app:post("/files/:id/share", readers, share)
-  local watchers = weir.jwt(tokens(options, { from = { "bearer", "ticket" } }))
-  app:get("/events", watchers, with_owner, follow)
+  local watchers = signed_in(options, { from = { "bearer", "ticket" } })
+  app:get("/events", watchers, follow)
   app:get("/uploads/:id", watchers, follow_one)
   app:post("/ticket", readers, weir.ticket())
   app:post("/renew", weir.jwt.renewal(tokens(options)))
 end
 
 local function add_writers(app, options)
-  local writers = weir.jwt(tokens(options, { claims = options.writers or { upload = "write" } }))
-  app:put("/files/*path", writers, with_owner, function(stream) return receiving.put(stream, options.process) end)
-  app:post("/files", writers, with_owner, function(stream) return receiving.post(stream, options.process) end)
+  local writers = signed_in(options, { claims = options.writers or { upload = "write" } })
+  app:put("/files/*path", writers, function(stream) return receiving.put(stream, options.process) end)
+  app:post("/files", writers, function(stream) return receiving.post(stream, options.process) end)
   app:delete("/files/:id", writers, function(stream) files.delete(own(stream), stream.params.id) end)
   app:post("/files/:id/restore", writers, function(stream)
     return files.restore(own(stream, true), stream.params.id)

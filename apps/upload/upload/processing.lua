@@ -56,7 +56,8 @@ function processing.run(id, file, say, hook)
   say "processing"
   local given = { path = path, name = file.name, size = file.size, sha256 = file.sha256, type = file.type }
   local ok, why = hook(given, function(part, text) say("processing", part, text) end)
-  if ok == false then weir.fail(422, { message = why or "it was refused", errorCode = "rejected" }) end
+  if ok ~= false then return end
+  weir.fail(422, { message = type(why) == "string" and why or "it was refused", errorCode = "rejected" })
 end
 
 return processing
