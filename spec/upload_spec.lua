@@ -49,6 +49,9 @@ describe("an upload", function()
     local long = ("a"):rep(127)
     assert.equal(255, #put(long .. "/" .. ("b"):rep(127), "x").fileName)
     refused(ask("PUT", "/files/" .. long .. "/" .. ("b"):rep(128), { body = "x" }), 400, "name")
+    long = ("%C3%A4"):rep(125) .. ".txt"
+    assert.equal(("\195\164"):rep(125) .. ".txt", put(long, "x").fileName)
+    assert.equal(("\195\164"):rep(123) .. " (2).txt", put(long, "x").fileName)
     refused(ask("PUT", "/files/", { body = "x" }), 400, "name")
   end)
 
@@ -116,12 +119,32 @@ describe("an upload", function()
 
   it("keeps what was complete in a form that breaks later", function()
     local body = form { { 'name="a"; filename="whole"', "abc" }, { 'name="b"; filename="half"', "abc" } }
-    local answer = post(body:sub(1, -9))
-    local lines = lines_of(answer.body)
-    assert.same({ "result", "error" }, { lines[1][1], lines[2][1] })
-    assert.equal("malformed", lines[2][2].errorCode)
-    assert.equal("whole", names())
-    assert.equal(1, #stored())
+    for i, broken in ipairs { body:sub(1, -9), body:sub(1, -12), body:sub(1, -30), body .. "x" } do
+      local answer = post(broken)
+      local lines = lines_of(answer.body)
+      assert.equal(200, answer.status)
+      assert.same(i < 4 and { "result", "error" } or { "result", "result" }, { lines[1][1], lines[2][1] })
+      assert.equal(i < 4 and "malformed" or nil, lines[2][2].errorCode)
+      assert.equal(i < 4 and i or 5, #stored())
+    end
+  end)
+
+  it("that fails behind many files tells what it can to who reads nothing before it has sent all", function()
+    local parts = {}
+    for i = 1, 100 do parts[i] = { ('name="f"; filename="%s%d"'):format(("n"):rep(200), i), "x" } end
+    parts[101] = { 'name="f"', ("x"):rep(1025) }
+    parts[102] = { 'name="f"; filename="last"', ("x"):rep(16 * 1024 ^ 2) }
+    local body = form(parts)
+    local client = test.connect(uploading.server.port)
+    client:send(("POST /files HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+      .. "Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"):format(token "ann", #body))
+    assert(client:send(body))
+    local answer = assert(client:receive("error: [^\n]*\n\n", 5))
+    assert.is_truthy(answer:find('"errorCode":"limit"', 1, true))
+    local _, told = answer:gsub("result: ", "")
+    assert.is_true(told > 10 and #answer < 40000, #answer .. " bytes")
+    assert.equal(100, #list().files)
+    client:close()
   end)
 end)
 
@@ -156,6 +179,10 @@ describe("what an upload may take", function()
     client:close()
     running(0)
     assert.equal(700, list().used)
+    local two = form { { 'name="f"; filename="1"', ("x"):rep(600) }, { 'name="f"; filename="2"', ("x"):rep(400) } }
+    local headers = { ["Content-Type"] = "multipart/form-data; boundary=xyz" }
+    local lines = lines_of(ask("POST", "/files", { body = { two }, headers = headers, as = "eve" }).body)
+    assert.same({ 600, 400 }, { lines[1][2].size, lines[2][2].size }) -- of a form without a length
     put("e", { ("x"):rep(300) })
     refused(ask("PUT", "/files/f", { body = "x" }), 507, "quota")
     assert.equal("f", put("f", "x", { as = "ben" }).fileName)
@@ -202,6 +229,14 @@ describe("an upload whose store fails", function()
       assert.same({ 0, "" }, { list().used, names() })
     end)
   end
+
+  it("cannot be found, which is not that there is none", function()
+    local id = put("a", "x").fileId
+    test.fault("store_read", "EIO", 0, 2)
+    refused(ask("GET", "/files/" .. id), 503, "store")
+    refused(ask("DELETE", "/uploads/" .. id), 503, "store")
+    assert.equal("x", ask("GET", "/files/" .. id).body)
+  end)
 
   it("when it ends is kept, and its room comes back when the store does", function()
     token "ann"

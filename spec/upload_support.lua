@@ -65,8 +65,15 @@ function uploading.names(as)
   return table.concat(all, ", ")
 end
 
---- What lies in the folder: the ids, sorted.
-function uploading.stored() return weir.fs.list(uploading.folder .. "/upload") or {} end
+--- What lies in the folders of owners: the ids, sorted.
+function uploading.stored()
+  local ids, folder = {}, uploading.folder .. "/upload"
+  for _, owner in ipairs(weir.fs.list(folder) or {}) do
+    for _, id in ipairs(weir.fs.list(folder .. "/" .. owner)) do ids[#ids + 1] = id end
+  end
+  table.sort(ids)
+  return ids
+end
 
 --- It is an error in the way of the app.
 function uploading.refused(answer, status, code)

@@ -4,13 +4,15 @@
  *     a.txt          a.txt         a.txt     a_.txt       _CON.txt   <some letters>.gz
  *
  * The last segment counts, whichever slash its system has. What shows nothing or misleads becomes
- * '_': control characters, those that turn the direction of text, bytes that are no UTF-8. Dots and
+ * '_': control characters, those that turn the direction of text, those without a width, bytes that
+ * are no UTF-8. Dots and
  * spaces go from the front, where they hide a file, and from the end, where Windows drops them.
  * What is too long loses the end of what stands before its extension, at a character's border.
  *
  * Pure. Where the file goes, and whether there is one of that name, is for others to know. */
 #include "proto/file_name.h"
 
+#include <stdint.h>
 #include <strings.h>
 
 #define EXTENSION_MAX 32 /* a longer one is none */
@@ -42,18 +44,27 @@ static size_t char_len(struct str s) {
     return 0;
 }
 
-/* C0, DEL and C1; the marks, embeddings, overrides and isolates of Unicode's UAX #9. */
+/* Of one that char_len has seen. */
+static uint32_t code_point(struct str c) {
+    unsigned char first = (unsigned char)c.ptr[0];
+    uint32_t code = c.len == 1 ? first : first & (0x7FU >> c.len);
+    for (size_t i = 1; i < c.len; i++)
+        code = code << 6 | ((unsigned char)c.ptr[i] & 0x3F);
+    return code;
+}
+
+/* Controls; the marks, embeddings, overrides and isolates of Unicode's UAX #9; what is there and
+ * has no width. Joiners are not among them: words and pictures are written with them. */
 static bool is_control(struct str c) {
-    unsigned char a = (unsigned char)c.ptr[0];
-    if (c.len == 1)
-        return a < 0x20 || a == 0x7F;
-    unsigned char b = (unsigned char)c.ptr[1];
-    if (c.len == 2)
-        return (a == 0xC2 && b < 0xA0) || (a == 0xD8 && b == 0x9C); /* U+061C */
-    unsigned char last = (unsigned char)c.ptr[2];
-    return c.len == 3 && a == 0xE2 &&
-           ((b == 0x80 && (last == 0x8E || last == 0x8F || (last >= 0xAA && last <= 0xAE))) ||
-            (b == 0x81 && last >= 0xA6 && last <= 0xA9));
+    static const uint32_t ranges[][2] = {
+        {0, 0x1F},        {0x7F, 0x9F},     {0xAD, 0xAD},     {0x61C, 0x61C},   {0x115F, 0x1160},
+        {0x180E, 0x180E}, {0x200B, 0x200B}, {0x200E, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},
+        {0x3164, 0x3164}, {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}, {0xFFF9, 0xFFFB}, {0xE0001, 0xE0001}};
+    uint32_t code = code_point(c);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1])
+            return true;
+    return false;
 }
 
 /* Appends as many whole characters of `s` as there is room for. */
@@ -86,8 +97,12 @@ static bool is_device(struct str name) {
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (str_ieq(stem, str_of(devices[i])))
             return true;
-    return stem.len == 4 && stem.ptr[3] >= '0' && stem.ptr[3] <= '9' &&
-           (strncasecmp(stem.ptr, "com", 3) == 0 || strncasecmp(stem.ptr, "lpt", 3) == 0);
+    bool port = stem.len > 3 &&
+                (strncasecmp(stem.ptr, "com", 3) == 0 || strncasecmp(stem.ptr, "lpt", 3) == 0);
+    struct str number = {stem.ptr + 3, port ? stem.len - 3 : 0};
+    return (number.len == 1 && number.ptr[0] >= '0' && number.ptr[0] <= '9') ||
+           str_eq(number, STR("\xc2\xb9")) || str_eq(number, STR("\xc2\xb2")) ||
+           str_eq(number, STR("\xc2\xb3")); /* the small ones of Latin-1 */
 }
 
 size_t file_name_safe(struct str name, char out[FILE_NAME_MAX]) {

@@ -9,7 +9,8 @@ import { assertMoved, choose, download, file, hashOf, isLive, MB, note, row, thr
 
 async function serve(t, env) {
   const server = await t.serve(["apps/upload", "--workers", "2", "--data", `${t.folder}/data`], { env });
-  server.stored = () => readdirSync(`${t.folder}/data/uploads/upload`);
+  const folder = `${t.folder}/data/uploads/upload`; // with one for each owner
+  server.stored = () => readdirSync(folder, { recursive: true }).filter((name) => name.includes("/"));
   return server;
 }
 
@@ -80,6 +81,30 @@ test("upload: 200 MB move in two tabs, and are the same at the end", async (t) =
   const [id] = server.stored();
   assert.equal(hashOf(`${t.folder}/data/uploads/upload/${id}`), hashOf(path));
   assert.equal(hashOf(await download(page, "large.bin")), hashOf(path));
+});
+
+// Begins an upload with that tag, and cancels it.
+async function cancelOne(server, name, tag) {
+  const token = await (await fetch(`${server.url}/demo/token`, { method: "POST", body: name })).text();
+  const ask = (method, path, options) =>
+    fetch(server.url + path, { method, headers: { Authorization: `Bearer ${token}` }, ...options });
+  const body = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1000)) });
+  const sent = ask("PUT", `/files/x?tag=${tag}`, { body, duplex: "half" }).catch(() => undefined);
+  let run;
+  while (!run) run = (await (await ask("GET", "/files")).json()).running.find(({ owner }) => owner === name);
+  assert.equal((await ask("DELETE", `/uploads/${run.id}`)).status, 204);
+  await sent;
+}
+
+test("upload: nobody else's upload is taken for one of the page's", async (t) => {
+  const server = await serve(t);
+  const page = await enter(t, server);
+  const tagged = page.waitForRequest(/tag=/);
+  await throttle(page, MB);
+  await choose(page, large(t, "large.bin", 4));
+  await cancelOne(server, "ben", new URL((await tagged).url()).searchParams.get("tag"));
+  await row(page, "files", "large.bin").waitFor();
+  await row(page, "transfers", "done").waitFor();
 });
 
 test("upload: one that another tab cancels is cancelled here, and nothing is left; it can be retried", async (t) => {

@@ -52,8 +52,11 @@ static void names(void **state) {
          S("a_b\xc2\xa0")},
         {S("a\xe2\x80\xaegpj.exe"), S("a_gpj.exe")},
         {S("\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9"), S("______")},
-        {S("\xe2\x80\x8d\xe2\x80\xa9\xe2\x80\xaf\xe2\x81\xa5"),
-         S("\xe2\x80\x8d\xe2\x80\xa9\xe2\x80\xaf\xe2\x81\xa5")},
+        {S("\xe2\x80\x8b.txt"), S("_.txt")},
+        {S("\xc2\xad\xe2\x80\xa8\xe2\x80\xa9\xef\xbb\xbf\xe1\x85\x9f\xe2\x81\xa0\xf3\xa0\x80\x81"),
+         S("_______")},
+        {S("\xe2\x80\x8c\xe2\x80\x8d\xe2\x80\xaf\xf3\xa0\x81\xa7"),
+         S("\xe2\x80\x8c\xe2\x80\x8d\xe2\x80\xaf\xf3\xa0\x81\xa7")},
         /* no UTF-8: alone, overlong, a surrogate, cut off */
         {S("caf\xe9.txt"), S("caf_.txt")},
         {S("a\xc0\xaf"
@@ -69,6 +72,9 @@ static void names(void **state) {
         {S("prn."), S("_prn")},
         {S("COM1.log"), S("_COM1.log")},
         {S("lpt9"), S("_lpt9")},
+        {S("com\xc2\xb9.txt"), S("_com\xc2\xb9.txt")},
+        {S("LPT\xc2\xb3"), S("_LPT\xc2\xb3")},
+        {S("com\xc2\xb4"), S("com\xc2\xb4")},
         {S("conin$"), S("_conin$")},
         {S("CONOUT$.x"), S("_CONOUT$.x")},
     };

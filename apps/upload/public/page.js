@@ -76,7 +76,7 @@ function show() {
   showRoom();
   showRows($.transfers, transfers.sorted, own);
   const mine = new Set(transfers.items.map(({ tag }) => tag));
-  const runs = [...listing.running.values()].filter(({ tag }) => !mine.has(tag));
+  const runs = [...listing.running.values()].filter(({ owner, tag }) => owner !== who || !mine.has(tag));
   $.others.hidden = runs.length === 0;
   showRows($.runs, runs, others);
   const all = listing.sorted;
@@ -113,7 +113,7 @@ function askCollision(taken) {
 
 // Those that cannot come are told so before anything is sent.
 function checked(gathered) {
-  let left = listing.left;
+  let left = listing.left - transfers.waiting;
   return gathered.map((one) => {
     const bytes = one.file.size;
     if (bytes > listing.limit) return { ...one, error: `it has ${size(bytes)}, and a file may have ${size(listing.limit)}` };
@@ -277,7 +277,8 @@ function showRecipe(demo) {
 
 function apply(name, data) {
   listing.apply(name, data);
-  if (name === "upload.begun" || name === "upload.ended") transfers.hear(name, data);
+  const isMine = data.owner === who; // anybody may name an upload as this page names one of its own
+  if (isMine && (name === "upload.begun" || name === "upload.ended")) transfers.hear(name, data);
 }
 
 function receive(name, data) {

@@ -61,6 +61,11 @@ export class Transfers extends EventTarget {
     return this.items.some(isUnsent);
   }
 
+  /** Bytes of what the server has not been asked to take yet. */
+  get waiting() {
+    return this.items.filter(({ state }) => state === "waiting").reduce((sum, { file }) => sum + file.size, 0);
+  }
+
   /** What is under way first. */
   get sorted() {
     return [...this.items.filter(isOpen), ...this.items.filter((item) => !isOpen(item))];

@@ -1,13 +1,13 @@
 -- files: what is kept: shelves in weir.store, bytes in a folder, and what is told of both.
 --
---   bytes:  <folder>/<name>/<id>                 the id is ours, and nothing of it the client's
+--   bytes:  <folder>/<name>/<key>/<id>           the id is ours, and nothing of it the client's
 --   record: store <name>, "owner/<key>"          a shelf (shelf.lua); the id of a file begins with the key of its owner
 --   told:   topic <name>/list                    upload.begun, upload.ended, file.added, file.deleted, file.restored
 --           topic <name>/run/<id>                upload.progress; ends with the upload, with upload.ended
 --
 -- Bytes come before their record and go after it, so a crash leaves bytes that no record names: they are swept once,
--- when the process begins, before any request. An upload is in its shelf while it runs, with its process: what another
--- process has left there broke off.
+-- when the process begins, before any request. A shelf stays until then, empty or not, so that it is known whose they
+-- are. An upload is in its shelf while it runs, with its process: what another process has left there broke off.
 
 local weir = require "weir"
 local shelf = require "upload.shelf"
@@ -15,6 +15,7 @@ local shelf = require "upload.shelf"
 local files = {}
 
 local SWEEP = 30 -- seconds
+local KEY = 24 -- letters of an owner's key
 local AGAIN = 1 -- seconds, after which a store that has failed is asked again
 
 local settings -- what files.use was given
@@ -42,14 +43,12 @@ function files.secret()
 end
 
 -- An owner's, in this store and no other, the same for as long as there are files.
-local function key_of(sub) return weir.hex.encode(weir.hmac("sha256", files.secret(), sub)):sub(1, 24) end
+local function key_of(sub) return weir.hex.encode(weir.hmac("sha256", files.secret(), sub)):sub(1, KEY) end
 
 --- An id for a file or an upload of an owner, which nobody can guess.
 function files.new_id(sub) return key_of(sub) .. weir.hex.encode(weir.random(8)) end
 
-local function row(key) return "owner/" .. key end
-
-local function row_of_id(id) return row(id:sub(1, 24)) end
+local function row_of_id(id) return "owner/" .. id:sub(1, KEY) end
 
 local function is_id(text) return #text == 40 and text:find "^%x+$" ~= nil end
 
@@ -75,12 +74,15 @@ end
 
 local function root() return settings.folder or weir.fs.uploads() end
 
+local function check_root()
+  if root() then return end
+  fail { status = 503, code = "folder", message = "this server keeps no files: start it with --data DIR" }
+end
+
 --- The path of a file's bytes below `root`, and that. Fails with 503 where the server has no folder.
 function files.below(id)
-  if not root() then
-    fail { status = 503, code = "folder", message = "this server keeps no files: start it with --data DIR" }
-  end
-  return settings.name .. "/" .. id, root()
+  check_root()
+  return ("%s/%s/%s"):format(settings.name, id:sub(1, KEY), id), root()
 end
 
 --- The whole path.
@@ -113,7 +115,7 @@ function files.shown(id, file, sub)
 end
 
 local function shown_run(id, run, sub)
-  return { id = id, owner = sub, name = run.name, total = run.total or run.size, tag = run.tag, at = run.at }
+  return { id = id, owner = sub, name = run.name, total = run.total, tag = run.tag, at = run.at }
 end
 
 local function tell(event, data)
@@ -134,17 +136,25 @@ local function remove(ids)
   end)
 end
 
+-- A copy of the shelf of an id, an empty one where there is none.
+local function get(id)
+  if not is_id(id) then return shelf.new() end
+  local self, code, why = store():get(row_of_id(id))
+  if code then fail_store(why) end
+  return self or shelf.new()
+end
+
 -- Changes a shelf in one step: what `change(shelf)` returns. Fails as that or the store does.
 local function update(key, sub, change)
   local made, more
-  local kept, code, why = store():update(key, function(self)
+  local _, code, why = store():update(key, function(self)
     self = self or sub and shelf.new(sub)
     if not self then
       made, more = nil, { status = 404, code = "missing", message = "there is no such file" }
       return nil
     end
     made, more = change(self)
-    return (next(self.files) or next(self.running)) and self or nil
+    return self
   end)
   if code then fail_store(why) end
   if made == nil and more then fail(more) end
@@ -154,20 +164,25 @@ end
 --- Begins the upload { id, sub, run = { name, size (nil: nobody knows), tag } }, which is `begun` from then on. Fails
 --- where there is no room.
 function files.begin(upload)
-  files.below ""
+  check_root()
   local sub, run, id = upload.sub, upload.run, upload.id
-  run.at, run.process, run.most = weir.now(), process(), settings.limit
+  run.at, run.process, run.total = weir.now(), process(), run.size
   local _, gone = update(row_of_id(id), sub, function(self) return shelf.reserve(self, id, run, settings) end)
   upload.begun = true
   remove(gone)
   tell("upload.begun", shown_run(id, run, sub))
 end
 
---- How long a file of the upload may be.
+--- How long the next file of the upload may be. One whose length nobody knows takes its room file by file.
 function files.most(id)
-  local self = store():get(row_of_id(id))
-  local run = self and self.running[id]
-  return run and math.min(run.size, settings.limit) or 0
+  local run = get(id).running[id]
+  if not run then return 0 end -- its end could not be stored
+  if not run.total then
+    local gone
+    run, gone = update(row_of_id(id), nil, function(self) return shelf.widen(self, id, settings) end)
+    remove(gone)
+  end
+  return math.min(run.size, settings.limit)
 end
 
 --- Puts a file that has come under its name: { id, file, skipped, replaced }, see shelf.place.
@@ -185,9 +200,10 @@ function files.place(sub, run, id, file, collision)
   return placed
 end
 
--- Gives back the room of an upload: whether the store took it.
+-- Gives back the room of an upload: whether that is settled. Where the process ends the next one does it.
 local function release(sub, id)
-  return (pcall(update, row_of_id(id), sub, function(self) return shelf.release(self, id) end))
+  local ok, why = pcall(update, row_of_id(id), sub, function(self) return shelf.release(self, id) end)
+  return ok or why == weir.cancelled
 end
 
 --- Ends an upload, whatever the disk says: `outcome` is { state = "done" | "failed" | "cancelled", error, files }.
@@ -217,7 +233,9 @@ function files.delete(sub, id)
 end
 
 function files.restore(sub, id)
-  local file = update(row_of_id(id), nil, function(self) return shelf.restore(self, id) end)
+  local file = update(row_of_id(id), nil, function(self)
+    return shelf.restore(self, id, weir.now() - settings.undo)
+  end)
   local shown = files.shown(id, file, sub)
   tell("file.restored", shown)
   return shown
@@ -227,8 +245,8 @@ end
 
 --- A file that is there, and its owner's sub. Fails with 404. With `deleted`, one that can be restored, too.
 function files.find(id, deleted)
-  local self = is_id(id) and store():get(row_of_id(id))
-  local file = self and self.files[id]
+  local self = get(id)
+  local file = self.files[id]
   if not file or file.deleted and not deleted then
     fail { status = 404, code = "missing", message = "there is no such file" }
   end
@@ -237,8 +255,8 @@ end
 
 --- Who sends the upload. Fails with 404.
 function files.sender(id)
-  local self = is_id(id) and store():get(row_of_id(id))
-  if not self or not self.running[id] then
+  local self = get(id)
+  if not self.running[id] then
     fail { status = 404, code = "missing", message = "there is no such upload; it may be over" }
   end
   return self.sub
@@ -262,7 +280,7 @@ function files.list(sub)
       local shown = files.shown(id, file, self.sub)
       if not file.deleted then
         all[#all + 1] = shown
-      elseif self.sub == sub then
+      elseif self.sub == sub and file.deleted + settings.undo > weir.now() then
         shown.till = file.deleted + settings.undo
         deleted[#deleted + 1] = shown
       end
@@ -311,30 +329,49 @@ local function sweep_running()
   end
 end
 
--- Bytes of an owner that no record names; what is of nobody here may be another store's. A record without bytes is
--- told of and stays, for it may be the disk that is not there yet: who forgot it would take the bytes for nobody's.
+-- The names in the folder of a shelf; nil when it cannot be read.
+local function present_of(key)
+  local folder = ("%s/%s/%s"):format(root(), settings.name, key)
+  local names, code, message = weir.fs.list(folder)
+  if names or code == "ENOENT" then return names or {} end
+  weir.log.error("upload: the folder of an owner cannot be read", { folder = folder, why = message })
+end
+
+local function is_empty(self) return not next(self.files) and not next(self.running) end
+
+-- Takes away what no record names of the bytes of a shelf, and an empty one: how many of its files have no bytes.
+local function sweep_shelf(row, self)
+  local names, present, gone = present_of(row:match "[^/]*$"), {}, 0
+  if not names then return 0 end
+  for _, id in ipairs(names) do
+    present[id] = true
+    if is_id(id) and not self.files[id] then files.forget(id) end
+  end
+  for id in pairs(self.files) do
+    if not present[id] then gone = gone + 1 end
+  end
+  if is_empty(self) then
+    store():update(row, function(now) return now and not is_empty(now) and now or nil end)
+  end
+  return gone
+end
+
+-- A folder that is no owner's may be another store's. A record without bytes is told of and stays, for it may be the
+-- disk that is not there yet: who forgot it would take the bytes for nobody's.
 local function sweep_bytes()
-  local present, gone = {}, 0
-  for _, id in ipairs(weir.fs.list(files.path "") or {}) do present[id] = is_id(id) or nil end
-  local owners = {}
-  for key, self in store():each "owner/" do
-    owners[key] = true
-    for id in pairs(self.files) do
-      if not present[id] then gone = gone + 1 end
-      present[id] = nil
-    end
-  end
+  local gone = 0
+  for row, self in store():each "owner/" do gone = gone + sweep_shelf(row, self) end
   if gone > 0 then
-    weir.log.error("upload: the bytes of files are not in their folder", { files = gone, folder = files.path "" })
-  end
-  for id in pairs(present) do
-    if owners[row_of_id(id)] then files.forget(id) end
+    weir.log.error("upload: the bytes of files are not in their folder", { files = gone, folder = root() })
   end
 end
 
 --- To be called when the app starts, in one worker: once in a process what the one before has left is swept.
 function files.start()
   files.secret()
+  if settings.folder and not weir.fs.stat(settings.folder) then
+    error(("upload: there is no folder %s; make it, or say another one"):format(settings.folder), 0)
+  end
   if root() then
     if weir.shared(settings.name):add("swept", true) then
       sweep_bytes() -- while who has only begun is known

@@ -63,7 +63,9 @@ local function share(stream)
   files.find(stream.params.id)
   local wanted = stream:json_body()
   local token, expires = sharing.token(stream.params.id, type(wanted) == "table" and wanted.seconds or nil)
-  return { link = ("%s://%s%s/s/%s"):format(stream.scheme, stream.host, stream.base, token), expires = expires }
+  local path = ("%s/s/%s"):format(stream.base, token)
+  local origin = stream.host ~= "" and ("%s://%s"):format(stream.scheme, stream.host) or ""
+  return { link = origin .. path, expires = expires }
 end
 
 -- ---- streams --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,13 @@ end
 --- The last segment.
 function names.last(path) return path:match "[^/]*$" end
 
+--- A text, or its beginning of at most `most` bytes, to a letter's border.
+function names.cut(text, most)
+  if #text <= most then return text end
+  while text:find("^[\128-\191]", most + 1) do most = most - 1 end
+  return text:sub(1, most)
+end
+
 local collisions = { keep = true, replace = true, skip = true }
 
 --- What is to become of a name that is taken.

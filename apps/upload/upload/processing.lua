@@ -7,6 +7,7 @@ local files = require "upload.files"
 local processing = {}
 
 local HEAD = 4096 -- bytes that are looked at
+local IMAGE = 32 * 1024 ^ 2 -- bytes of one that a page shows: it has all of it in memory
 
 -- By what they begin with; in the order in which they are tried.
 local kinds = {
@@ -52,6 +53,7 @@ function processing.run(id, file, say, hook)
   local head, code, message = weir.fs.head(path, HEAD)
   if not head then error(("upload: %s cannot be read: %s"):format(path, message or code), 0) end
   file.type, file.preview = processing.kind(head)
+  if file.preview == "image" and file.size > IMAGE then file.preview = nil end
   if not hook then return end
   say "processing"
   local given = { path = path, name = file.name, size = file.size, sha256 = file.sha256, type = file.type }

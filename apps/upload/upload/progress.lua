@@ -5,10 +5,11 @@
 --   result, fail -----------------------------------> result: {…}, error: {…}
 --
 -- A client that reads nothing until it has sent all must not stall, nor be taken for dead. So until the body is whole
--- at most BUDGET bytes are written, which sockets hold by themselves: progress beyond it is dropped, a result waits for
--- the end, and lines tell of nothing but the body. None is written in the first INTERVAL, so that what fails soon has a
--- status of its own. By a proxy none is written until the body is whole: when an answer has begun nginx does not go on
--- with a body for which it once had to wait (tests/nginx/README.md).
+-- at most BUDGET bytes are written, and as much again at a bad end, which sockets and the server hold by themselves:
+-- progress beyond it is dropped, a result waits for the end, and lines tell of nothing but the body. None is written in
+-- the first INTERVAL, so that what fails soon has a status of its own. By a proxy none is written until the body is
+-- whole: when an answer has begun nginx does not go on with a body for which it once had to wait
+-- (tests/nginx/README.md).
 
 local weir = require "weir"
 local files = require "upload.files"
@@ -33,10 +34,9 @@ end
 
 -- The end of a path, cut at a letter's border where it is long.
 local function shown_name(path)
-  local name, cut = names.last(path), NAME
-  if #name <= NAME then return name end
-  while name:find("^[\128-\191]", cut + 1) do cut = cut - 1 end
-  return name:sub(1, cut) .. "…"
+  local name = names.last(path)
+  local cut = names.cut(name, NAME)
+  return cut == name and name or cut .. "…"
 end
 
 local progress = {}
@@ -52,6 +52,7 @@ end
 
 local function begin(self)
   if self.begun then return end
+  self.stream:status(200) -- whatever saving said of a later file
   self.stream:header("Content-Type", "text/event-stream")
   self.stream:header("Cache-Control", "no-cache, no-transform")
   self.begun = true
@@ -127,17 +128,24 @@ function Progress:result(result)
   if #self.waiting > 0 or not (self.begun and write(self, line)) then self.waiting[#self.waiting + 1] = line end
 end
 
---- The end, when the body is whole: what has waited.
-function Progress:finish()
-  self:all_is_here()
+local function write_waiting(self)
   for _, line in ipairs(self.waiting) do write(self, line) end
 end
 
+--- The end, when the body is whole: what has waited.
+function Progress:finish()
+  self:all_is_here()
+  write_waiting(self)
+end
+
 --- The end, with an error { status, body = { message, errorCode } }: as a line, or as the answer if nothing was said.
+--- Who still sends may not read: of the results that have waited those are told that have room.
 function Progress:fail(failure)
   if not self.begun and #self.waiting == 0 then weir.fail(failure.status, failure.body) end
-  self.waiting[#self.waiting + 1] = line_of("error", failure.body)
-  self:finish()
+  self.left = BUDGET
+  write_waiting(self)
+  self:all_is_here()
+  write(self, line_of("error", failure.body))
 end
 
 return progress

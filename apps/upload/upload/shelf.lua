@@ -9,12 +9,17 @@
 -- A name is a path, "photos/sea.jpg"; no two files that are not deleted have the same one. What is running counts with
 -- what it may become. What is deleted counts until its room is wanted.
 --
--- `bounds` are { quota (bytes), count (files, those on their way and those that can be restored among them), running }.
+-- `bounds` are { quota (bytes), limit (of a file), count (files, those on their way and those that can be restored
+-- among them), running }.
 --
 -- Pure: no disk, no store, no clock. A function that changes something returns true or what it made, or nil and a
 -- problem { status, code, message }; then nothing was changed.
 
+local names = require "upload.names"
+
 local shelf = {}
+
+local NAME = 255 -- bytes that file systems take for one
 
 function shelf.new(sub)
   return { sub = sub, files = {}, running = {} }
@@ -82,8 +87,8 @@ end
 
 -- ---- on its way -----------------------------------------------------------------------------------------------------
 
---- Begins an upload: `run` is { name, at, process, tag, size }, without `size` where nobody knows it; then it takes all
---- that it may become. True and the ids of what had to give way.
+--- Begins an upload: `run` is { name, at, process, tag, size }, without `size` where nobody knows it; then it takes
+--- what one file may have. True and the ids of what had to give way.
 function shelf.reserve(self, id, run, bounds)
   local sums = shelf.sums(self)
   if sums.running_count >= bounds.running then
@@ -93,7 +98,7 @@ function shelf.reserve(self, id, run, bounds)
     return problem(507, "quota", "you have %d files, and no room for more; delete some", sums.file_count)
   end
   local room = bounds.quota - sums.files - sums.running
-  local size = run.size or math.min(run.most or room, room)
+  local size = run.size or math.min(bounds.limit, room)
   if size > room or room <= 0 then
     return problem(507, "quota", "it needs %.0f bytes, and %.0f of your %.0f are left", run.size or 1,
       math.max(room, 0), bounds.quota)
@@ -102,6 +107,17 @@ function shelf.reserve(self, id, run, bounds)
   local kept = { name = run.name, size = size, total = run.size, at = run.at, process = run.process, tag = run.tag }
   self.running[id] = kept
   return true, gone
+end
+
+--- Takes as much for the next file of an upload whose size nobody knows: the upload, and the ids of what had to give
+--- way.
+function shelf.widen(self, id, bounds)
+  local run, sums = self.running[id], shelf.sums(self)
+  if not run then return problem(409, "cancelled", "the upload is over") end
+  local size = math.max(math.min(bounds.limit, bounds.quota - sums.files - sums.running + run.size), 0)
+  local gone = make_room(self, size - run.size, 0, bounds)
+  run.size = size
+  return run, gone
 end
 
 --- Ends an upload: whether it was there.
@@ -131,7 +147,10 @@ local function free_name(self, name)
   last = last or name
   local stem, extension = last:match "^(.+)(%.[^.]*)$"
   local n = 2
-  local function candidate() return ("%s%s (%d)%s"):format(folder or "", stem or last, n, extension or "") end
+  local function candidate()
+    local number = (" (%d)%s"):format(n, extension or "")
+    return (folder or "") .. names.cut(stem or last, NAME - #number) .. number
+  end
   while taken[candidate()] do n = n + 1 end
   return candidate()
 end
@@ -170,10 +189,12 @@ function shelf.delete(self, id, time)
   return file
 end
 
---- Brings back what was deleted, under a name that is free: the file, or nil. Its room was kept.
-function shelf.restore(self, id)
+--- Brings back what was deleted after `since`, under a name that is free: the file, or nil. Its room was kept.
+function shelf.restore(self, id, since)
   local file = self.files[id]
-  if not file or not file.deleted then return problem(404, "missing", "it is gone, or was not deleted") end
+  if not file or not file.deleted or file.deleted <= since then
+    return problem(404, "missing", "it is gone, or was not deleted")
+  end
   file.name, file.deleted = free_name(self, file.name), nil
   return file
 end
