@@ -89,7 +89,8 @@ async function answerOf(socket) {
   throw new Error(`no result in: ${text}`);
 }
 
-const stored = (here) => readdirSync(here.uploads);
+// The ids, each in the folder of its owner.
+const stored = (here) => readdirSync(here.uploads).flatMap((owner) => readdirSync(join(here.uploads, owner)));
 
 test("a client that reads nothing until it has sent 200 MB does not stall", { timeout: 60_000 }, async (t) => {
   const here = await serve(t);
