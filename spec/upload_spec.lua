@@ -139,7 +139,7 @@ describe("an upload", function()
     client:send(("POST /files HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
       .. "Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"):format(token "ann", #body))
     assert(client:send(body))
-    local answer = assert(client:receive("error: [^\n]*\n\n", 5))
+    local answer = assert(client:receive "error: [^\n]*\n\n")
     assert.is_truthy(answer:find('"errorCode":"limit"', 1, true))
     local _, told = answer:gsub("result: ", "")
     assert.is_true(told > 10 and #answer < 40000, #answer .. " bytes")
