@@ -58,6 +58,10 @@ static json_t *load_large(struct str text, json_error_t *error) {
 
 int strict_json_parse(struct str text, const char *what, json_t **out, struct reason *why) {
     json_error_t error;
+    const char *nul = text.len > 0 ? memchr(text.ptr, '\0', text.len) : NULL;
+    if (nul) /* jansson drops one behind a number */
+        return reason_set(why, STRICT_JSON_EBAD, "%s: not JSON: NUL at byte %d", what,
+                          (int)(nul - text.ptr));
     json_t *value = json_loadb(text.ptr, text.len, LOAD_FLAGS, &error);
     if (!value && json_error_code(&error) == json_error_numeric_overflow)
         value = load_large(text, &error);

@@ -61,7 +61,8 @@ static void refused(void **state) {
         {S("{'a':1}"), "not JSON"},
         {S("{a:1}"), "not JSON"},
         {S("{} {}"), "end of file expected"},
-        {S("{}\0"), "end of file expected"},
+        {S("{}\0"), "NUL at byte 2"},
+        {S("{\"a\":1\0}"), "NUL at byte 6"},
         {S("{\"a\":1}x"), "end of file expected"},
         {S("\xef\xbb\xbf{}"), "not JSON"}, /* a byte order mark (RFC 8259 section 8.1) */
         {S("[]"), "not a JSON object"},
