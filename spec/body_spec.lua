@@ -160,6 +160,42 @@ describe("body", function()
     end
   end)
 
+  it("that was taken is not taken for an empty one", function()
+    local folder = support.folder()
+    local function save(stream, name)
+      local size = stream:save(name or "file", { root = folder })
+      return size
+    end
+    local function read_all(stream) repeat until not stream:read() end
+    local function all_chunks(stream) for _ in stream:chunks() do end end
+    for first, take in pairs { save = save, read = read_all, chunks = all_chunks } do
+      for _, again in ipairs { save, all_chunks } do
+        local _, results = posted({ body = "hello" }, function(stream)
+          support.write_file(folder .. "/kept", "precious")
+          take(stream)
+          return pcall(again, stream, "kept")
+        end)
+        assert.is_false(results[1])
+        assert.matches("body_spec.lua:%d+: stream:%a+: the body has been taken by " .. first .. " already", results[2])
+        assert.equal("precious", support.read_file(folder .. "/kept"))
+      end
+    end
+    local _, results = posted({ body = "hello" }, function(stream)
+      assert.is_nil(save(stream, "../no"))
+      assert.equal(5, save(stream, "one"))
+      local both = { function() return save(stream, "two") end, function() return save(stream, "three") end }
+      return pcall(weir.race, both)
+    end)
+    assert.is_false(results[1])
+    assert.is_nil(support.read_file(folder .. "/two"))
+    _, results = posted({ body = "hello" }, function(stream)
+      local both = { function() return save(stream, "two") end, function() return save(stream, "three") end }
+      return pcall(weir.all, both)
+    end)
+    assert.is_false(results[1])
+    assert.is_nil(support.read_file(folder .. "/three"))
+  end)
+
   it("is whole after one that was cancelled", function()
     local results
     local server = support.serve(function(app)

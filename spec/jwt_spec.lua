@@ -70,11 +70,25 @@ describe("weir.jwt", function()
       assert.equal("sub is no string", why)
     end
     raises("claims.sub must be a string, got 7", weir.jwt.sign, { sub = 7 }, { secret = SECRET })
-    local response = support.ask(function(app)
-      app:get("/", function(stream) stream.claims = { sub = 7 } end)
-    end, "GET", "/")
-    assert.equal(500, response.status)
-    assert.is_truthy(test.log.take()[1].text:find("stream.claims: sub is a number", 1, true))
+    for _, name in ipairs { "exp", "nbf", "iat" } do
+      raises("claims." .. name .. " must be a number", weir.jwt.sign, { [name] = "1" }, { secret = SECRET })
+    end
+  end)
+
+  it("set by a script are what they must be, or an error: no stream is open for ever by mistake", function()
+    local wrong = {
+      ["sub is a number"] = { sub = 7 }, ["sub holds NUL"] = { sub = "ann\0x" }, ["exp is a string"] = { exp = "1" },
+      ["exp is a boolean"] = { exp = true }, ["exp is NaN"] = { exp = 0 / 0 },
+      ["expected a table of claims or nil, got a string"] = "ann", ["got a boolean"] = false,
+    }
+    for message, claims in pairs(wrong) do
+      local response = support.ask(function(app)
+        app:get("/", function(stream) stream.claims = claims end)
+      end, "GET", "/")
+      assert.equal(500, response.status)
+      local text = test.log.take()[1].text
+      assert.is_truthy(text:find("stream.claims: ", 1, true) and text:find(message, 1, true), text)
+    end
   end)
 
   it("ends with exp, a leeway later", function()

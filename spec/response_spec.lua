@@ -104,6 +104,15 @@ describe("cookie", function()
     end
   end)
 
+  it("has an age that is a whole number, 0 to delete it", function()
+    assert.matches("[Mm]ax%-[Aa]ge=0", set_cookie("session", "", { max_age = 0 }))
+    for _, age in ipairs { -1, 0.5, 0 / 0, 1e300, "7" } do
+      local response = answer(function(stream) stream:cookie("a", "1", { max_age = age }) end)
+      assert.equal(500, response.status)
+      assert.is_truthy(test.log.take()[1].text:find("stream:cookie: max_age must be a whole number", 1, true))
+    end
+  end)
+
   it("each has a field of its own", function()
     local response = answer(function(stream)
       stream:cookie("a", "1")

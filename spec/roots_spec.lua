@@ -24,10 +24,11 @@ local ATTACKS = {
   "/etc/passwd", "/secret.txt", "../secret.txt", "../app.lua", "../.env", "..", ".", "./a.txt", "sub/../../secret.txt",
   "sub/../a.txt", "sub/..", "sub/./b.txt", ".hidden/c.txt", "sub/.x", "out.txt", "up/secret.txt",
   "etc/passwd", "//etc/passwd", "sub//b.txt", "/", "up/other/d.txt",
+  "", "a.txt\0", "\0",
 }
 
 local function encode(text)
-  return (text:gsub(".", function(c) return ("%%%02x"):format(c:byte()) end))
+  return (text:gsub("[%z\1-\255]", function(c) return ("%%%02x"):format(c:byte()) end))
 end
 
 describe("stream:file", function()

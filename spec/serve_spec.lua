@@ -21,6 +21,11 @@ local app_text = [[
   app:put("/echo", function(stream)
     for chunk in stream:chunks() do stream:write(chunk) end
   end)
+  app:get("/rows", function(stream)
+    stream:write "row 1"
+    weir.sleep(0.3)
+    stream:write "row 2"
+  end)
   app:get("/stuck", function() weir.log.info("stuck began") weir.sleep(3600) end)
   app:get("/url", function(stream) return stream.base .. " " .. stream.path end)
   return app
@@ -86,6 +91,17 @@ describe("weir serve", function()
       assert.matches("forever ended: drain", server:stderr())
     end)
   end
+
+  it("lets an answer end that its handler writes", function()
+    local server = spawn("--workers", 1)
+    local client = server:connect()
+    client:send "GET /rows HTTP/1.1\r\nHost: a\r\n\r\n"
+    client:receive "row 1"
+    server:signal "TERM"
+    logged(server, "draining")
+    assert.is_truthy(client:receive "row 2\r\n0\r\n\r\n")
+    assert.equal(0, (server:wait(5)))
+  end)
 
   it("lets a request end whose answer streams while it still arrives", function()
     local server = spawn("--workers", 1)

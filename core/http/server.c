@@ -224,8 +224,6 @@ void http_server_drain(struct http_server *server) {
         struct stream *stream = CONTAINER_OF(at, struct stream, link);
         if (stream->sse)
             sse_end(stream, REASON_DRAIN, DRAIN_RETRY_MS, DRAIN_RETRY_MS + DRAIN_RETRY_SPREAD_MS);
-        else if (stream->open_ended && !stream->early)
-            stream_abort(stream, REASON_DRAIN, NULL);
     }
     http1_drain(server);
 }

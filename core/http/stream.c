@@ -313,7 +313,6 @@ int stream_informational(struct stream *stream, int status, struct str fields) {
 /* What keeps proxies from holding a stream back; what the application set wins. */
 static void mark_open_ended(struct stream *stream) {
     stream->open_ended = true;
-    stream->early = !stream->in_ended;
     request_seal(stream->request);
     if (stream_get_header(stream, STR("X-Accel-Buffering")).ptr == NULL)
         append_field(stream, STR("X-Accel-Buffering"), STR("no"));

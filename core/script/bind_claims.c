@@ -11,6 +11,7 @@
 #include "script/generation.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 /* Pushes the field of the table at 3: whether it has that type. stack: +1 */
 static bool has(lua_State *L, const char *field, int type) {
@@ -31,6 +32,32 @@ static int refuse(lua_State *L, struct stream *stream) {
     return lua_error(L);
 }
 
+/* Of the table at 3; without bytes: nobody's. stack: +1 */
+static struct str check_subject(lua_State *L) {
+    if (!has(L, "sub", LUA_TSTRING)) {
+        if (!lua_isnil(L, -1))
+            state_error(L, "stream.claims: sub is a %s; it must be a string, or not be there",
+                        luaL_typename(L, -1));
+        return (struct str){NULL, 0};
+    }
+    struct str subject = state_check_str(L, -1);
+    if (memchr(subject.ptr, '\0', subject.len)) /* it is a name wherever it is looked up */
+        state_error(L, "stream.claims: sub holds NUL; take what comes before it, or refuse it");
+    return subject;
+}
+
+/* Of the table at 3. What cannot be read must not mean that the stream never ends. stack: +1 */
+static int64_t check_end(lua_State *L) {
+    if (has(L, "exp", LUA_TNUMBER) && lua_tonumber(L, -1) == lua_tonumber(L, -1))
+        return grant_end_of(lua_tonumber(L, -1));
+    if (!lua_isnil(L, -1))
+        state_error(L, "stream.claims: exp is %s; it must be a number of seconds, or not be there",
+                    lua_type(L, -1) == LUA_TNUMBER
+                        ? "NaN"
+                        : lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
+    return GRANT_FOREVER;
+}
+
 void exchange_claim(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     struct str subject = {NULL, 0};
@@ -38,13 +65,11 @@ void exchange_claim(lua_State *L) {
     if (exchange == NULL)
         return;
     if (lua_istable(L, 3)) {
-        if (has(L, "sub", LUA_TSTRING))
-            subject = state_check_str(L, -1);
-        else if (!lua_isnil(L, -1))
-            state_error(L, "stream.claims: sub is a %s; it must be a string, or not be there",
-                        luaL_typename(L, -1));
-        if (has(L, "exp", LUA_TNUMBER))
-            end = grant_end_of(lua_tonumber(L, -1));
+        subject = check_subject(L);
+        end = check_end(L);
+    } else if (!lua_isnil(L, 3)) {
+        state_error(L, "stream.claims: expected a table of claims or nil, got a %s",
+                    luaL_typename(L, 3));
     }
     if (grant_set(exchange->stream, subject, end) < 0)
         refuse(L, exchange->stream);

@@ -22,6 +22,7 @@ function below.path(name, path, root, default, hidden)
     end
     path = path:sub(2)
   end
+  if path:find("%z") then return nil, "EACCES", name .. ": the path holds NUL" end
   for segment in (path .. "/"):gmatch "([^/]*)/" do
     if segment == "" or segment == "." or segment == ".." or (not hidden and segment:sub(1, 1) == ".") then
       return nil, "EACCES", ('%s: in "%s" is a name that is empty or begins with a dot'):format(name, path)

@@ -50,6 +50,12 @@ end
 function jwt.sign(claims, options)
   if type(claims) ~= "table" then check.bad("weir.jwt.sign", "argument 1 (claims)", claims, "a table") end
   if claims.sub ~= nil then check.string("weir.jwt.sign", "claims.sub", claims.sub) end -- RFC 7519 section 4.1.2
+  for _, name in ipairs { "exp", "nbf", "iat" } do -- numbers, by the sections behind it
+    local at = claims[name]
+    if at ~= nil and (type(at) ~= "number" or at ~= at) then
+      check.bad("weir.jwt.sign", "claims." .. name, at, "a number of seconds")
+    end
+  end
   options = check.options("weir.jwt.sign", options, SIGN)
   local copy = { iat = math.floor(core.now()) }
   for name, value in next, claims do copy[name] = value end

@@ -122,16 +122,17 @@ end
 
 local function limit_of(limits, name, default)
   if limits[name] == nil then return default end
-  return check.size("stream:parts", name, limits[name], 3)
+  return check.size("stream:parts", name, limits[name])
 end
 
---- An iterator over the parts of a stream's body, whose Content-Type is multipart/form-data.
+--- An iterator over the parts of a stream's body, whose Content-Type is multipart/form-data. To be called as the last
+--- thing of stream:parts, so that what is wrong with the limits is its caller's.
 function parts.iterate(stream, content_type, limits)
-  limits = check.options("stream:parts", limits, LIMITS, 3)
+  limits = check.options("stream:parts", limits, LIMITS)
   local count = limits.parts or PARTS
-  check.integer("stream:parts", "parts", count, 0, 3)
+  check.integer("stream:parts", "parts", count, 0)
   local head = limit_of(limits, "head_bytes", HEAD_BYTES)
-  if head > MOST_HEAD_BYTES then check.bad("stream:parts", "head_bytes", head, "1MB at most", 3) end
+  if head > MOST_HEAD_BYTES then check.bad("stream:parts", "head_bytes", head, "1MB at most") end
   local reading = { stream = stream }
   reading.field = limit_of(limits, "field_bytes", core.body_bytes())
   reading.file = limit_of(limits, "file_bytes", math.huge)

@@ -72,7 +72,7 @@ end
 --- disk, else 500 or 503. To be called as the last thing of `name`, so that what is wrong with the arguments is its
 --- caller's.
 function saving.save(name, source, path, given)
-  check.path(name, "argument 1 (path)", path)
+  check.string(name, "argument 1 (path)", path)
   local options, limit = check_options(name, given)
   local root = options.root
   local relative, code, message = below.path(name, path, root, "the uploads of --data")

@@ -34,10 +34,15 @@ end
 -- The bodies that were read whole, while their streams are there: who asks again gets the same.
 local bodies = setmetatable({}, { __mode = "k" })
 
--- What reads in pieces would find nothing, and take that for an empty body.
-local function refuse_whole(self, name)
+-- By what the bodies were taken that were read to their end in pieces, or that a file gets.
+local taken = setmetatable({}, { __mode = "k" })
+
+-- Who came next would find nothing, and take that for an empty body.
+local function refuse_taken(self, name)
   if bodies[self] then
     error(("stream:%s: the body has been read by body, json_body or form; call that again"):format(name), 3)
+  elseif taken[self] then
+    error(("stream:%s: the body has been taken by %s already; take it once"):format(name, taken[self]), 3)
   end
 end
 
@@ -46,6 +51,7 @@ local function next_chunk(self)
   local chunk, why = check(self:_read())
   if chunk then return chunk end
   if why then fail_incomplete(why) end
+  taken[self] = "chunks"
   return nil
 end
 
@@ -53,13 +59,15 @@ end
 function stream:read(n)
   check_self(self, "read")
   if n ~= nil then check.integer("stream:read", "argument 1 (n)", n, 1) end
-  return check(self:_read(n))
+  local chunk, why = check(self:_read(n))
+  if not chunk and not why then taken[self] = taken[self] or "read" end
+  return chunk, why
 end
 
 --- Iterates over the body in pieces as they arrive.
 function stream:chunks()
   check_self(self, "chunks")
-  refuse_whole(self, "chunks")
+  refuse_taken(self, "chunks")
   return next_chunk, self
 end
 
@@ -144,20 +152,22 @@ end
 --- malformed form or one that breaks off, with 408 and 413.
 function stream:parts(limits)
   check_self(self, "parts")
-  refuse_whole(self, "parts")
+  refuse_taken(self, "parts")
   local kind = media_type(self)
   if kind ~= MULTIPART then fail_type(MULTIPART, kind) end
   return parts.iterate(self, self.headers["content-type"], limits)
 end
 
--- The body as a source of weir.saving's.
+-- The body as a source of weir.saving's, whose from its first byte on it is: until then save may be tried again.
 local function body_source(self)
-  local want = 1
+  local want, mine = 1, false
   return {
     stream = self,
     what = "the request body",
     total = self.content_length,
     fill = function(writer)
+      if not mine then refuse_taken(self, "save") end
+      taken[self], mine = "save", true
       local n, why = check(self:_gather(want))
       if not n then return nil, why end
       want = saving.want(n)
@@ -171,7 +181,7 @@ end
 --- is set: see weir.saving. `on_progress(bytes, total)` is called after each piece.
 function stream:save(path, options)
   check_self(self, "save")
-  refuse_whole(self, "save")
+  refuse_taken(self, "save")
   return saving.save("stream:save", body_source(self), path, options)
 end
 
@@ -186,7 +196,9 @@ function stream:cookie(name, value, options)
   check_self(self, "cookie")
   check.string("stream:cookie", "argument 1 (name)", name)
   if type(value) ~= "number" then check.string("stream:cookie", "argument 2 (value)", value) end
-  return self:_cookie(name, value, check.options("stream:cookie", options, COOKIE_OPTIONS))
+  options = check.options("stream:cookie", options, COOKIE_OPTIONS)
+  if options.max_age ~= nil then check.integer("stream:cookie", "max_age", options.max_age, 0) end
+  return self:_cookie(name, value, options)
 end
 
 --- Answers with plain text.
@@ -234,7 +246,7 @@ local FILE_OPTIONS = { "root", "type", "download", "max_age", "hidden" }
 --- there, unless `hidden` is true.
 function stream:file(path, options)
   check_self(self, "file")
-  check.path("stream:file", "argument 1 (path)", path)
+  check.string("stream:file", "argument 1 (path)", path)
   options = check.options("stream:file", options, FILE_OPTIONS)
   for _, option in ipairs { "root", "type", "download" } do
     if options[option] ~= nil then check.string("stream:file", option, options[option]) end
