@@ -1,7 +1,7 @@
 -- tail: the lines of a file that grows, as an iterator that waits for the next one.
 --
 -- The following itself (rotation, truncation, a file that is not there yet) is the core's; it goes on until the tail is
--- closed, collected, or its task ends.
+-- closed, collected, or a task is cancelled that waits for a line.
 
 local core = require "weir.core"
 local check = require "weir.check"
