@@ -11,6 +11,33 @@ describe("misuse", function()
     assert.error_matches(function() test.start(app) end, "app:use")
   end)
 
+  it("what JSON cannot say is told at the line that gave it", function()
+    local store = weir.store "misuse"
+    local app = weir.app()
+    local raised = {}
+    local function try(fn, ...)
+      local _, why = pcall(fn, ...)
+      raised[#raised + 1] = tostring(why)
+    end
+    app:get("/", function(stream)
+      try(function() stream:json { 0 / 0 } end)
+      local sse = stream:sse()
+      try(function() sse:send { data = 0 / 0 } end)
+      try(function() sse:send(function() end) end)
+    end)
+    test.simulate(app, { path = "/" })
+    try(function() weir.publish("misuse", { data = { print } }) end)
+    try(function() weir.close("misuse", { data = { print } }) end)
+    try(function() store:set("k", { 0 / 0 }) end)
+    try(function() store:set("k", print) end)
+    try(function() weir.jwt.sign({ x = 0 / 0 }, { secret = ("s"):rep(32) }) end)
+    for i, why in ipairs(raised) do assert.matches("^spec/misuse_spec.lua:%d+: [%a.:]+: ", why, nil, nil, i) end
+    try(function() store:update("k", function() return print end) end)
+    try(function() store:update("k", function() return { 0 / 0 } end) end)
+    assert.equal(10, #raised)
+    for i = 9, 10 do assert.matches("^store:update: ", raised[i]) end -- it is not this line that returns it
+  end)
+
   it("two files in one answer raise", function()
     local path, options = support.write_file(support.folder() .. "/file", "text"), { root = "/" }
     local server = support.serve(function(app)

@@ -6,6 +6,7 @@
 local core = require "weir.core"
 local check = require "weir.check"
 local fail = require "weir.fail"
+local encoded = require "weir.encoded"
 local json = require "weir.json"
 
 local hub = {}
@@ -102,7 +103,7 @@ local function fields_of(what, event)
   end
   local data, name, key = event.data, event.event, event.key
   if data == nil then error(what .. ": the event has no data; give it some, if only \"\"", 4) end
-  if type(data) ~= "string" then data = json.encode(data) end
+  if type(data) ~= "string" then data = encoded(what, data, 4) end
   if name ~= nil then check.string(what, "event", name, 4) end
   if key ~= nil then
     check.string(what, "key", key, 4)
@@ -254,7 +255,7 @@ end
 
 --- Renews the streams that a filter chooses, on all workers; from then on they end at `ends`, Unix time, or never.
 function hub.renew(filter, claims, ends)
-  return check(core.streams(filter.id, filter.sub, filter.topic, nil, json.encode(claims), ends))
+  return check(core.streams(filter.id, filter.sub, filter.topic, nil, encoded("weir.streams:renew", claims, 2), ends))
 end
 
 --- Gives them new claims, and the end that these name: how many they were. Whose a stream is does not change: one of
@@ -262,7 +263,7 @@ end
 function Streams:renew(claims)
   if type(claims) ~= "table" then check.bad("streams:renew", "argument 1 (claims)", claims, "a table") end
   local exp = claims.exp
-  if exp ~= nil and type(exp) ~= "number" then
+  if exp ~= nil and (type(exp) ~= "number" or exp ~= exp) then
     check.bad("streams:renew", "exp", exp, "Unix time in seconds, or nil for no end")
   end
   if claims.sub ~= nil then check.string("streams:renew", "sub", claims.sub) end

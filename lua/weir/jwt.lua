@@ -5,7 +5,7 @@
 
 local bearer = require "weir.bearer"
 local check = require "weir.check"
-local json = require "weir.json"
+local encoded = require "weir.encoded"
 local keys = require "weir.jwt_keys"
 local core = require "weir.core"
 
@@ -63,7 +63,7 @@ function jwt.sign(claims, options)
     check.seconds("weir.jwt.sign", "exp", options.exp)
     copy.exp = math.floor(core.now() + options.exp)
   end
-  local token, why = signer_of(options):sign(json.encode(copy))
+  local token, why = signer_of(options):sign(encoded("weir.jwt.sign", copy, 2))
   return token or error("weir.jwt.sign: " .. why, 2)
 end
 

@@ -6,7 +6,7 @@
 local check = require "weir.check"
 local core = require "weir.core"
 local hub = require "weir.hub"
-local json = require "weir.json"
+local encoded = require "weir.encoded"
 
 local sse = {}
 
@@ -93,7 +93,7 @@ local function send_fields(self, event)
     error("sse:send: the event is empty; give it data, event, id, retry or comment", 3)
   end
   local data, name, id, retry, comment = event.data, event.event, event.id, event.retry, event.comment
-  if data ~= nil and type(data) ~= "string" then data = json.encode(data) end
+  if data ~= nil and type(data) ~= "string" then data = encoded("sse:send", data, 3) end
   if type(id) == "number" and id % 1 == 0 then id = ("%d"):format(id) end
   if name ~= nil then check.string("sse:send", "event", name, 3) end
   if id ~= nil then check.string("sse:send", "id", id, 3) end

@@ -12,6 +12,7 @@
 local core = require "weir.core"
 local check = require "weir.check"
 local isolated = require "weir.isolated"
+local encoded = require "weir.encoded"
 local json = require "weir.json"
 
 local KEY_BYTES, NAME_BYTES, VALUE_BYTES = 1024, 255, 1024 * 1024
@@ -23,8 +24,10 @@ Store.__name = "weir.store"
 
 -- ---- values ---------------------------------------------------------------------------------------------------------
 
+-- `level` as of `error`, from who calls this; 0: nobody's line.
 local function encode(what, value, level)
   local kind = type(value)
+  if level > 0 then level = level + 1 end
   local text
   if kind == "string" then
     text = "s" .. value
@@ -33,15 +36,14 @@ local function encode(what, value, level)
   elseif kind == "boolean" then
     text = value and "t" or "f"
   elseif kind == "table" then
-    local ok, encoded = pcall(json.encode, value)
-    if not ok then error(what .. ": " .. tostring(encoded), level + 1) end
-    text = "j" .. encoded
+    text = "j" .. encoded(what, value, level)
   else
-    check.bad(what, "the value", value, "a string, a number, a boolean or a table (store:delete removes)", level + 1)
+    local expected = "a string, a number, a boolean or a table (store:delete removes)"
+    error(check.expected(what, "the value", value, expected), level)
   end
   if #text > VALUE_BYTES + 1 then
     error(("%s: the value takes %d bytes, more than %d; keep large things in files, and their paths here")
-      :format(what, #text - 1, VALUE_BYTES), level + 1)
+      :format(what, #text - 1, VALUE_BYTES), level)
   end
   return text
 end

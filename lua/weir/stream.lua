@@ -11,6 +11,7 @@ local below = require "weir.below"
 local broken = require "weir.broken"
 local check = require "weir.check"
 local fail = require "weir.fail"
+local encoded = require "weir.encoded"
 local json = require "weir.json"
 local parts = require "weir.parts"
 local saving = require "weir.saving"
@@ -218,7 +219,7 @@ end
 --- Answers with a value as JSON.
 function stream:json(value)
   check_self(self, "json")
-  return self:_respond("application/json", json.encode(value))
+  return self:_respond("application/json", encoded("stream:json", value, 2))
 end
 
 local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
