@@ -98,7 +98,8 @@ local function receive_all(upload, work)
     return failure(winner.status, code, winner.body) -- of a form, which the core has read
   end
   if winner == weir.cancelled then error(winner, 0) end
-  weir.log.error("upload: the server failed", { why = tostring(winner) })
+  local stream = upload.stream
+  weir.log.error(("%s %s: the upload failed: %s"):format(stream.method, stream.path, tostring(winner)), { id = upload.id })
   return failure(500, "internal", "the server failed")
 end
 
