@@ -99,7 +99,8 @@ local function receive_all(upload, work)
   end
   if winner == weir.cancelled then error(winner, 0) end
   local stream = upload.stream
-  weir.log.error(("%s %s: the upload failed: %s"):format(stream.method, stream.path, tostring(winner)), { id = upload.id })
+  local request, why = stream.method .. " " .. stream.path, tostring(winner)
+  weir.log.error(("%s: the upload failed: %s"):format(request, why), { id = upload.id })
   return failure(500, "internal", "the server failed")
 end
 
