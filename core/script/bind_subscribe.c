@@ -270,7 +270,12 @@ static bool may_have(const struct outlet *outlet) {
     return true;
 }
 
-static const struct outlet_ops outlet_ops = {.take = take, .has = may_have};
+static bool look(struct outlet *outlet) {
+    struct sub *sub = CONTAINER_OF(outlet, struct sub, outlet);
+    return sub->open && position_look(&sub->position);
+}
+
+static const struct outlet_ops outlet_ops = {.take = take, .has = may_have, .look = look};
 
 static void on_news(struct position *position) {
     outlet_rouse(&CONTAINER_OF(position, struct sub, position)->outlet);
