@@ -141,6 +141,35 @@ describe("weir.subscribe", function()
     sub:close()
   end)
 
+  for name, choose in pairs {
+    ["one topic"] = function(topic) return topic .. "a" end,
+    ["several topics"] = function(topic) return { topic .. "a", topic .. "b" } end,
+    ["a prefix"] = function(topic) return weir.prefix(topic) end,
+    ["a prefix and topics"] = function(topic) return { weir.prefix(topic), topic .. "a", topic .. "c" } end,
+  } do
+    it("gives what was published just now to who does not wait: " .. name, function()
+      local topic = hub.topic ""
+      local sub, other = weir.subscribe(choose(topic)), weir.channel(0)
+      assert.same({ nil, "timeout" }, { sub:next(0) })
+      local seen = {}
+      for i = 1, 100 do
+        local id = weir.publish(topic .. "a", tostring(i))
+        local event = assert(sub:next(0))
+        assert.same({ id, topic .. "a" }, { event.id, event.topic })
+        seen[i] = event.data
+        assert.same({ nil, "timeout" }, { sub:next(0) })
+      end
+      assert.equal("100", seen[100])
+      weir.publish(topic .. "a", "chosen")
+      local index, event = weir.select { other, sub, timeout = 0 }
+      assert.same({ 2, "chosen" }, { index, event.data })
+      assert.same({ nil, "timeout" }, { weir.select { other, sub, timeout = 0 } })
+      test.settle()
+      assert.same({ nil, "timeout" }, { sub:next(0) })
+      sub:close()
+    end)
+  end
+
   it("next after close, and one that waits at close, is nil, 'closed'", function()
     local sub = weir.subscribe(hub.topic())
     local results

@@ -274,6 +274,51 @@ describe("the limit", function()
     two:close()
   end)
 
+  it("subscriptions: beyond it subscribe raises, and chooses nothing of its list", function()
+    local server = support.serve_text [[
+      local weir = require "weir"
+      weir.limits { subscriptions = 4 }
+      local app = weir.app()
+      local function refused(...)
+        local ok, err = pcall(...)
+        return ok and "chosen" or (err:gsub("^.-:%d+: ", ""))
+      end
+      app:get("/task", function(stream)
+        local sub = weir.subscribe { "lim/1", "lim/1", "lim/2", weir.prefix "lim/1", weir.prefix "lim/x", "lim/2" }
+        weir.publish("lim/2", "x")
+        local list = { "lim/1", "lim/2", "lim/3", weir.prefix "lim/1", weir.prefix "y" }
+        return sub:next(5).data .. "; " .. refused(weir.subscribe, list)
+      end)
+      app:get("/stream", function(stream)
+        local sse = stream:sse()
+        sse:subscribe { "lim/1", "lim/2", weir.prefix "lim/y" }
+        sse:subscribe { "lim/1", "lim/3", "lim/2", "lim/1" }
+        sse:send { data = refused(sse.subscribe, sse, { "lim/1", "lim/4" }) }
+        sse:unsubscribe "lim/1"
+        sse:subscribe { "lim/5" }
+        sse:send { data = weir.presence("lim/4").streams .. " and " .. weir.presence("lim/5").streams }
+      end)
+      return app
+    ]]
+    assert.equal("x; weir.subscribe: 5 topics and prefixes, the limit subscriptions is 4", server:get("/task").body)
+    local sse = server:sse "/stream"
+    assert.equal("sse:subscribe: 5 topics and prefixes, the limit subscriptions is 4", sse:next(5).data)
+    assert.equal("0 and 1", sse:next(5).data)
+    sse:close()
+  end)
+
+  it("subscriptions: 1,000 unless the app says otherwise", function()
+    assert.equal(1000, weir.limits().subscriptions)
+    local list = {}
+    for i = 1, 1000 do list[i], list[i + 1000] = "lim/many/" .. i, "lim/many/" .. i end
+    local sub = weir.subscribe(list)
+    weir.publish("lim/many/1000", "x")
+    assert.equal("x", sub:next(5).data)
+    sub:close()
+    list[2000] = "lim/many/1001"
+    assert.error_matches(function() weir.subscribe(list) end, "limit subscriptions is 1000")
+  end)
+
   it("streams_per_sub: claims that are set again count once, and others count anew", function()
     local server = support.serve_text [[
       local weir = require "weir"

@@ -10,7 +10,7 @@
 struct limits {
     uint64_t head_bytes, head_fields, target_bytes;
     uint64_t body_bytes, event_bytes, token_bytes;
-    uint64_t shared_memory, tickets;
+    uint64_t shared_memory, tickets, subscriptions;
     uint64_t high_mark, low_mark, turn_bytes;
     uint64_t keepalive_timeout, head_timeout, progress_timeout, drain_timeout;
     uint64_t connections;

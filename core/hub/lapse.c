@@ -18,6 +18,7 @@
 
 #include "hub/found.h"
 #include "hub/hub.h"
+#include "hub/named.h"
 #include "hub/order.h"
 #include "hub/position.h"
 #include "hub/prefix.h"
@@ -172,7 +173,7 @@ static uint64_t first_at(const struct topic *topic, const struct start *start) {
 static struct topic *wanted(const struct position *position, uint64_t place, event_id *id,
                             struct start *start) {
     struct topic *topic = order_at(place, id);
-    if (topic == NULL || position_named(position, topic))
+    if (topic == NULL || named_get(position, topic))
         return NULL;
     *start = start_of(position, topic);
     if (*id <= start->after)
@@ -215,7 +216,7 @@ event_id lapse_fence(const struct position *position, struct lag sum) {
 
 static bool comes_otherwise(const struct position *position, const struct topic *topic,
                             event_id id) {
-    return position_named(position, topic) || found_get(position, topic) ||
+    return named_get(position, topic) || found_get(position, topic) ||
            replay_brings(position, topic, id);
 }
 

@@ -21,12 +21,15 @@
 #include "hub/blocking.h"
 #include "hub/hub.h"
 #include "hub/merge.h"
+#include "hub/named.h"
 #include "hub/prefix.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
 #include "hub/replay.h"
 
 #include <stdlib.h>
+
+#define SLICE 64 /* topics chosen, or left, while the lock is held */
 
 static struct interest *of_interests(struct list *node) {
     return CONTAINER_OF(node, struct interest, in_position);
@@ -63,15 +66,8 @@ int64_t position_gap_lost(const struct position *position) {
     return position->gap_came_back && !position_has_one(position) ? -1 : position->gap_lost;
 }
 
-struct interest *position_named(const struct position *position, const struct topic *topic) {
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
-        if (of_interests(at)->topic == topic)
-            return of_interests(at);
-    return NULL;
-}
-
 bool position_covers(const struct position *position, const struct topic *topic) {
-    return position_named(position, topic) || prefix_covers(position, topic);
+    return named_get(position, topic) || prefix_covers(position, topic);
 }
 
 void position_block(const struct position *position, struct crowd *crowd, event_id after) {
@@ -102,19 +98,18 @@ static void hear(struct interest *interest) {
 
 static void add_topic(struct position *position, const struct position_choice *choice) {
     struct topic *topic = hub_topic(choice->name);
-    if (position_named(position, topic))
+    if (named_get(position, topic))
         return;
-    struct interest *interest =
-        position->only.topic ? mem_alloc(sizeof *interest) : &position->only;
-    interest_init(interest, position, topic);
-    interest_place(interest, choice);
     bool covered = prefix_covers(position, topic);
+    struct interest *interest = named_add(position, topic);
+    interest_place(interest, choice);
     if (covered) /* by name from now on */
         prefix_bequeath(interest);
     interest_set_extra(interest, covered);
     if (position->is_stream)
         interest->attendance = attendance_join(topic, str_of(position->subject));
-    list_push(&position->interests, &interest->in_position);
+    if (interest_has_news(interest))
+        interest_link_news(interest);
     position_block(position, &topic->crowd, choice->after);
     hear(interest);
 }
@@ -140,30 +135,66 @@ static struct position_choice settle_start(struct position *position,
 }
 
 void position_link_named(struct position *position) {
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        counter_up(&position->reader->counters.visits, 1);
         if (interest_has_news(of_interests(at)))
             interest_link_news(of_interests(at));
+    }
 }
 
-void position_add(struct position *position, const struct position_choice *choice) {
-    hub_lock();
-    position_wake(position);
+static void add_one(struct position *position, const struct position_choice *choice) {
     if (position->gap_came_back) /* that was one topic's; it is not any more */
         position->gap_lost = -1;
-    bool prefixed = !list_empty(&position->prefixes);
     struct position_choice settled = settle_start(position, choice);
     if (settled.prefix)
         prefix_add(position, &settled);
     else
         add_topic(position, &settled);
-    /* All its news are registered now, those that feeds have yet to tell included; but for what
-     * they have to tell of prefixes chosen earlier. */
-    if (!prefixed)
+}
+
+/* With the first ones all its news are registered, those that feeds have yet to tell included; but
+ * for what they have to tell of prefixes chosen earlier. The others register their own, and what
+ * they have beyond that is read as feeds tell it. */
+static void add_slice(struct position *position, const struct position_choice *choice,
+                      const struct str *names, size_t n, bool first) {
+    struct position_choice one = *choice;
+    hub_lock();
+    position_wake(position);
+    bool prefixed = !list_empty(&position->prefixes);
+    for (size_t i = 0; i < n; i++) {
+        one.name = names[i];
+        add_one(position, &one);
+    }
+    if (first && !prefixed)
         position->known = publications_visible();
-    position_link_named(position);
+    if (first)
+        position_link_named(position);
     hub_unlock();
+}
+
+/* There may be any number of topics below a prefix. */
+void position_add_all(struct position *position, const struct position_choice *choice,
+                      const struct str *names, size_t n) {
+    size_t slice = choice->prefix ? 1 : SLICE;
+    for (size_t i = 0; i < n; i += slice)
+        add_slice(position, choice, names + i, n - i < slice ? n - i : slice, i == 0);
+    if (choice->prefix)
+        prefix_count(position);
     reader_keep_time(position->reader);
     reader_serve(position->reader, position);
+}
+
+void position_add(struct position *position, const struct position_choice *choice) {
+    position_add_all(position, choice, &choice->name, 1);
+}
+
+bool position_has(const struct position *position, struct str text, bool prefix) {
+    hub_lock();
+    const struct name *name = name_find(hub.names, text);
+    bool has = name && (prefix ? prefix_get(position, name) != NULL
+                               : name->topic && named_get(position, name->topic));
+    hub_unlock();
+    return has;
 }
 
 /* --- leaving them --- */
@@ -175,16 +206,12 @@ static void remove_interest(struct interest *interest) {
     position_unblock(position, &interest->topic->crowd);
     list_remove(&interest->in_feed);
     feed_release(reader_feed(position->reader, interest->topic));
-    interest_fini(interest);
-    if (interest == &position->only)
-        position->only.topic = NULL;
-    else
-        free(interest);
+    named_free(interest);
 }
 
 static bool remove_named(struct position *position, struct str text) {
     const struct name *name = name_find(hub.names, text);
-    struct interest *interest = name && name->topic ? position_named(position, name->topic) : NULL;
+    struct interest *interest = name && name->topic ? named_get(position, name->topic) : NULL;
     if (interest == NULL)
         return false;
     if (interest->extra)
@@ -361,6 +388,19 @@ void position_tell(struct interest *interest) {
     }
 }
 
+bool position_look(struct position *position) {
+    hub_lock();
+    event_id visible = publications_visible();
+    bool any = !position_is_single(position) && position->known < visible;
+    if (any) {
+        prefix_look(position);
+        position_link_named(position);
+        position->known = visible;
+    }
+    hub_unlock();
+    return any;
+}
+
 bool position_reads_on(const struct position *position) {
     return !position_is_single(position) || position->policy.fence > 0 ||
            position->policy.overflow == OVERFLOW_BLOCK;
@@ -385,10 +425,17 @@ void position_set_subject(struct position *position, struct str subject) {
     position->subject = subject.ptr ? mem_copy(subject.ptr, subject.len) : NULL;
 }
 
-void position_fini(struct position *position) {
+static void remove_slice(struct position *position) {
     hub_lock();
-    while (!list_empty(&position->interests))
+    for (int i = 0; i < SLICE && !list_empty(&position->interests); i++)
         remove_interest(of_interests(position->interests.next));
+    hub_unlock();
+}
+
+void position_fini(struct position *position) {
+    while (!list_empty(&position->interests))
+        remove_slice(position);
+    hub_lock();
     prefix_remove_all(position);
     while (!list_empty(&position->replays))
         replay_free(CONTAINER_OF(position->replays.next, struct replay, link));

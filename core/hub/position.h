@@ -10,7 +10,8 @@ struct reader;
 
 /* Of prefixes; see found.c and lapse.c. */
 struct in_mind {
-    struct map found; /* topics with news that came by one */
+    struct map found;    /* topics with news that came by one */
+    struct map prefixes; /* those chosen, by name */
     event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
     event_id missing; /* ... and the first event beyond that was trimmed of those, 0: none, */
     uint64_t trims;   /* as far as the trims up to here say */
@@ -32,7 +33,9 @@ struct position {
     struct list news;      /* interests with something to read; not of a single one */
     struct list replays;   /* struct replay: what is in the store only comes first */
     struct in_mind *mind;  /* see found.h; NULL: it has never chosen a prefix */
-    struct interest only;  /* the first topic; most positions have just one */
+    struct interest only;  /* the first topic; most positions have just one, */
+    struct map *named;     /* and the others, see named.c; NULL: none */
+    uint32_t chosen;       /* how many topics and prefixes */
     event_id known;        /* all its news up to here are registered */
     event_id end;          /* it ends: nothing beyond is for it; 0: it goes on */
     event_id told;         /* the largest id that it has read, or that its client came with */
@@ -68,6 +71,11 @@ void position_fini(struct position *position);
 void position_set_subject(struct position *position, struct str subject);
 /* Adds a topic or prefix; a second time changes nothing. */
 void position_add(struct position *position, const struct position_choice *choice);
+/* The same of several; choice->name is not looked at. */
+void position_add_all(struct position *position, const struct position_choice *choice,
+                      const struct str *names, size_t n);
+/* Whether it has chosen just that. */
+bool position_has(const struct position *position, struct str name, bool prefix);
 /* False: it was not there. */
 bool position_remove(struct position *position, struct str name, bool prefix);
 /* Calls `each` with every name chosen. */
@@ -89,6 +97,9 @@ void position_rest(struct position *position);
  * again when that may have changed. */
 event_id position_newest(void);
 bool position_has_read(struct position *position, event_id upto);
+/* Registers what feeds have yet to tell it, for who does not wait until they do: then it reads what
+ * has been published by now. False: there is nothing of the kind. */
+bool position_look(struct position *position);
 /* Whether it has to be read until nothing comes, even if all there was has been sent: that settles
  * what a policy owes, and forgets topics that came by a prefix. */
 bool position_reads_on(const struct position *position);
@@ -109,8 +120,6 @@ void position_note_gap(struct position *position, enum gap_reason reason, event_
 int64_t position_gap_lost(const struct position *position);
 /* It has chosen one topic, by its name, and nothing else. */
 bool position_has_one(const struct position *position);
-/* The topic's interest, if it was chosen by name; else NULL. */
-struct interest *position_named(const struct position *position, const struct topic *topic);
 /* Registers those of its named topics where there is something to read. */
 void position_link_named(struct position *position);
 /* Chosen by name or by a prefix. */

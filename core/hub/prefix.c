@@ -19,6 +19,7 @@
 #include "hub/found.h"
 #include "hub/hub.h"
 #include "hub/lapse.h"
+#include "hub/named.h"
 #include "hub/position.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
@@ -38,25 +39,32 @@ static bool is_below(const struct name *name, const struct name *prefix) {
     return false;
 }
 
+static struct str key_of(const struct name *const *name) {
+    return (struct str){(const char *)name, sizeof *name};
+}
+
+struct prefix_interest *prefix_get(const struct position *position, const struct name *name) {
+    if (name->crowd == NULL || list_empty(&position->prefixes))
+        return NULL;
+    struct map_node *node = map_find(&position->mind->prefixes, key_of(&name));
+    return node ? CONTAINER_OF(node, struct prefix_interest, node) : NULL;
+}
+
 /* By another prefix than `except`. */
 static bool is_covered(const struct position *position, const struct name *name,
                        const struct prefix_interest *except) {
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        if (prefix_of(at) != except && is_below(name, prefix_of(at)->feed->name))
+    if (list_empty(&position->prefixes))
+        return false;
+    for (const struct name *at = name; at; at = at->parent) {
+        const struct prefix_interest *prefix = prefix_get(position, at);
+        if (prefix && prefix != except)
             return true;
+    }
     return false;
 }
 
 bool prefix_covers(const struct position *position, const struct topic *topic) {
     return is_covered(position, topic->name, NULL);
-}
-
-static struct prefix_interest *find_prefix(const struct position *position,
-                                           const struct name *name) {
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        if (prefix_of(at)->feed->name == name)
-            return prefix_of(at);
-    return NULL;
 }
 
 bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topic) {
@@ -75,9 +83,9 @@ event_id prefix_mark(const struct prefix_interest *prefix, const struct topic *t
  * they came, or registered when they did. */
 static event_id told_by_prefix(const struct position *position, const struct topic *topic) {
     event_id after = EVENT_ID_NONE;
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
-        const struct prefix_interest *prefix = prefix_of(at);
-        if (prefix->after < after && is_below(topic->name, prefix->feed->name))
+    for (const struct name *at = topic->name; at; at = at->parent) {
+        const struct prefix_interest *prefix = prefix_get(position, at);
+        if (prefix && prefix->after < after)
             after = prefix->after;
     }
     return after > position->known ? after : position->known;
@@ -128,7 +136,7 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
     struct position *position = prefix->position;
     struct topic *topic = feed->topic;
     counter_up(&position->reader->counters.visits, 1);
-    if (position_named(position, topic) || position_is_past_end(position))
+    if (named_get(position, topic) || position_is_past_end(position))
         return;
     policy_owe(&position->policy, &position->reader->news);
     bool is_new = !position_is_lapsed(position) && found_get(position, topic) == NULL;
@@ -207,12 +215,22 @@ static void set_extra(struct prefix_interest *prefix, bool extra) {
 
 /* What several choices of a position cover counts once. */
 static void mark_extra(struct position *position) {
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+    uint64_t *visits = &position->reader->counters.visits;
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
+        counter_up(visits, 1);
         set_extra(prefix_of(at), is_covered(position, prefix_of(at)->feed->name, prefix_of(at)));
+    }
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
+        counter_up(visits, 1);
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         interest_set_extra(interest, prefix_covers(position, interest->topic));
     }
+}
+
+void prefix_count(struct position *position) {
+    hub_lock();
+    mark_extra(position);
+    hub_unlock();
 }
 
 /* --- choosing and leaving --- */
@@ -220,7 +238,7 @@ static void mark_extra(struct position *position) {
 /* A topic that is there already under a new prefix. */
 static void find(struct position *position, const struct position_choice *choice,
                  struct topic *topic) {
-    if (position_named(position, topic) || found_get(position, topic))
+    if (named_get(position, topic) || found_get(position, topic))
         return;
     if (!position_is_lapsed(position) && found_is_full(position))
         lapse_begin(position);
@@ -289,15 +307,17 @@ static void note_gone(struct position *position, const struct position_choice *c
 
 void prefix_add(struct position *position, const struct position_choice *choice) {
     struct name *name = name_get(hub.names, choice->name);
-    if (find_prefix(position, name))
+    if (prefix_get(position, name))
         return; /* its crowd keeps the name */
     if (position->mind == NULL) {
         position->mind = mem_zalloc(sizeof *position->mind);
         position->mind->listed = EVENT_ID_NONE;
         map_init(&position->mind->found);
+        map_init(&position->mind->prefixes);
     }
     struct prefix_interest *prefix = mem_alloc(sizeof *prefix);
     *prefix = (struct prefix_interest){.position = position,
+                                       .name = name,
                                        .feed = reader_crowd_feed(position->reader, name),
                                        .after = choice->after,
                                        .mark = hub.last,
@@ -309,16 +329,19 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     list_init(&prefix->in_feed);
     find_all(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
+    map_insert(&position->mind->prefixes, &prefix->node, key_of(&prefix->name));
+    position->chosen++;
     prefix_file(prefix);
     position_block(position, name->crowd, choice->after);
     note_gone(position, choice);
-    mark_extra(position);
 }
 
 static void remove_prefix(struct prefix_interest *prefix) {
     set_extra(prefix, true);
     list_remove(&prefix->in_feed);
     list_remove(&prefix->in_position);
+    map_remove(&prefix->position->mind->prefixes, &prefix->node);
+    prefix->position->chosen--;
     position_unblock(prefix->position, prefix->feed->crowd);
     crowd_feed_release(prefix->feed);
     free(prefix);
@@ -337,8 +360,7 @@ static void forget_uncovered(struct position *position) {
 
 /* A topic of which it has yet to be told begins with what that will be. */
 static void find_early(struct position *position, struct topic *topic) {
-    if (!prefix_covers(position, topic) || position_named(position, topic) ||
-        found_get(position, topic))
+    if (!prefix_covers(position, topic) || named_get(position, topic) || found_get(position, topic))
         return;
     if (!position_is_lapsed(position) && found_is_full(position))
         lapse_begin(position);
@@ -357,18 +379,24 @@ static void find_feeds_early(struct position *position, const struct list *feeds
             find_early(position, CONTAINER_OF(at, struct feed, in_reader)->topic);
 }
 
-void prefix_register(struct position *position) {
+void prefix_look(struct position *position) {
     if (list_empty(&position->prefixes))
         return;
     find_feeds_early(position, &position->reader->dirty);
     find_feeds_early(position, &position->reader->batch);
+}
+
+void prefix_register(struct position *position) {
+    if (list_empty(&position->prefixes))
+        return;
+    prefix_look(position);
     for (struct list *at = hub.pending.next; at != &hub.pending; at = at->next)
         find_early(position, CONTAINER_OF(at, struct publication, link)->at);
 }
 
 bool prefix_remove(struct position *position, struct str text) {
     const struct name *name = name_find(hub.names, text);
-    struct prefix_interest *prefix = name ? find_prefix(position, name) : NULL;
+    struct prefix_interest *prefix = name ? prefix_get(position, name) : NULL;
     if (prefix == NULL)
         return false;
     if (position_is_lapsed(position))
@@ -385,7 +413,9 @@ void prefix_remove_all(struct position *position) {
     while (!list_empty(&position->prefixes))
         remove_prefix(prefix_of(position->prefixes.next));
     found_free_all(position);
-    if (position->mind)
+    if (position->mind) {
         map_fini(&position->mind->found);
+        map_fini(&position->mind->prefixes);
+    }
     free(position->mind);
 }

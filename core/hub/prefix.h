@@ -2,8 +2,7 @@
 #ifndef HUB_PREFIX_H
 #define HUB_PREFIX_H
 
-#include "base/list.h"
-#include "base/str.h"
+#include "base/map.h"
 #include "hub/event_id.h"
 
 #include <stdbool.h>
@@ -11,6 +10,7 @@
 struct crowd_feed;
 struct feed;
 struct interest;
+struct name;
 struct position;
 struct position_choice;
 struct topic;
@@ -19,6 +19,8 @@ struct prefix_interest {
     struct position *position;
     struct crowd_feed *feed;
     struct list in_feed, in_position;
+    struct map_node node;    /* position->mind->prefixes */
+    const struct name *name; /* its address is the key there */
     event_id
         after; /* reading begins behind it: what is below was read, or is none of its business */
     event_id mark;      /* up to here it is history, */
@@ -32,7 +34,9 @@ struct prefix_interest {
 
 /* --- within core/hub, under the lock --- */
 
-/* Reading begins behind choice->after. */
+/* NULL: the position has not chosen it. */
+struct prefix_interest *prefix_get(const struct position *position, const struct name *name);
+/* Reading begins behind choice->after. It does not count before prefix_count. */
 void prefix_add(struct position *position, const struct position_choice *choice);
 /* False: it was not there. */
 bool prefix_remove(struct position *position, struct str text);
@@ -55,12 +59,20 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed);
 void prefix_bequeath(struct interest *named);
 /* The other way round. */
 void prefix_inherit(const struct interest *named);
-/* Finds the topics of which it has yet to be told, before one of its choices is left by which that
- * would have come. */
+/* Finds the topics of which feeds have yet to tell it. */
+void prefix_look(struct position *position);
+/* The same, and what is being committed, before one of its choices is left by which that would have
+ * come. */
 void prefix_register(struct position *position);
 /* Of a topic that came by a prefix all has been read: frees the interest as soon as that may be. */
 void prefix_read_up(struct interest *found);
 /* What is being committed of the topic is for it, and for no other. */
 bool prefix_awaits(const struct interest *found);
+
+/* --- without the lock --- */
+
+/* Prefixes were added: what several choices of the position cover counts once, in the crowd of the
+ * shortest. */
+void prefix_count(struct position *position);
 
 #endif

@@ -21,21 +21,65 @@
 
 /* --- what both have --- */
 
-/* Names at `index` and `index` + 1: topics, and prefixes. */
+/* Names at `index` and `index` + 1: topics, and prefixes. The lists hold what the array refers to.
+ */
 static void choose(lua_State *L, int index, struct position *position,
                    struct position_choice choice, const char *what) {
     size_t mark = state_lend(state_of(L));
     for (int kind = 0; kind < 2; kind++) {
         choice.prefix = kind == 1;
-        int n = (int)lua_objlen(L, index + kind);
-        for (int i = 1; i <= n; i++) {
-            lua_rawgeti(L, index + kind, i);
-            choice.name = bind_check_topic(L, -1, what);
-            position_add(position, &choice);
+        size_t n = lua_objlen(L, index + kind);
+        struct str *names = lua_newuserdata(L, n * sizeof *names);
+        for (size_t i = 0; i < n; i++) {
+            lua_rawgeti(L, index + kind, (int)i + 1);
+            names[i] = bind_check_topic(L, -1, what);
             lua_pop(L, 1);
         }
+        if (n > 0)
+            position_add_all(position, &choice, names, n);
+        lua_pop(L, 1);
     }
     state_take_back(state_of(L), mark);
+}
+
+/* Whether the list at `index` has it before as well. stack: the names seen so far on top, 0 */
+static bool is_seen(lua_State *L, int index, int i) {
+    lua_rawgeti(L, index, i);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    bool seen = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -3);
+    return seen;
+}
+
+/* How many the list at `index` adds: what stands there twice, or was chosen before, counts once. */
+static size_t count_new(lua_State *L, int index, const struct position *position, bool prefix) {
+    size_t count = 0;
+    int n = (int)lua_objlen(L, index);
+    lua_newtable(L);
+    for (int i = 1; i <= n; i++) {
+        if (is_seen(L, index, i))
+            continue;
+        lua_rawgeti(L, index, i);
+        count += !position || !position_has(position, state_check_str(L, -1), prefix);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+/* `position` NULL: a new one. */
+static void check_room(lua_State *L, int index, const struct position *position, const char *what) {
+    uint64_t limit = task_generation(L)->limits.subscriptions;
+    size_t chosen = position ? position->chosen : 0;
+    if (chosen + lua_objlen(L, index) + lua_objlen(L, index + 1) <= limit)
+        return;
+    chosen += count_new(L, index, position, false) + count_new(L, index + 1, position, true);
+    if (chosen > limit)
+        state_error(L, "%s: %d topics and prefixes, the limit subscriptions is %d", what,
+                    (int)chosen, (int)limit);
 }
 
 /* Before anything is changed: a wrong name must not leave half of a list subscribed. */
@@ -127,6 +171,7 @@ static int l_subscribe_stream(lua_State *L) {
     if (stream->state >= STREAM_ENDING)
         return 0; /* the client is gone: no fault of the handler */
     struct subscription *sub = subscription_of(stream);
+    check_room(L, 2, sub ? &sub->position : NULL, "sse:subscribe");
     if (sub == NULL)
         sub = subscribe(L, exchange);
     if (lua_toboolean(L, 4))
@@ -225,7 +270,12 @@ static bool may_have(const struct outlet *outlet) {
     return true;
 }
 
-static const struct outlet_ops outlet_ops = {.take = take, .has = may_have};
+static bool look(struct outlet *outlet) {
+    struct sub *sub = CONTAINER_OF(outlet, struct sub, outlet);
+    return sub->open && position_look(&sub->position);
+}
+
+static const struct outlet_ops outlet_ops = {.take = take, .has = may_have, .look = look};
 
 static void on_news(struct position *position) {
     outlet_rouse(&CONTAINER_OF(position, struct sub, position)->outlet);
@@ -238,6 +288,7 @@ static int l_subscribe(lua_State *L) {
     struct generation *gen = task_generation(L);
     check_names(L, 1, "weir.subscribe");
     struct position_choice choice = check_choice(L, 3, "weir.subscribe");
+    check_room(L, 1, NULL, "weir.subscribe");
     struct sub *sub = lua_newuserdata(L, sizeof *sub);
     struct task *task = task_current(L);
     *sub = (struct sub){.open = true, .holding = {.release = release}};

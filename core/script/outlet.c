@@ -140,6 +140,16 @@ static struct choice *watch(struct task *task, int first, int n, bool indexed) {
     return choice;
 }
 
+/* The same for who does not wait until he is told what has come. */
+static int take_now(lua_State *L, int first, int n, bool indexed, uint32_t dice) {
+    bool any = false;
+    for (int i = 0; i < n; i++) {
+        struct outlet *outlet = lua_touserdata(L, first + i);
+        any = (outlet->ops->look && outlet->ops->look(outlet)) || any;
+    }
+    return any ? take_from(L, first, n, indexed, dice) : 0;
+}
+
 /* Takes from one of the n outlets at `first` and behind, waiting so many milliseconds for it. */
 static int choose(lua_State *L, const char *what, int first, int n, bool indexed, uint64_t ms) {
     struct task *task = task_current(L);
@@ -148,16 +158,15 @@ static int choose(lua_State *L, const char *what, int first, int n, bool indexed
     int top = lua_gettop(L);
     lua_pushnil(L);
     uint32_t dice = indexed ? roll(task_generation(L)->scheduler) : 0;
-    if (take_from(L, first, n, indexed, dice) == 0) {
-        if (ms == 0) {
-            expired(task, L);
-        } else {
-            lua_settop(L, top);
-            task = task_enter(L, what);
-            task->armed = watch(task, first, n, indexed);
-            return task_wait(task, &taking, ms);
-        }
+    int taken = take_from(L, first, n, indexed, dice);
+    if (taken == 0 && ms > 0) {
+        lua_settop(L, top);
+        task = task_enter(L, what);
+        task->armed = watch(task, first, n, indexed);
+        return task_wait(task, &taking, ms);
     }
+    if (taken == 0 && take_now(L, first, n, indexed, dice) == 0)
+        expired(task, L);
     return lua_gettop(L) - top;
 }
 

@@ -17,6 +17,9 @@ struct outlet_ops {
     int (*take)(struct outlet *outlet, lua_State *L, int index);
     /* Whether `take` would not answer 0. */
     bool (*has)(const struct outlet *outlet);
+    /* For who does not wait until he is roused: whether something has come that `take` knows
+     * nothing of, and now does. NULL: it knows all. */
+    bool (*look)(struct outlet *outlet);
 };
 
 /* The first member of a userdata. */

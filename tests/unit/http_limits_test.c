@@ -22,6 +22,7 @@ static const struct {
     {"drain_timeout", LIMIT_SECONDS, 10000}, {"connections_per_address", LIMIT_COUNT, 0},
     {"connection_rate", LIMIT_COUNT, 0},     {"connection_burst", LIMIT_COUNT, 0},
     {"streams_per_sub", LIMIT_COUNT, 0},     {"tickets", LIMIT_COUNT, 20000},
+    {"subscriptions", LIMIT_COUNT, 1000},
 };
 
 static void defaults_are_the_contracts(void **state) {

@@ -443,6 +443,17 @@ static void change_limits(void) {
         hub_rig_keep(1 + below(30), 20 + below(5000), 100 + below(5000));
 }
 
+/* Who does not wait to be told reads all that is there. */
+static void look(struct client_model *client) {
+    if (client->taker.blocked)
+        return;
+    uint64_t before = hub.published;
+    position_look(&client->taker.position);
+    taker_take(&client->taker);
+    if (hub.published == before) /* else that has let go publications */
+        check_read_up(client);
+}
+
 static void step(void) {
     struct client_model *client = &clients[below(CLIENTS)];
     uint32_t what = below(1000);
@@ -452,8 +463,10 @@ static void step(void) {
         uv_run(&rig.loops[below(RIG_READERS)].uv, UV_RUN_NOWAIT);
     else if (what < 860)
         stall_or_resume(client);
-    else if (what < 900)
+    else if (what < 880)
         taker_take(&client->taker);
+    else if (what < 900)
+        look(client);
     else if (what < 925)
         add(client);
     else if (what < 938)

@@ -447,6 +447,112 @@ static void a_stream_counts_once(void **state) {
     assert_int_equal(streams_of("z/1"), 0);
 }
 
+/* --- many at a time --- */
+
+enum { LONG = 4000 };
+
+static char long_texts[LONG][32];
+static struct str long_names[LONG];
+
+/* Some of them again and again. */
+static const struct str *long_list(int different) {
+    for (int i = 0; i < LONG; i++) {
+        int n = snprintf(long_texts[i], sizeof long_texts[i], "long/%d", i % different);
+        long_names[i] = (struct str){long_texts[i], (size_t)n};
+    }
+    return long_names;
+}
+
+/* How many topics and prefixes are looked at while so many are chosen. */
+static uint64_t visits_of(const struct position_choice *choice, const struct str *names, size_t n) {
+    uint64_t before = rig.readers[0].counters.visits;
+    position_add_all(&a.position, choice, names, n);
+    return rig.readers[0].counters.visits - before;
+}
+
+static void a_long_list_costs_what_its_length_is(void **state) {
+    (void)state;
+    struct position_choice choice = {.prefix = false};
+    const struct str *names = long_list(LONG);
+    open_taker(&a);
+    assert_in_range(visits_of(&choice, names, LONG), 0, 2 * LONG);
+    assert_in_range(visits_of(&choice, names, LONG), 0, 2 * LONG); /* again */
+    choice.prefix = true;
+    assert_in_range(visits_of(&choice, names, LONG), 0, 4 * LONG);
+    assert_in_range(visits_of(&choice, names, LONG), 0, 4 * LONG);
+    assert_int_equal(a.position.chosen, 2 * LONG);
+    assert_int_equal(streams_of("long/7"), 1);
+    assert_int_equal(streams_of("long/1234"), 1);
+    taker_fini(&a);
+    assert_int_equal(streams_of("long/7"), 0);
+    assert_int_equal(hub.crowds, 0);
+}
+
+/* Topics that are in the list several times come once, in order, whichever part of it they are of;
+ * some were there before, some have something that is read from an id on. */
+static void a_list_with_doubles_gives_each_once(void **state) {
+    (void)state;
+    struct position_choice choice = {.from_id = true, .tell = true};
+    hub_rig_publish(&rig, "long/900", NULL);
+    choice.after = rig.last;
+    hub_rig_publish(&rig, "long/901", NULL);
+    hub_rig_publish(&rig, "long/3", NULL);
+    open_taker(&a);
+    taker_add(&a, "long/3");
+    hub_rig_publish(&rig, "long/902", NULL);
+    position_add_all(&a.position, &choice, long_list(1000), LONG);
+    assert_int_equal(a.position.chosen, 1000);
+    hub_rig_publish(&rig, "long/999", NULL);
+    hub_rig_publish(&rig, "long/0", NULL);
+    hub_rig_publish(&rig, "long/1000", NULL);
+    hub_rig_publish(&rig, "long/3", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "2 4 5 6 8");
+    taker_remove(&a, "long/3");
+    assert_false(position_has(&a.position, STR("long/3"), false));
+    assert_true(position_has(&a.position, STR("long/4"), false));
+    assert_false(position_has(&a.position, STR("long/4"), true));
+    assert_int_equal(a.position.chosen, 999);
+    hub_rig_publish(&rig, "long/3", NULL);
+    hub_rig_publish(&rig, "long/4", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "10");
+    taker_fini(&a);
+}
+
+/* --- without waiting --- */
+
+/* It reads what no feed has told yet, and that comes once. */
+static void who_looks_reads_at_once(void **state) {
+    (void)state;
+    open_taker(&a);
+    open_taker(&b);
+    taker_add(&a, "t");
+    taker_add(&a, "u");
+    taker_add(&b, "z/*");
+    taker_add(&b, "t");
+    hub_rig_settle(&rig);
+    assert_false(position_look(&a.position));
+    for (int i = 0; i < 3; i++) {
+        hub_rig_publish(&rig, "t", NULL);
+        hub_rig_publish(&rig, "z/1", NULL);
+        hub_rig_publish(&rig, "u", NULL);
+        assert_true(position_look(&a.position));
+        assert_true(position_look(&b.position));
+        assert_false(position_look(&a.position));
+        taker_take(&a);
+        taker_take(&b);
+    }
+    GOT(&a, "1 3 4 6 7 9");
+    GOT(&b, "1 2 4 5 7 8");
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_settle(&rig);
+    GOT(&a, "");
+    GOT(&b, "10");
+    taker_fini(&a);
+    taker_fini(&b);
+}
+
 static void totals_are_exact(void **state) {
     (void)state;
     struct hub_counters before, after;
@@ -598,6 +704,9 @@ int main(void) {
         TEST(what_came_before_it_was_named_is_no_lag),
         TEST(what_is_removed_comes_no_more),
         TEST(a_stream_counts_once),
+        TEST(a_long_list_costs_what_its_length_is),
+        TEST(a_list_with_doubles_gives_each_once),
+        TEST(who_looks_reads_at_once),
         TEST(totals_are_exact),
         TEST(no_topic_is_left_to_make_room),
         TEST(what_keeps_nothing_is_not_looked_at),
