@@ -92,28 +92,25 @@ describe("weir serve", function()
     end)
   end
 
-  it("lets an answer end that its handler writes", function()
-    local server = spawn("--workers", 1)
-    local client = server:connect()
-    client:send "GET /rows HTTP/1.1\r\nHost: a\r\n\r\n"
-    client:receive "row 1"
-    server:signal "TERM"
-    logged(server, "draining")
-    assert.is_truthy(client:receive "row 2\r\n0\r\n\r\n")
-    assert.equal(0, (server:wait(5)))
-  end)
-
-  it("lets a request end whose answer streams while it still arrives", function()
-    local server = spawn("--workers", 1)
-    local client = server:connect()
-    client:send "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nfirst"
-    client:receive "first"
-    server:signal "TERM"
-    logged(server, "draining")
-    client:send "last"
-    assert.is_truthy(client:receive("last\r\n0\r\n\r\n", 5))
-    assert.equal(0, (server:wait(5)))
-  end)
+  for which, case in pairs {
+    ["that its handler writes"] = { "GET /rows HTTP/1.1\r\nHost: a\r\n\r\n", "row 1", "", "row 2" },
+    ["to a request that still arrives"] = {
+      "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nfirst", "first", "last", "last",
+    },
+  } do
+    it("lets an answer end " .. which, function()
+      local request, begun, rest, last = unpack(case)
+      local server = spawn("--workers", 1)
+      local client = server:connect()
+      client:send(request)
+      client:receive(begun)
+      server:signal "TERM"
+      logged(server, "draining")
+      client:send(rest)
+      assert.is_truthy(client:receive(last .. "\r\n0\r\n\r\n"))
+      assert.equal(0, (server:wait(5)))
+    end)
+  end
 
   it("accepts nobody while it drains", function()
     local server = spawn("--workers", 1)

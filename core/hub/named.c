@@ -3,8 +3,8 @@
  *     position --only--> the first one
  *              --map---> the others, each an interest --> topic
  *
- * Most positions have one topic, and pay for no more than a pointer. Some have a thousand, and
- * whatever asks for one of them, be it for each name of a long list, must not walk through all.
+ * Most positions have one topic, and pay for no more than a pointer. Some have a thousand, and who
+ * asks for one of them, as for each name of a long list, must not walk through all.
  *
  * Belongs to its position, under the hub's lock. It must not know what is read, nor who is told. */
 #include "hub/named.h"
