@@ -380,7 +380,8 @@ void hub_kept_in_memory(struct topic *topic) {
     topic->stored = false;
     if (topic_is_empty(topic))
         topic->floor = topic->stored_last;
-    topic->floor_reason = GAP_TRIMMED;
+    if (topic_is_empty(topic) || topic->before > 0) /* memory does not have all that goes */
+        topic->floor_reason = GAP_TRIMMED;
 }
 
 static void on_age(struct timer *timer) {

@@ -68,6 +68,7 @@ static const struct {
     {207511, "who named one of the newest events' topics was told what was none of them"},
     {105927, "the oracle: what superseded had gone with a server, and was in memory only"},
     {210939, "what had come before its topic was durable was owed by who had lapsed"},
+    {316939, "what left the file and is in memory was told as trimmed"},
     {0, NULL},
 };
 

@@ -437,6 +437,20 @@ static void a_rule_in_memory_ages_what_is_stored(void **state) {
     assert_true(in_file("d").oldest == 0);
 }
 
+/* What leaves the file is in memory, all of it: nothing was trimmed. What came before this server
+ * nobody knows of a topic in memory. */
+static void what_leaves_the_file_is_not_trimmed(void **state) {
+    (void)state;
+    event_id seen = publish("x");
+    restart();
+    event_id first = publish("d");
+    durable_rig_rule("d", false, AGE);
+    hub_rig_publish(&rig, "d", NULL);
+    assert_true(in_file("d").oldest == 0);
+    assert_string_equal(resume("d", seen, 3), "restart:null 2 3");
+    assert_string_equal(resume("d", first, 1), "3");
+}
+
 /* Its next event still goes to the file, behind the word that it is the last one that must: whoever
  * is killed from then on has lost what was in memory, and the file knows. */
 static void the_next_event_ends_what_is_stored(void **state) {
@@ -481,6 +495,7 @@ int main(void) {
         TEST(each_event_goes_when_its_time_has_come),
         TEST(what_no_rule_speaks_of_stays_as_it_is),
         TEST(a_rule_in_memory_ages_what_is_stored),
+        TEST(what_leaves_the_file_is_not_trimmed),
         TEST(the_next_event_ends_what_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
