@@ -149,6 +149,12 @@ int64_t interest_lost(const struct interest *interest) {
     return (int64_t)(topic->first - from);
 }
 
+bool interest_misses(const struct interest *interest, bool skips) {
+    const struct topic *topic = interest->topic;
+    uint64_t gone = skips && interest->position->end == 0 ? topic->trimmed : topic->first;
+    return interest->next < gone && topic->floor > interest->after;
+}
+
 void interest_pass(struct interest *interest, event_id id) {
     uint64_t next = topic_after(interest->topic, id);
     if (interest->next < next)

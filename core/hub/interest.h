@@ -31,7 +31,9 @@ void interest_init(struct interest *interest, struct position *position, struct 
 void interest_fini(struct interest *interest);
 /* It reads what comes beyond choice->after, or the newest of that. */
 void interest_place(struct interest *interest, const struct position_choice *choice);
-/* What it has not read is trimmed: how many that are; -1: nobody knows. */
+/* Something is trimmed that was to be read; for who `skips`, what is superseded was not. */
+bool interest_misses(const struct interest *interest, bool skips);
+/* How many that are; -1: nobody knows. */
 int64_t interest_lost(const struct interest *interest);
 /* What it has not read is trimmed, and the store has some of it still: that is read there, and the
  * rest is told, as if the client came back. False: it is not so. */

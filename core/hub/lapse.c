@@ -39,8 +39,9 @@ static struct prefix_interest *prefix_of(struct list *node) {
 /* --- how it begins --- */
 
 static bool is_missing(const struct interest *interest) {
-    const struct topic *topic = interest->topic;
-    return (interest->gap || interest->next < topic->first) && topic->floor > interest->after;
+    if (interest->gap)
+        return interest->topic->floor > interest->after;
+    return interest_misses(interest, policy_conflates(&interest->position->policy));
 }
 
 /* Of the topic the first that is to be read, or told to be missing. */
@@ -220,15 +221,18 @@ static bool comes_otherwise(const struct position *position, const struct topic 
            replay_brings(position, topic, id);
 }
 
-/* Whether who wants a topic's newest ones wanted that, which is trimmed by now. */
-static bool is_wanted(const struct topic *topic, event_id id, const struct start *start) {
+/* Where it is told that an event is missing which is trimmed by now; 0: it was not wanted. How many
+ * came behind one that the topic's trail has forgotten nobody knows; but of all that is forgotten
+ * the newest was wanted, if any was. */
+static event_id missing_at(const struct topic *topic, event_id id, const struct start *start) {
     uint64_t last = start->prefix->last, beyond, mark;
     if (id <= start->after)
-        return false;
-    if (last == 0 || id > start->mark || !topic_after_any(topic, id, &beyond) ||
-        !topic_after_any(topic, start->mark, &mark))
-        return true;
-    return beyond + last > mark;
+        return 0;
+    if (last == 0 || id > start->mark)
+        return id;
+    if (!topic_after_any(topic, id, &beyond) || !topic_after_any(topic, start->mark, &mark))
+        return topic->trail.before;
+    return beyond + last > mark ? id : 0;
 }
 
 static bool is_beyond_end(const struct position *position, event_id id) {
@@ -254,7 +258,8 @@ static void look_at_trims(struct position *position) {
             (skips && superseded) || comes_otherwise(position, topic, id))
             continue;
         struct start start = start_of(position, topic);
-        if (start.prefix && trim > start.prefix->trims && is_wanted(topic, id, &start))
+        bool is_news = start.prefix && trim > start.prefix->trims;
+        if (is_news && (id = missing_at(topic, id, &start)) > 0)
             lapse_note_missing(position, id);
     }
 }
@@ -285,7 +290,7 @@ static bool misses(struct position *position) {
 /* The same of one of them. What the store has trimmed comes from there. */
 static bool is_missing_of(const struct topic *topic, const struct start *start) {
     bool tells = start->prefix->tells && !topic->stored;
-    return topic->floor_reason == GAP_TRIMMED && is_wanted(topic, topic->floor, start) &&
+    return topic->floor_reason == GAP_TRIMMED && missing_at(topic, topic->floor, start) > 0 &&
            (tells || topic->trimmed_when > start->prefix->trims);
 }
 

@@ -79,19 +79,12 @@ static bool find_entry(struct head *head, bool skips) {
     return false;
 }
 
-/* Something of it is trimmed that was to be read; what is superseded is not missed. */
-static bool is_missing(const struct interest *interest, bool skips) {
-    const struct topic *topic = interest->topic;
-    uint64_t gone = skips && interest->position->end == 0 ? topic->trimmed : topic->first;
-    return interest->next < gone && topic->floor > interest->after;
-}
-
 /* What comes first of an interest: a gap if something is missing, else an entry. What the store has
  * of what is missing makes a replay, with which the merge is to begin again. */
 static bool find_first(struct merge *merge, struct head *head, struct interest *interest) {
     const struct topic *topic = interest->topic;
     event_id end = interest->position->end;
-    bool skips = merge->skips, missing = is_missing(interest, skips);
+    bool skips = merge->skips, missing = interest_misses(interest, skips);
     if (missing && interest_fetch(interest)) {
         merge->fetched = true;
         missing = false;

@@ -209,6 +209,7 @@ static bool must_know(const struct record *record) {
 void record_leave(struct record *record, size_t choice) {
     record->left_blind = record->left_blind || !must_know(record);
     record->left = true;
+    record->null_is_ok = record->null_is_ok || may_lapse(record);
     record->chosen[choice] = false;
     for (size_t t = 0; t < TOPICS; t++) {
         if (!choice_covers(choice, t))

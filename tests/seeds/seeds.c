@@ -68,6 +68,10 @@ static const struct {
     {207511, "who named one of the newest events' topics was told what was none of them"},
     {105927, "the oracle: what superseded had gone with a server, and was in memory only"},
     {210939, "what had come before its topic was durable was owed by who had lapsed"},
+    {851127, "who lapsed and conflates was told that it misses what had been superseded"},
+    {318315, "who wants the newest and lapsed was told that it misses what is older"},
+    {304143, "the oracle: who leaves a prefix may have lapsed"},
+    {302559, "the oracle: more publications went on at once than it could note"},
     {316939, "what left the file and is in memory was told as trimmed"},
     {0, NULL},
 };

@@ -173,6 +173,28 @@ static void what_was_read_before_it_is_told_is_no_gap(void **state) {
     taker_fini(&b);
 }
 
+/* What was read behind one that had been superseded tells it to be missing no more. */
+static void what_was_superseded_and_is_trimmed_is_no_gap(void **state) {
+    (void)state;
+    found_most = 2;
+    taker_init(&a, &rig.readers[0], OVERFLOW_CONFLATE, UINT32_MAX);
+    taker_add(&a, "z/*");
+    a.blocked = true;
+    hub_rig_keep(1, 3600000, 1024 * 1024);
+    hub_rig_publish(&rig, "z/1", "k");
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_publish(&rig, "z/1", "k"); /* 3: 1 is gone */
+    hub_rig_settle(&rig);
+    taker_resume(&a, 1); /* 2 */
+    hub_rig_settle(&rig);
+    hub_rig_publish(&rig, "z/2", NULL);
+    hub_rig_publish(&rig, "z/3", NULL);
+    hub_rig_settle(&rig);
+    go_on();
+    GOT("2 3 4 5");
+    taker_fini(&a);
+}
+
 /* Who has more topics to read than are kept in mind, of the newest events, and names one of them.
  */
 static void the_newest_of_too_many_topics(void **state) {
@@ -207,6 +229,31 @@ static void who_names_one_of_the_newest_is_told_nothing(void **state) {
     go_on();
     GOT("1 2 4 5");
     taker_fini(&a);
+}
+
+/* What is older went with them: the gap stands where the newest stood. */
+static void the_newest_are_missed_where_they_were(void **state) {
+    (void)state;
+    hub_rig_keep(10, 4000, 1024 * 1024);
+    taker_init(&b, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+    taker_add(&b, "z/2"); /* which is there as long as that */
+    hub_rig_publish_many(&rig, "z/2", 2);
+    event_id newest = rig.last;
+    hub_rig_pass(&rig, 2000);
+    hub_rig_publish(&rig, "z/1", NULL);
+    hub_rig_publish(&rig, "z/3", NULL);
+    taker_init(&a, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
+    a.blocked = true;
+    taker_add_last(&a, "z/*", 1); /* 2 3 4 */
+    hub_rig_pass(&rig, 3000);     /* 1 and 2 are gone */
+    taker_resume(&a, 1);
+    hub_rig_settle(&rig);
+    GOT("trimmed:null");
+    assert_true(a.last == newest);
+    go_on();
+    GOT("3 4");
+    taker_fini(&a);
+    taker_fini(&b);
 }
 
 /* What it brought comes by the other one, which began later, */
@@ -368,6 +415,8 @@ int main(void) {
         TEST(what_was_read_before_it_is_told_is_no_gap),
         TEST(the_newest_of_too_many_topics),
         TEST(who_names_one_of_the_newest_is_told_nothing),
+        TEST(the_newest_are_missed_where_they_were),
+        TEST(what_was_superseded_and_is_trimmed_is_no_gap),
         TEST(who_leaves_one_of_two_prefixes_loses_nothing),
         TEST(what_is_too_much_when_it_leaves_is_told),
         TEST(what_was_trimmed_before_it_leaves_is_told),
