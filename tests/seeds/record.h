@@ -23,8 +23,8 @@ struct record {
     uint32_t limit;  /* events, of its policy */
     event_id closed; /* `weir.end` has come, with this id; 0: it has not */
     event_id end;    /* it was ended, with this as the newest id; 0: it was not */
-    bool null_is_ok; /* it came back, reads what is older than its stream, or has left a prefix while
-                        it may have lapsed */
+    bool null_is_ok; /* it came back, reads what is older than its stream, or has left a prefix
+                        while it may have lapsed */
     bool left;       /* it has left a topic since it came, */
     bool left_lost;  /* ... of which it had lost something: a gap may be of that */
     bool left_blind; /* it has left what a restart may have taken something from, and may have its
