@@ -8,7 +8,7 @@
 #include "base/console.h"
 #include "base/version.h"
 #include "hub/hub.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -9,7 +9,8 @@
 #include "base/cstack.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "script/host.h"
+#include "library.h"
+#include "serve/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 struct trial {
     struct sources sources;
     struct loop loop;
+    struct reader reader;
     struct scheduler scheduler;
     struct host *host;
     char *error; /* the first; host_error has all */
@@ -32,6 +34,7 @@ static void close_trial(struct trial *trial) {
     host_close(trial->host, on_closed, trial);
     loop_run(&trial->loop);
     scheduler_fini(&trial->scheduler);
+    reader_fini(&trial->reader);
     loop_fini(&trial->loop);
     sources_free(&trial->sources);
     free(trial->error);
@@ -63,7 +66,8 @@ static int load(struct trial *trial, const char *path) {
         sources_free(&trial->sources);
         return cli_fail("cannot make an event loop: %s", uv_strerror(rc));
     }
-    scheduler_init(&trial->scheduler, &trial->loop);
+    reader_init(&trial->reader, &trial->loop);
+    scheduler_init(&trial->scheduler, &trial->loop, &trial->reader, library_open);
     struct limits limits;
     limits_init(&limits);
     trial->host = host_new(&trial->loop, &trial->scheduler, &limits);

@@ -18,12 +18,13 @@
 #include "base/str.h"
 #include "cli_signals.h"
 #include "hub/hub.h"
-#include "hub/store.h"
+#include "store/store.h"
 #include "net/listener.h"
 #include "ops/watcher.h"
-#include "script/crew.h"
-#include "script/host.h"
-#include "script/state.h"
+#include "library.h"
+#include "serve/crew.h"
+#include "serve/host.h"
+#include "vm/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -335,6 +336,7 @@ static void wait_for_signals(struct crew *crew, const struct serve *serve) {
 /* From the start of the workers to their end. */
 static int serve_all(struct serve *serve, struct watcher *watcher, char **error) {
     struct crew_options crew_options = {.sources = &serve->sources,
+                                        .library = library_open,
                                         .workers = serve->workers,
                                         .addresses = serve->naddresses,
                                         .access_log = serve->access_log,

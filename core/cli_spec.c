@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli_signals.h"
-#include "script/generation.h"
+#include "hub/reader.h"
+#include "library.h"
+#include "vm/generation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 
 struct run {
     struct loop loop;
+    struct reader reader;
     struct scheduler scheduler;
     int code; /* below 0: busted has not said */
 };
@@ -85,7 +88,8 @@ static int spec_here(int argc, char **argv) {
     int rc = loop_init(&run.loop);
     if (rc < 0)
         return cli_fail("cannot make an event loop: %s", uv_strerror(rc));
-    scheduler_init(&run.scheduler, &run.loop);
+    reader_init(&run.reader, &run.loop);
+    scheduler_init(&run.scheduler, &run.loop, &run.reader, library_open);
     struct generation *gen = generation_new(&run.scheduler, folder, &limits);
     generation_take_over(gen);
     state_allow_ffi(gen->state.L);
@@ -94,6 +98,7 @@ static int spec_here(int argc, char **argv) {
     loop_run(&run.loop);
     generation_free(gen);
     scheduler_fini(&run.scheduler);
+    reader_fini(&run.reader);
     loop_fini(&run.loop);
     return run.code;
 }

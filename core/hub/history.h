@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "hub/name.h"
 #include "hub/event_id.h"
-#include "hub/store.h"
+#include "store/store.h"
 #include "net/loop.h"
 
 struct reader;

@@ -30,7 +30,7 @@
 #include "hub/reader.h"
 #include "hub/rule.h"
 #include "hub/run.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 #include <malloc.h>
 #include <stdlib.h>

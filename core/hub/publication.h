@@ -3,7 +3,7 @@
 #define HUB_PUBLICATION_H
 
 #include "hub/hub.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 /* Who publishes keeps it, and what it borrows, until it is done. */
 struct publication {

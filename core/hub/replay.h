@@ -3,7 +3,7 @@
 #define HUB_REPLAY_H
 
 #include "base/slab.h"
-#include "hub/store.h"
+#include "store/store.h"
 #include "hub/topic.h"
 #include "net/loop.h"
 

@@ -22,7 +22,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 #include <string.h>

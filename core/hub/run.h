@@ -3,7 +3,7 @@
 #define HUB_RUN_H
 
 #include "hub/event_id.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 /* All under the hub's lock. */
 

@@ -2,7 +2,7 @@
 #ifndef OPS_WATCHER_H
 #define OPS_WATCHER_H
 
-#include "script/crew.h"
+#include "serve/crew.h"
 
 struct watcher;
 

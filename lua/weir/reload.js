@@ -1,5 +1,5 @@
 // Reloads the page when its app or its files have changed, and shows why a change was not taken over.
-// `weir serve --watch` puts it at the end of HTML pages; core/script/pages.c says what comes over the stream.
+// `weir serve --watch` puts it at the end of HTML pages; core/serve/pages.c says what comes over the stream.
 //
 // A browser has six connections to a server, so all pages of one share a stream: this file is also the worker that has
 // it. Where there are no such workers a page has a stream of its own, while it is seen.

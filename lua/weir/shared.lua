@@ -1,6 +1,6 @@
 -- shared: dictionaries in memory that all workers see.
 --
--- The entries, their times to live and the lock around them are the core's (core/hub/shared.c). Here stand the checks
+-- The entries, their times to live and the lock around them are the core's (core/store/shared.c). Here stand the checks
 -- of arguments, and the cache: in one Lua state a name has one object, for as long as somebody holds it. The
 -- dictionary behind it stays while it holds an entry.
 --

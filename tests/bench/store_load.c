@@ -8,7 +8,7 @@
  * second.
  */
 #include "base/clock.h"
-#include "hub/store.h"
+#include "store/store.h"
 
 #include <pthread.h>
 #include <stdio.h>

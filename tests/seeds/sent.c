@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "dice.h"
 #include "hub/publication.h"
-#include "hub/store_own.h"
+#include "store/own.h"
 #include "world.h"
 
 #include <stdio.h>

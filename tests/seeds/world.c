@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dice.h"
-#include "hub/store_own.h"
+#include "store/own.h"
 #include "sent.h"
 
 #include <ftw.h>

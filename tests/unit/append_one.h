@@ -2,7 +2,7 @@
 #ifndef UNIT_APPEND_ONE_H
 #define UNIT_APPEND_ONE_H
 
-#include "hub/store.h"
+#include "store/store.h"
 
 static inline void append_one(struct store *store, struct stored_event *event) {
     struct list one;

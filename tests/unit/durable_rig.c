@@ -5,7 +5,7 @@
 #include "append_one.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "hub/store_own.h"
+#include "store/own.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

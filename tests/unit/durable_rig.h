@@ -2,7 +2,7 @@
 #ifndef TESTS_DURABLE_RIG_H
 #define TESTS_DURABLE_RIG_H
 
-#include "hub/store.h"
+#include "store/store.h"
 #include "hub_rig.h"
 
 /* A publication on its way. */

@@ -1,6 +1,6 @@
 /* hub/shared: what is stored comes back, until its time is over and not a moment longer; the limit
  * holds to the byte; and threads see each other's steps whole. Each test leaves nothing behind. */
-#include "hub/shared.h"
+#include "store/shared.h"
 
 #include "base/clock.h"
 #include "http/limits.h"

@@ -6,7 +6,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "hub/store_kv.h"
+#include "store/kv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

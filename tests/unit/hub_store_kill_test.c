@@ -2,7 +2,7 @@
  * id that is done through a pipe; it is killed after some number of them, at no particular moment.
  * Then every id that was told is there, with its text, none twice, in order; and the next child
  * goes on above the last one. */
-#include "hub/store.h"
+#include "store/store.h"
 
 #include "append_one.h"
 #include "store_rig.h"

@@ -1,6 +1,6 @@
 /* What hub/store_kv promises: answers on the loop, in order, after the commit; compare and set;
  * pages of pairs; calls that nobody waits for any more, abandoned at any moment. */
-#include "hub/store_kv.h"
+#include "store/kv.h"
 
 #include "base/clock.h"
 #include "base/fault.h"

@@ -1,6 +1,6 @@
 /* The store against a model: topics with retentions, appends, trims, forgets, faults, restarts, in
  * any order; after each step some reader's next page holds just what the model says it must. */
-#include "hub/store.h"
+#include "store/store.h"
 
 #include "base/fault.h"
 #include "net/loop.h"

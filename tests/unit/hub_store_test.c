@@ -1,6 +1,6 @@
 /* What hub/store promises of events: order, groups, faults, retention, what is there after a
  * restart, and how it refuses a file. */
-#include "hub/store.h"
+#include "store/store.h"
 
 #include "base/fault.h"
 #include "net/loop.h"

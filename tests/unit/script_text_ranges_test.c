@@ -1,6 +1,6 @@
 /* script/text_ranges: the program and its libraries are in, data and memory of its own are not, and
  * a signal tells where it came. */
-#include "script/text_ranges.h"
+#include "vm/text_ranges.h"
 
 #include <setjmp.h>
 #include <signal.h>

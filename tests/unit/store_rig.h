@@ -2,7 +2,7 @@
 #ifndef TESTS_STORE_RIG_H
 #define TESTS_STORE_RIG_H
 
-#include "hub/store.h"
+#include "store/store.h"
 
 #include <pthread.h>
 

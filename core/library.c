@@ -1,0 +1,26 @@
+/* library: what weir.core has: a row for each binding.
+ *
+ * Each adds its functions and classes to the core table on top of the stack, and leaves that there.
+ * A new noun for scripts is a file of bind/, or of exchange/ if it is about a stream, and a row
+ * here. It must not know what they are. */
+#include "library.h"
+
+#include "bind/bind.h"
+#include "exchange/exchange.h"
+#include "testing/testing.h"
+#include "vm/outlet.h"
+
+typedef void binding(lua_State *L);
+
+static binding *const bindings[] = {
+    bind_task,        bind_group,   bind_outlet, bind_channel, bind_stream,    bind_answer,
+    bind_body,        bind_parts,   bind_claims, bind_app,     bind_process,   bind_shared,
+    bind_fs,          bind_writer,  bind_tail,   bind_publish, bind_subscribe, bind_streams,
+    bind_access,      bind_history, bind_store,  bind_jwt,     bind_text,      bind_test,
+    exchange_prepare, /* what the others have filled */
+};
+
+void library_open(lua_State *L) {
+    for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
+        bindings[i](L);
+}

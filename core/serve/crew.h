@@ -1,0 +1,53 @@
+/* crew: the worker threads of a process, all serving the same apps. */
+#ifndef SERVE_CREW_H
+#define SERVE_CREW_H
+
+#include "http/limits.h"
+#include "serve/reload.h"
+#include "serve/source.h"
+
+#include <lua.h>
+
+struct crew;
+
+struct crew_options {
+    const struct sources *sources;
+    int workers, addresses;
+    void (*library)(lua_State *L);      /* see struct scheduler */
+    const char *access_log;             /* NULL: none */
+    const struct reload_events *events; /* NULL: nobody wants to know */
+    /* Watch mode: an app that does not start is awaited, though it be the only one; pages follow
+     * their apps. */
+    bool watch;
+};
+
+/* Starts the threads, loads the apps in each and runs their on_start functions. Returns when all
+ * are ready. 0, or -1 with the reason in `*error` (free it); then the threads have ended. */
+int crew_start(const struct crew_options *options, struct crew **out, char **error);
+/* How many descriptors such a crew takes, and what goes with it: log, data, what is open for a
+ * moment. */
+unsigned crew_descriptors(int workers, int addresses);
+/* Instead of crew_serve: the threads end. */
+void crew_stop(struct crew *crew);
+/* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
+ * address]`. Taken. Background tasks start. */
+void crew_serve(struct crew *crew, const int *fds, int addresses);
+/* Loads the app at that place in the sources anew; it takes over if it starts in every worker. From
+ * any thread, until crew_join. */
+void crew_reload(struct crew *crew, int app);
+/* Open pages of the app are loaded anew; the same. */
+void crew_refresh(struct crew *crew, int app);
+/* Ends: streams are ended well, within the limit drain_timeout. */
+void crew_drain(struct crew *crew);
+/* Every worker logs its live streams and suspended tasks. */
+void crew_inspect(struct crew *crew);
+/* While it serves, now and then: who has not turned for 2 s has another worker accept for it. */
+void crew_look(struct crew *crew);
+/* What a worker runs that has not turned for a second: the name of the app's task; NULL: all do. */
+const char *crew_stuck(struct crew *crew);
+/* Whether every worker has ended, after `ms` at most. */
+bool crew_ended(struct crew *crew, int ms);
+/* Waits until every worker has ended, and frees. */
+void crew_join(struct crew *crew);
+
+#endif

@@ -1,0 +1,635 @@
+/* host: apps that answer on one loop.
+ *
+ * One app answers at "/"; several answer each under "/<folder>", and "/" lists them. The host owns
+ * the places of the apps (mount.h) with the generations that it loaded, the listeners and the HTTP
+ * server; a test adds an app of its own generation instead. One thread only. */
+#include "serve/host.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/shared.h"
+#include "proto/redact.h"
+#include "exchange/exchange.h"
+#include "serve/boot.h"
+#include "serve/mount.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LISTENERS_MAX 16
+
+struct host {
+    struct http_server http;
+    struct loop *loop;
+    struct scheduler *scheduler;
+    struct limits limits;
+    struct reloads *reloads; /* NULL: apps stay as they are */
+    struct pages *pages;     /* NULL: not in watch mode */
+    struct mount *apps;
+    int napps;
+    struct listener listeners[LISTENERS_MAX];
+    int nlisteners, open_listeners;
+    struct list helped; /* listeners of workers that do not turn */
+    bool paused;        /* perhaps some of these: there are too many connections */
+    int starting;
+    struct chore reaper; /* frees generations that are over */
+    struct timer start_limit;
+    struct timer over; /* looks whether all is closed, in a turn of its own */
+    void (*started)(struct host *, char *error, void *arg);
+    void *started_arg;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    bool closing;
+};
+
+/* A listener more, on a copy of another worker's descriptor. */
+struct help {
+    struct listener listener;
+    struct list link;
+    int of;
+};
+
+static atomic_uint_fast64_t drain_timeout;
+
+uint64_t host_drain_timeout(void) {
+    return atomic_load(&drain_timeout);
+}
+
+/* --- requests --- */
+
+static struct mount *find(struct host *host, struct str name) {
+    for (int i = 0; i < host->napps; i++)
+        if (str_eq(name, str_of(host->apps[i].prefix + 1)))
+            return &host->apps[i];
+    return NULL;
+}
+
+static void adopt(struct mount *mount);
+
+/* Of pages that are the server's own; the title follows. */
+#define PAGE_BEGIN                                                                                 \
+    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"                              \
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"                   \
+    "<link rel=\"icon\" href=\"data:,\">\n"                                                        \
+    "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"              \
+    "max-width:34rem;margin:4rem auto;padding:0 1rem}h1{line-height:1.2}li{margin:.4rem "          \
+    "0}</style>\n"
+
+static void refuse(struct mount *mount, struct stream *stream) {
+    static const char page[] = PAGE_BEGIN
+        "<title>Not started · Weir</title>\n<h1>This app could not be started</h1>\n"
+        "<p>The reason is in the log, and below. Mend it, and the app comes up here.</p>\n";
+    struct host *host = mount->owner;
+    if (host->pages == NULL) {
+        stream_fail(stream, 503, "this app could not be started; the log says why");
+        return;
+    }
+    stream_set_status(stream, 503);
+    stream_respond(stream, "text/html; charset=utf-8", page, sizeof page - 1);
+}
+
+static void serve(struct mount *mount, struct stream *stream, size_t skip) {
+    adopt(mount);
+    if (mount->app)
+        app_serve(mount->app, stream, skip, mount->prefix);
+    else
+        refuse(mount, stream);
+}
+
+static void answer_index(struct host *host, struct stream *stream) {
+    struct buf page = {0};
+    buf_add(&page, STR(PAGE_BEGIN "<title>Apps · Weir</title>\n<h1>Apps</h1>\n<ul>\n"));
+    for (int i = 0; i < host->napps; i++) {
+        const char *name = host->apps[i].prefix + 1;
+        buf_printf(&page, "<li><a href=\"%s/\">%s</a></li>\n", name, name);
+    }
+    buf_add(&page, STR("</ul>\n</html>\n"));
+    stream_respond(stream, "text/html; charset=utf-8", page.data, page.len);
+    buf_fini(&page);
+}
+
+static void serve_one_of(struct host *host, struct stream *stream) {
+    struct path below = request_path(stream->request);
+    struct str first = STR("");
+    path_next(&below, &first);
+    struct mount *mount = find(host, first);
+    if (mount && below.bytes.ptr)
+        serve(mount, stream, 1);
+    else if (mount)
+        static_redirect(stream);
+    else if (first.len == 0)
+        answer_index(host, stream);
+    else if (path_is(request_path(stream->request), STR("/weir.js")))
+        app_serve_page_script(stream);
+    else
+        stream_fail(stream, 404, NULL);
+}
+
+static bool is_alone(const struct host *host) {
+    return host->napps == 1 && host->apps[0].prefix[0] == '\0';
+}
+
+/* Its app is found anew: the answer may come long after the request. */
+static void end_page(struct http_server *server, const struct stream *stream, struct buf *out) {
+    struct host *host = server->owner;
+    struct path path = request_path(stream->request);
+    struct mount *mount = host->apps;
+    struct str first = STR("");
+    if (!is_alone(host)) {
+        path_next(&path, &first);
+        mount = find(host, first);
+    }
+    if (mount)
+        pages_end(host->pages, (int)(mount - host->apps), out);
+}
+
+static void on_request(struct http_server *server, struct stream *stream) {
+    struct host *host = server->owner;
+    if (host->pages && pages_serve(stream, host_reader(host)))
+        return;
+    if (stream->request->form == TARGET_AUTHORITY) {
+        stream_fail(stream, 501, "this server is no proxy");
+    } else if (stream->request->form ==
+               TARGET_ASTERISK) { /* OPTIONS *: the server as a whole (RFC 9110 section 9.3.7) */
+        stream_set_header(stream, STR("Allow"),
+                          STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY"));
+        stream_finish(stream);
+    } else if (is_alone(host)) {
+        serve(&host->apps[0], stream, 0);
+    } else {
+        serve_one_of(host, stream);
+    }
+}
+
+/* Whether some app here has a route with it. */
+static bool has_method(struct http_server *server, struct str method) {
+    const struct host *host = server->owner;
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].app && router_has_method(host->apps[i].app->router, method))
+            return true;
+    return false;
+}
+
+/* --- apps --- */
+
+static void on_start_limit(struct timer *timer);
+static void on_over(struct timer *timer);
+static void on_reap(struct chore *chore);
+static void on_settled(struct mount *mount);
+
+struct host *host_new(struct loop *loop, struct scheduler *scheduler, const struct limits *limits) {
+    struct host *host = mem_zalloc(sizeof *host);
+    host->loop = loop;
+    host->scheduler = scheduler;
+    host->limits = *limits;
+    list_init(&host->helped);
+    http_server_init(&host->http, loop, limits);
+    timer_init(&host->start_limit, on_start_limit);
+    timer_init(&host->over, on_over);
+    chore_init(&host->reaper, on_reap);
+    host->http.on_request = on_request;
+    host->http.has_method = has_method;
+    host->http.owner = host;
+    host->http.tasks = &scheduler->tasks;
+    return host;
+}
+
+struct http_server *host_http(struct host *host) {
+    return &host->http;
+}
+
+void host_use_reloads(struct host *host, struct reloads *reloads) {
+    host->reloads = reloads;
+}
+
+void host_use_pages(struct host *host, struct pages *pages) {
+    host->pages = pages;
+    host->http.end_page = end_page;
+}
+
+struct reader *host_reader(struct host *host) {
+    return host->scheduler->reader;
+}
+
+static struct mount *add(struct host *host, const char *prefix) {
+    host->apps = mem_resize(host->apps, (size_t)(host->napps + 1) * sizeof *host->apps);
+    struct mount *mount = &host->apps[host->napps++];
+    mount_init(mount, host->scheduler, prefix);
+    mount->owner = host;
+    mount->on_settled = on_settled;
+    return mount;
+}
+
+void host_add(struct host *host, const char *prefix, struct app *app) {
+    add(host, prefix)->app = app;
+}
+
+static void add_source(struct host *host, const struct source *source, const char *prefix) {
+    struct mount *mount = add(host, prefix);
+    mount->folder = mem_strdup(source->folder);
+    mount->file = mem_strdup(source->file);
+    if (host->reloads)
+        mount->lineage = reloads_lineage(host->reloads, host->napps - 1);
+}
+
+static void load_one(struct host *host, struct mount *mount) {
+    struct generation *gen = mount_load(mount, 1, &host->limits, &mount->error);
+    if (gen)
+        mount_serve(mount, gen);
+}
+
+/* Of several apps that set a limit the lowest holds; one that sets none does not count. */
+static void combine_limits(struct host *host) {
+    struct limits all = host->limits;
+    uint64_t set = 0;
+    for (int i = 0; i < host->napps; i++) {
+        struct generation *gen = host->apps[i].gen;
+        for (const struct limit_row *row = limit_rows; gen && row->name; row++) {
+            if (row->own)
+                continue;
+            uint64_t bit = 1ull << (row - limit_rows);
+            uint64_t value = limits_get(&gen->asked, row);
+            if (!(gen->limits_set & bit) || ((set & bit) && limits_get(&all, row) <= value))
+                continue;
+            limits_set(&all, row, value);
+            set |= bit;
+        }
+    }
+    host->http.limits = all;
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].gen)
+            limits_take(&host->apps[i].gen->limits, &all);
+}
+
+static void apply_limits(struct host *host) {
+    hub_set_memory(host->http.limits.hub_memory);
+    shared_set_limit(host->http.limits.shared_memory);
+    atomic_store(&drain_timeout, host->http.limits.drain_timeout);
+}
+
+/* All have their places before the first is loaded: a generation knows its mount by its address. */
+void host_load_sources(struct host *host, const struct sources *sources) {
+    int first = host->napps;
+    for (int i = 0; i < sources->count; i++) {
+        struct buf prefix = {0};
+        if (!sources->single)
+            buf_printf(&prefix, "/%s", sources->list[i].name);
+        buf_add_char(&prefix, '\0');
+        add_source(host, &sources->list[i], prefix.data);
+        buf_fini(&prefix);
+    }
+    for (int i = first; i < host->napps; i++)
+        load_one(host, &host->apps[i]);
+    combine_limits(host);
+}
+
+const char *host_error(struct host *host, int index) {
+    return host->apps[index].error;
+}
+
+/* A copy of the first error; NULL: none. */
+static char *first_error(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].error)
+            return mem_strdup(host->apps[i].error);
+    return NULL;
+}
+
+void host_disable(struct host *host, int index) {
+    struct mount *mount = &host->apps[index];
+    if (mount->error == NULL)
+        mount->error = mem_strdup("it failed in another worker");
+    mount_disable(mount);
+}
+
+int host_load(struct host *host, const char *path, char **error) {
+    struct sources sources = {0};
+    int rc = sources_add(&sources, path, error);
+    if (rc == 0) {
+        host_load_sources(host, &sources);
+        *error = first_error(host);
+        rc = *error ? -1 : 0;
+    }
+    sources_free(&sources);
+    return rc;
+}
+
+void host_list_routes(struct host *host, struct buf *out) {
+    for (int i = 0; i < host->napps; i++)
+        app_list_routes(host->apps[i].app, host->apps[i].prefix, out);
+}
+
+/* --- starting --- */
+
+static void finish_start(struct host *host) {
+    void (*started)(struct host *, char *, void *) = host->started;
+    if (started == NULL)
+        return;
+    host->started = NULL;
+    timer_clear(&host->start_limit);
+    started(host, first_error(host), host->started_arg);
+}
+
+static void one_started(char *error_take, void *arg) {
+    struct mount *mount = arg;
+    struct host *host = mount->owner;
+    if (mount->error == NULL)
+        mount->error = error_take;
+    else
+        free(error_take); /* it came too late: the limit's error stands */
+    if (--host->starting == 0)
+        finish_start(host);
+}
+
+static void on_start_limit(struct timer *timer) {
+    struct host *host = CONTAINER_OF(timer, struct host, start_limit);
+    for (int i = 0; i < host->napps; i++) {
+        struct mount *mount = &host->apps[i];
+        if (mount->gen && mount->gen->starting.left > 0 && mount->error == NULL)
+            mount->error = mem_strdup(START_LATE);
+    }
+    finish_start(host);
+}
+
+void host_start(struct host *host, bool first_worker, void (*done)(struct host *, char *, void *),
+                void *arg) {
+    host->started = done;
+    host->started_arg = arg;
+    host->starting = 1;
+    /* before on_start functions, which may fill dictionaries */
+    shared_set_limit(host->http.limits.shared_memory);
+    loop_timer(host->loop, &host->start_limit, START_MS);
+    for (int i = 0; i < host->napps; i++) {
+        struct mount *mount = &host->apps[i];
+        if (mount->gen == NULL)
+            continue;
+        host->starting++;
+        boot_start(mount->gen, first_worker, one_started, mount);
+    }
+    if (--host->starting == 0)
+        finish_start(host);
+}
+
+void host_take_over(struct host *host) {
+    apply_limits(host);
+    for (int i = 0; i < host->napps; i++)
+        if (host->apps[i].gen && host->apps[i].error == NULL)
+            generation_take_over(host->apps[i].gen);
+}
+
+/* --- reloading --- */
+
+char *host_load_next(struct host *host, int index, unsigned number) {
+    struct mount *mount = &host->apps[index];
+    char *error = NULL;
+    mount->next = mount_load(mount, number, &host->limits, &error);
+    return error;
+}
+
+void host_start_next(struct host *host, int index, bool first_worker, void (*done)(char *, void *),
+                     void *arg) {
+    boot_start(host->apps[index].next, first_worker, done, arg);
+}
+
+void host_apply_rules(struct host *host, int index) {
+    generation_apply_rules(host->apps[index].next);
+}
+
+static void adopt(struct mount *mount) {
+    struct host *host = mount->owner;
+    if (mount->next == NULL || !mount_adopt(mount))
+        return;
+    combine_limits(host);
+    apply_limits(host);
+}
+
+void host_retire(struct host *host, int index, void (*done)(void *), void *arg) {
+    adopt(&host->apps[index]);
+    mount_retire(&host->apps[index], done, arg);
+}
+
+void host_begin(struct host *host, int index) {
+    generation_take_over(host->apps[index].gen);
+    mount_make_room(&host->apps[index]);
+}
+
+void host_drop_next(struct host *host, int index) {
+    mount_drop(&host->apps[index]);
+}
+
+/* --- connections --- */
+
+static void pause_listener(struct listener *listener, bool pause) {
+    if (!listener->closing && listener->paused != pause)
+        listener_pause(listener, pause);
+}
+
+static void pause_listeners(struct host *host, bool pause) {
+    host->paused = pause;
+    for (int i = 0; i < host->nlisteners; i++)
+        pause_listener(&host->listeners[i], pause);
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
+        pause_listener(&CONTAINER_OF(at, struct help, link)->listener, pause);
+}
+
+static void on_accept(struct listener *listener, int fd, const struct address *peer) {
+    struct host *host = listener->owner;
+    if (!http_server_accept(&host->http, fd, peer))
+        pause_listeners(host, true);
+}
+
+static void on_left(struct http_server *server) {
+    struct host *host = server->owner;
+    if (host->paused)
+        pause_listeners(host, false);
+}
+
+/* Something ended: perhaps it was the last. */
+static void look_later(struct host *host) {
+    if (host->closing)
+        loop_timer(host->loop, &host->over, 0);
+}
+
+static void on_listener_closed(struct listener *listener) {
+    struct host *host = listener->owner;
+    host->open_listeners--;
+    look_later(host);
+}
+
+int host_listen(struct host *host, int fd) {
+    struct listener *listener = &host->listeners[host->nlisteners];
+    host->http.on_left = on_left;
+    int rc = listener_init(listener, host->loop, fd, on_accept);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    listener->owner = host;
+    listener->on_closed = on_listener_closed;
+    host->nlisteners++;
+    host->open_listeners++;
+    return 0;
+}
+
+static void on_help_closed(struct listener *listener) {
+    struct host *host = listener->owner;
+    list_remove(&CONTAINER_OF(listener, struct help, listener)->link);
+    free(CONTAINER_OF(listener, struct help, listener));
+    host->open_listeners--;
+    look_later(host);
+}
+
+void host_help(struct host *host, int of, int fd) {
+    struct help *help = mem_zalloc(sizeof *help);
+    if (listener_init(&help->listener, host->loop, fd, on_accept) < 0) {
+        close(fd);
+        free(help);
+        return;
+    }
+    help->of = of;
+    help->listener.owner = host;
+    help->listener.on_closed = on_help_closed;
+    list_push(&host->helped, &help->link);
+    host->open_listeners++;
+}
+
+void host_help_ends(struct host *host, int of) {
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
+        if (CONTAINER_OF(at, struct help, link)->of == of)
+            listener_close(&CONTAINER_OF(at, struct help, link)->listener);
+}
+
+/* --- ending --- */
+
+/* Who is helped has the socket, too, and may never come to close it: nobody must wait there. */
+static void close_listeners(struct host *host) {
+    for (int i = 0; i < host->nlisteners; i++)
+        listener_close(&host->listeners[i]);
+    for (struct list *at = host->helped.next; at != &host->helped; at = at->next) {
+        struct listener *listener = &CONTAINER_OF(at, struct help, link)->listener;
+        if (!listener->closing)
+            shutdown(listener->fd, SHUT_RD);
+        listener_close(listener);
+    }
+}
+
+static void on_drained(struct http_server *server) {
+    struct host *host = server->owner;
+    if (host->drained)
+        host->drained(host->drained_arg); /* may close and free the host */
+}
+
+void host_drain(struct host *host, void (*drained)(void *), void *arg) {
+    host->drained = drained;
+    host->drained_arg = arg;
+    host->http.on_drained = on_drained;
+    close_listeners(host);
+    http_server_drain(&host->http);
+}
+
+static void free_apps(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        mount_fini(&host->apps[i]);
+    free(host->apps);
+}
+
+/* Tasks still run: those that clean up, or that the cancellation has just woken. */
+static bool is_busy(struct host *host) {
+    for (int i = 0; i < host->napps; i++)
+        if (mount_is_busy(&host->apps[i]))
+            return true;
+    return false;
+}
+
+static void on_reap(struct chore *chore) {
+    struct host *host = CONTAINER_OF(chore, struct host, reaper);
+    for (int i = 0; i < host->napps; i++)
+        mount_reap(&host->apps[i]);
+}
+
+static void on_settled(struct mount *mount) {
+    struct host *host = mount->owner;
+    loop_chore(host->loop, &host->reaper);
+    look_later(host);
+}
+
+static void on_over(struct timer *timer) {
+    struct host *host = CONTAINER_OF(timer, struct host, over);
+    if (host->open_listeners > 0 || !list_empty(&host->http.conns) || host->http.alive > 0 ||
+        is_busy(host))
+        return;
+    void (*closed)(void *) = host->closed;
+    void *arg = host->closed_arg;
+    timer_clear(&host->http.drain_deadline);
+    timer_clear(&host->start_limit);
+    chore_clear(&host->reaper);
+    free_apps(host);
+    http_server_fini(&host->http);
+    free(host);
+    if (closed)
+        closed(arg);
+}
+
+static void on_all_left(struct http_server *server) {
+    look_later(server->owner);
+}
+
+void host_close(struct host *host, void (*closed)(void *), void *arg) {
+    host->closing = true;
+    host->closed = closed;
+    host->closed_arg = arg;
+    host->http.on_left = on_all_left;
+    host->http.on_drained = NULL;
+    for (int i = 0; i < host->napps; i++)
+        mount_cancel(&host->apps[i]);
+    close_listeners(host);
+    http_server_stop(&host->http);
+    look_later(host);
+}
+
+/* --- seeing inside --- */
+
+static void inspect_task(struct task *task, const char *prefix) {
+    struct generation *gen = task->gen;
+    lua_State *L = gen->state.L;
+    struct buf text = {0};
+    task_describe(L, task);
+    buf_printf(&text, "task of %s, generation %u: %s", prefix[0] ? prefix : "/", gen->number,
+               lua_tostring(L, -1));
+    lua_pop(L, 1);
+    log_text(LOG_INFO, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void inspect_tasks(struct mount *mount, struct generation *gen) {
+    struct list *tasks = &gen->tasks;
+    if (gen->state.broken) /* what their stacks hold cannot be told any more */
+        return;
+    for (struct list *at = tasks->next; at != tasks; at = at->next)
+        inspect_task(CONTAINER_OF(at, struct task, all), mount->prefix);
+}
+
+static void inspect_stream(struct stream *stream, uint64_t now) {
+    static const char *const states[] = {"open", "started", "finished", "closed"};
+    struct buf shown = {0}, scratch = {0};
+    struct str target = redact_url(request_show_target(stream->request, &shown), &scratch);
+    log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
+             (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
+             STR_ARG(target), states[stream->state], (unsigned long long)stream->received,
+             (unsigned long long)stream->sent, (unsigned long long)stream_queued(stream),
+             (double)(now - stream->started) / 1000);
+    buf_fini(&shown);
+    buf_fini(&scratch);
+}
+
+void host_inspect(struct host *host) {
+    for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
+        inspect_stream(CONTAINER_OF(at, struct stream, link), loop_now(host->loop));
+    for (int i = 0; i < host->napps; i++)
+        mount_each(&host->apps[i], inspect_tasks);
+}

@@ -1,0 +1,40 @@
+/* lineage: the generations of one app, of which one answers in the whole process. */
+#ifndef VM_LINEAGE_H
+#define VM_LINEAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lineage;
+
+struct lineage_ops {
+    /* Asks for a newer generation. */
+    void (*request)(struct lineage *lineage);
+    /* A generation has loaded that file, or looked for it. */
+    void (*looked)(struct lineage *lineage, const char *path);
+};
+
+/* Belongs to whoever makes the generations (serve/reload); read from any thread. */
+struct lineage {
+    const struct lineage_ops *ops; /* may be called from any thread */
+    atomic_uint current;           /* the number of the generation that answers; 0: none does */
+    bool watched;                  /* ops->looked wants to be told */
+};
+
+/* The number of the generation that answers; 0: none does. */
+unsigned lineage_current(const struct lineage *lineage);
+
+/* Of all apps and workers. */
+struct lineage_totals {
+    uint64_t live;     /* generations that there are */
+    uint64_t reloads;  /* that took over */
+    uint64_t failures; /* that did not */
+    uint64_t expelled; /* streams that were ended because their generation was too old */
+};
+extern struct lineage_counters {
+    atomic_uint_fast64_t live, reloads, failures, expelled;
+} lineage_counters;
+void lineage_totals(struct lineage_totals *totals);
+
+#endif
