@@ -1,7 +1,8 @@
 # Weir: how it is built, tested and installed. `make help` lists the targets.
 #
-# Everything made goes under $(BUILD), one folder for each way of compiling: build/ is the program,
-# build/asan, build/tsan, build/cov and build/fuzz are the same sources under their instruments.
+# Everything made goes under $(BUILD), one folder for each way of compiling: build/ is the program;
+# build/must is the same with its invariants live (base/must.h), which is what tests run; build/asan,
+# build/tsan, build/cov and build/fuzz have their instruments as well.
 
 BUILD    ?= build
 PREFIX   ?= /usr/local
@@ -146,12 +147,13 @@ $(RELOAD): $(RELOAD_OBJS)
 
 # One make inside another, as parallel as the machine allows unless told otherwise.
 MAKE_IN = @+$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) BUILD=
+MUST  = $(BUILD)/must INSTRUMENT="-DWEIR_MUST"
 ASAN  = $(BUILD)/asan OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
-        INSTRUMENT="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-TSAN  = $(BUILD)/tsan OPTIMIZE="-O1 -g" INSTRUMENT="-fsanitize=thread"
-COV   = $(BUILD)/cov OPTIMIZE="-O0 -g" INSTRUMENT="--coverage -fprofile-update=atomic"
-FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
-        INSTRUMENT="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
+        INSTRUMENT="-DWEIR_MUST -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+TSAN  = $(BUILD)/tsan OPTIMIZE="-O1 -g" INSTRUMENT="-DWEIR_MUST -fsanitize=thread"
+COV   = $(BUILD)/cov OPTIMIZE="-O0 -g" INSTRUMENT="-DWEIR_MUST --coverage -fprofile-update=atomic"
+FUZZ  = $(BUILD)/fuzz CC=clang OPTIMIZE="-O1 -g -fno-omit-frame-pointer" INSTRUMENT="-DWEIR_MUST \
+        -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 
 # What npm installed for the tests, a current Node (.bin/node) among it: Debian 12 has Node 18.
 export NODE_MODULES := $(abspath $(BUILD)/node/node_modules)
@@ -163,13 +165,13 @@ replays: $(REPLAYS)
 fuzzers: $(FUZZERS)
 
 test: deps-test ## run all tests; T=name runs one unit program, fuzz corpus, spec file or description
-	$(MAKE_IN)$(BUILD) test-programs
+	$(MAKE_IN)$(MUST) test-programs
 	$(MAKE_IN)$(ASAN) replays
-	@BUILD=$(BUILD) REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
+	@BUILD=$(BUILD)/must REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)')
 
 stories: deps-test ## clients of others, in Node and Chromium, through a proxy that cuts; T=name runs one of them
-	$(MAKE_IN)$(BUILD) all
-	@BUILD=$(BUILD) tests/run --stories $(if $(T),'$(T)')
+	$(MAKE_IN)$(MUST) all
+	@BUILD=$(BUILD)/must tests/run --stories $(if $(T),'$(T)')
 
 check: deps-test ## everything again under ASan and UBSan, what has threads under TSan
 	$(MAKE_IN)$(ASAN) test-programs replays
@@ -196,10 +198,10 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 	@BUILD=$(BUILD) tests/bench/run
 
 soak: deps-test deps-soak ## tests that take longer than ten minutes
-	$(MAKE_IN)$(BUILD) all $(EXACT) $(SEEDS) $(RELOAD) $(BUILD)/tests/unit/hub_scale_test
-	@BUILD=$(BUILD) tests/scale/run
-	@BUILD=$(BUILD) tests/exact/run --clients 200 --events 100000
-	@BUILD=$(BUILD) tests/soak/run
+	$(MAKE_IN)$(MUST) test-programs
+	@BUILD=$(BUILD)/must tests/scale/run
+	@BUILD=$(BUILD)/must tests/exact/run --clients 200 --events 100000
+	@BUILD=$(BUILD)/must tests/soak/run
 
 fresh: ## README's two commands in a minimal Debian of their own, as root
 	@BUILD=$(BUILD) tests/fresh/run

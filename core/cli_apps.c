@@ -6,7 +6,7 @@
  * reading finds, such as a global that nobody set, is luacheck's (cli_luacheck.c). */
 #include "cli.h"
 
-#include "base/cstack.h"
+#include "vm/cstack.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "library.h"

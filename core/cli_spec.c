@@ -6,7 +6,7 @@
  * os.exit, which here keeps the code and raises. */
 #include "cli.h"
 
-#include "base/cstack.h"
+#include "vm/cstack.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli_signals.h"

@@ -193,7 +193,8 @@ describe("body", function()
       return pcall(weir.all, both)
     end)
     assert.is_false(results[1])
-    assert.is_nil(support.read_file(folder .. "/three"))
+    -- whose file is opened first takes it, and is done before the other fails, or is cancelled
+    assert.is_true(support.read_file(folder .. "/two") == nil or support.read_file(folder .. "/three") == nil)
   end)
 
   it("is whole after one that was cancelled", function()

@@ -12,6 +12,7 @@
 #include "auth/jwk.h"
 #include "auth/strict_json.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ struct jwks *jwks_of_key(struct key *key) {
 }
 
 struct jwks *jwks_ref(struct jwks *jwks) {
+    MUST(__atomic_load_n(&jwks->refs, __ATOMIC_RELAXED) > 0);
     __atomic_fetch_add(&jwks->refs, 1, __ATOMIC_RELAXED);
     return jwks;
 }

@@ -1,9 +1,8 @@
 /* key_source: where keys come from that may change while the server runs.
  *
  *     key_file (later a URL) --publish--> the current jwks, version n
- *                                            | refresh: a reference, when the version is another
- *                          policy, policy, policy ... each of one thread, with a reference of its
- * own
+ *                 ^  refresh: a reference, when the version is another
+ *             policy, policy, policy ... each of one thread, with a reference of its own
  *
  * Who uses keys holds a reference to the set it last saw and the version that was, so that as long
  * as nothing changes a use costs one atomic load and what poll costs; the lock is for those who
@@ -12,6 +11,7 @@
 #include "auth/key_source.h"
 
 #include "base/clock.h"
+#include "base/must.h"
 
 void key_source_init(struct key_source *source, const struct key_source_ops *ops,
                      struct jwks *jwks) {
@@ -20,6 +20,7 @@ void key_source_init(struct key_source *source, const struct key_source_ops *ops
 }
 
 struct key_source *key_source_ref(struct key_source *source) {
+    MUST(__atomic_load_n(&source->refs, __ATOMIC_RELAXED) > 0);
     __atomic_fetch_add(&source->refs, 1, __ATOMIC_RELAXED);
     return source;
 }

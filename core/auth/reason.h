@@ -2,10 +2,10 @@
 #ifndef AUTH_REASON_H
 #define AUTH_REASON_H
 
-#define REASON_MAX 320 /* with the NUL; what is longer is cut */
+#define REASON_TEXT 320 /* with the NUL; what is longer is cut */
 
 struct reason {
-    char text[REASON_MAX];
+    char text[REASON_TEXT];
 };
 
 /* Writes the text as printf would, and returns `code`: `return reason_set(why, JWT_EINVALID, ...)`.

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,6 +78,7 @@ void buf_printf(struct buf *b, const char *format, ...) {
 }
 
 void buf_drop(struct buf *b, size_t n) {
+    MUST(n <= b->len);
     if (n == b->len) {
         buf_fini(b);
         return;

@@ -51,6 +51,10 @@ int64_t clock_wall_ns(void) {
     return read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_ms(void) {
+    return clock_wall_ns() / 1000000;
+}
+
 int64_t clock_wall_s(void) {
     if (__builtin_expect(clock_is_frozen(), 0))
         return atomic_load_explicit(&wall_held, memory_order_relaxed) / 1000000000;

@@ -16,6 +16,8 @@ uint64_t clock_mono_ms(void);
 int64_t clock_wall_ns(void);
 /* The same in seconds, for dates and logs: costs a fraction, and may be a tick (4 ms) behind. */
 int64_t clock_wall_s(void);
+/* The same as clock_wall_ns, in milliseconds. */
+int64_t clock_wall_ms(void);
 
 /* What a thread has computed, in nanoseconds: `of` is its clock, from pthread_getcpuclockid. Tests
  * cannot stop it. */

@@ -6,7 +6,7 @@
  *
  * The table is constant: nobody owns it, every thread may read it. It is small and asked only when
  * a Lua state is born or `weir new` writes its files, so the lookup is a plain walk. This file must
- * not know what the bytes mean; that they are Lua is the business of script/.
+ * not know what the bytes mean; that they are Lua is the business of vm/.
  */
 #include "base/embedded.h"
 

@@ -11,12 +11,14 @@
 #include "base/heap.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 
 #define CAP_MIN 8
 
 static struct heap_node **slot(const struct heap *heap, size_t place) {
+    MUST(place >= 1 && place <= heap->cap);
     return &heap->nodes[place - 1];
 }
 
@@ -57,6 +59,7 @@ void heap_put(struct heap *heap, struct heap_node *node, uint64_t rank) {
 void heap_remove(struct heap *heap, struct heap_node *node) {
     if (node->place == 0)
         return;
+    MUST(*slot(heap, node->place) == node); /* in this heap, and no other */
     struct heap_node *last = *slot(heap, heap->count--);
     if (last != node)
         sift(heap, last, node->place);

@@ -3,6 +3,8 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
+#include "base/must.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +24,8 @@ static inline bool list_empty(const struct list *l) {
 
 /* Links `node` as the last of `head`. */
 static inline void list_push(struct list *head, struct list *node) {
+    MUST(node->next == node || node->next == NULL); /* in no list, or never yet */
+    MUST(head->next->prev == head && head->prev->next == head);
     node->prev = head->prev;
     node->next = head;
     head->prev->next = node;
@@ -30,6 +34,7 @@ static inline void list_push(struct list *head, struct list *node) {
 
 /* Unlinks `node`, from whichever list it is in. */
 static inline void list_remove(struct list *node) {
+    MUST(node->prev->next == node && node->next->prev == node);
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);

@@ -68,7 +68,7 @@ void log_set_sink(void (*sink)(enum log_level, struct str, void *), void *arg) {
 }
 
 static void add_head(struct buf *line, enum log_level level) {
-    int64_t ms = clock_wall_ns() / 1000000;
+    int64_t ms = clock_wall_ms();
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
     gmtime_r(&seconds, &tm);

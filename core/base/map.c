@@ -3,8 +3,7 @@
  *     hash    0 ............ 2^64       the highest bits of a hash are the number of its bucket,
  *     bucket  [ 0 ][ 1 ][ 2 ][ 3 ]      and each chain is sorted by hash. So one order goes through
  *               |         |    |        the whole table, and it stays the same when the table
- *             a -> b      c    d        doubles or halves: whoever steps through it keeps his
- * place.
+ *             a -> b      c    d        doubles or halves: who steps through it keeps the place.
  *
  * It doubles when there are as many nodes as buckets, halves when a quarter of them is left, and
  * is freed when none is. A lookup that finds nothing stops at the first larger hash.
@@ -14,6 +13,7 @@
 #include "base/map.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "base/siphash.h"
 
 #include <stdlib.h>
@@ -99,6 +99,7 @@ void map_remove(struct map *map, struct map_node *node) {
     while (*at != node)
         at = &(*at)->next;
     *at = node->next;
+    MUST(map->count > 0);
     map->count--;
     if (map->count == 0)
         map_fini(map);

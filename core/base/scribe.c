@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -331,6 +332,7 @@ int scribe_open(const char *path, struct scribe **out) {
 
 void scribe_close(struct scribe *scribe) {
     pthread_mutex_lock(&lock);
+    MUST(scribe->users > 0);
     scribe->users--;
     pthread_cond_signal(&scribe->wake);
     pthread_mutex_unlock(&lock);

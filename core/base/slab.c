@@ -8,6 +8,7 @@
 #include "base/slab.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 
@@ -22,11 +23,13 @@ struct slab *slab_new(uint32_t cap, atomic_uint_fast64_t *total) {
 }
 
 struct slab *slab_ref(struct slab *slab) {
+    MUST(atomic_load_explicit(&slab->refs, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&slab->refs, 1, memory_order_relaxed);
     return slab;
 }
 
 void slab_unref(struct slab *slab) {
+    MUST(slab == NULL || atomic_load_explicit(&slab->refs, memory_order_relaxed) > 0);
     if (slab == NULL || atomic_fetch_sub_explicit(&slab->refs, 1, memory_order_acq_rel) > 1)
         return;
     atomic_fetch_sub_explicit(slab->total, sizeof *slab + slab->cap, memory_order_relaxed);

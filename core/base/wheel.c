@@ -26,6 +26,8 @@
  * the time. */
 #include "base/wheel.h"
 
+#include "base/must.h"
+
 #include <stddef.h>
 
 enum { DIGIT = 6, MASK = WHEEL_SLOTS - 1, TOP = WHEEL_LEVELS - 1 };
@@ -49,6 +51,7 @@ void timer_init(struct timer *t, void (*fire)(struct timer *)) {
 /* Links a timer that is not linked and not past where its time belongs; with a time of just now
  * that is the slot about to be fired. */
 static void place(struct wheel *w, struct timer *t) {
+    MUST(list_empty(&t->link) && t->due >= w->now);
     uint64_t differs = (t->due ^ w->now) | MASK;
     int level = (63 - __builtin_clzll(differs)) / DIGIT;
     if (level > TOP)

@@ -1,4 +1,4 @@
-/* bind: the functions of weir.core that are not about tasks, streams or apps. Each fills the core
+/* bind: the functions of weir.core that are not about streams or apps. Each fills the core
  * table that is on top of the stack. */
 #ifndef BIND_BIND_H
 #define BIND_BIND_H
@@ -10,6 +10,7 @@
 
 struct json_t; /* jansson's */
 
+void bind_task(lua_State *L);    /* weir.sleep, spawn, join and defer; the metatable of tasks */
 void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
 void bind_group(lua_State *L);   /* what weir.all, race and timeout are */
 void bind_channel(lua_State *L);

@@ -17,6 +17,7 @@
 #include "bind/bind.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -58,6 +59,7 @@ static void member_over(struct task *task) {
     struct group *group = task->owner;
     if (task->failed && task != group->first && !task_was_cancelled(task))
         task_log_failure(task);
+    MUST(group->left > 0);
     if (--group->left == 0) /* first: its own return may decide a group around this one */
         task_rouse_first(group->waiter);
 }

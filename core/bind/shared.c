@@ -1,4 +1,4 @@
-/* shared: the dictionaries of hub/shared for Lua.
+/* shared: the dictionaries of store/shared for Lua.
  *
  *     core.shared --> userdata, keeps its dictionary open --collected--> closed
  *

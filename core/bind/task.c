@@ -2,35 +2,13 @@
  *
  * Each blocking function has the shape that task.h tells. A userdata keeps the struct of its task,
  * not the task alive: one that is done tells its results as often as it is asked. What runs several
- * tasks and waits for all of them is bind_group's. */
+ * tasks and waits for all of them is group.c's. */
+#include "bind/bind.h"
+
 #include "base/clock.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
-
-#define META "weir.task"
-
-void task_push(lua_State *L, struct task *task) {
-    struct task **slot = lua_newuserdata(L, sizeof *slot);
-    luaL_getmetatable(L, META);
-    *slot = task_ref(task);
-    lua_setmetatable(L, -2);
-}
-
-struct task *task_check(lua_State *L, int index) {
-    return *(struct task **)luaL_checkudata(L, index, META);
-}
-
-void task_describe(lua_State *L, struct task *task) {
-    static const char *const states[] = {"ready", "running", "waiting", "held", "ending", "done"};
-    const char *what = task->wait ? task->wait->what : states[task->state];
-    if (task_was_stopped(task))
-        generation_push(task->gen, L, task->place);
-    else if (task->co)
-        luaL_traceback(L, task->co, what, 0);
-    else
-        lua_pushstring(L, what);
-}
 
 static int l_gc(lua_State *L) {
     task_unref(*(struct task **)lua_touserdata(L, 1));
@@ -91,15 +69,6 @@ static int l_background(lua_State *L) {
 }
 
 static const struct wait sleeping = {.what = "weir.sleep"};
-
-uint64_t task_ms(lua_State *L, int index) {
-    if (lua_isnoneornil(L, index))
-        return WHEEL_NEVER;
-    double ms = luaL_checknumber(L, index) * 1000;
-    if (!(ms > 0)) /* NaN too */
-        return 0;
-    return ms > 1e15 ? WHEEL_NEVER : (uint64_t)(ms + 0.999);
-}
 
 static int l_sleep(lua_State *L) {
     luaL_checknumber(L, 1);
@@ -197,14 +166,14 @@ void bind_task(lua_State *L) {
         {"defer", l_defer},         {"now", l_now},
         {"traceback", l_traceback}, {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
+    luaL_newmetatable(L, TASK_META);
     lua_pushcfunction(L, l_gc);
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_pushliteral(L, META);
+    lua_pushliteral(L, TASK_META);
     lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, META);
+    lua_pushliteral(L, TASK_META);
     lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
     lua_newtable(L);
     lua_pushvalue(L, -1);

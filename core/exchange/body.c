@@ -6,7 +6,7 @@
  *
  * Bytes stay in the stream until a task takes them. One that waits has said how many it wants; it
  * is roused when they are there, or when there will be no more, and takes then, so that a task
- * which is cancelled before has taken nothing. A body that is read in parts (bind_parts.c) is
+ * which is cancelled before has taken nothing. A body that is read in parts (parts.c) is
  * waited for in the same way, and read in no other. */
 #include "bind/bind.h"
 #include "exchange/exchange.h"

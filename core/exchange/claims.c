@@ -58,7 +58,7 @@ static int64_t check_end(lua_State *L) {
     return GRANT_FOREVER;
 }
 
-void exchange_claim(lua_State *L) {
+void claims_take(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
     struct str subject = {NULL, 0};
     int64_t end = GRANT_FOREVER;
@@ -95,7 +95,7 @@ static void keep_subject(lua_State *L, const struct stream *stream) {
     lua_pop(L, 1);
 }
 
-void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end) {
+void claims_renew(struct stream *stream, struct json_t *claims, int64_t end) {
     struct exchange *exchange = exchange_of(stream);
     grant_renew(stream, end);
     if (exchange == NULL || exchange->self == LUA_NOREF)

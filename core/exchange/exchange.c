@@ -10,10 +10,11 @@
  * reference that a script kept fails politely instead of pinning a request's memory.
  *
  * Freed by itself; the generation owns what it holds of Lua. What scripts can call is in
- * bind_stream.c, bind_answer.c, bind_body.c and bind_parts.c. */
+ * stream.c, answer.c, body.c and parts.c. */
 #include "exchange/exchange.h"
 
 #include "base/log.h"
+#include "base/must.h"
 #include "http/access_log.h"
 #include "http/sse.h"
 #include "hub/subscription.h"
@@ -148,22 +149,19 @@ void exchange_forget(struct exchange **slot) {
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
 }
 
-#define EXPEL_RETRY_MS 1000 /* what an SSE client waits at least before it comes back */
-#define EXPEL_SPREAD_MS 5000
-
 bool exchange_expel(struct exchange *exchange) {
     struct stream *stream = exchange->stream;
     if (stream->state >= STREAM_ENDING)
         return false;
-    if (stream->sse)
-        sse_end(stream, REASON_DRAIN, EXPEL_RETRY_MS, EXPEL_RETRY_MS + EXPEL_SPREAD_MS);
-    else if (exchange->task == NULL)
+    bool well = stream_end_well(stream, REASON_DRAIN, STREAM_RETRY_LEAST_MS, STREAM_RETRY_MOST_MS);
+    if (!well && exchange->task == NULL)
         stream_abort(stream, REASON_CANCELLED, "its generation is too old");
     return true;
 }
 
 static void closer_ended(void *arg) {
     struct exchange *exchange = arg;
+    MUST(exchange->closing > 0);
     exchange->closing--;
     exchange_settle(exchange);
 }

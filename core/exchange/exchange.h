@@ -9,7 +9,7 @@
 #define EXCHANGE_META "weir.stream"
 
 struct json_t; /* jansson's */
-struct parts;  /* bind_parts.c's */
+struct parts;  /* parts.c's */
 
 /* What the userdata points to. Lives until its stream is closed and its task and on_close functions
  * have ended. */
@@ -81,7 +81,7 @@ void exchange_prepare(lua_State *L);
 /* For __gc when the state closes: aborts what is still open. */
 void exchange_forget(struct exchange **slot);
 
-/* --- the body: bind_body.c --- */
+/* --- the body: body.c --- */
 
 /* Whether there will be no more bytes, and the body is not whole; nil and why, two values. */
 bool body_is_broken(const struct exchange *exchange);
@@ -102,10 +102,10 @@ void parts_free(struct parts *parts);
 
 /* stack: a stream's userdata, a key, what `stream.claims` is being set to. Takes sub and exp from
  * it: see http/grant. */
-void exchange_claim(lua_State *L);
+void claims_take(lua_State *L);
 /* The stream's claims become `claims`, which may be borrowed, and its end moves. Of a stream that
  * goes on without Lua only the end is left. */
-void exchange_renew(struct stream *stream, struct json_t *claims, int64_t end_ms);
+void claims_renew(struct stream *stream, struct json_t *claims, int64_t end_ms);
 
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);

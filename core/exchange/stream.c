@@ -263,7 +263,7 @@ static int l_index(lua_State *L) {
 static int l_newindex(lua_State *L) {
     luaL_checkudata(L, 1, EXCHANGE_META);
     if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "claims") == 0)
-        exchange_claim(L);
+        claims_take(L);
     push_property_index(L);
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));

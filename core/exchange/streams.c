@@ -10,12 +10,13 @@
 #include "auth/strict_json.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
+#include "exchange/exchange.h"
 #include "http/grant.h"
 #include "http/sse.h"
 #include "hub/hub.h"
 #include "hub/reader.h"
 #include "hub/subscription.h"
-#include "exchange/exchange.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -76,7 +77,7 @@ static void add_row(struct sweep *sweep, const struct stream *stream, const char
     uint64_t age = loop_now(stream->server->loop) - stream->started;
     size_t len = subject ? strlen(subject) + 1 : 0;
     struct row row = {.id = stream->id,
-                      .started = clock_wall_ns() / 1000000 - (int64_t)age,
+                      .started = clock_wall_ms() - (int64_t)age,
                       .path = (uint32_t)path.len,
                       .subject = (uint32_t)len,
                       .topics = (uint32_t)topics->len};
@@ -100,7 +101,7 @@ static void end(struct sweep *sweep, struct stream *stream) {
     enum stream_reason reason = (enum stream_reason)sweep->reason;
     if (reason == REASON_EXPIRED || reason == REASON_REVOKED) {
         grant_withdraw(stream, reason);
-    } else if (stream->sse) {
+    } else if (stream->manner) {
         stream_end(stream, reason);
     } else {
         stream_abort(stream, reason, NULL);
@@ -113,7 +114,7 @@ static void renew(struct sweep *sweep, struct stream *stream, const char *subjec
     struct str named = strict_json_string(sweep->claims, "sub");
     if (named.ptr && !str_eq(named, str_of(subject)))
         return;
-    exchange_renew(stream, sweep->claims, sweep->end_ms);
+    claims_renew(stream, sweep->claims, sweep->end_ms);
     count(sweep);
 }
 
@@ -153,6 +154,7 @@ static void on_visit(struct mail *mail) {
     }
     free(streams);
     hub_lock();
+    MUST(sweep->left > 0);
     if (--sweep->left == 0)
         loop_post(sweep->home, &sweep->back);
     hub_unlock();

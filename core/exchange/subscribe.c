@@ -243,7 +243,7 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
         return OUTLET_CLOSED;
     struct span *span = &sub->position.reader->span;
     span_release(span);
-    position_read(&sub->position, span, 1);
+    span_read(&sub->position, span, 1);
     if (span->count == 0)
         return 0;
     if (span->pieces[0].ends) { /* all its topics are closed */
@@ -260,7 +260,7 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
     state_take_back(state_of(L), mark);
     buf_fini(&name);
     buf_fini(&key);
-    position_advance(&sub->position, span, span->pieces[0].len, &rest);
+    span_advance(&sub->position, span, span->pieces[0].len, &rest);
     span_release(span);
     return 1;
 }

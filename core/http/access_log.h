@@ -1,7 +1,7 @@
 /* access_log: a line for each stream that is over, in the combined format and two fields more:
  *
- *   192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 200 2326 "referer" "agent" 0.012
- * done
+ *   192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 200 2326 "referer" "agent" \
+ *       0.012 done                                                        (one line)
  *
  * client address, time of the end (UTC), request line, status (000: none was sent), bytes of the
  * body (of a subscribed stream its chunk lines too), Referer and User-Agent ("-": none), seconds

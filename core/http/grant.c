@@ -15,9 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/sse.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +43,7 @@ static bool is_streaming(const struct stream *stream) {
 
 /* A time past fires at once, but not from within the caller. */
 static void arm(struct grant *grant) {
-    int64_t left = grant->end_ms - clock_wall_ns() / 1000000;
+    int64_t left = grant->end_ms - clock_wall_ms();
     uint64_t wait = left < 0 ? 0 : left > LOOK_MS ? LOOK_MS : (uint64_t)left;
     timer_clear(&grant->timer);
     if (grant->end_ms != GRANT_FOREVER)
@@ -56,7 +54,7 @@ static void on_timer(struct timer *timer) {
     struct grant *grant = CONTAINER_OF(timer, struct grant, timer);
     if (!is_streaming(grant->stream))
         return;
-    if (clock_wall_ns() / 1000000 < grant->end_ms)
+    if (clock_wall_ms() < grant->end_ms)
         arm(grant);
     else
         grant_withdraw(grant->stream, REASON_EXPIRED);
@@ -114,28 +112,18 @@ int64_t grant_end_ms(const struct stream *stream) {
     return stream->grant ? stream->grant->end_ms : GRANT_FOREVER;
 }
 
-static void say_goodbye(struct stream *stream, enum stream_reason reason) {
-    char data[64];
-    bool nameless = sse_is_nameless(stream);
-    int n = snprintf(data, sizeof data, "{%s\"reason\":\"%s\"}",
-                     nameless ? "\"event\":\"weir.auth\"," : "", stream_reason_name(reason));
-    struct sse_event event = {.data = {data, (size_t)n}, .retry = -1};
-    if (!nameless)
-        event.event = STR("weir.auth");
-    stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
-    sse_open(stream);             /* for HEAD that is the end already */
-    sse_send(stream, &event);
-}
-
 void grant_withdraw(struct stream *stream, enum stream_reason reason) {
     if (stream->state > STREAM_ENDING)
         return;
-    if (stream->sse == NULL) {
+    if (stream->manner == NULL) {
         stream_abort(stream, reason, NULL);
         return;
     }
+    const struct manner_ops *manner = stream->manner->ops;
+    stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
     stream_ref(stream);
-    say_goodbye(stream, reason);
+    manner->open(stream); /* for HEAD that is the end already */
+    manner->withdrawn(stream, reason);
     stream_finish_because(stream, reason);
     stream_unref(stream);
 }

@@ -10,11 +10,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/http1.h"
-#include "http/rates.h"
+#include "base/must.h"
+#include "base/rates.h"
+#include "base/tally.h"
+#include "http/protocol.h"
 #include "http/request.h"
-#include "http/sse.h"
-#include "http/tally.h"
+#include "http/stream.h"
+#include "proto/date.h"
 #include "proto/header.h"
 
 #include <pthread.h>
@@ -26,9 +28,7 @@
 #define TURNED_AWAY 16 /* of one address at a time are told why; more are just closed */
 #define SWEEP_MS 10000
 #define SPARE_REQUESTS 64
-#define SPARE_BYTES 2048    /* a longer head's memory is not kept */
-#define DRAIN_RETRY_MS 1000 /* what a drained SSE client waits at least */
-#define DRAIN_RETRY_SPREAD_MS 5000
+#define SPARE_BYTES 2048 /* a longer head's memory is not kept */
 
 static atomic_uint_fast64_t process_connections;
 static atomic_uint_fast64_t process_streams;
@@ -40,10 +40,7 @@ static struct list registry = {&registry, &registry};
 static struct http_counters retired; /* of servers that are gone */
 
 static void add_counters(struct http_counters *to, const struct http_counters *from) {
-    uint64_t *sum = (uint64_t *)to;
-    const uint64_t *part = (const uint64_t *)from;
-    for (size_t i = 0; i < sizeof *to / sizeof *sum; i++)
-        sum[i] += counter_read(&part[i]);
+    counters_sum((uint64_t *)to, (const uint64_t *)from, sizeof *to / sizeof(uint64_t));
 }
 
 void http_server_totals(struct http_counters *totals) {
@@ -96,7 +93,7 @@ static void on_sweep(struct timer *timer) {
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits) {
     *server = (struct http_server){.loop = loop, .limits = *limits, .date_second = -1};
-    list_init(&server->conns);
+    list_init(&server->connections);
     list_init(&server->streams);
     list_init(&server->spare_requests);
     timer_init(&server->drain_deadline, on_deadline);
@@ -183,7 +180,7 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
         refusal = (struct refusal){503, RETRY_S, "too many connections"};
     counter_add(&server->counters.connections, 1);
     counter_add(&server->counters.connections_total, 1);
-    http1_accept(server, fd, peer, tallied, &refusal);
+    server->protocol->accept(server, fd, peer, tallied, &refusal);
     return open + 1 < limit + limits_refused(limit);
 }
 
@@ -200,10 +197,11 @@ void http_server_leave(struct tallied *subject) {
 void http_server_left(struct http_server *server, struct tallied *tallied) {
     if (tallied)
         tally_leave(&addresses, tallied);
+    MUST(server->counters.connections > 0);
     atomic_fetch_sub(&process_connections, 1);
     counter_add(&server->counters.connections, (uint64_t)-1);
     /* Either may free the server. */
-    if (server->on_drained && server->draining && list_empty(&server->conns))
+    if (server->on_drained && server->draining && list_empty(&server->connections))
         drained(server);
     else if (server->on_left)
         server->on_left(server);
@@ -213,7 +211,7 @@ void http_server_drain(struct http_server *server) {
     if (server->draining)
         return;
     server->draining = true;
-    if (list_empty(&server->conns)) {
+    if (list_empty(&server->connections)) {
         drained(server);
         return;
     }
@@ -221,15 +219,23 @@ void http_server_drain(struct http_server *server) {
     struct list *next;
     for (struct list *at = server->streams.next; at != &server->streams; at = next) {
         next = at->next;
-        struct stream *stream = CONTAINER_OF(at, struct stream, link);
-        if (stream->sse)
-            sse_end(stream, REASON_DRAIN, DRAIN_RETRY_MS, DRAIN_RETRY_MS + DRAIN_RETRY_SPREAD_MS);
+        stream_end_well(CONTAINER_OF(at, struct stream, link), REASON_DRAIN, STREAM_RETRY_LEAST_MS,
+                        STREAM_RETRY_MOST_MS);
     }
-    http1_drain(server);
+    for (struct list *at = server->connections.next; at != &server->connections; at = next) {
+        next = at->next;
+        struct connection *connection = CONTAINER_OF(at, struct connection, link);
+        connection->ops->drain(connection);
+    }
 }
 
 void http_server_stop(struct http_server *server) {
-    http1_stop(server);
+    struct list *next;
+    for (struct list *at = server->connections.next; at != &server->connections; at = next) {
+        next = at->next;
+        struct connection *connection = CONTAINER_OF(at, struct connection, link);
+        connection->ops->stop(connection);
+    }
 }
 
 struct request *http_server_take_request(struct http_server *server) {

@@ -3,19 +3,21 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
+#include "base/counter.h"
+#include "base/limits.h"
 #include "base/list.h"
-#include "http/limits.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "proto/url.h"
 
 struct access_log;
+struct protocol;
 struct rate;
 struct request;
 struct stream;
 struct tallied;
 
-struct http_counters { /* of one server; written by its thread, read by any: see counter_add */
+struct http_counters { /* of one server; written by its thread, read by any: see base/counter */
     uint64_t connections, connections_total, streams, requests;
     uint64_t bytes_sent; /* of bodies */
     uint64_t writes_dropped, utf8_replaced, bad_requests;
@@ -23,18 +25,13 @@ struct http_counters { /* of one server; written by its thread, read by any: see
     uint64_t tasks;   /* in totals only */
 };
 
-static inline void counter_add(uint64_t *counter, uint64_t n) {
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
-
-static inline uint64_t counter_read(const uint64_t *counter) {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 struct http_server {
     struct loop *loop;
     struct limits limits;
-    struct access_log *access_log; /* NULL: none */
+    const struct protocol *protocol; /* which its connections speak; NULL: it has none */
+    struct access_log *access_log;   /* NULL: none */
+    /* An exchange is over: its reason is set, its peer still known. */
+    void (*log)(struct access_log *access_log, const struct stream *stream);
     /* A request's head is complete: answer it, now or later. Set by the application. */
     void (*on_request)(struct http_server *server, struct stream *stream);
     /* Whether the application has a use for that method, wherever; asked of one that is not known
@@ -51,7 +48,7 @@ struct http_server {
     const uint64_t *tasks;      /* how many are alive beside it; NULL: none */
     struct list spare_requests; /* heads of requests that are over, for the next ones */
     unsigned nspare;
-    struct list conns, streams;
+    struct list connections, streams;
     struct list all; /* of the process's servers */
     struct http_counters counters;
     char date[30]; /* the Date field, made once a second */
@@ -60,13 +57,6 @@ struct http_server {
     bool draining;
     struct timer drain_deadline;
     struct timer rates_sweep; /* while buckets may be there that are full again */
-};
-
-/* Why a connection is not served: an answer that needs no request. */
-struct refusal {
-    int status; /* 0: it is served */
-    unsigned retry_s;
-    const char *why;
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
@@ -81,7 +71,7 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
 /* For protocols and streams: a request's head to fill in, and back. */
 struct request *http_server_take_request(struct http_server *server);
 void http_server_give_request(struct http_server *server, struct request *request);
-/* For protocols: a connection is gone, which http1_accept was given with `tallied`. */
+/* For protocols: a connection is gone, which protocol->accept was given with `tallied`. */
 void http_server_left(struct http_server *server, struct tallied *tallied);
 #define ADDRESS_KEY 9
 /* What limits of one client count by, into `out`: its address, of IPv6 the network. `kind` stands

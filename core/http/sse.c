@@ -1,7 +1,7 @@
 /* sse: an answer as text/event-stream (HTML standard, section 9.2).
  *
- *     sse_start: fields set --first write, flush, or the task yields--> head, retry:, hello -->
- * events
+ *     sse_start: fields set --first write, flush, or the task waits--> head, retry:, hello
+ *         --> events, heartbeats --> the stream ends
  *
  * The heartbeat is one timer per stream, re-armed lazily: it fires, and only if nothing was written
  * for a whole interval does it send. It runs here in C, so that a sleeping handler need not think
@@ -14,9 +14,9 @@
 #include "base/clock.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 struct sse {
+    struct manner manner;
     struct stream *stream;
     struct timer timer;
     uint32_t beat_ms;
@@ -26,6 +26,14 @@ struct sse {
     bool nameless;
     bool resumed; /* it goes on where the client left */
 };
+
+static const struct manner_ops ops;
+
+/* NULL: it is none. */
+static struct sse *sse_of(const struct stream *stream) {
+    bool is = stream->manner && stream->manner->ops == &ops;
+    return is ? CONTAINER_OF(stream->manner, struct sse, manner) : NULL;
+}
 
 /* Due a whole interval after the last write. */
 static void arm(struct sse *sse) {
@@ -55,6 +63,13 @@ static void on_beat(struct timer *timer) {
         arm(sse);
 }
 
+static void free_sse(struct manner *manner) {
+    struct sse *sse = CONTAINER_OF(manner, struct sse, manner);
+    timer_clear(&sse->timer);
+    buf_fini(&sse->beat_event);
+    pool_free(&sse->stream->server->loop->pool, sse, sizeof *sse);
+}
+
 static int encode_beat(struct sse *sse, struct str name) {
     uint64_t replaced = 0;
     struct sse_event event = {.retry = -1, .event = name, .data = STR("{}")};
@@ -63,7 +78,7 @@ static int encode_beat(struct sse *sse, struct str name) {
 
 static void encode_hello(struct sse *sse, struct buf *out) {
     struct buf data = {0};
-    int64_t now = clock_wall_ns() / 1000000;
+    int64_t now = clock_wall_ms();
     buf_printf(&data, "{\"stream\":%llu,\"resumed\":%s,\"heartbeat\":",
                (unsigned long long)sse->stream->id, sse->resumed ? "true" : "false");
     if (sse->beat_ms)
@@ -87,26 +102,26 @@ int sse_start(struct stream *stream, const struct sse_options *options) {
     if (stream->state != STREAM_OPEN)
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
     struct sse *sse = pool_zalloc(&stream->server->loop->pool, sizeof *sse);
+    sse->manner.ops = &ops;
     sse->stream = stream;
     sse->beat_ms = options->heartbeat_ms;
     timer_init(&sse->timer, on_beat);
     int rc = encode_beat(sse, options->heartbeat_event);
     if (rc < 0) {
-        sse_free(sse);
+        free_sse(&sse->manner);
         return rc;
     }
     sse->retry_ms = options->retry_ms > INT32_MAX ? INT32_MAX : (int32_t)options->retry_ms;
     sse->hello = options->hello;
     sse->nameless = options->nameless;
-    sse_free(stream->sse);
-    stream->sse = sse;
+    stream_set_manner(stream, &sse->manner);
     set_fields(stream);
     return 0;
 }
 
 void sse_open(struct stream *stream) {
     struct producer *producer = stream->producer;
-    if (stream->sse == NULL || stream->state != STREAM_OPEN)
+    if (stream->manner == NULL || stream->state != STREAM_OPEN)
         return;
     if (producer && producer->ops->open && producer->ops->open(producer, stream))
         return;
@@ -114,24 +129,25 @@ void sse_open(struct stream *stream) {
 }
 
 void sse_decline(struct stream *stream) {
-    sse_free(stream->sse);
-    stream->sse = NULL;
+    stream_set_manner(stream, NULL);
     stream_remove_header(stream, STR("Content-Type"));
     stream_set_status(stream, 204);
     stream_finish(stream);
 }
 
 bool sse_is_nameless(const struct stream *stream) {
-    return stream->sse && stream->sse->nameless;
+    const struct sse *sse = sse_of(stream);
+    return sse && sse->nameless;
 }
 
 void sse_resume(struct stream *stream, bool resumed) {
-    if (stream->sse)
-        stream->sse->resumed = resumed;
+    struct sse *sse = sse_of(stream);
+    if (sse)
+        sse->resumed = resumed;
 }
 
-void sse_opened(struct stream *stream) {
-    struct sse *sse = stream->sse;
+static void opened(struct stream *stream) {
+    struct sse *sse = sse_of(stream);
     struct buf opening = {0};
     if (sse->retry_ms >= 0)
         buf_printf(&opening, "retry: %d\n\n", sse->retry_ms);
@@ -172,26 +188,23 @@ struct str sse_last_event_id(const struct stream *stream, struct buf *scratch) {
     return (struct str){NULL, 0};
 }
 
-void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms,
-             uint32_t most_ms) {
-    uint32_t random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-        random = (uint32_t)clock_mono_ns();
-    stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
-    stream_ref(stream);           /* for HEAD its opening is its end already */
-    sse_open(stream);
+/* --- as a manner --- */
+
+static void retry(struct stream *stream, uint32_t ms) {
     char text[32];
-    int n =
-        snprintf(text, sizeof text, "retry: %u\n\n", least_ms + random % (most_ms - least_ms + 1));
+    int n = snprintf(text, sizeof text, "retry: %u\n\n", ms);
     stream_write(stream, text, (size_t)n);
-    stream_end(stream, reason);
-    stream_unref(stream);
 }
 
-void sse_free(struct sse *sse) {
-    if (sse == NULL)
-        return;
-    timer_clear(&sse->timer);
-    buf_fini(&sse->beat_event);
-    pool_free(&sse->stream->server->loop->pool, sse, sizeof *sse);
+static void withdrawn(struct stream *stream, enum stream_reason reason) {
+    char data[64];
+    bool nameless = sse_is_nameless(stream);
+    int n = snprintf(data, sizeof data, "{%s\"reason\":\"%s\"}",
+                     nameless ? "\"event\":\"weir.auth\"," : "", stream_reason_name(reason));
+    struct sse_event event = {.data = {data, (size_t)n}, .retry = -1};
+    if (!nameless)
+        event.event = STR("weir.auth");
+    sse_send(stream, &event);
 }
+
+static const struct manner_ops ops = {sse_open, opened, retry, withdrawn, free_sse};

@@ -29,11 +29,5 @@ int sse_send(struct stream *stream, const struct sse_event *event);
 /* The client's last id: the Last-Event-ID field, else the query parameter lastEventId or
  * last_event_id, decoded into `scratch`; what is empty is none. ptr NULL: none. */
 struct str sse_last_event_id(const struct stream *stream, struct buf *scratch);
-/* The good end, see stream_end: a random `retry:` between `least_ms` and `most_ms` so that clients
- * do not come back all at once, then the end, for `reason`. */
-void sse_end(struct stream *stream, enum stream_reason reason, uint32_t least_ms, uint32_t most_ms);
-/* For stream.c: the head went out; and the stream closed. */
-void sse_opened(struct stream *stream);
-void sse_free(struct sse *sse);
 
 #endif

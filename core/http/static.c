@@ -26,6 +26,7 @@
 #include "http/file_tag.h"
 #include "net/file.h"
 #include "net/work.h"
+#include "proto/date.h"
 #include "proto/header.h"
 #include "proto/media.h"
 #include "proto/range.h"

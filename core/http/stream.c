@@ -12,13 +12,14 @@
  * which every call is answered with STREAM_ECLOSED. It must not know of sockets, nor of Lua. */
 #include "http/stream.h"
 
-#include "http/access_log.h"
+#include "base/clock.h"
+#include "base/must.h"
 #include "http/grant.h"
-#include "http/sse.h"
 #include "proto/header.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 static const char *const reason_names[] = {"done",    "client",  "timeout", "overflow", "drain",
                                            "expired", "revoked", "error",   "cancelled"};
@@ -50,19 +51,29 @@ struct stream *stream_new(struct http_server *server, const struct stream_ops *o
     return stream;
 }
 
+/* Only ever forward. */
+static void enter(struct stream *stream, enum stream_state state) {
+    MUST(state > stream->state);
+    stream->state = (uint8_t)state;
+}
+
 struct stream *stream_ref(struct stream *stream) {
+    MUST(stream->refs > 0 && stream->refs < UINT16_MAX);
     stream->refs++;
     return stream;
 }
 
 void stream_unref(struct stream *stream) {
+    MUST(stream->refs > 0);
     if (--stream->refs > 0)
         return;
+    MUST(stream->state == STREAM_CLOSED && stream->producer == NULL);
     struct http_server *server = stream->server;
     http_server_give_request(server, stream->request);
     buf_fini(&stream->in);
     buf_fini(&stream->fields);
     pool_free(&server->loop->pool, stream, sizeof *stream);
+    MUST(server->alive > 0);
     if (--server->alive == 0 && server->on_left)
         server->on_left(server);
 }
@@ -84,15 +95,14 @@ static void tell(struct stream *stream, void (*event)(struct stream *)) {
 void stream_closed(struct stream *stream, enum stream_reason reason, const char *detail) {
     if (stream->state == STREAM_CLOSED)
         return;
-    stream->state = STREAM_CLOSED;
+    enter(stream, STREAM_CLOSED);
     if (stream->reason == REASON_DONE)
         stream->reason = reason;
     stream->detail = detail;
     if (stream->server->access_log)
-        access_log_stream(stream->server->access_log, stream);
+        stream->server->log(stream->server->access_log, stream);
     stream->transport = NULL;
-    sse_free(stream->sse);
-    stream->sse = NULL;
+    stream_set_manner(stream, NULL);
     grant_free(stream->grant);
     stream->grant = NULL;
     list_remove(&stream->link);
@@ -292,13 +302,18 @@ int stream_add_header(struct stream *stream, struct str name, struct str value) 
     return rc;
 }
 
+void stream_set_manner(struct stream *stream, struct manner *manner) {
+    if (stream->manner)
+        stream->manner->ops->free(stream->manner);
+    stream->manner = manner;
+}
+
 void stream_reset_head(struct stream *stream) {
     if (stream->state != STREAM_OPEN)
         return;
     stream->status = 0;
     stream->fields.len = stream->lasting;
-    sse_free(stream->sse);
-    stream->sse = NULL;
+    stream_set_manner(stream, NULL);
 }
 
 int stream_informational(struct stream *stream, int status, struct str fields) {
@@ -329,7 +344,7 @@ int stream_start(struct stream *stream, int64_t length) {
     stream->length = length;
     if (length < 0 && !stream->bodiless)
         mark_open_ended(stream);
-    stream->state = STREAM_STARTED;
+    enter(stream, STREAM_STARTED);
     stream->ops->send_head(stream, length);
     buf_fini(&stream->fields);
     if (stream->open_ended && stream->head_only) {
@@ -337,8 +352,8 @@ int stream_start(struct stream *stream, int64_t length) {
             stream); /* nothing will ever be sent: whoever writes is told that it is over */
         return 0;
     }
-    if (stream->sse)
-        sse_opened(stream);
+    if (stream->manner)
+        stream->manner->ops->opened(stream);
     if (stream->open_ended)
         grant_opened(stream);
     return 0;
@@ -461,8 +476,7 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
                      detail ? ": " : "", detail ? detail : "");
     if (n >= (int)sizeof text)
         n = sizeof text - 1;
-    sse_free(stream->sse);
-    stream->sse = NULL;
+    stream_set_manner(stream, NULL);
     remove_field(stream, STR("Content-Type"), false);
     remove_field(stream, STR("Content-Disposition"), false);
     stream->status = (uint16_t)status;
@@ -471,9 +485,9 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
 
 void stream_finish(struct stream *stream) {
     if (stream->state == STREAM_OPEN) {
-        if (stream->status == 0 && !stream->sse) /* at a 204 an EventSource gives up for ever */
+        if (stream->status == 0 && !stream->manner) /* at a 204 an EventSource gives up for ever */
             stream->status = 204;
-        stream_start(stream, stream->sse ? -1 : 0);
+        stream_start(stream, stream->manner ? -1 : 0);
     }
     if (!stream_is_live(stream))
         return;
@@ -481,7 +495,7 @@ void stream_finish(struct stream *stream) {
         stream_abort(stream, REASON_ERROR, "the body is shorter than its Content-Length");
         return;
     }
-    stream->state = STREAM_FINISHED;
+    enter(stream, STREAM_FINISHED);
     stream->ops->finish(stream);
 }
 
@@ -490,18 +504,35 @@ void stream_end(struct stream *stream, enum stream_reason reason) {
     if (stream->state >= STREAM_ENDING)
         return;
     if (producer && producer->ops->end) {
-        if (stream->sse)
-            sse_open(stream);
+        if (stream->manner)
+            stream->manner->ops->open(stream);
         else
             stream_start(stream, -1);
         if (stream->state == STREAM_STARTED) { /* for HEAD the opening is the end already */
             stream->reason = reason;
-            stream->state = STREAM_ENDING;
+            enter(stream, STREAM_ENDING);
             producer->ops->end(producer, stream);
         }
         return;
     }
     stream_finish_because(stream, reason);
+}
+
+bool stream_end_well(struct stream *stream, enum stream_reason reason, uint32_t least_ms,
+                     uint32_t most_ms) {
+    uint32_t random = 0;
+    if (stream->manner == NULL)
+        return false;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+        random = (uint32_t)clock_mono_ns();
+    const struct manner_ops *manner = stream->manner->ops;
+    stream->policy = WRITE_BLOCK; /* what is said at the end is not dropped */
+    stream_ref(stream);           /* for HEAD its opening is its end already */
+    manner->open(stream);
+    manner->retry(stream, least_ms + random % (most_ms - least_ms + 1));
+    stream_end(stream, reason);
+    stream_unref(stream);
+    return true;
 }
 
 void stream_finish_because(struct stream *stream, enum stream_reason reason) {

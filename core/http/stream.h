@@ -86,6 +86,24 @@ struct producer {
     const struct producer_ops *ops;
 };
 
+/* An answer that is a conversation, with words of its own for its beginning and its end:
+ * server-sent events (http/sse). */
+struct manner {
+    const struct manner_ops *ops;
+};
+
+struct manner_ops {
+    /* Sends the head and what opens it, if they are not out. */
+    void (*open)(struct stream *stream);
+    /* The head is out. */
+    void (*opened)(struct stream *stream);
+    /* Says after how many ms the client is to come back. */
+    void (*retry)(struct stream *stream, uint32_t ms);
+    /* Says that the client's token does not count any more. */
+    void (*withdrawn)(struct stream *stream, enum stream_reason reason);
+    void (*free)(struct manner *manner);
+};
+
 struct stream {
     const struct stream_ops *ops;
     void *transport; /* the protocol's connection; NULL once closed */
@@ -101,7 +119,7 @@ struct stream {
     uint32_t in_window;        /* body bytes that may wait to be read, if more than the limit */
     struct buf in;             /* body bytes received and not yet read */
     struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
-    struct sse *sse;           /* text/event-stream: heartbeat and opening events; NULL: not SSE */
+    struct manner *manner;     /* NULL: a plain answer */
     struct grant *grant;       /* of a token: whose it is, and until when; NULL: none */
     uint64_t id;
     uint64_t received;  /* body bytes so far */
@@ -216,6 +234,8 @@ int stream_respond(struct stream *stream, const char *type, const void *bytes, s
 /* What the server puts behind a page, if the answer, of content type `type` unless one is set, is
  * one. Before the head. */
 void stream_end_page(const struct stream *stream, const char *type, struct buf *out);
+/* In what manner it answers, in place of the one so far, which is freed. Before the head. */
+void stream_set_manner(struct stream *stream, struct manner *manner);
 /* Drops status and fields set so far but the lasting ones. Harmless after the head. */
 void stream_reset_head(struct stream *stream);
 /* A short text answer: the reason phrase, and `detail` if not NULL. After the head: aborts. */
@@ -225,6 +245,12 @@ void stream_fail(struct stream *stream, int status, const char *detail);
 void stream_finish(struct stream *stream);
 /* The good end, for `reason`: its producer delivers first what it has by now. */
 void stream_end(struct stream *stream, enum stream_reason reason);
+/* The same, and the client is told to come back after a random time from `least_ms` to `most_ms`,
+ * so that not all do at once. False: the answer has no words for that, and goes on. */
+bool stream_end_well(struct stream *stream, enum stream_reason reason, uint32_t least_ms,
+                     uint32_t most_ms);
+#define STREAM_RETRY_LEAST_MS 1000 /* when others take the place of who ends it */
+#define STREAM_RETRY_MOST_MS 6000
 /* stream_finish, but the stream closes for `reason` instead of done. */
 void stream_finish_because(struct stream *stream, enum stream_reason reason);
 /* The end that the peer must be able to tell from a good one. Closes the stream. */

@@ -6,6 +6,7 @@
 #include "hub/crowd.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ void crowd_join(struct crowd *crowd, struct str text) {
 }
 
 void crowd_leave(struct crowd *crowd, struct str text) {
+    MUST(crowd->streams > 0);
     crowd->streams--;
     struct subject *subject = text.ptr ? subject_of(crowd, text) : NULL;
     if (subject == NULL || --subject->streams > 0)

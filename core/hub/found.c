@@ -11,6 +11,7 @@
  * Belongs to its position, under the hub's lock. It must not know why a topic is found. */
 #include "hub/found.h"
 
+#include "base/must.h"
 #include "hub/hub.h"
 #include "hub/position.h"
 #include "hub/reader.h"
@@ -44,6 +45,8 @@ struct interest *found_get(const struct position *position, const struct topic *
 }
 
 struct interest *found_add(struct position *position, struct topic *topic) {
+    MUST(hub_is_locked());
+    MUST(found_get(position, topic) == NULL);
     struct found *found = pool_alloc(&position->reader->loop->pool, sizeof *found);
     interest_init(&found->interest, position, topic);
     found->key = topic;
@@ -54,6 +57,8 @@ struct interest *found_add(struct position *position, struct topic *topic) {
 }
 
 void found_free(struct interest *interest) {
+    MUST(hub_is_locked());
+    MUST(interest_is_found(interest));
     struct found *found = of_interest(interest);
     struct position *position = interest->position;
     map_remove(&position->mind->found, &found->node);

@@ -1,12 +1,11 @@
 /* gone: what is remembered of topics that are not there any more.
  *
- *     name --gone--> floor: the largest id it had      at most GONE_MOST of them, the oldest go
- * first
- *                                    \--forgotten--> hub.expired: the floor of whoever is not known
+ *     name --gone--> floor: the largest id it had     GONE_MOST at most, the oldest go first
+ *                       \--forgotten--> hub.expired: the floor of every name that is not known
  *
  * A topic that is made anew must tell what it lost, and one that never was must not tell what
  * others lost. So each name keeps its floor, for as long as not very many have gone since. Durable
- * ones are remembered by the store too (see store_events.c), which is how they come here at the
+ * ones are remembered by the store too (see events.c), which is how they come here at the
  * start.
  *
  * It hangs on the tree of names, where those below a prefix are found. Under the hub's lock. */
@@ -14,6 +13,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/hub.h"
 
 #include <stdlib.h>
@@ -50,6 +50,7 @@ static struct gone *oldest(void) {
 }
 
 void gone_add(struct name *name, event_id floor) {
+    MUST(hub_is_locked());
     if (count == 0)
         list_init(&all);
     if (name->gone == NULL) {

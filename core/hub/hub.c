@@ -24,6 +24,7 @@
 #include "hub/hub.h"
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "hub/attendance.h"
 #include "hub/gone.h"
 #include "hub/order.h"
@@ -41,11 +42,12 @@
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 static uint64_t wall_ms(void) {
-    int64_t ns = clock_wall_ns();
-    return ns > 0 ? (uint64_t)ns / 1000000 : 0;
+    int64_t ms = clock_wall_ms();
+    return ms > 0 ? (uint64_t)ms : 0;
 }
 
 event_id hub_next_id(void) {
+    MUST(hub_is_locked());
     event_id now = event_id_at(wall_ms());
     hub.last = now > hub.last ? now : hub.last + 1; /* whatever the clock does */
     return hub.last;
@@ -66,13 +68,32 @@ static void init(void) {
     list_init(&hub.notices);
 }
 
+#ifdef WEIR_MUST
+static _Thread_local bool is_locked;
+
+bool hub_is_locked(void) {
+    return is_locked;
+}
+
+static void note_lock(bool locked) {
+    MUST(is_locked != locked);
+    is_locked = locked;
+}
+#else
+static void note_lock(bool locked) {
+    (void)locked;
+}
+#endif
+
 void hub_lock(void) {
     pthread_mutex_lock(&hub.lock);
+    note_lock(true);
     if (hub.names == NULL)
         init();
 }
 
 void hub_unlock(void) {
+    note_lock(false);
     pthread_mutex_unlock(&hub.lock);
 }
 
@@ -163,6 +184,7 @@ static event_id raised(event_id floor, event_id other, uint8_t *reason) {
 }
 
 event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
+    MUST(hub_is_locked());
     char text[NAME_MAX_BYTES];
     *reason = topic->floor_reason;
     if (!topic->durable && !topic->stored)
@@ -187,6 +209,7 @@ event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
 }
 
 event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason) {
+    MUST(hub_is_locked());
     struct name *name = name_get(hub.names, prefix);
     event_id floor = common_floor(prefix, true, after, reason);
     floor = raised(floor, hub.expired, reason);
@@ -223,6 +246,7 @@ static struct topic *make_topic(struct name *name) {
 }
 
 struct topic *hub_topic(struct str text) {
+    MUST(hub_is_locked());
     struct name *name = name_get(hub.names, text);
     struct topic *topic = name->topic ? name->topic : make_topic(name);
     refresh(topic);
@@ -236,6 +260,7 @@ static bool remembers_end(const struct topic *topic) {
 }
 
 void hub_release_topic(struct topic *topic) {
+    MUST(hub_is_locked());
     if (topic->holds > 0 || topic->stored || !topic_is_empty(topic) || remembers_end(topic))
         return;
     if (reader_untold(NULL, topic)) /* of events that are gone: that is told as a gap */
@@ -243,6 +268,7 @@ void hub_release_topic(struct topic *topic) {
     while (!list_empty(&topic->feeds))
         feed_free(CONTAINER_OF(topic->feeds.next, struct feed, in_topic));
     remember(topic);
+    MUST(hub.topics > 0);
     hub.topics--;
     order_leave(topic);
     topic_free(topic);
@@ -354,6 +380,8 @@ static void watch_stored(void) {
 
 /* Its history goes on in the store from here. */
 void hub_stored(struct topic *topic, event_id id) {
+    MUST(hub_is_locked());
+    MUST(id > topic->stored_last);
     char text[NAME_MAX_BYTES];
     struct str name;
     if (!topic->stored && topic->next > 0)
@@ -368,11 +396,14 @@ void hub_stored(struct topic *topic, event_id id) {
 }
 
 void hub_ended(struct topic *topic, event_id id) {
+    MUST(hub_is_locked());
+    MUST(id >= topic->ended);
     topic->ended = id;
     topic->ended_at = clock_mono_ms();
 }
 
 void hub_kept_in_memory(struct topic *topic) {
+    MUST(hub_is_locked());
     char text[NAME_MAX_BYTES];
     struct str name;
     name_of(topic, text, &name);
@@ -459,6 +490,7 @@ void hub_use_store(struct store *store) {
 
 /* Half of what the topic unread for longest keeps, until all fit; `newest` keeps its last one. */
 static void make_room(struct topic *newest) {
+    MUST(hub_is_locked());
     bool passed = false;
     while (!list_empty(&hub.unread) && memory() > hub.memory_limit) {
         struct topic *topic = CONTAINER_OF(hub.unread.next, struct topic, unread);
@@ -509,6 +541,7 @@ void hub_clear(void) {
 }
 
 void hub_appended(struct topic *topic) {
+    MUST(hub_is_locked());
     if (!topic->is_filed)
         file(topic);
     watch_age(topic);
@@ -550,10 +583,7 @@ uint32_t hub_presence(struct str text, each_subject *each, void *arg) {
 }
 
 static void add_counters(struct hub_counters *to, const struct hub_counters *from) {
-    uint64_t *sum = (uint64_t *)to;
-    const uint64_t *part = (const uint64_t *)from;
-    for (size_t i = 0; i < HUB_COUNTERS; i++)
-        sum[i] += __atomic_load_n(&part[i], __ATOMIC_RELAXED);
+    counters_sum((uint64_t *)to, (const uint64_t *)from, HUB_COUNTERS);
 }
 
 void hub_retire(const struct hub_counters *counters) {

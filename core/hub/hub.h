@@ -105,6 +105,8 @@ extern struct hub hub;
 
 void hub_lock(void);
 void hub_unlock(void);
+/* By this thread. For MUST, and known to builds with it only. */
+bool hub_is_locked(void);
 /* The topic of that name, made if need be. */
 struct topic *hub_topic(struct str name);
 /* Frees it if nobody refers to it and it keeps nothing. */

@@ -17,12 +17,14 @@
  * not know what is read, nor what a policy does. */
 #include "hub/interest.h"
 
+#include "base/must.h"
 #include "hub/hub.h"
 #include "hub/position.h"
 #include "hub/prefix.h"
 #include "hub/replay.h"
 
 void interest_init(struct interest *interest, struct position *position, struct topic *topic) {
+    MUST(hub_is_locked());
     *interest = (struct interest){.position = position, .topic = topic, .extra = true};
     list_init(&interest->in_feed);
     list_init(&interest->in_position);
@@ -31,6 +33,8 @@ void interest_init(struct interest *interest, struct position *position, struct 
 }
 
 void interest_fini(struct interest *interest) {
+    MUST(hub_is_locked());
+    MUST(interest->topic->holds > 0);
     struct topic *topic = interest->topic;
     list_remove(&interest->in_feed);
     list_remove(&interest->in_position);
@@ -86,6 +90,7 @@ static uint64_t keep_newest(struct interest *interest, uint64_t last) {
 }
 
 void interest_place(struct interest *interest, const struct position_choice *choice) {
+    MUST(hub_is_locked());
     const struct topic *topic = interest->topic;
     struct replay_start start = {.after = choice->after, .tell = choice->tell};
     interest->after = start.after;
@@ -122,6 +127,7 @@ static bool may_fetch(const struct interest *interest) {
 }
 
 bool interest_fetch(struct interest *interest) {
+    MUST(hub_is_locked());
     struct replay_start start = {.tell = true, .alone = true};
     struct topic *topic = interest->topic;
     if (!may_fetch(interest) || !find_read(interest, &start.after))
@@ -139,6 +145,7 @@ bool interest_fetch(struct interest *interest) {
 }
 
 int64_t interest_lost(const struct interest *interest) {
+    MUST(interest->next <= interest->topic->next);
     const struct topic *topic = interest->topic;
     uint64_t from;
     if (interest->gap && !(interest->gap_counts && position_has_one(interest->position)))

@@ -16,6 +16,7 @@
  * Under the hub's lock. It must not know how anything is sent. */
 #include "hub/lapse.h"
 
+#include "base/must.h"
 #include "hub/found.h"
 #include "hub/hub.h"
 #include "hub/named.h"
@@ -134,6 +135,7 @@ static void forget(struct position *position) {
 }
 
 void lapse_begin(struct position *position) {
+    MUST(hub_is_locked());
     position->mind->listed = read_up_to(position);
     position->mind->trims = 0;
     forget(position);
@@ -410,6 +412,8 @@ static event_id find_slice(struct position *position) {
 }
 
 void lapse_go_on(struct position *position) {
+    MUST(hub_is_locked());
+    MUST(position_is_lapsed(position));
     forget(position);
     if (position->policy.overflow == OVERFLOW_DROP_OLDEST && list_empty(&position->replays))
         drop_oldest(position);
@@ -428,6 +432,8 @@ void lapse_go_on(struct position *position) {
 /* --- choosing and leaving --- */
 
 void lapse_leave(struct position *position, const struct prefix_interest *prefix) {
+    MUST(hub_is_locked());
+    MUST(position_is_lapsed(position));
     struct start start;
     event_id id;
     misses(position);

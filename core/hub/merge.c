@@ -19,6 +19,7 @@
 #include "hub/merge.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/position.h"
 #include "hub/prefix.h"
 #include "hub/publication.h"
@@ -127,6 +128,7 @@ static bool pass(const struct merge *merge, struct head *head) {
 }
 
 void merge_pass(struct merge *merge) {
+    MUST(merge->count > 0);
     struct head *top = merge->heads;
     if (!pass(merge, top))
         *top = merge->heads[--merge->count];
@@ -265,6 +267,7 @@ static void gather(struct merge *merge, struct position *position) {
 }
 
 struct merge *merge_begin(struct position *position) {
+    MUST(hub_is_locked());
     struct merge *merge = &position->reader->merge;
     do
         gather(merge, position);

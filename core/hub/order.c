@@ -20,6 +20,7 @@
 #include "hub/order.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/hub.h"
 
 #include <stdlib.h>
@@ -194,6 +195,7 @@ static void insert(const struct slot *slot) {
 }
 
 void order_add(const struct topic *topic, event_id id) {
+    MUST(hub_is_locked());
     struct slot slot = {id, topic->number, false};
     added++;
     if (next - first == cap)

@@ -15,6 +15,7 @@
  * before whatever is read next. Under the hub's lock. It must not know how anything is sent. */
 #include "hub/policy.h"
 
+#include "base/must.h"
 #include "hub/blocking.h"
 #include "hub/hub.h"
 #include "hub/lapse.h"
@@ -24,8 +25,7 @@
 #include "hub/reader.h"
 #include "hub/replay.h"
 
-void position_set_policy(struct position *position, enum overflow overflow,
-                         struct position_limit limit) {
+void policy_set(struct position *position, enum overflow overflow, struct position_limit limit) {
     position->policy.overflow = (uint8_t)overflow;
     position->policy.limit = limit;
     if (overflow != OVERFLOW_BLOCK)
@@ -84,7 +84,7 @@ static struct lag lag_at(const struct head *top) {
 }
 
 /* Looks only if it may be so. */
-bool position_is_over(struct position *position) {
+bool policy_is_over(struct position *position) {
     struct policy *policy = &position->policy;
     if (!policy_exceeds(policy, policy->owed))
         return false;
@@ -163,13 +163,14 @@ static void drop_newest(struct position *position, struct merge *merge) {
 }
 
 void policy_drop(struct position *position, struct merge *merge) {
+    MUST(hub_is_locked());
     if (position->policy.overflow == OVERFLOW_DROP_OLDEST)
         drop_oldest(position, merge);
     else
         drop_newest(position, merge);
 }
 
-void position_set_fence(struct position *position) {
+void policy_set_fence(struct position *position) {
     struct policy *policy = &position->policy;
     if (policy->fence > 0)
         return;
@@ -194,7 +195,7 @@ void position_set_fence(struct position *position) {
 
 void policy_told(struct position *position) {
     struct policy *policy = &position->policy;
-    counter_up(&position->reader->counters.dropped, policy->dropped);
+    counter_add(&position->reader->counters.dropped, policy->dropped);
     policy->dropped_id = policy->dropped = 0;
     policy->dropped_more = false;
 }
@@ -207,6 +208,7 @@ void policy_let_go(struct position *position) {
 }
 
 void policy_recount(struct position *position) {
+    MUST(hub_is_locked());
     blocking_settle(position->blocking, lag_of(position));
     policy_let_go(position);
 }

@@ -43,12 +43,11 @@ struct policy {
 };
 
 /* Before the first topic. */
-void position_set_policy(struct position *position, enum overflow overflow,
-                         struct position_limit limit);
+void policy_set(struct position *position, enum overflow overflow, struct position_limit limit);
 /* Whether more than its limit has come since it was last up to date. */
-bool position_is_over(struct position *position);
+bool policy_is_over(struct position *position);
 /* drop_newest: what comes from now on is not for this position until it has caught up. */
-void position_set_fence(struct position *position);
+void policy_set_fence(struct position *position);
 
 /* --- within core/hub, under the lock --- */
 

@@ -136,7 +136,7 @@ static struct position_choice settle_start(struct position *position,
 
 void position_link_named(struct position *position) {
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        counter_up(&position->reader->counters.visits, 1);
+        counter_add(&position->reader->counters.visits, 1);
         if (interest_has_news(of_interests(at)))
             interest_link_news(of_interests(at));
     }
@@ -417,7 +417,7 @@ void position_init(struct position *position, struct reader *reader,
     list_init(&position->prefixes);
     list_init(&position->news);
     list_init(&position->replays);
-    counter_up(&reader->counters.subscribers, 1);
+    counter_add(&reader->counters.subscribers, 1);
 }
 
 void position_set_subject(struct position *position, struct str subject) {
@@ -445,5 +445,5 @@ void position_fini(struct position *position) {
     hub_unlock();
     list_remove(&position->in_queue);
     free(position->subject);
-    counter_up(&position->reader->counters.subscribers, (uint64_t)-1);
+    counter_add(&position->reader->counters.subscribers, (uint64_t)-1);
 }

@@ -16,6 +16,7 @@
 #include "hub/prefix.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/found.h"
 #include "hub/hub.h"
 #include "hub/lapse.h"
@@ -133,9 +134,10 @@ void prefix_read_up(struct interest *found) {
 }
 
 void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
+    MUST(hub_is_locked());
     struct position *position = prefix->position;
     struct topic *topic = feed->topic;
-    counter_up(&position->reader->counters.visits, 1);
+    counter_add(&position->reader->counters.visits, 1);
     if (named_get(position, topic) || position_is_past_end(position))
         return;
     policy_owe(&position->policy, &position->reader->news);
@@ -186,6 +188,7 @@ static bool listens(const struct position *position) {
 }
 
 void prefix_file(struct prefix_interest *prefix) {
+    MUST(hub_is_locked());
     const struct position *position = prefix->position;
     struct crowd_feed *feed = prefix->feed;
     list_remove(&prefix->in_feed);
@@ -217,11 +220,11 @@ static void set_extra(struct prefix_interest *prefix, bool extra) {
 static void mark_extra(struct position *position) {
     uint64_t *visits = &position->reader->counters.visits;
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
-        counter_up(visits, 1);
+        counter_add(visits, 1);
         set_extra(prefix_of(at), is_covered(position, prefix_of(at)->feed->name, prefix_of(at)));
     }
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        counter_up(visits, 1);
+        counter_add(visits, 1);
         struct interest *interest = CONTAINER_OF(at, struct interest, in_position);
         interest_set_extra(interest, prefix_covers(position, interest->topic));
     }
@@ -306,6 +309,7 @@ static void note_gone(struct position *position, const struct position_choice *c
 }
 
 void prefix_add(struct position *position, const struct position_choice *choice) {
+    MUST(hub_is_locked());
     struct name *name = name_get(hub.names, choice->name);
     if (prefix_get(position, name))
         return; /* its crowd keeps the name */

@@ -14,6 +14,7 @@
 #include "hub/publication.h"
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "hub/blocking.h"
 #include "hub/order.h"
 #include "hub/position.h"
@@ -49,7 +50,7 @@ static void append_event(struct publication *publication) {
 
 static void append(struct publication *publication, struct reader *self) {
     struct topic *topic = publication->at;
-    topic_tell(topic, publication->event > 0 ? publication->event : publication->id, self);
+    reader_tell(topic, publication->event > 0 ? publication->event : publication->id, self);
     if (publication->text.len > 0)
         append_event(publication);
     else if (publication->only)
@@ -69,6 +70,7 @@ static void take_ids(struct publication *publication) {
 }
 
 static void append_now(struct publication *publication, struct reader *self) {
+    MUST(hub_is_locked());
     if (publication->at->stored)
         hub_kept_in_memory(publication->at);
     take_ids(publication);
@@ -97,6 +99,7 @@ void publications_on_mail(struct mail *mail) {
 
 /* The publisher is told with those of its worker that come next, see post_completed. */
 static void complete(struct publication *publication, int error) {
+    MUST(hub_is_locked() && publication->at->holds > 0 && publication->reader->outstanding > 0);
     publication->error = error;
     publication->at->holds--;
     hub_release_topic(publication->at);
@@ -136,6 +139,7 @@ static void on_stored(struct stored_event *stored, int error) {
     struct publication *publication = CONTAINER_OF(stored, struct publication, stored);
     hub_lock();
     bool last = publication->ends_piece;
+    MUST(publication->at->committing > 0);
     publication->at->committing--;
     if (publication->closes)
         publication->at->closing = false;

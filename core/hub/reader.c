@@ -17,6 +17,7 @@
 #include "hub/reader.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/attendance.h"
 #include "hub/blocking.h"
 #include "hub/prefix.h"
@@ -48,6 +49,7 @@ static void on_mail(struct mail *mail) {
 /* --- feeds --- */
 
 struct feed *reader_feed(struct reader *reader, struct topic *topic) {
+    MUST(hub_is_locked());
     for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
         struct feed *feed = CONTAINER_OF(at, struct feed, in_topic);
         if (feed->reader == reader)
@@ -106,7 +108,8 @@ static void cover_crowds(struct topic *topic) {
     }
 }
 
-void topic_tell(struct topic *topic, event_id id, struct reader *self) {
+void reader_tell(struct topic *topic, event_id id, struct reader *self) {
+    MUST(hub_is_locked());
     if (hub.crowds > 0)
         cover_crowds(topic);
     for (struct list *at = topic->feeds.next; at != &topic->feeds; at = at->next) {
@@ -233,6 +236,8 @@ static bool next_feed(struct reader *reader) {
 
 /* Under the lock. */
 static void end_feed(struct reader *reader) {
+    MUST(hub_is_locked());
+    MUST(reader->told->topic->holds > 0);
     struct feed *feed = reader->told;
     struct topic *topic = feed->topic;
     reader->told = NULL;
@@ -262,7 +267,7 @@ static unsigned tell(struct reader *reader, unsigned budget) {
         struct interest *interest = CONTAINER_OF(node, struct interest, in_feed);
         list_push(&reader->told->interests, node);
         position_tell(interest);
-        counter_up(&reader->counters.visits, 1);
+        counter_add(&reader->counters.visits, 1);
         budget--;
     }
     if (!list_empty(&reader->to_tell))
@@ -284,6 +289,7 @@ void reader_serve(struct reader *reader, struct position *position) {
 /* What was committed since the last turn may have been told to nobody here, and so nobody has a
  * turn. */
 void reader_hold(struct reader *reader, struct position *position) {
+    MUST(hub_is_locked());
     reader->holding = true;
     if (reader->settled < publications_visible())
         loop_chore(reader->loop, &reader->chore);
@@ -296,7 +302,7 @@ static void serve(struct reader *reader) {
     for (unsigned left = SERVED_A_TURN; left > 0 && (node = list_pop(&reader->ready)); left--) {
         struct position *position = CONTAINER_OF(node, struct position, in_queue);
         position->ops->news(position);
-        counter_up(&reader->counters.visits, 1);
+        counter_add(&reader->counters.visits, 1);
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef HUB_READER_H
 #define HUB_READER_H
 
+#include "base/counter.h"
 #include "hub/hub.h"
 #include "hub/merge.h"
 #include "hub/position.h"
@@ -55,7 +56,7 @@ struct reader {
     struct span span;    /* the one read last */
     struct merge merge;  /* the one begun last */
     struct timer tick;
-    struct hub_counters counters; /* see counter_up */
+    struct hub_counters counters; /* see base/counter */
 };
 
 void reader_init(struct reader *reader, struct loop *loop);
@@ -69,11 +70,6 @@ void reader_hold(struct reader *reader, struct position *position);
 /* There are topics: their age is looked at from time to time. */
 void reader_keep_time(struct reader *reader);
 
-/* A counter that one thread writes and any may read. */
-static inline void counter_up(uint64_t *counter, uint64_t n) {
-    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
-
 /* --- within core/hub --- */
 
 /* Under the lock, from any thread: `self` is the caller's own reader, NULL: none. */
@@ -83,7 +79,7 @@ struct feed *reader_feed(struct reader *reader, struct topic *topic);
 void feed_release(struct feed *feed);
 void feed_free(struct feed *feed);
 /* An entry with that id is about to be appended: tells every feed of the topic. */
-void topic_tell(struct topic *topic, event_id id, struct reader *self);
+void reader_tell(struct topic *topic, event_id id, struct reader *self);
 /* Of the worker, NULL: of any, the feed that has yet to tell what came to the topic; NULL: none. */
 struct feed *reader_untold(const struct reader *reader, const struct topic *topic);
 struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/hub.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
@@ -151,6 +152,8 @@ static event_id known_to(const struct position *position) {
 }
 
 static void ask(struct replay *replay) {
+    MUST(hub_is_locked());
+    MUST(!replay->asked && !replay->over);
     struct page *page = &replay->page;
     event_id end = replay->position->end;
     slab_unref(replay->slab);
@@ -279,6 +282,7 @@ static void want_newest(struct replay *replay, size_t i, uint64_t count, event_i
 }
 
 void replay_add(struct position *position, struct topic *topic, const struct replay_start *start) {
+    MUST(hub_is_locked());
     struct replay *replay = find(position, start);
     if (replay == NULL)
         replay = make(position, start);
@@ -318,6 +322,7 @@ void replay_leave(struct position *position, struct str name, bool prefix) {
 }
 
 void replay_free(struct replay *replay) {
+    MUST(hub_is_locked());
     list_remove(&replay->link);
     loop_retract(replay->position->reader->loop, &replay->mail);
     replay->left = replay->asked && !replay->arrived;

@@ -241,7 +241,7 @@ static bool is_used_up(const struct position *position, const struct merge *merg
            merge_top(merge, merge->bound) == NULL && (merge->end == 0 || merge->bound < merge->end);
 }
 
-void position_read(struct position *position, struct span *span, size_t most) {
+void span_read(struct position *position, struct span *span, size_t most) {
     if (answers(span, position)) {
         position->told = span->upto;
         return;
@@ -296,13 +296,13 @@ static void passed(struct position *position, const struct piece *piece, uint64_
             piece->replay->at = end;
         else
             interest->next = end == piece->end ? piece->past : end;
-        counter_up(&counters->delivered, end - piece->first);
+        counter_add(&counters->delivered, end - piece->first);
         return;
     }
     if (piece->ends)
         return;
-    counter_up(&counters->gaps, 1);
-    counter_up(&counters->lost, piece->lost);
+    counter_add(&counters->gaps, 1);
+    counter_add(&counters->lost, piece->lost);
     if (piece->interest) {
         piece->interest->next = piece->end;
         piece->interest->gap = false;
@@ -332,8 +332,8 @@ static size_t whole_chunks(const struct piece *piece, size_t taken, uint64_t *co
     return piece->len - rest.len;
 }
 
-size_t position_advance(struct position *position, const struct span *span, size_t taken,
-                        struct piece *rest) {
+size_t span_advance(struct position *position, const struct span *span, size_t taken,
+                    struct piece *rest) {
     for (int i = 0; i < span->count; i++) {
         const struct piece *piece = &span->pieces[i];
         if (taken == 0)

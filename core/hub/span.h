@@ -43,14 +43,14 @@ void span_release(struct span *span);
 /* The text of the first chunk of `*chunks`, which moves on to the next. */
 struct str span_cut_chunk(struct str *chunks);
 /* The next entries and gaps, at least one if there is any, else about `most` bytes. The span is
- * left as it is if it answers already. Nothing is read until position_advance. */
-void position_read(struct position *position, struct span *span, size_t most);
+ * left as it is if it answers already. Nothing is read until span_advance. */
+void span_read(struct position *position, struct span *span, size_t most);
 /* Where the piece's first entry comes from: its topic's name, and its key, appended. False: it has
  * no key. A gap has neither. */
 bool piece_origin(const struct piece *piece, struct buf *name, struct buf *key);
 /* The first `taken` bytes have been sent. Returns how many of the next, half sent entry are left,
  * and in `*rest` where; it counts as read. 0: none. */
-size_t position_advance(struct position *position, const struct span *span, size_t taken,
-                        struct piece *rest);
+size_t span_advance(struct position *position, const struct span *span, size_t taken,
+                    struct piece *rest);
 
 #endif

@@ -1,6 +1,6 @@
 /* subscription: a stream that is sent what its topics get.
  *
- *     news --> position_read --> send --all taken--> up to date
+ *     news --> span_read --> send --all taken--> up to date
  *                                   \--not all--> blocked --the stream drains--> served again
  *
  * It is the producer of its stream and holds a position; from here on no Lua runs for the client.
@@ -43,7 +43,7 @@ static size_t send_chunks(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    size_t n = position_advance(&sub->position, span, taken, &rest);
+    size_t n = span_advance(&sub->position, span, taken, &rest);
     if (n > 0)
         keep_rest(stream, &rest, n);
     sub->blocked = taken < span->bytes;
@@ -66,7 +66,7 @@ static size_t send_copies(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    position_advance(&sub->position, span, taken, &rest);
+    span_advance(&sub->position, span, taken, &rest);
     sub->blocked = taken < span->bytes;
     return taken;
 }
@@ -74,7 +74,7 @@ static size_t send_copies(struct subscription *sub, const struct span *span) {
 /* --- being served --- */
 
 static void go(struct subscription *sub) {
-    counter_up(&sub->position.reader->counters.disconnected, 1);
+    counter_add(&sub->position.reader->counters.disconnected, 1);
     stream_abort(sub->stream, REASON_OVERFLOW, "the client reads too slowly");
 }
 
@@ -83,11 +83,11 @@ static void fall_behind(struct subscription *sub) {
     enum overflow overflow = sub->position.policy.overflow;
     if (!policy_counts(&sub->position.policy)) {
         position_rest(&sub->position);
-    } else if (position_is_over(&sub->position)) {
+    } else if (policy_is_over(&sub->position)) {
         if (overflow == OVERFLOW_DISCONNECT)
             go(sub);
         else
-            position_set_fence(&sub->position);
+            policy_set_fence(&sub->position);
     }
 }
 
@@ -104,7 +104,7 @@ static void serve(struct subscription *sub) {
             reader_serve(reader, &sub->position);
             return;
         }
-        position_read(&sub->position, span, most - sent);
+        span_read(&sub->position, span, most - sent);
         size_t read = 0;
         if (span->count > 0)
             read = framed ? send_chunks(sub, span) : send_copies(sub, span);
@@ -200,7 +200,7 @@ struct subscription *subscription_new(struct stream *stream, struct reader *read
     sub->position.nameless = sse_is_nameless(stream);
     sub->producer.ops = &producer_ops;
     sub->stream = stream;
-    position_set_policy(&sub->position, options->overflow, options->limit);
+    policy_set(&sub->position, options->overflow, options->limit);
     position_set_subject(&sub->position, options->subject);
     stream_attach(stream, &sub->producer);
     return sub;

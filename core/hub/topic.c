@@ -15,6 +15,7 @@
 #include "hub/topic.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/hub.h"
 #include "hub/order.h"
 
@@ -55,6 +56,7 @@ struct topic *topic_new(struct name *name, event_id floor, enum gap_reason reaso
 }
 
 void topic_free(struct topic *topic) {
+    MUST(topic->holds == 0);
     topic_trim(topic, topic->next);
     list_remove(&topic->unread);
     timer_clear(&topic->age);
@@ -72,6 +74,7 @@ void topic_free(struct topic *topic) {
 /* --- reading --- */
 
 struct entry *topic_entry(const struct topic *topic, uint64_t ordinal) {
+    MUST(ordinal >= topic->first && ordinal < topic->next);
     return &topic->ring[ordinal & (topic->ring_cap - 1)];
 }
 
@@ -229,6 +232,7 @@ static void trim_to_size(struct topic *topic) {
 
 void topic_append(struct topic *topic, event_id id, struct str text, struct str key,
                   uint64_t now_ms) {
+    MUST(topic_is_empty(topic) || id > topic_last_id(topic));
     size_t room = text.len + ENTRY_OVERHEAD;
     char *out = take_room(topic, room);
     size_t n = entry_put(out, id, text);
@@ -250,7 +254,9 @@ void topic_append(struct topic *topic, event_id id, struct str text, struct str 
 /* --- trimming --- */
 
 static void drop_first(struct topic *topic) {
-    struct entry *entry = topic_entry(topic, topic->first++);
+    MUST(!topic_is_empty(topic));
+    struct entry *entry = topic_entry(topic, topic->first);
+    topic->first++;
     *(entry->superseded ? &topic->trimmed_superseded : &topic->trimmed) = topic->first;
     topic->floor = entry->id;
     trail_add(&topic->trail, entry->id, topic->total);

@@ -14,6 +14,7 @@
 #include "hub/trail.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <stdlib.h>
 
@@ -63,6 +64,7 @@ void trail_add(struct trail *trail, event_id id, atomic_uint_fast64_t *total) {
 }
 
 event_id trail_before(const struct trail *trail, uint64_t ordinal) {
+    MUST(ordinal <= trail->next);
     return ordinal > trail->first ? *at(trail, ordinal - 1) : trail->before;
 }
 

@@ -1,8 +1,7 @@
 /* conn: one TCP connection.
  *
- *     open --conn_end--> ending (queue empties) --> lingering (drops what comes) --> closing -->
- * freed
- *       \________________ conn_close, an error, a stalled write ________________________/
+ *     open --conn_end--> ending: queue empties --> lingering: drops what comes --> closing, freed
+ *       \________________ conn_close, an error, a stalled write ___________________/
  *
  * A close with bytes unread, and each byte that comes after it, makes the kernel send a reset, and
  * a reset destroys what the peer has not read yet, at either end. So who ends stays, sending side
@@ -21,6 +20,7 @@
 #include "net/conn.h"
 
 #include "base/fault.h"
+#include "base/must.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,6 +45,7 @@ static void on_closed(uv_handle_t *handle) {
 void conn_close(struct conn *conn, bool reset) {
     if (conn->closing)
         return;
+    MUST(loop_is_mine(conn->loop));
     conn->closing = true;
     list_remove(&conn->unsent);
     timer_clear(&conn->deadline);
@@ -229,6 +230,10 @@ void conn_flush(struct conn *conn) {
     sank(conn);
 }
 
+static void flush_unsent(struct list *unsent) {
+    conn_flush(CONTAINER_OF(unsent, struct conn, unsent));
+}
+
 static void added(struct conn *conn) {
     if (conn->out.bytes > conn->low_mark)
         conn->above_low = true;
@@ -395,6 +400,7 @@ int conn_init(struct conn *conn, struct loop *loop, int fd, const struct conn_op
                           .low_mark = 16384,
                           .turn_bytes = 262144};
     list_init(&conn->unsent);
+    loop->flush = flush_unsent;
     timer_init(&conn->deadline, on_deadline);
     int rc = uv_poll_init(&loop->uv, &conn->poll, fd);
     if (rc == 0) {

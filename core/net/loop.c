@@ -17,9 +17,27 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/conn.h"
+#include "base/must.h"
 
 #include <stdlib.h>
+
+/* Whoever runs it; before and after that it is nobody's in particular. */
+#ifdef WEIR_MUST
+static void set_owner(struct loop *loop, bool runs) {
+    loop->runs = runs;
+    loop->thread = uv_thread_self();
+}
+
+bool loop_is_mine(const struct loop *loop) {
+    uv_thread_t self = uv_thread_self();
+    return !loop->runs || uv_thread_equal(&loop->thread, &self);
+}
+#else
+static void set_owner(struct loop *loop, bool runs) {
+    (void)loop;
+    (void)runs;
+}
+#endif
 
 #define TRIM_MS 1000
 
@@ -45,7 +63,7 @@ static void send_unsent(struct loop *loop) {
     list_splice(&batch, &loop->unsent);
     struct list *node;
     while ((node = list_pop(&batch)) != NULL)
-        conn_flush(CONTAINER_OF(node, struct conn, unsent));
+        loop->flush(node);
 }
 
 void chore_init(struct chore *chore, void (*run)(struct chore *)) {
@@ -58,6 +76,7 @@ void chore_clear(struct chore *chore) {
 }
 
 void loop_chore(struct loop *loop, struct chore *chore) {
+    MUST(loop_is_mine(loop));
     if (list_empty(&chore->link))
         list_push(&loop->chores, &chore->link);
 }
@@ -200,7 +219,9 @@ int loop_init(struct loop *loop) {
 }
 
 void loop_run(struct loop *loop) {
+    set_owner(loop, true);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    set_owner(loop, false);
 }
 
 void loop_stop(struct loop *loop) {
@@ -231,6 +252,7 @@ void loop_post(struct loop *loop, struct mail *mail) {
 }
 
 void loop_retract(struct loop *loop, struct mail *mail) {
+    MUST(loop_is_mine(loop));
     uv_mutex_lock(&loop->mail_lock);
     if (mail->posted)
         list_remove(&mail->link);

@@ -3,6 +3,7 @@
 #define NET_LOOP_H
 
 #include "base/list.h"
+#include "base/must.h"
 #include "base/pool.h"
 #include "base/wheel.h"
 
@@ -26,6 +27,10 @@ struct chore {
 };
 
 struct loop {
+#ifdef WEIR_MUST
+    uv_thread_t thread; /* that runs it, */
+    bool runs;          /* if one does */
+#endif
     uv_loop_t uv;
     struct wheel wheel;
     uint64_t now; /* ms, monotonic: when poll last returned; read it by loop_now */
@@ -35,9 +40,10 @@ struct loop {
     /* Runs what is ready, within its budget; NULL: nobody schedules here. */
     void (*run_ready)(void *arg);
     void *run_arg;
-    bool ready;         /* something waits for run_ready: do not block in poll */
-    struct list chores; /* of this turn, or the next when they came up meanwhile */
-    struct list unsent; /* conns that wrote during this turn */
+    bool ready;                         /* something waits for run_ready: do not block in poll */
+    struct list chores;                 /* of this turn, or the next when they came up meanwhile */
+    struct list unsent;                 /* who wrote during this turn, */
+    void (*flush)(struct list *unsent); /* ... and how one of them sends that: conn's */
     char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
     struct pool pool;   /* for what comes and goes with each request, */
     uint64_t trimmed;   /* and when it was trimmed last */
@@ -77,6 +83,8 @@ void loop_chore(struct loop *loop, struct chore *chore);
 void chore_init(struct chore *chore, void (*run)(struct chore *));
 /* It is not run any more. */
 void chore_clear(struct chore *chore);
+/* Whether this is its own thread. For MUST, and known to builds with it only. */
+bool loop_is_mine(const struct loop *loop);
 /* How many libuv handles there are, the loop's own not counted. For leak checks. */
 int loop_handles(struct loop *loop);
 
@@ -88,6 +96,7 @@ static inline uint64_t loop_now(struct loop *loop) {
 }
 
 static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    MUST(loop_is_mine(loop));
     wheel_set(&loop->wheel, timer, loop_now(loop) + after_ms);
 }
 

@@ -5,6 +5,8 @@
  * what an idle connection costs. Owned by one conn; it knows nothing of sockets. */
 #include "net/wqueue.h"
 
+#include "base/must.h"
+
 #include <string.h>
 
 #define SEG_MIN 472   /* with its header 512 bytes */
@@ -70,6 +72,7 @@ char *wqueue_reserve(struct wqueue *q, struct pool *pool, size_t n) {
 }
 
 void wqueue_commit(struct wqueue *q, size_t n) {
+    MUST(q->tail->len + n <= q->tail->cap);
     q->tail->len += (uint32_t)n;
     q->bytes += n;
 }
@@ -83,6 +86,7 @@ static struct wseg *seg_free(struct pool *pool, struct wseg *seg) {
 }
 
 void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
+    MUST(n <= q->bytes);
     q->bytes -= n;
     while (q->head && q->head->len - q->head->off <= n) {
         n -= q->head->len - q->head->off;
@@ -96,6 +100,7 @@ void wqueue_drop(struct wqueue *q, struct pool *pool, size_t n) {
 
 void wqueue_keep(struct wqueue *q, struct pool *pool, size_t n) {
     struct wseg *seg = q->head;
+    MUST(n <= q->bytes);
     if (n == 0) {
         wqueue_clear(q, pool);
         return;

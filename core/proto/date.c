@@ -6,9 +6,9 @@
  *
  * No strftime, strptime, timegm: they follow the locale or the environment and take locks. The
  * calendar is arithmetic instead. Only the century of an RFC 850 date depends on anything but the
- * input: it is tied to the present, which comes from base/clock. header.h has the prototypes, since
- * a date is one of the grammars of fields; who caches the Date field's value is not known here. */
-#include "proto/header.h"
+ * input: it is tied to the present, which comes from base/clock. Who caches the
+ * Date field's value is not known here. */
+#include "proto/date.h"
 
 #include "base/clock.h"
 

@@ -28,14 +28,6 @@ int header_field_next(struct str *rest, struct str *name, struct str *value);
  * section 12.5.3; "*" counts; an empty or absent value gives 0; a malformed weight counts as 0). */
 int header_accepts_coding(struct str value, struct str coding);
 
-#define HTTP_DATE_LEN 29
-/* IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT", and a terminating NUL. A time outside the years 0
- * to 9999 becomes the nearest inside. */
-void http_date_format(int64_t unix_seconds, char out[HTTP_DATE_LEN + 1]);
-/* All three forms that RFC 9110 section 5.6.7 asks recipients to accept; the century of an RFC 850
- * date depends on the present. 0 or -1. */
-int http_date_parse(struct str s, int64_t *unix_seconds);
-
 /* An authority as the Host field has it: uri-host [":" port] (RFC 9110 section 7.2): reg-name, IPv4
  * or bracketed IPv6; empty is allowed. */
 bool header_is_host(struct str s);

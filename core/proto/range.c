@@ -11,6 +11,7 @@
  * whole representation goes out. Pure: static knows the file and makes the answer. */
 #include "proto/range.h"
 
+#include "proto/date.h"
 #include "proto/header.h"
 
 /* ---- ranges -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "serve/boot.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "exchange/app.h"
 
 #include <lauxlib.h>
@@ -107,6 +108,7 @@ int boot_load(struct generation *gen, const char *file, char **error) {
 
 static void one_less(struct generation *gen) {
     struct starting *starting = &gen->starting;
+    MUST(starting->left > 0);
     if (--starting->left > 0)
         return;
     char *error = starting->error;

@@ -15,7 +15,7 @@
 #include "serve/crew.h"
 
 #include "base/log.h"
-#include "base/cstack.h"
+#include "vm/cstack.h"
 #include "base/mem.h"
 #include "http/access_log.h"
 #include "serve/host.h"
@@ -162,7 +162,9 @@ static char *prepare(struct worker *worker) {
     worker->host = host_new(&worker->loop, &worker->scheduler, &crew->limits);
     const char *path = crew->options.access_log;
     if (path) {
-        int rc = access_log_open(&worker->loop, path, &host_http(worker->host)->access_log);
+        struct http_server *server = host_http(worker->host);
+        int rc = access_log_open(&worker->loop, path, &server->access_log);
+        server->log = access_log_stream;
         if (rc < 0) {
             struct buf text = {0};
             buf_printf(&text, "the access log %s cannot be opened: %s", path, uv_strerror(rc));

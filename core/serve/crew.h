@@ -2,7 +2,7 @@
 #ifndef SERVE_CREW_H
 #define SERVE_CREW_H
 
-#include "http/limits.h"
+#include "base/limits.h"
 #include "serve/reload.h"
 #include "serve/source.h"
 

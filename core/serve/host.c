@@ -7,11 +7,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/shared.h"
-#include "proto/redact.h"
 #include "exchange/exchange.h"
+#include "proto/redact.h"
 #include "serve/boot.h"
 #include "serve/mount.h"
+#include "store/shared.h"
+#include "wire/http1.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -189,6 +190,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     host->limits = *limits;
     list_init(&host->helped);
     http_server_init(&host->http, loop, limits);
+    host->http.protocol = &http1;
     timer_init(&host->start_limit, on_start_limit);
     timer_init(&host->over, on_over);
     chore_init(&host->reaper, on_reap);
@@ -560,7 +562,7 @@ static void on_settled(struct mount *mount) {
 
 static void on_over(struct timer *timer) {
     struct host *host = CONTAINER_OF(timer, struct host, over);
-    if (host->open_listeners > 0 || !list_empty(&host->http.conns) || host->http.alive > 0 ||
+    if (host->open_listeners > 0 || !list_empty(&host->http.connections) || host->http.alive > 0 ||
         is_busy(host))
         return;
     void (*closed)(void *) = host->closed;

@@ -41,7 +41,7 @@ struct pages *pages_new(int apps) {
     struct pages *pages = mem_zalloc(sizeof *pages + (size_t)apps * sizeof *pages->list);
     pages->apps = apps;
     for (int i = 0; i < apps; i++)
-        atomic_store(&pages->list[i].version, (uint64_t)clock_wall_ns() / 1000000);
+        atomic_store(&pages->list[i].version, (uint64_t)clock_wall_ms());
     hub_set_rules("/.weir", &rule, 1);
     return pages;
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "net/loop.h"
 #include "serve/host.h"
 #include "vm/lineage.h"
@@ -215,6 +216,7 @@ static void on_report(struct mail *mail) {
     struct slip *slip = CONTAINER_OF(mail, struct slip, mail);
     struct station *station = slip->station;
     struct reload *reload = station->reload;
+    MUST(loop_is_mine(reload->all->members[0].loop));
     if (slip->step != reload->step || reload->all->members[0].host == NULL)
         return; /* on a step that was given up: what it says is forgotten with the DROP */
     if (station->error && reload->step < TAKE) {

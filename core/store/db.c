@@ -9,8 +9,7 @@
  *               runs(start, last)                 the servers that have had the file, by their ids
  *               meta(name, value)                 last_id: the largest id known to be given;
  *                                                 gone: the largest of topics not in `topics` any
- *                                                 more; "end/" and a topic's name: the id of its
- * end
+ *                                                 more; "end/NAME": the id of a topic's end
  *
  * The file says what it is: application_id is Weir's, user_version the number of this schema. One
  * of an older schema is brought up to this one, step by step, in one transaction. A file that says

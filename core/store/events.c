@@ -16,7 +16,7 @@
  * counted when it is first written to, from the records' heads alone.
  *
  * All of it runs on the writer's thread within a transaction; an error undoes the whole group, the
- * state of the topics included (store_topics.c). */
+ * state of the topics included (topics.c). */
 #include "store/own.h"
 
 #include "base/fault.h"

@@ -26,7 +26,7 @@
 enum { CALL_OUT, CALL_ABANDONED, CALL_POSTED };
 
 static int64_t now_ms(void) {
-    return clock_wall_ns() / 1000000;
+    return clock_wall_ms();
 }
 
 /* --- life --- */

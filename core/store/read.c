@@ -13,7 +13,7 @@
  * ones of each topic are wanted one more lookup says where they begin, counting back.
  *
  * Who conflates does not get what is superseded. So before its first page a pass notes the newest
- * event of each key (store_keys.c). Of a million events with one key one is wanted: the pass stops
+ * event of each key (keys.c). Of a million events with one key one is wanted: the pass stops
  * after some thousand of them, and goes on when all who wait for the store have been served; and a
  * page ends after so many, be it empty.
  *

@@ -26,7 +26,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "http/limits.h"
+#include "base/limits.h"
 
 #include <errno.h>
 #include <pthread.h>

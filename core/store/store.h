@@ -1,5 +1,5 @@
 /* store: what outlives the process: the events of durable topics, and the pairs of weir.store
- * (store_kv.h). A store is one SQLite file, or a database in memory that goes with it.
+ * (kv.h). A store is one SQLite file, or a database in memory that goes with it.
  *
  *     hub, under its lock --store_append--> queue --writer: BEGIN .. COMMIT--> done(event, 0)
  *     a stream that resumes --store_read--> queue --reader: one page of history--> done(page)

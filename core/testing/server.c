@@ -9,7 +9,7 @@
  * a state of its own. */
 #include "testing/testing.h"
 
-#include "http/simulated.h"
+#include "wire/simulated.h"
 #include "exchange/exchange.h"
 #include "serve/host.h"
 

@@ -2,14 +2,14 @@
  *
  * Clock, faults, log and modes are the whole process's; the functions here only pass on to them.
  * Captured log lines may come from any thread, so they are kept in C until Lua asks for them. What
- * specs start and connect to is in bind_host.c, bind_child.c and bind_socket.c. */
+ * specs start and connect to is in server.c, process.c and socket.c. */
 #include "testing/testing.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/rates.h"
+#include "base/rates.h"
 #include "http/server.h"
 #include "store/shared.h"
 #include "store/store.h"

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ void generation_unref(struct generation *gen, int ref) {
     lua_State *L = gen->state.L;
     if (ref == LUA_NOREF || gen->closing)
         return;
+    MUST(gen->nrefs > 0);
     gen->nrefs--;
     if (ref == LUA_REFNIL || gen->nfree == GENERATION_FREE) {
         luaL_unref(L, LUA_REGISTRYINDEX, ref);

@@ -2,7 +2,7 @@
 #ifndef VM_GENERATION_H
 #define VM_GENERATION_H
 
-#include "http/limits.h"
+#include "base/limits.h"
 #include "http/server.h"
 #include "hub/hub.h"
 #include "proto/forwarded.h"

@@ -16,7 +16,7 @@
  * flag. It has one owner in a process: a *sentinel* state that runs no code. All others have once
  * called luaJIT_profile_start with "l", which fails, but from then on their traces look at the
  * flag. The watchdog signals a worker that is over its time every PACE_NS. The handler, in that
- * thread, sets the hook and notes whether the signal came in compiled code (script/text_ranges); if
+ * thread, sets the hook and notes whether the signal came in compiled code (vm/text_ranges); if
  * so, the watchdog lends the profiler to that state (without "l", which would free the machine code
  * that runs), and from then on the handler sets the flag, too. A loop that leaves its trace there
  * meets the hook. After the stretch the worker gives the profiler back, not earlier: that drops the

@@ -8,7 +8,7 @@
 #include "vm/state.h"
 
 #include "base/clock.h"
-#include "base/cstack.h"
+#include "vm/cstack.h"
 #include "base/embedded.h"
 #include "base/log.h"
 #include "vm/guard.h"

@@ -19,19 +19,15 @@
  * A task is freed when it is done and no userdata names it. It must not know of streams. */
 #include "vm/task.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_TASKS 64   /* in one turn, */
-#define RUN_NS 5000000 /* and for about this long */
-
-static void end(struct task *task, bool failed);
 static void conclude(struct task *task);
 
 /* --- life --- */
@@ -45,11 +41,13 @@ static void release_coroutine(struct task *task) {
 }
 
 struct task *task_ref(struct task *task) {
+    MUST(task->refs > 0);
     task->refs++;
     return task;
 }
 
 void task_unref(struct task *task) {
+    MUST(task->refs > 0);
     if (--task->refs > 0)
         return;
     generation_unref(task->gen, task->error);
@@ -118,6 +116,7 @@ void task_set_background(struct task *task) {
 }
 
 void task_start(struct task *task) {
+    MUST(!task->started && task->state != TASK_DONE);
     struct generation *gen = task->gen;
     bool belongs = task->background && task->parent == NULL;
     if (gen->ending || (gen->retired && task->background)) {
@@ -187,6 +186,7 @@ int task_push_cancelled(struct task *task, lua_State *co) {
 }
 
 int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
+    MUST(task->state == TASK_RUNNING && task->wait == NULL);
     task->wait = wait;
     task->state = TASK_WAITING;
     task->overdue = false;
@@ -227,6 +227,7 @@ static void end_wait(struct task *task) {
 }
 
 lua_State *task_wake(struct task *task) {
+    MUST(task->wait); /* once */
     end_wait(task);
     lua_pushnil(task->co);
     return task->co;
@@ -236,8 +237,7 @@ void task_go_on(struct task *task) {
     (void)task;
 }
 
-/* Of a task that was roused and runs now; false: it waits on, or has ended. */
-static bool take(struct task *task) {
+bool task_take(struct task *task) {
     lua_State *co = task->co;
     if (task->state == TASK_ENDING) {
         conclude(task);
@@ -284,135 +284,12 @@ void task_cancel(struct task *task) {
     } else if (!task->started) {
         list_remove(&task->link);
         push_cancelled(task, task->co);
-        end(task, true);
+        task_end(task, true);
     }
     state_take_back(state, mark);
 }
 
-bool task_was_stopped(const struct task *task) {
-    return task->place != LUA_NOREF;
-}
-
-bool task_hit_limit(struct task *task) {
-    lua_State *L = task->gen->state.L;
-    generation_push(task->gen, L, task->error);
-    generation_push(task->gen, L, task->gen->limit_error); /* nil: none was hit yet */
-    bool equal = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
-}
-
-bool task_was_cancelled(struct task *task) {
-    lua_State *L = task->gen->state.L;
-    generation_push(task->gen, L, task->error);
-    push_cancelled(task, L);
-    bool equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
-}
-
-bool task_is_answer(const struct task *task) {
-    lua_State *L = task->gen->state.L;
-    generation_push(task->gen, L, task->error);
-    bool same = false;
-    if (lua_getmetatable(L, -1)) {
-        luaL_getmetatable(L, "weir.failure");
-        same = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-    return same;
-}
-
 /* --- the end --- */
-
-/* Where the script raised what is no message; what raised it may be Weir's. stack: +1 */
-static void push_place(lua_State *L, lua_State *co) {
-    lua_Debug at;
-    for (int level = 1; lua_getstack(co, level, &at); level++)
-        if (lua_getinfo(co, "Sl", &at) && at.currentline > 0 &&
-            strncmp(at.short_src, "weir/", 5) != 0) {
-            lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
-            return;
-        }
-    lua_pushliteral(L, "");
-}
-
-/* In place of the message, for the error on top that is none: where it was raised, and what it is.
- * stack: +1 */
-static void push_raised(lua_State *L, const struct task *task) {
-    push_place(L, task->co);
-    if (task_is_answer(task)) {
-        lua_getfield(L, -2, "status");
-        lua_pushfstring(L,
-                        "weir.fail(%d) cannot be answered: the answer has begun already, or this "
-                        "task is no request's",
-                        (int)lua_tointeger(L, -1));
-        lua_remove(L, -2);
-    } else {
-        lua_pushfstring(L, "the error is no string but a value of type %s", luaL_typename(L, -2));
-    }
-    lua_concat(L, 2);
-}
-
-/* What ended in an error of LuaJIT's own has no line any more, but the message begins with it: puts
- * it into the first line of the traceback on top. */
-static void add_line(lua_State *L, lua_State *co, const char *message) {
-    lua_Debug at;
-    if (!lua_getstack(co, 0, &at) || !lua_getinfo(co, "Sl", &at) || at.currentline > 0)
-        return;
-    size_t n = strlen(at.short_src);
-    if (strncmp(message, at.short_src, n) != 0 || message[n] != ':')
-        return;
-    size_t digits = strspn(message + n + 1, "0123456789");
-    const char *trace = lua_tostring(L, -1), *name = strstr(trace, at.short_src);
-    if (digits == 0 || name == NULL)
-        return;
-    lua_pushlstring(L, trace, (size_t)(name - trace) + n);
-    lua_pushlstring(L, message + n, digits + 1);
-    lua_pushstring(L, name + n);
-    lua_concat(L, 3);
-    lua_replace(L, -2);
-}
-
-void task_push_traceback(struct task *task, lua_State *L, const char *where) {
-    if (task_was_stopped(task)) {
-        lua_pushstring(L, where);
-        generation_push(task->gen, L, task->place);
-        lua_concat(L, 2);
-        return;
-    }
-    generation_push(task->gen, L, task->error);
-    generation_hint(task->gen, L);
-    if (!lua_tostring(L, -1)) {
-        push_raised(L, task);
-        lua_replace(L, -2);
-    }
-    luaL_traceback(L, task->co, NULL, 0);
-    add_line(L, task->co, lua_tostring(L, -2));
-    lua_pushfstring(L, "%s%s\n%s", where, lua_tostring(L, -2), lua_tostring(L, -1));
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-}
-
-void task_log_failure(struct task *task) {
-    static struct log_kind errors = LOG_KIND("errors of tasks");
-    if (!log_admits(&errors, LOG_ERROR))
-        return;
-    lua_State *L = task->gen->state.L;
-    if (task->origin == LUA_NOREF)
-        lua_pushstring(L, task->what);
-    else
-        generation_push(task->gen, L, task->origin);
-    lua_pushliteral(L, ": ");
-    lua_concat(L, 2);
-    task_push_traceback(task, L, lua_tostring(L, -1));
-    lua_remove(L, -2);
-    size_t n;
-    const char *text = lua_tolstring(L, -1, &n);
-    log_text(LOG_ERROR, (struct str){text, n});
-    lua_pop(L, 1);
-}
 
 void task_push_results(struct task *task, lua_State *to) {
     lua_State *co = task->co;
@@ -436,6 +313,7 @@ void task_push_results(struct task *task, lua_State *to) {
 static void child_over(struct task *parent);
 
 static void finish(struct task *task) {
+    MUST(task->state == TASK_ENDING);
     task->state = TASK_DONE;
     struct list *node;
     while ((node = task->joiners.next) != &task->joiners) {
@@ -455,6 +333,7 @@ static void finish(struct task *task) {
                          itself */
         release_coroutine(task);
     struct generation *gen = task->gen;
+    MUST(gen->background >= task->background);
     gen->background -= task->background;
     task_unref(task);
     generation_settle(gen);
@@ -523,7 +402,7 @@ static void child_over(struct task *parent) {
     parent->gen->scheduler->loop->ready = true;
 }
 
-static void end(struct task *task, bool failed) {
+void task_end(struct task *task, bool failed) {
     task->failed = failed;
     if (task_was_stopped(task)) { /* what its stack holds may be what is too much */
         release_coroutine(task);
@@ -619,17 +498,9 @@ void task_forget(struct task *task) {
     task_unref(task);
 }
 
-/* --- the scheduler --- */
+/* --- for the scheduler --- */
 
-static void pause_task(struct scheduler *scheduler, bool waits) {
-    void (*paused)(void *, bool) = scheduler->paused;
-    if (paused == NULL)
-        return;
-    scheduler->paused = NULL;
-    paused(scheduler->paused_arg, waits);
-}
-
-static void drop(struct task *task) {
+void task_drop(struct task *task) {
     static struct log_kind swallowers = LOG_KIND("tasks that swallow weir.cancelled");
     if (log_admits(&swallowers, LOG_WARN))
         log_warn("a task swallowed weir.cancelled more than %d times and was dropped; let errors "
@@ -638,11 +509,10 @@ static void drop(struct task *task) {
     if (task->state == TASK_WAITING)
         stop_waiting(task);
     push_cancelled(task, task->co);
-    end(task, true);
+    task_end(task, true);
 }
 
-/* Ended by the guard, whatever the script has made of it: with the guard's error. */
-static void end_stopped(struct task *task) {
+void task_end_stopped(struct task *task) {
     struct generation *gen = task->gen;
     lua_State *L = gen->state.L;
     guard_explain(&gen->state, task->co, L);
@@ -651,88 +521,5 @@ static void end_stopped(struct task *task) {
     task->error = generation_ref(gen, L);
     generation_unref(gen, gen->limit_error);
     gen->limit_error = generation_ref(gen, L);
-    end(task, true);
-}
-
-/* What one stretch has left as garbage, the next one, of another task, would be ended for. */
-static void tidy(struct generation *gen, enum guard_stop stop) {
-    if (gen->state.bytes > gen->state.worn_mark && (stop || !gen->worn))
-        generation_collect(gen);
-}
-
-static int resume(lua_State *co, void *nargs) {
-    return lua_resume(co, *(int *)nargs);
-}
-
-/* What has become of a task that ran. */
-static void judge(struct task *task, int rc, enum guard_stop stop) {
-    if (stop && rc != LUA_YIELD) {
-        end_stopped(task);
-    } else if (rc != LUA_YIELD) {
-        end(task, rc != 0);
-    } else if (task->dropped) {
-        drop(task);
-    } else if (task->state ==
-               TASK_RUNNING) { /* coroutine.yield in the task itself: nobody could wake it */
-        lua_settop(task->co, 0);
-        lua_pushliteral(task->co,
-                        "coroutine.yield outside of a coroutine that the script made; a task waits "
-                        "with weir.sleep, a channel or a stream");
-        end(task, true);
-    }
-}
-
-static void run(struct scheduler *scheduler, struct task *task) {
-    struct generation *gen = task->gen;
-    if (gen->state.broken)
-        return; /* it is freed with its generation */
-    if (task->wait && !take(task))
-        return;
-    int nargs = lua_gettop(task->co) - task->kept;
-    task->started = true;
-    task->state = TASK_RUNNING;
-    scheduler->resumes++;
-    scheduler->current = task;
-    guard_enter(&scheduler->guard, &gen->state, task->what);
-    int rc = guard_run(&scheduler->guard, resume, task->co, &nargs);
-    enum guard_stop stop = guard_leave(&scheduler->guard);
-    scheduler->current = NULL;
-    pause_task(scheduler, rc == LUA_YIELD);
-    if (rc == GUARD_BROKEN) {
-        generation_break(gen, task->what);
-        return;
-    }
-    state_tune(&gen->state);
-    judge(task, rc, stop);
-    tidy(gen, stop);
-}
-
-static void run_ready(void *arg) {
-    struct scheduler *scheduler = arg;
-    uint64_t begun = clock_mono_ns();
-    for (int n = 0; n < RUN_TASKS; n++) {
-        struct list *node = list_pop(&scheduler->ready);
-        if (node == NULL)
-            return;
-        run(scheduler, CONTAINER_OF(node, struct task, link));
-        if (n % 8 == 7 && clock_mono_ns() - begun > RUN_NS)
-            break;
-    }
-    if (!list_empty(&scheduler->ready))
-        scheduler->loop->ready = true;
-}
-
-void scheduler_init(struct scheduler *scheduler, struct loop *loop, struct reader *reader,
-                    void (*library)(lua_State *)) {
-    *scheduler = (struct scheduler){
-        .loop = loop, .reader = reader, .library = library, .dice = (uint32_t)clock_mono_ns() | 1};
-    list_init(&scheduler->ready);
-    list_init(&scheduler->cancelling);
-    loop->run_ready = run_ready;
-    loop->run_arg = scheduler;
-    guard_init(&scheduler->guard);
-}
-
-void scheduler_fini(struct scheduler *scheduler) {
-    guard_fini(&scheduler->guard);
+    task_end(task, true);
 }

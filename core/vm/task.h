@@ -162,6 +162,20 @@ lua_State *task_wake(struct task *task);
 /* A struct wait's `cancel` where what has begun is done in any case: its results are returned. */
 void task_go_on(struct task *task);
 
+/* --- by the scheduler --- */
+
+/* Of a task that was roused and runs now; false: it waits on, or has ended. */
+bool task_take(struct task *task);
+/* Its function has returned, or failed with the error on top of its stack. */
+void task_end(struct task *task, bool failed);
+/* Ended by the guard, whatever the script has made of it: with the guard's error. */
+void task_end_stopped(struct task *task);
+/* It swallows cancellations: it never runs again. */
+void task_drop(struct task *task);
+
+/* --- as a value, in task_value, and its failure, in task_failure --- */
+
+#define TASK_META "weir.task" /* its metatable, made by bind/task */
 /* The seconds at `index` as milliseconds, rounded up; WHEEL_NEVER for nil. Raises for another type.
  */
 uint64_t task_ms(lua_State *L, int index);
@@ -198,8 +212,5 @@ void task_push(lua_State *L, struct task *task);
 struct task *task_check(lua_State *L, int index);
 /* "weir.sleep" or "ready", and the traceback. stack of L: +1. */
 void task_describe(lua_State *L, struct task *task);
-
-/* The metatable of tasks and the functions of weir.core for tasks. stack: core table on top, 0. */
-void bind_task(lua_State *L);
 
 #endif

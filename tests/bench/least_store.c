@@ -2,7 +2,7 @@
  *
  *   least_store FOLDER EVENTS GROUP BYTES
  *
- * The same file, settings and statement as core/hub/store has, one thread, GROUP events in each
+ * The same file, settings and statement as core/store has, one thread, GROUP events in each
  * transaction. No queue, no second thread, no retention, nobody who is told. Prints the
  * microseconds per event, wall clock, since a sync of the disk is most of it, and the events per
  * second.

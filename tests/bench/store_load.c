@@ -1,4 +1,4 @@
-/* store_load: events through core/hub/store, as a hub with GROUP publishers would send them.
+/* store_load: events through core/store, as a hub with GROUP publishers would send them.
  *
  *   store_load FOLDER EVENTS GROUP BYTES [KEEP]
  *

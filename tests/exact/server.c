@@ -1,7 +1,7 @@
 /* server: starts the program under test, kills it, starts it again.
  *
- *     nothing --start--> listening --restart--> (dead) --> listening on the same port --stop-->
- * nothing
+ *     nothing --start--> listening --restart--> dead --> listening on the same port
+ *        ^------------------- stop -----------------------------'
  *
  * The first start asks for any port; the later ones insist on it, so that clients find it again. */
 #include "server.h"

@@ -1,4 +1,5 @@
 /* The grammars of fields over one piece of text, the date's arithmetic over one number. */
+#include "proto/date.h"
 #include "proto/header.h"
 
 #include "fuzz.h"

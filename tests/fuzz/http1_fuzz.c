@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/stream.h"
+#include "wire/http1.h"
 
 #include "fuzz.h"
 
@@ -173,6 +174,7 @@ static void begin(struct talk *talk, int flags) {
         limits.target_bytes = 32;
     }
     http_server_init(&talk->server, &talk->loop, &limits);
+    talk->server.protocol = &http1;
     talk->server.on_request = on_request;
     talk->server.owner = talk;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
@@ -196,7 +198,7 @@ static void end(struct talk *talk) {
     talk->refused = talk->server.counters.bad_requests > 0;
     CHECK(list_empty(&talk->answers));
     CHECK(list_empty(&talk->server.streams));
-    CHECK(list_empty(&talk->server.conns));
+    CHECK(list_empty(&talk->server.connections));
     CHECK(talk->server.counters.connections == 0);
     CHECK(loop_handles(&talk->loop) == 0);
     http_server_fini(&talk->server);

@@ -1,6 +1,7 @@
 /* A range never reaches beyond the representation, and preconditions answer as their order says. */
 #include "proto/range.h"
 
+#include "proto/date.h"
 #include "proto/header.h"
 
 #include "fuzz.h"

@@ -1,8 +1,8 @@
 /* sent: publications on their way.
  *
- *     publish --> [waits: somebody with the policy block is full] --> given its id --> there, or
- *         \--refused: the topic is closed--^                             [is being committed]
- * failed
+ *     publish --> [waits: somebody with the policy block is full] --> given its id
+ *         \--refused: the topic is closed                                 |
+ *                                             [is being committed] --> there, or failed
  *
  * Publishers are told by mail, clients get an event as soon as it is there: so what became of a
  * publication is asked of the hub, in the order in which they were made, and the oracle has heard

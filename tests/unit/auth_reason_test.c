@@ -12,13 +12,13 @@ static void formats(void **state) {
 
 static void cuts(void **state) {
     struct reason why;
-    char text[2 * REASON_MAX];
+    char text[2 * REASON_TEXT];
     (void)state;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     reason_set(&why, 0, "%s", text);
-    assert_int_equal(strlen(why.text), REASON_MAX - 1);
-    text[REASON_MAX - 1] = '\0';
+    assert_int_equal(strlen(why.text), REASON_TEXT - 1);
+    text[REASON_TEXT - 1] = '\0';
     reason_set(&why, 0, "%s", text);
     assert_string_equal(why.text, text);
 }

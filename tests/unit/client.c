@@ -4,6 +4,7 @@
 #include "client.h"
 
 #include "base/clock.h"
+#include "proto/date.h"
 #include "proto/header.h"
 
 #include <errno.h>

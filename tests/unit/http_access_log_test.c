@@ -61,6 +61,7 @@ static struct stream *request(struct fixture *f, const char *method, const char 
 /* Closes the stream, which is when the server logs it. */
 static void over(struct fixture *f, struct stream *stream, enum stream_reason reason) {
     f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
     stream_closed(stream, reason, NULL);
 }
 
@@ -101,6 +102,7 @@ static void a_line_has_all_fields(void **state) {
     struct stream *stream = request(f, "GET", "/a?b=c", "referer: http://x/\nuser-agent: curl\n");
     stream->started = f->fake.loop.now - 12345;
     f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
     stream_respond(stream, NULL, "hello", 5);
     assert_line(f, "192.0.2.1 - - ",
                 " \"GET /a?b=c HTTP/1.1\" 200 5 \"http://x/\" \"curl\" 12.345 done\n");
@@ -112,6 +114,7 @@ static void tokens_are_not_logged(void **state) {
                                     "referer: http://x/?access_token=s3cret\nuser-agent: curl\n"
                                     "authorization: Bearer s3cret\ncookie: token=s3cret\n");
     f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
     stream_respond(stream, NULL, "hello", 5);
     assert_line(f, "192.0.2.1 - - ",
                 " \"GET /e?access_token=***&b=c HTTP/1.1\" 200 5 \"http://x/?access_token=***\" "
@@ -131,6 +134,7 @@ static void bodies_that_are_not_sent_do_not_count(void **state) {
     struct fixture *f = *state;
     struct stream *stream = request(f, "HEAD", "/", "");
     f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
     stream_respond(stream, NULL, "hello", 5);
     assert_line(f, "192.0.2.1 - - ", " \"HEAD / HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 done\n");
 }

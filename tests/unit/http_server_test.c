@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "http/request.h"
+#include "proto/date.h"
 #include "proto/header.h"
 #include "site.h"
 #include "table.h"

@@ -114,7 +114,7 @@ static void starting_fails_where_it_must(void **state) {
     struct sse_options options = {.retry_ms = -1, .heartbeat_event = STR("a\nb")};
     struct stream *stream = ask("GET", "/", "");
     assert_int_equal(sse_start(stream, &options), SSE_EFIELD);
-    assert_null(stream->sse);
+    assert_null(stream->manner);
     assert_null(stream_get_header(stream, STR("Content-Type")).ptr);
     options.heartbeat_event = STR("");
     stream_write(stream, "a", 1);
@@ -204,7 +204,7 @@ static void heartbeats_end_with_the_stream(void **state) {
     (void)state;
     struct stream *stream = open_with((struct sse_options){.retry_ms = -1, .heartbeat_ms = 1000});
     stream_finish(stream);
-    assert_null(stream->sse);
+    assert_null(stream->manner);
     pass(5000);
     body_is("");
 }
@@ -248,7 +248,7 @@ static void the_end_spreads_the_clients(void **state) {
     uint64_t wait, least = UINT64_MAX, most = 0;
     for (int i = 0; i < 200; i++) {
         struct stream *stream = open_with((struct sse_options){.retry_ms = -1});
-        sse_end(stream, REASON_DRAIN, 1000, 1009);
+        stream_end_well(stream, REASON_DRAIN, 1000, 1009);
         assert_true(fake.finished);
         assert_int_equal(stream->reason, REASON_DRAIN);
         struct str text = buf_str(&fake.body);
@@ -260,7 +260,7 @@ static void the_end_spreads_the_clients(void **state) {
     }
     assert_true(least >= 1000 && most <= 1009 && least < most);
     struct stream *stream = open_with((struct sse_options){.retry_ms = -1});
-    sse_end(stream, REASON_DRAIN, 7, 7);
+    stream_end_well(stream, REASON_DRAIN, 7, 7);
     body_is("retry: 7\n\n");
 }
 
@@ -269,13 +269,13 @@ static void one_that_was_not_opened_ends_well(void **state) {
     struct stream *stream = ask("GET", "/", "");
     struct sse_options options = {.retry_ms = 1};
     sse_start(stream, &options);
-    sse_end(stream, REASON_DRAIN, 7, 7);
+    stream_end_well(stream, REASON_DRAIN, 7, 7);
     assert_int_equal(fake.length, -1);
     body_is("retry: 1\n\nretry: 7\n\n");
     assert_true(fake.finished);
     stream = ask("HEAD", "/", "");
     sse_start(stream, &options);
-    sse_end(stream, REASON_DRAIN, 7, 7); /* over when its head is out */
+    stream_end_well(stream, REASON_DRAIN, 7, 7); /* over when its head is out */
     body_is("");
     assert_true(fake.finished);
     assert_int_equal(stream->reason, REASON_DONE);
@@ -289,7 +289,7 @@ static void a_slow_client_is_drained_too(void **state) {
     fake.holding = true;
     stream_write(stream, chunk, sizeof chunk);
     stream->policy = WRITE_DISCONNECT;
-    sse_end(stream, REASON_DRAIN, 7, 7);
+    stream_end_well(stream, REASON_DRAIN, 7, 7);
     assert_false(fake.aborted);
     assert_true(fake.finished);
     assert_int_equal(stream->reason, REASON_DRAIN);

@@ -131,7 +131,7 @@ static void a_head_may_be_begun_anew(void **state) {
     stream_set_header(stream, STR("x"), STR("y"));
     sse_start(stream, &options);
     stream_reset_head(stream);
-    assert_null(stream->sse);
+    assert_null(stream->manner);
     stream_finish(stream);
     assert_int_equal(fake.status, 204);
     assert_false(head_has("x: y"));

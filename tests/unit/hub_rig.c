@@ -116,7 +116,7 @@ static void serve(struct taker *taker) {
     struct span *span = &position->reader->span;
     bool more = true;
     while (more && !taker->blocked) {
-        position_read(position, span, taker->most);
+        span_read(position, span, taker->most);
         if (span->count == 0)
             return;
         size_t taken = span->bytes < taker->room ? span->bytes : taker->room;
@@ -125,7 +125,7 @@ static void serve(struct taker *taker) {
         if (taker->room != SIZE_MAX)
             taker->room -= taken;
         taker->blocked = taken < span->bytes;
-        size_t left = position_advance(position, span, taken, &rest);
+        size_t left = span_advance(position, span, taken, &rest);
         if (left > 0)
             buf_append(&taker->got, rest.bytes, left);
         more = !span->ended && (span->more || position_reads_on(position));
@@ -138,10 +138,10 @@ static void on_news(struct position *position) {
         serve(taker);
     else if (!policy_counts(&position->policy))
         position_rest(position);
-    else if (position_is_over(position) && position->policy.overflow == OVERFLOW_DISCONNECT)
+    else if (policy_is_over(position) && position->policy.overflow == OVERFLOW_DISCONNECT)
         taker->over = true;
-    else if (position_is_over(position))
-        position_set_fence(position);
+    else if (policy_is_over(position))
+        policy_set_fence(position);
 }
 
 static void on_overflow(struct position *position) {
@@ -155,7 +155,7 @@ void taker_init(struct taker *taker, struct reader *reader, enum overflow overfl
     *taker = (struct taker){.most = SIZE_MAX, .room = SIZE_MAX};
     position_init(&taker->position, reader, &ops);
     taker->position.is_stream = true;
-    position_set_policy(&taker->position, overflow, (struct position_limit){events, UINT32_MAX});
+    policy_set(&taker->position, overflow, (struct position_limit){events, UINT32_MAX});
 }
 
 void taker_fini(struct taker *taker) {

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
-#include "http/simulated.h"
+#include "wire/simulated.h"
 #include "http/sse.h"
 #include "hub/order.h"
 #include "hub/publication.h"

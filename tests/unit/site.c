@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/sse.h"
+#include "wire/http1.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -327,6 +328,7 @@ void site_init(struct site *site) {
     assert_int_equal(loop_init(&site->loop), 0);
     limits_init(&limits);
     http_server_init(&site->server, &site->loop, &limits);
+    site->server.protocol = &http1;
     site->server.on_request = on_request;
     site->server.on_left = on_left;
     site->server.on_drained = on_drained;
@@ -340,7 +342,7 @@ void site_fini(struct site *site) {
     http_server_stop(&site->server);
     site_settle(site);
     assert_true(list_empty(&site->answers));
-    assert_true(list_empty(&site->server.conns));
+    assert_true(list_empty(&site->server.connections));
     assert_true(list_empty(&site->server.streams));
     assert_int_equal(site->server.counters.connections, 0);
     assert_int_equal(site->server.counters.streams, 0);

@@ -18,13 +18,17 @@
  *     /drip?A,B      the same, one piece in each turn
  *     /flood?N       a stream of N bytes, never finished
  *     /hasty?N       the same with a write timeout of 5 s, finished
- *     /stubborn      a stream that begins a turn after the request's body has failed, never
- * finished /endless?TEXT  a stream of TEXT, never finished /soon?TEXT     the same, begun a turn
- * later /exact?TEXT    a declared length, written byte by byte /short?TEXT    a declared length,
- * then TEXT, which is one byte less /status?N      that status without a body /fail?N        that
- * failure /hint?TEXT     103, then TEXT /sse           an event stream, never finished /answer-body
- * a stream of what the request's body holds, begun before it is here /abort?TEXT    a stream of
- * TEXT, then an abort; without TEXT nothing but the abort
+ *     /stubborn      a stream that begins a turn after the body has failed, never finished
+ *     /endless?TEXT  a stream of TEXT, never finished
+ *     /soon?TEXT     the same, begun a turn later
+ *     /exact?TEXT    a declared length, written byte by byte
+ *     /short?TEXT    a declared length, then TEXT, which is one byte less
+ *     /status?N      that status without a body
+ *     /fail?N        that failure
+ *     /hint?TEXT     103, then TEXT
+ *     /sse           an event stream, never finished
+ *     /answer-body   a stream of what the body holds, begun before it is here
+ *     /abort?TEXT    a stream of TEXT, then an abort; without TEXT nothing but the abort
  */
 struct site {
     struct loop loop;
