@@ -14,9 +14,9 @@ struct link;
 
 struct pool { /* all zeroes: empty */
     struct pool_class {
-        struct link *free; /* blocks given back, */
-        size_t nfree;      /* and how many */
-        char *at, *end;    /* of the newest chunk, what has not been handed out */
+        struct link *free; /* blocks given back */
+        size_t nfree;      /* how many blocks are in `free` */
+        char *at, *end;    /* the part of the newest chunk that is not cut into blocks yet */
     } classes[POOL_CLASSES];
     struct list regions;
 };

@@ -28,9 +28,9 @@ struct request {
     bool rewritten;         /* the target is shown otherwise than it was sent */
     int64_t content_length; /* -1: none (no body, or chunked) */
     uint8_t minor;          /* HTTP/1.minor */
-    bool chunked;           /* the body is */
+    bool chunked;           /* the body comes in chunks */
     bool keep_alive;        /* the client would go on with this connection */
-    bool expect_continue;   /* ... and waits for 100 before it sends the body */
+    bool expect_continue;   /* the client waits for 100 before it sends the body */
     bool sealed;            /* fields and bytes are one block */
 };
 

@@ -128,15 +128,15 @@ struct stream {
     uint64_t sent;      /* body bytes of the answer; of ready-made chunks their size lines too */
     int64_t length;     /* declared Content-Length of the answer, -1 none */
     uint64_t started;   /* ms on the loop's clock */
-    uint64_t wrote;     /* when body bytes were last written, the same */
+    uint64_t wrote;     /* when body bytes were last written, ms on the loop's clock */
     const char *type;   /* Content-Type unless `fields` has one; NULL: none */
     const char *detail; /* more on the reason, static; NULL none */
     uint16_t refs, status;
     uint16_t lasting; /* bytes at the beginning of `fields` that stay when the head is reset */
     uint8_t state, reason, policy;
     unsigned in_ended : 1;   /* the body is complete */
-    unsigned in_failed : 1;  /* it never will be */
-    unsigned in_timeout : 1; /* ... because the peer stopped sending */
+    unsigned in_failed : 1;  /* the body will never be complete */
+    unsigned in_timeout : 1; /* in_failed, because the peer stopped sending */
     unsigned in_dropped : 1; /* nobody will read the rest of it */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
     unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */

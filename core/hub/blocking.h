@@ -15,9 +15,9 @@ struct blocking {
     struct position *position;
     struct list choices;     /* struct blocking_choice */
     struct list in_expelled; /* reader->expelled */
-    struct lag owed;         /* appended since it was up to date, while it was not full, */
-    event_id newest;         /* up to here */
-    bool full;               /* one more is too much */
+    struct lag owed;         /* appended since the position was up to date, while it was not full */
+    event_id newest;         /* the newest event that `owed` counts */
+    bool full;               /* one more event is too much */
     bool ended;              /* nobody waits for it any more */
 };
 

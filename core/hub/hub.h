@@ -80,11 +80,12 @@ struct hub {
     struct name *names;
     struct list readers;
     struct list unread;  /* topics that keep events, the longest unread first */
-    struct list empty;   /* the others */
+    struct list empty;   /* topics that keep none */
     struct wheel ages;   /* when topics are looked at: monotonic ms */
-    struct list pending; /* publications: durable and not committed yet, by id */
-    struct list staged;  /* ... of them the store's part of those it has not been given */
-    struct list waiting; /* publications: for positions with the policy block */
+    struct list pending; /* publications that are durable and not committed yet, by id */
+    struct list
+        staged; /* struct stored_event: the pending ones that the store has not been given */
+    struct list waiting; /* publications that wait for positions with the policy block */
     struct store *store; /* for durable topics; NULL: memory only */
     pthread_cond_t done; /* a publication that was sent later is done */
     atomic_uint_fast64_t memory;
@@ -92,13 +93,13 @@ struct hub {
     uint64_t topics, published;
     uint64_t trims;              /* entries trimmed so far */
     uint64_t found;              /* bytes of what positions keep in mind, see found.c */
-    struct map attendances;      /* see attendance.c, */
-    struct list notices;         /* what is to be told of them, */
-    atomic_bool has_notices;     /* whether there is any, */
-    bool telling;                /* and whether a worker does */
+    struct map attendances;      /* who is at which topic, see attendance.c */
+    struct list notices;         /* attendances of which something is to be told */
+    atomic_bool has_notices;     /* `notices` is not empty */
+    bool telling;                /* a worker is telling the notices */
     unsigned rules_version;      /* changes with the rules */
     uint32_t crowds;             /* prefixes with subscribers */
-    struct hub_counters retired; /* of readers that are gone */
+    struct hub_counters retired; /* sums of the readers that are gone */
 };
 
 extern struct hub hub;

@@ -25,10 +25,10 @@ struct head {
 struct merge {
     struct head *heads; /* a heap, the smallest id first */
     size_t count, cap;
-    event_id bound; /* nothing beyond it can be read in order yet, or ever, */
-    event_id end;   /* which is the position's end; 0: it has none */
-    bool skips;     /* what is superseded */
-    bool fetched;   /* a source has come that it does not have yet */
+    event_id bound; /* up to here reading is in order; beyond it not yet, or never */
+    event_id end;   /* the position's end; 0: it has none */
+    bool skips;     /* what is superseded is passed over */
+    bool fetched;   /* a replay was made while heads were gathered: gather again */
 };
 
 /* --- within core/hub, under the lock --- */

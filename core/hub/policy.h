@@ -34,12 +34,12 @@ struct lag {
 struct policy {
     event_id fence;      /* drop_newest: nothing beyond it is read; 0: none */
     event_id dropped_id; /* all up to here was dropped, not told yet; 0: nothing */
-    uint64_t dropped;    /* how many, */
-    bool dropped_more;   /* and others, nobody knows how many */
-    uint8_t reason;      /* ... why: enum gap_reason */
+    uint64_t dropped;    /* how many were dropped up to dropped_id */
+    bool dropped_more;   /* besides `dropped` an unknown number was lost */
+    uint8_t reason;      /* enum gap_reason: why, for the gap that tells it */
     uint8_t overflow;    /* enum overflow */
     struct position_limit limit;
-    struct lag owed; /* it is no further behind than that, if it counts */
+    struct lag owed; /* the position is no further behind than this; kept if policy_counts */
 };
 
 /* Before the first topic. */

@@ -10,11 +10,11 @@ struct reader;
 
 /* Of prefixes; see found.c and lapse.c. */
 struct in_mind {
-    struct map found;    /* topics with news that came by one */
-    struct map prefixes; /* those chosen, by name */
-    event_id listed; /* it has lapsed: of its prefixes only up to here; EVENT_ID_NONE: it has not */
-    event_id missing; /* ... and the first event beyond that was trimmed of those, 0: none, */
-    uint64_t trims;   /* as far as the trims up to here say */
+    struct map found;    /* topics with news that came by a prefix */
+    struct map prefixes; /* struct prefix_interest, by name */
+    event_id listed;  /* lapsed: up to here its topics' news are in `found`; EVENT_ID_NONE: not */
+    event_id missing; /* lapsed: the first event beyond `listed` that was trimmed; 0: none */
+    uint64_t trims;   /* lapsed: up to here hub.trims was looked through for `missing` */
 };
 
 struct position_ops {
@@ -33,17 +33,17 @@ struct position {
     struct list news;      /* interests with something to read; not of a single one */
     struct list replays;   /* struct replay: what is in the store only comes first */
     struct in_mind *mind;  /* see found.h; NULL: it has never chosen a prefix */
-    struct interest only;  /* the first topic; most positions have just one, */
-    struct map *named;     /* and the others, see named.c; NULL: none */
+    struct interest only;  /* the first topic chosen by name; most positions have no other */
+    struct map *named;     /* the other topics chosen by name, see named.c; NULL: none */
     uint32_t chosen;       /* how many topics and prefixes */
     event_id known;        /* all its news up to here are registered */
     event_id end;          /* it ends: nothing beyond is for it; 0: it goes on */
     event_id told;         /* the largest id that it has read, or that its client came with */
-    event_id gap_id;       /* a gap that is nobody's in particular, due at this id; 0: none, */
-    int64_t gap_lost;      /* how many are missing, -1: nobody knows, */
-    uint8_t gap_reason;    /* its reason, */
-    bool gap_came_back;    /* and some of it before the client came back */
-    bool is_stream;        /* counts as one */
+    event_id gap_id;       /* a gap of no topic in particular is due at this id; 0: none */
+    int64_t gap_lost;      /* how many events that gap tells; -1: nobody knows */
+    uint8_t gap_reason;    /* enum gap_reason of that gap */
+    bool gap_came_back;    /* some of that gap was lost before the client came back */
+    bool is_stream;        /* it belongs to a stream, and counts in topics' presence */
     bool nameless;         /* is told gaps and its end as events without a name, see span.c */
     bool resumed;          /* it goes on where the client left */
     bool resting;          /* it does not read, and is not told of what it has chosen by name */
@@ -57,10 +57,10 @@ struct position {
 struct position_choice {
     struct str name;
     bool prefix;
-    bool from_id;        /* from `after` on instead of from now on, */
-    event_id after;      /* 0: from the earliest kept; one not given yet: from now on, */
-    bool tell;           /* and a gap is told if that is not all there was */
-    uint64_t last;       /* of each topic its newest ones, so many, of those; 0: all */
+    bool from_id;        /* reading begins behind `after`, else now */
+    event_id after;      /* 0: before the earliest that is kept; an id not given yet: now */
+    bool tell;           /* what is missing beyond `after` is told as a gap */
+    uint64_t last;       /* how many of each topic's newest events are wanted; 0: all */
     event_id not_before; /* nothing below this id is delivered; 0: no such limit */
 };
 

@@ -23,11 +23,11 @@ struct prefix_interest {
     const struct name *name; /* its address is the key there */
     event_id
         after; /* reading begins behind it: what is below was read, or is none of its business */
-    event_id mark;      /* up to here it is history, */
-    event_id committed; /* or of a durable topic up to here; of it */
-    uint64_t last;      /* each topic's newest ones, so many; 0: all */
-    uint64_t trims;     /* hub.trims when it began; */
-    bool tells;         /* whether what had been trimmed before is told */
+    event_id mark;      /* what is in memory up to here is history */
+    event_id committed; /* what is durable is history up to here, where the store had committed */
+    uint64_t last;      /* how many of each topic's newest events are wanted; 0: all */
+    uint64_t trims;     /* hub.trims when it was chosen */
+    bool tells;         /* what had been trimmed before it was chosen is told */
     event_id rested;    /* the newest id when its position began to rest */
     bool extra; /* its crowd does not count it: another prefix of the same position begins it */
 };

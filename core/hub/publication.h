@@ -7,20 +7,20 @@
 
 /* Who publishes keeps it, and what it borrows, until it is done. */
 struct publication {
-    struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append; */
-    bool closes;                 /* and the topic ends behind it, or, `text` empty, at once */
-    bool only;                   /* what the topic kept before it is trimmed, in the same step */
-    uint64_t wait_ms;            /* for subscribers with the policy block */
+    struct str topic, text, key; /* `text`: SSE fields without an id, see topic_append */
+    bool closes;      /* the topic ends behind the event, or at once if `text` is empty */
+    bool only;        /* what the topic kept before it is trimmed, in the same step */
+    uint64_t wait_ms; /* for subscribers with the policy block */
     /* On the reader's loop, unless publication_send returned a result itself: 0, UV_EIO, or
      * UV_ESHUTDOWN: the topic was closed meanwhile. */
     void (*done)(struct publication *publication, int error);
     void *owner;
-    event_id id;      /* the result; of the end, if it closes, */
-    uint32_t streams; /* and how many streams were subscribed */
+    event_id id;      /* result: the event's id, or the end's if it closes the topic */
+    uint32_t streams; /* result: how many streams were subscribed */
     /* The rest is the hub's. */
     struct reader *reader;
     struct topic *at;
-    event_id event;   /* its id, if there is one */
+    event_id event;   /* the event's id; 0: `text` is empty */
     struct list link; /* hub.waiting, hub.pending, or its reader's completed */
     struct timer deadline;
     struct stored_event stored;

@@ -15,10 +15,10 @@ struct feed {
     struct reader *reader;
     struct list in_topic;  /* topic->feeds */
     struct list in_reader; /* reader->dirty or ->batch: there is news; unlinked: none */
-    struct list interests; /* of this worker's positions that name the topic */
-    uint64_t seen;         /* ordinal: positions have been told of all before */
+    struct list interests; /* this worker's interests in the topic by name */
+    uint64_t seen;         /* ordinal: positions have been told of all entries before it */
     uint64_t from;         /* what `seen` was before the batch */
-    event_id first_id;     /* of the first entry of the news, be it trimmed */
+    event_id first_id;     /* the id of the first event of the news, even if it is trimmed by now */
 };
 
 /* A prefix as one worker is told of it. */
@@ -27,34 +27,34 @@ struct crowd_feed {
     struct name *name;
     struct reader *reader;
     struct list in_crowd;  /* crowd->feeds */
-    struct list interests; /* struct prefix_interest: those that are told; */
-    struct list resting;   /* told once of each topic, who came last behind; */
-    struct list lapsed;    /* and not told */
+    struct list interests; /* struct prefix_interest: told of each event */
+    struct list resting;   /* struct prefix_interest: told once of each topic, the newest last */
+    struct list lapsed;    /* struct prefix_interest: told of nothing */
 };
 
 struct reader {
     struct loop *loop;
-    struct list all;       /* hub.readers */
-    struct list dirty;     /* feeds with news; under the hub's lock, as are the next four */
-    struct list expelled;  /* positions that a publisher has waited for in vain */
-    bool woken;            /* the mail is under way, or the chore due */
-    bool holding;          /* a position waits for what is not visible yet */
-    uint32_t outstanding;  /* publications and fetches that will be done later */
-    struct list completed; /* publications whose publishers are to be told, by */
-    struct mail completion;
-    struct chore turn_end; /* what was published to durable topics goes to the store */
+    struct list all;        /* hub.readers */
+    struct list dirty;      /* feeds with news; under the hub's lock, as are the next four */
+    struct list expelled;   /* positions that a publisher has waited for in vain */
+    bool woken;             /* the mail is under way, or the chore due */
+    bool holding;           /* a position waits for what is not visible yet */
+    uint32_t outstanding;   /* publications and fetches that will be done later */
+    struct list completed;  /* publications whose publishers are to be told */
+    struct mail completion; /* has them told */
+    struct chore turn_end;  /* what was published to durable topics goes to the store */
     struct mail mail;
     struct chore chore;
     struct list batch;   /* feeds whose news are being told */
-    struct feed *told;   /* the first of them, */
-    struct lag news;     /* how much that is, */
-    struct list to_tell; /* and its interests that have not been */
+    struct feed *told;   /* the feed of the batch that is being told; NULL: none */
+    struct lag news;     /* how much the news of `told` are */
+    struct list to_tell; /* interests of `told` that have not been told yet */
     struct list ready;   /* positions to be served */
     struct list held;    /* positions that wait for the horizon */
-    event_id settled;    /* news up to here have been told */
-    event_id candidate;  /* ... will have been, when the batch is empty */
-    struct span span;    /* the one read last */
-    struct merge merge;  /* the one begun last */
+    event_id settled;    /* news up to this id have been told to all positions here */
+    event_id candidate;  /* becomes settled when the batch now being told is through */
+    struct span span;    /* the span read last */
+    struct merge merge;  /* the merge begun last */
     struct timer tick;
     struct hub_counters counters; /* see base/counter */
 };

@@ -24,12 +24,12 @@ struct replay_topic {
 /* Where it begins. */
 struct replay_start {
     event_id after;
-    bool tell;       /* a gap comes first, if some events beyond it are missing, */
-    event_id told;   /* but for those up to here, of which one is due already */
-    uint64_t newest; /* the topic's newest ones, so many, are enough; 0: all */
+    bool tell;       /* what is missing beyond `after` is told as a gap */
+    event_id told;   /* up to here a gap is due already */
+    uint64_t newest; /* how many of the topic's newest events are wanted; 0: all */
     /* What the topic itself has trimmed meanwhile is read alone, with a gap of its own in front. */
     bool alone;
-    int64_t lost; /* of that gap, up to `told`, for `reason` */
+    int64_t lost; /* alone: how many events the gap up to `told` tells, for `reason` */
     uint8_t reason;
 };
 
@@ -39,22 +39,22 @@ struct replay {
     event_id after;   /* read so far */
     event_id covered; /* everything up to here is in `entries`, or was read before */
     struct replay_topic *topics;
-    struct str *names;          /* of the topics, for the page, */
-    struct page_newest *newest; /* and what is wanted of each; NULL: all */
+    struct str *names;          /* the topics' names, as the page wants them */
+    struct page_newest *newest; /* how many of each topic's newest events are wanted; NULL: all */
     size_t ntopics;
     struct page page;
-    struct slab *slab; /* of the entries */
+    struct slab *slab; /* where the entries lie */
     struct replay_entry *entries;
     size_t count, at; /* entries before `at` have been read */
-    bool asked;       /* a page is being read, */
-    bool arrived;     /* or is here, and its mail under way */
+    bool asked;       /* a page was asked for and is not taken yet */
+    bool arrived;     /* that page has been read, its mail is under way */
     bool over;        /* the last page is here */
-    bool tell;        /* what is missing before the first event is told, */
-    bool begun;       /* and the first page is here; */
-    event_id untold;  /* but not up to here */
-    bool alone;       /* it is of one topic, and tells itself what is missing: */
-    event_id gap_id;  /* a gap due at this id; 0: none; */
-    int64_t gap_lost; /* how many are missing, -1: nobody knows; */
+    bool tell;        /* what is missing before the first event is told */
+    bool begun;       /* the first page has come: from now on what is missing is told */
+    event_id untold;  /* up to here nothing is told any more */
+    bool alone;       /* it is of one topic, and tells what is missing by a gap of its own */
+    event_id gap_id;  /* alone: a gap is due at this id; 0: none */
+    int64_t gap_lost; /* how many events that gap tells; -1: nobody knows */
     uint8_t gap_reason;
     bool left; /* nobody waits for that page any more */
     struct mail mail;

@@ -11,14 +11,14 @@
 struct piece {
     const char *bytes; /* chunks of HTTP/1.1 */
     uint32_t len;
-    uint32_t text_at;          /* of a gap, in span->text */
+    uint32_t text_at;          /* a gap's text begins there in span->text */
     struct slab *slab;         /* NULL: a gap */
-    struct interest *interest; /* NULL: a gap of the position, or from the store: */
+    struct interest *interest; /* NULL: a gap of the position, or an entry or gap of `replay` */
     struct replay *replay;
     uint64_t first, end; /* ordinals, or numbers in the replay: the first entry, and behind the last
                           */
-    uint64_t past;       /* ... and behind what follows it and is passed with it */
-    uint64_t lost;       /* of a gap */
+    uint64_t past;       /* behind the superseded entries that are passed with the last one */
+    uint64_t lost;       /* how many events a gap tells */
     bool ends;           /* no gap, but weir.end: nothing comes behind it */
 };
 
@@ -28,14 +28,14 @@ struct span {
     int count;
     size_t bytes;
     uint64_t entries;
-    bool more;       /* than fitted */
+    bool more;       /* there is more than fitted */
     bool ended;      /* nothing comes behind it, ever */
-    struct buf text; /* of gaps */
+    struct buf text; /* the text of gaps and ends */
     /* What it was read for: positions that stand at the same place read it once. */
     struct topic *topic;
     uint64_t from;
-    event_id id;   /* of its first entry */
-    event_id upto; /* of what it has last */
+    event_id id;   /* the id of its first entry */
+    event_id upto; /* the id of its last entry or gap */
     bool skips, nameless;
 };
 

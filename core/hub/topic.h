@@ -37,26 +37,26 @@ struct topic {
     struct entry *ring; /* `ring_cap` of them, a power of 2; an entry stands at its ordinal modulo
                            that */
     uint32_t ring_cap;
-    uint32_t number;      /* in the order of all events, */
-    event_id since;       /* of which it has none up to here */
+    uint32_t number;      /* its number in the order of all events, see order.c */
+    event_id since;       /* the order's events up to here are another topic's of that number */
     uint64_t first, next; /* ordinals of the oldest entry kept, and of the next one to come */
     uint64_t end;         /* bytes ever appended */
-    struct slab *tail;    /* of the newest entry */
-    event_id floor;       /* up to here memory lacks something, */
-    uint8_t floor_reason; /* and why; enum gap_reason */
+    struct slab *tail;    /* the slab of the newest entry */
+    event_id floor; /* the newest id that memory lacks: who resumes below it has missed some */
+    uint8_t floor_reason; /* enum gap_reason: why it lacks that */
     /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
      */
     uint64_t trimmed, trimmed_superseded;
-    uint64_t trimmed_when; /* the last of them, in hub.trims */
+    uint64_t trimmed_when; /* hub.trims when its last entry was trimmed */
     bool is_filed;         /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
-    bool stored;          /* the store has, or had, events of it, */
-    event_id stored_last; /* the newest of them, */
-    event_id unstored;    /* and the last before that it has not: it came to memory alone; */
-    event_id before;      /* of those that it had before memory had any; 0: none */
+    bool stored;          /* the store has, or had, events of it */
+    event_id stored_last; /* the newest event that the store has, or had */
+    event_id unstored;    /* the newest event before `stored_last` that came to memory alone */
+    event_id before;      /* the newest event that the store had before memory had any; 0: none */
     event_id gone;        /* what went with the topic before it was made anew, or left the store */
-    event_id ended;       /* it is closed: no event comes any more, and this is its end; 0: open */
-    uint64_t ended_at;    /* ... since, monotonic ms, 0: before the start; */
+    event_id ended;       /* the id of its end: it is closed, no event comes any more; 0: open */
+    uint64_t ended_at;    /* when it was closed, monotonic ms; 0: before the start */
     bool closing;         /* its end is being committed */
     bool ruled;           /* a rule says what it keeps */
     bool ends_span;       /* durable until an event has told the store that it is not any more */

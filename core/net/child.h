@@ -23,11 +23,11 @@ struct child {
     void (*on_change)(struct child *child);
     void *owner; /* of whoever set on_change */
     struct buf lines;
-    size_t given;   /* bytes of `lines` that child_line has returned, */
-    size_t scanned; /* and those that hold no line end */
+    size_t given;   /* bytes of `lines` that child_line has returned */
+    size_t scanned; /* bytes of `lines` that are known to hold no line end */
     struct buf errors;
-    int64_t code;  /* of the exit, */
-    int signal;    /* or of what killed it; 0: none */
+    int64_t code;  /* with which it has exited */
+    int signal;    /* that has killed it; 0: none */
     unsigned open; /* handles that are not closed */
     bool exited;   /* its descriptors are closed and what it wrote to them is here */
     bool out_ended, freed;

@@ -48,9 +48,9 @@ struct conn {
         turn_bytes; /* sent at most in one turn; the rest in the next, so that others get theirs */
     uint64_t taken; /* bytes that the kernel has taken, of all that were written */
     uint64_t owed;  /* up to here: see conn_owe */
-    uint32_t lingers; /* since when, loop_now cut short */
-    uint32_t unacked; /* when lingering was last looked at, */
-    uint16_t look_ms; /* and how long before that */
+    uint32_t lingers; /* when it began to linger, loop_now cut short */
+    uint32_t unacked; /* bytes not acknowledged when lingering was last looked at */
+    uint16_t look_ms; /* how long before that it was looked at */
     struct address peer;
     bool reading : 1, blocked : 1, above_low : 1, eof : 1, hangup : 1, ending : 1, lingering : 1,
         closing : 1;

@@ -8,8 +8,8 @@
 struct file_writer {
     int fd;
     int folder;       /* the one that it will stand in, open */
-    char *path;       /* where it will stand, after links, */
-    const char *name; /* and its name there, within `path` */
+    char *path;       /* where the file will stand, links resolved */
+    const char *name; /* the last part of `path` */
     char *temporary;  /* its name until then; NULL: it has none */
 };
 

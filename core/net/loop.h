@@ -40,13 +40,13 @@ struct loop {
     /* Runs what is ready, within its budget; NULL: nobody schedules here. */
     void (*run_ready)(void *arg);
     void *run_arg;
-    bool ready;                         /* something waits for run_ready: do not block in poll */
-    struct list chores;                 /* of this turn, or the next when they came up meanwhile */
-    struct list unsent;                 /* who wrote during this turn, */
-    void (*flush)(struct list *unsent); /* ... and how one of them sends that: conn's */
+    bool ready;         /* something waits for run_ready: do not block in poll */
+    struct list chores; /* to run in this turn, or in the next if they came up meanwhile */
+    struct list unsent; /* who wrote during this turn */
+    void (*flush)(struct list *unsent); /* has one of `unsent` send that: conn's */
     char *read_buf;     /* LOOP_READ_BYTES, shared by all conns: valid during one on_data */
-    struct pool pool;   /* for what comes and goes with each request, */
-    uint64_t trimmed;   /* and when it was trimmed last */
+    struct pool pool;   /* for what comes and goes with each request */
+    uint64_t trimmed;   /* when the pool was last trimmed */
     uv_timer_t alarm;   /* the wheel's next due time */
     uint64_t alarm_due; /* WHEEL_NEVER: not set */
     /* Called now and then while the clock is frozen; NULL: nobody asks. */

@@ -46,7 +46,7 @@ struct kv_call {
     struct kv_pair *pairs;
     size_t npairs, pairs_cap;
 
-    struct mail mail; /* the store's own, under its lock: */
+    struct mail mail; /* the rest is the store's own, under its lock */
     int state;
 };
 

@@ -34,8 +34,8 @@ struct store {
     pthread_mutex_t shared;
 
     struct topics topics;
-    struct buf rules;   /* those of the file when it was opened, see stored_rule_next, */
-    struct buf runs;    /* and its runs: struct stored_run */
+    struct buf rules;   /* the file's rules when it was opened, see stored_rule_next */
+    struct buf runs;    /* struct stored_run: the file's runs when it was opened */
     struct list again;  /* the writer's: what it is to try again with its next group */
     bool failing;       /* the writer's last group failed: it was said */
     bool stopped;       /* a sync has failed; set by the writer, read by anybody */

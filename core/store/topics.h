@@ -17,8 +17,8 @@ struct topic_state {
     uint64_t last;                 /* the largest id; at least the floor */
     uint64_t end;                  /* it is closed, with this id; 0: it is not */
     uint64_t oldest;               /* the smallest above the floor; 0: there is none */
-    uint64_t count, bytes;         /* of the events above the floor; only when `counted` */
-    uint64_t hidden, hidden_bytes; /* of those below it that are in the file still */
+    uint64_t count, bytes;         /* the events above the floor; known only when `counted` */
+    uint64_t hidden, hidden_bytes; /* the events below the floor that are still in the file */
     bool counted;
 };
 
@@ -30,8 +30,8 @@ struct kept_topic {
     struct topic_state now;
     struct list touched;     /* by the transaction under way */
     bool fresh;              /* made by it */
-    bool gone;               /* forgotten by it, */
-    struct kept_topic *heir; /* and made anew by it; not in the map before the commit */
+    bool gone;               /* forgotten by this transaction */
+    struct kept_topic *heir; /* made again by this transaction; not in the map before the commit */
     bool listed;             /* in the map */
     struct topic_ahead *ahead;
     char name[];

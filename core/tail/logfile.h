@@ -18,8 +18,8 @@ struct logfile {
     const char *path;     /* borrowed */
     uint32_t lines;       /* how many of those that are there at first are given */
     bool awaited;         /* nothing was there at first, so that all of the file is new */
-    struct file_id asked; /* what was there when it was asked for, */
-    uint64_t asked_size;  /* and how long: what came later is new */
+    struct file_id asked; /* the file that was there when it was asked for */
+    uint64_t asked_size;  /* how long that was: what came later is new */
     int fd;               /* what is being read; -1: nothing was found yet */
     int next;             /* what stands under the path instead; -1: nothing else */
     struct file_id id, next_id;

@@ -33,7 +33,7 @@ struct guard {
     /* the watchdog's, under its lock: */
     struct list link;
     clockid_t clock;         /* the thread's CPU time */
-    uint64_t seen;           /* the newest stretch it has seen, */
+    uint64_t seen;           /* the newest stretch that the watchdog has seen */
     bool ran;                /* running then, and */
     uint64_t begun;          /* where `clock` was then */
     uint64_t compiled_until; /* the CPU time of this stretch when `compiled` was last seen */

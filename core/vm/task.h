@@ -19,8 +19,8 @@ struct scheduler {
     struct loop *loop;
     struct list ready;
     struct list cancelling; /* tasks in whose waits a cancellation goes on, see struct wait */
-    struct guard guard;     /* over what runs inside lua_resume, */
-    struct task *current;   /* which is this task's; NULL: none */
+    struct guard guard;     /* watches what runs inside lua_resume */
+    struct task *current;   /* the task that runs inside lua_resume; NULL: none */
     /* For what the current task has begun and its next pause ends: called once, then forgotten.
      * `waits`: it does, else it has ended. NULL: there is nothing. */
     void (*paused)(void *arg, bool waits);
@@ -89,8 +89,8 @@ struct task {
     struct generation *gen;
     struct task *parent;
     const struct wait *wait;
-    void *armed;                /* what `wait` is about, */
-    size_t amount;              /* and how much of it */
+    void *armed;                /* what `wait` is about */
+    size_t amount;              /* how much of `armed` is waited for */
     uint64_t serial;            /* no other task of this loop ever has it */
     const struct task_ops *ops; /* NULL: nobody asks, and errors are logged */
     void *owner;                /* of whoever set them */
