@@ -3,7 +3,7 @@
  * The main thread reads the options, binds, opens the data, starts the crew of workers, which loads
  * the apps, and lets clients connect only then: before that nobody could answer them. Then it waits
  * for signals (cli_signals.h): SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads
- * all apps; SIGUSR1 shows what is alive; SIGUSR2 opens the access log anew. Between two signals it
+ * all apps; SIGUSR1 shows what is alive; SIGUSR2 reopens the access log. Between two signals it
  * looks whether all workers turn. Addresses are probed without SO_REUSEPORT first, or two servers
  * would share a port without a word. The store is opened before the crew and closed, by cli.c,
  * after it.

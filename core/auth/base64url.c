@@ -4,7 +4,7 @@
  *                                        3 at the end = 2 bytes and 2 bits of zero
  *
  * Decoding is strict, so that each run of bytes has exactly one text: a token with a changed last
- * character is another token, be it that lenient decoders see no difference. Whoever keeps a list
+ * character is another token, even if lenient decoders see no difference. Whoever keeps a list
  * of tokens by their text relies on that. Pure, and not in constant time: what is decoded is sent
  * by peers, or read once from a file of keys. */
 #include "auth/base64url.h"

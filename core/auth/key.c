@@ -340,7 +340,7 @@ static int make_mac(const struct key *key, struct str data, unsigned char *mac) 
     if (rc == 0)
         rc = gnutls_hmac(handle, data.ptr, data.len);
     if (rc == 0) {
-        gnutls_hmac_output(handle, mac); /* and the handle begins anew */
+        gnutls_hmac_output(handle, mac); /* and the handle begins again */
         handle = atomic_exchange(&shared->spare, handle);
     }
     if (handle)

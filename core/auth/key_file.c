@@ -89,7 +89,7 @@ static int load(struct key_file *file, struct jwks **out, struct reason *why) {
     file->fresh = clock_wall_s() - file->seen.st_mtim.tv_sec < FRESH_S;
     if (rc < 0) {
         buf_fini(&text);
-        buf_fini(&file->text); /* when it is back it is parsed, be it the same */
+        buf_fini(&file->text); /* when it is back it is parsed, even if it is the same */
         return reason_set(why, KEY_FILE_EBAD, "%s: %s", file->path,
                           rc == -EINVAL  ? "not a file"
                           : rc == -EFBIG ? "longer than 1 MiB"

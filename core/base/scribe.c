@@ -48,7 +48,7 @@ struct scribe {
     size_t taken;     /* bytes of the batch */
     uint64_t dropped; /* lines, since it was last told */
     int users;
-    bool due; /* the file is to be opened anew */
+    bool due; /* the file is to be reopened */
     bool failing;
     /* the thread's: */
     pthread_t thread;

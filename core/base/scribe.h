@@ -13,7 +13,7 @@ struct scribe;
 /* Of a descriptor that stays its owner's, such as standard error. 0 or a negative errno. */
 int scribe_of(int fd, const char *name, struct scribe **out);
 /* Of a file, opened for appending, made when it is missing; who opens the same path again shares
- * the scribe. A file that was renamed or removed is opened anew by its path with the next lines.
+ * the scribe. A file that was renamed or removed is reopened by its path with the next lines.
  * 0 or a negative errno. */
 int scribe_open(const char *path, struct scribe **out);
 /* What waits is still written; after the last of those who share it the file is closed. */
@@ -26,7 +26,7 @@ void scribe_take(struct scribe *scribe, struct buf *lines);
 /* The same for what must not be dropped, however much waits. */
 void scribe_put_always(struct scribe *scribe, struct str lines);
 
-/* Opens the files of all scribes anew, whether they were renamed or not. */
+/* Opens the files of all scribes again, whether they were renamed or not. */
 void scribes_reopen(void);
 /* Waits until all is written, SCRIBE_PATIENCE_MS at most; not for what cannot be written now. */
 void scribes_finish(void);

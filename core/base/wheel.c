@@ -13,11 +13,11 @@
  *
  * Hence two rules: what stands at a lower level is due before all that stands above it, and the
  * slot of now is always empty. When now reaches the start of a slot above level 0, its timers are
- * placed anew, each at a lower level. The top level is a circle: it reaches 63 slots of 2^30 ms
- * ahead (two years), and what lies beyond stands in its last slot until it is placed anew from
+ * placed again, each at a lower level. The top level is a circle: it reaches 63 slots of 2^30 ms
+ * ahead (two years), and what lies beyond stands in its last slot until it is placed again from
  * there.
  *
- * Two things are lazy. A timer set to a later time stays where it is, and is placed anew when its
+ * Two things are lazy. A timer set to a later time stays where it is, and is placed again when its
  * slot is reached. And a slot that empties by a clear keeps its bit in `occupied`, since a timer
  * does not know its wheel; wheel_advance drops such bits when it meets them, wheel_next looks past
  * them.
@@ -111,7 +111,7 @@ uint64_t wheel_next(const struct wheel *w) {
     return WHEEL_NEVER;
 }
 
-/* Places the timers of a slot anew. */
+/* Places the timers of a slot again. */
 static void cascade(struct wheel *w, struct list *slot) {
     struct list moving;
     struct list *node;

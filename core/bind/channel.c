@@ -47,7 +47,7 @@ static void ring_add(struct channel *channel, lua_State *L, int index) {
     channel->count++;
 }
 
-/* stack: +1. One that is empty begins anew at its front, so that a large one takes little. */
+/* stack: +1. One that is empty begins again at its front, so that a large one takes little. */
 static void ring_shift(struct channel *channel, lua_State *L, int index) {
     int place = place_at(channel, 0);
     lua_getfenv(L, index);

@@ -65,7 +65,7 @@ static struct key *key_of_text(lua_State *L, const struct alg *alg, struct str t
     return key;
 }
 
-/* Once in a process, for a table of options may be made anew for each request. */
+/* Once in a process, for a table of options may be made again for each request. */
 static void warn_if_short(const struct alg *alg, struct str secret) {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     struct reason advice;

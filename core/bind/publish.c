@@ -2,7 +2,7 @@
  *
  * A publish that need not wait is done in the call, on the stack. One that does (a durable topic, a
  * subscriber with the policy block) is copied and parks its task, which goes on when it is
- * done, be it cancelled meanwhile or not. */
+ * done, whether it is cancelled meanwhile or not. */
 #include "bind/bind.h"
 
 #include "base/mem.h"

@@ -3,7 +3,7 @@
  * `stream.claims` is an ordinary field of the stream, so a table is made once for a request.
  * Setting it is what counts, whoever does it, weir.jwt or a middleware of the app: `sub` is then in
  * whose name the stream is open, and `exp` when it ends. Renewing goes the other way, from another
- * stream's task and maybe another worker: the table is made anew, if anybody can still see it. */
+ * stream's task and maybe another worker: the table is made again, if anybody can still see it. */
 #include "exchange/exchange.h"
 
 #include "http/grant.h"

@@ -4,7 +4,7 @@
  *
  * The loop formats and hands over many lines at once; it never waits for the disk, nor for who
  * reads a pipe. Several workers have one scribe, so their lines do not mix. What the scribe has no
- * room for it drops and counts, opens renamed files anew, and tells when it cannot write.
+ * room for it drops and counts, reopens renamed files, and tells when it cannot write.
  *
  * A line is made for every request, so its common parts are copied, not printed: the text of the
  * second is kept, numbers and IPv4 addresses are written here. Owned by a worker; must not know

@@ -1,7 +1,7 @@
 /* grant: what a stream's token gives it: in whose name it is open, and until when.
  *
  *     grant_set --the answer opens, and its end is not known--> timed --at the end--> withdrawn
- *                                                                 \--renewed: timed anew--/
+ *                                                                 \--renewed: timed again--/
  *
  * Only an answer that streams is timed: one with an end was allowed when it was asked for, and
  * comes to it by itself. The timer is this object's, so that streams without a token pay for a

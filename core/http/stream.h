@@ -186,7 +186,7 @@ void stream_own(struct stream *stream, const struct stream_events *events, void 
  * in_failed). */
 size_t stream_take(struct stream *stream, void *out, size_t n);
 /* Moves all body bytes that are here behind those of `into`: how many. What `into` has of memory
- * becomes the stream's where it is empty, so that who takes again and again needs none anew. */
+ * becomes the stream's where it is empty, so that who takes again and again needs none again. */
 size_t stream_take_all(struct stream *stream, struct buf *into);
 /* Says that someone waits for body bytes; `whole`: for all of them, up to so many; 0: for any. */
 void stream_want_body(struct stream *stream, uint64_t whole);

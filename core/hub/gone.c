@@ -3,7 +3,7 @@
  *     name --gone--> floor: the largest id it had     GONE_MOST at most, the oldest go first
  *                       \--forgotten--> hub.expired: the floor of every name that is not known
  *
- * A topic that is made anew must tell what it lost, and one that never was must not tell what
+ * A topic that is made again must tell what it lost, and one that never was must not tell what
  * others lost. So each name keeps its floor, for as long as not very many have gone since. Durable
  * ones are remembered by the store too (see events.c), which is how they come here at the
  * start.

@@ -6,7 +6,7 @@
  * A topic's *floor* is the id up to which events of it may be nowhere any more; who has read no
  * further has missed something. It is said here, in hub_floor, and nowhere else:
  *
- *     in memory     what was trimmed; or what went with the topic before it was made anew; or the
+ *     in memory     what was trimmed; or what went with the topic before it was made again; or the
  *                   server's start
  *     durable       the same of what was lost before the store had it: what went with the topic, or
  *                   since when its rule says so; or what the store has trimmed. What it trims

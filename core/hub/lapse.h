@@ -24,8 +24,8 @@ void lapse_end(struct position *position);
 void lapse_go_on(struct position *position);
 /* A topic of it is chosen by name, and begins where this was. */
 void lapse_bequeath(struct interest *named);
-/* Before a prefix is left: of topics that another one brings, be it chosen since, what is still to
- * be read is found; what is too much of that is told to be missing. */
+/* Before a prefix is left: of topics that another one brings, even one chosen later, what is still
+ * to be read is found; what is too much of that is told to be missing. */
 void lapse_leave(struct position *position, const struct prefix_interest *prefix);
 /* Something of it has been trimmed, up to there. */
 void lapse_note_missing(struct position *position, event_id floor);

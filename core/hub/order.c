@@ -129,7 +129,7 @@ static void give_back(void) {
         resize(to);
 }
 
-/* Numbers the topics anew, from 0 on, in less memory. */
+/* Numbers the topics again, from 0 on, in less memory. */
 static void renumber(void) {
     uint32_t used = 0;
     give_back(); /* what is left speaks of no topic that has gone */

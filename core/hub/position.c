@@ -220,7 +220,7 @@ static bool remove_named(struct position *position, struct str text) {
     return true;
 }
 
-/* It owes what it has to read of the rest, be it that nobody has told it yet. */
+/* It owes what it has to read of the rest, even if nobody has told it yet. */
 static void recount(struct position *position) {
     position_wake(position);
     position_link_named(position);

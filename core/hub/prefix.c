@@ -109,7 +109,7 @@ static void begin_told(struct interest *interest, uint64_t seen, event_id first_
     interest_begin_by(interest, seen, seen, after);
 }
 
-/* The same of what it will tell; be it that the store has yet to commit it. */
+/* The same of what it will tell; even if the store has yet to commit it. */
 static void begin_untold(struct interest *interest) {
     struct position *position = interest->position;
     if (!prefix_covers(position, interest->topic))

@@ -9,7 +9,7 @@
  *
  *     a new durable rule        since now; or since when a longer span that covers it began
  *     a rule in memory inside   a hole, span since 0; where it ends, the durable rule around it
- *     a durable one             begins anew
+ *     a durable one             begins again
  *     a rule that is not there  its span goes on: its app may be broken, or not loaded yet. Until
  *     any more                  an event of such a name comes, which ends it
  *

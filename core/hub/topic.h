@@ -54,7 +54,7 @@ struct topic {
     event_id stored_last; /* the newest event that the store has, or had */
     event_id unstored;    /* the newest event before `stored_last` that came to memory alone */
     event_id before;      /* the newest event that the store had before memory had any; 0: none */
-    event_id gone;        /* what went with the topic before it was made anew, or left the store */
+    event_id gone;        /* what went with the topic before it was made again, or left the store */
     event_id ended;       /* the id of its end: it is closed, no event comes any more; 0: open */
     uint64_t ended_at;    /* when it was closed, monotonic ms; 0: before the start */
     bool closing;         /* its end is being committed */

@@ -6,8 +6,8 @@
  * Who comes back with an id is to be told how many events it has lost. What it had last is trimmed
  * like the others by then, so that the number needs the ids of what is gone. Eight bytes each are a
  * twentieth of what the smallest event took, and adding one costs a publish a few instructions; but
- * only so many are kept, and none of a topic that keeps no event, be it in the store: who was away
- * for longer is told that nobody knows. By the trail of one that the store has, a reader that fell
+ * only so many are kept, and none of a topic that keeps no event, even if the store has one: who
+ * was away for longer is told that nobody knows. By the trail of one that the store has, a reader that fell
  * behind what memory has finds where to go on there.
  *
  * Part of its topic, under the hub's lock. */

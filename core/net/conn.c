@@ -158,7 +158,7 @@ static void on_deadline(struct timer *timer) {
 static void set_blocked(struct conn *conn, bool blocked) {
     conn->blocked = blocked;
     watch(conn);
-    if (blocked) /* anew whenever the kernel has taken some */
+    if (blocked) /* again whenever the kernel has taken some */
         loop_timer(conn->loop, &conn->deadline, conn->progress_ms);
     else
         timer_clear(&conn->deadline);

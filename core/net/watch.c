@@ -4,7 +4,7 @@
  * the owner cares about is whatever stands under the name.
  *
  *     off --watch_start--> on --watch_start--> on, another folder
- *                           |--folder moved or removed--> on_change(NULL), the owner starts anew
+ *                           |--folder moved or removed--> on_change(NULL), the owner starts again
  *
  * It is a hint and no more: the kernel drops events when its queue is full, a network file system
  * tells nothing of other machines' writes, and behind a symbolic link nothing is seen. So an owner

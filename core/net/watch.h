@@ -9,7 +9,7 @@ struct watch {
     const char *folder; /* borrowed from the owner */
     /* `name` is an entry of the folder, borrowed for the call; `renamed`: the entry came, went or
      * was replaced, else its content or mode changed. NULL: the folder itself may have gone or may
-     * be another one now, so the watch should be started anew. */
+     * be another one now, so the watch should be started again. */
     void (*on_change)(struct watch *watch, const char *name, bool renamed);
     void (*on_closed)(struct watch *watch); /* its memory may be freed */
 };

@@ -5,7 +5,7 @@
  *
  * What to watch is what generations have loaded, or looked for in vain; a failed one's too, so that
  * mending it is seen. Below a folder of files that an app serves everything is watched, and changes
- * there make open pages load anew. What the newest good one did not ask for is forgotten. Folders
+ * there make open pages reload. What the newest good one did not ask for is forgotten. Folders
  * are watched and not files (net/watch.h); for what is not there the nearest folder above it. Once
  * a second all is looked at without being told, for what the kernel did not tell or before it was
  * asked.
@@ -59,7 +59,7 @@ struct app {
     struct file *files; /* under the lock */
     size_t nfiles;
     struct timer rest;
-    bool reload; /* then; else pages are loaded anew */
+    bool reload; /* then; else pages are reloaded */
 };
 
 struct watcher {

@@ -135,7 +135,7 @@ static bool is_alone(const struct host *host) {
     return host->napps == 1 && host->apps[0].prefix[0] == '\0';
 }
 
-/* Its app is found anew: the answer may come long after the request. */
+/* Its app is found again: the answer may come long after the request. */
 static void end_page(struct http_server *server, const struct stream *stream, struct buf *out) {
     struct host *host = server->owner;
     struct path path = request_path(stream->request);

@@ -21,7 +21,7 @@ struct reader *host_reader(struct host *host);
 /* Adds an app of a generation that is not the host's; `prefix` is "" or "/name", copied. */
 void host_add(struct host *host, const char *prefix, struct app *app);
 /* Loads the apps of `sources`, each in a generation of the host's own. Each has its place there,
- * `index`, be it that it failed: see host_error. */
+ * `index`, even if it failed: see host_error. */
 void host_load_sources(struct host *host, const struct sources *sources);
 /* Why the app at `index` could not be loaded or started, "file:line: reason" and a traceback; NULL:
  * it could. */
@@ -36,7 +36,7 @@ void host_start(struct host *host, bool first_worker,
                 void (*done)(struct host *, char *error, void *arg), void *arg);
 /* The generations take over: their background tasks start. */
 void host_take_over(struct host *host);
-/* The steps of a reload, see reload.h. Loads the app at `index` anew, beside what serves: NULL, or
+/* The steps of a reload, see reload.h. Loads the app at `index` again, beside what serves: NULL, or
  * why not (free it). */
 char *host_load_next(struct host *host, int index, unsigned number);
 /* Runs its on_start functions; `done` with NULL, or the first error. */

@@ -6,7 +6,7 @@
  *
  * A browser has six connections to a server, so all of its pages share one stream, through a worker
  * (lua/weir/reload.js). Each topic keeps one event, so who comes late gets it at once; a page of an
- * older version loads itself anew. Versions begin with the time of the start: a page that outlives
+ * older version reloads itself. Versions begin with the time of the start: a page that outlives
  * the server knows. Made once for all workers; what changes is told by the first one, the versions
  * are read by all. It must not know what a reload is. */
 #include "serve/pages.h"

@@ -49,7 +49,7 @@ struct reload {
     int app;
     const char *name;
     struct lineage lineage;
-    atomic_bool wanted, stale; /* asked for: a reload; that pages are loaded anew */
+    atomic_bool wanted, stale; /* asked for: a reload; that pages are reloaded */
     /* The coordinator's: */
     enum step step;
     int missing; /* reports */

@@ -60,7 +60,7 @@ int db_open(struct store_db *db, const char *path, bool writes, char *why, size_
 /* `keep_log`: what is in the log stays there, see db_sync_has_failed. */
 void db_close(struct store_db *db, bool keep_log);
 /* Copies what is in the log into the database, when that is worth it, or at once; then the log
- * begins anew in the room that it has. 0, or UV_EIO, UV_ENOSPC. */
+ * begins again in the room that it has. 0, or UV_EIO, UV_ENOSPC. */
 int db_checkpoint(struct store_db *db, bool at_once);
 /* Whether the last call failed because the disk could not sync. */
 bool db_sync_has_failed(struct store_db *db);

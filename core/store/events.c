@@ -9,7 +9,7 @@
  *     -------------+------------+-----------------------------+----------> id
  *         floor of the file   floor                         last
  *
- * A topic of which nothing is left stays, as its floor: that is how it tells, born anew, what went.
+ * A topic of which nothing is left stays, as its floor: that is how it tells, born again, what went.
  * Only when there are very many of those are the oldest forgotten; the largest of their ids is from
  * then on the floor of every topic that is made. Ids and lengths of the oldest kept events are read
  * ahead, some at a time, so that moving the floor is mostly arithmetic. How much a topic holds is

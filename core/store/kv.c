@@ -6,7 +6,7 @@
  *
  * Writes go through the store's groups, so that an answer means that the pair is on the disk; reads
  * go to the reader. A compare-and-set compares bytes: whoever computed a new value from an old one
- * may write it if the old one stands there, be it there again.
+ * may write it if the old one stands there, even if it has come back.
  *
  * A pair whose time has come is not seen from that moment on, and deleted some time later, with a
  * group. A call belongs to its loop's thread, but for the time between kv_submit and `done`. */

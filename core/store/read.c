@@ -15,7 +15,7 @@
  * Who conflates does not get what is superseded. So before its first page a pass notes the newest
  * event of each key (keys.c). Of a million events with one key one is wanted: the pass stops
  * after some thousand of them, and goes on when all who wait for the store have been served; and a
- * page ends after so many, be it empty.
+ * page ends after so many, even if it is empty.
  *
  * What is trimmed must not be lost without a word. The snapshot is taken first, then the floors are
  * read: those in memory, which may be newer (what is hidden is not given), and those in the file,

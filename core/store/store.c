@@ -10,7 +10,7 @@
  * timer. If one member is at fault all of its group are told so: which of them it was cannot always
  * be known (a full disk speaks at the commit), and publishers have to be ready for it anyway.
  *
- * A sync that fails is the end of writing until the file is opened anew: kernels mark what they
+ * A sync that fails is the end of writing until the file is reopened: kernels mark what they
  * could not write as written, so a second sync says that all is well, and is wrong. Checkpoints,
  * which sync too, are therefore made here, after the group was told, and not by SQLite, which keeps
  * their errors to itself. Closing then makes none either: the log is the only copy. What the disk

@@ -48,7 +48,7 @@ bool store_is_durable(const struct store *store);
 /* The folder that it was opened in; NULL: in memory. */
 const char *store_folder(const struct store *store);
 
-/* Whether a sync has failed: nothing is written any more until the file is opened anew, whatever is
+/* Whether a sync has failed: nothing is written any more until the file is reopened, whatever is
  * given to it fails with UV_EIO. What is there can be read. From any thread. */
 bool store_has_stopped(const struct store *store);
 

@@ -13,7 +13,7 @@
 #define TOPIC_AHEAD 16 /* of the oldest events the writer knows id and length */
 
 struct topic_state {
-    uint64_t floor;                /* what is up to here is trimmed, be it in the file still */
+    uint64_t floor;                /* events up to here are trimmed, some still in the file */
     uint64_t last;                 /* the largest id; at least the floor */
     uint64_t end;                  /* it is closed, with this id; 0: it is not */
     uint64_t oldest;               /* the smallest above the floor; 0: there is none */

@@ -6,7 +6,7 @@
  * Lua counts how deep a coroutine calls in slots of its own stack, of which there are 65,500. A C
  * function that calls back (string.gsub, table.sort, load) takes C stack for each level besides,
  * string.gsub most: 8.5 KiB, for the buffer that it fills. So the stack is so large that the
- * coroutine's own end comes first, whatever it calls: ROOM. And since each coroutine counts anew,
+ * coroutine's own end comes first, whatever it calls: ROOM. And since each coroutine counts again,
  * who resumes one asks first whether there is room for all that it could do.
  *
  * Of the size that is asked for only what was used takes memory; what lies unused goes back by

@@ -228,7 +228,7 @@ enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
     uint64_t told_since = stretch & GUARD_OVER ? guard->told_since : 0;
     pthread_mutex_unlock(&watch.lock);
     /* A signal may have come in the middle of a change of LuaJIT's dispatch table: two changes make
-     * it anew. */
+     * it again. */
     lua_sethook(state->L, end_stretch, LUA_MASKCOUNT | LUA_MASKCALL, 1);
     lua_sethook(state->L, NULL, 0, 0);
     state->refuse = false;

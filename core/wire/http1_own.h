@@ -32,7 +32,7 @@ extern const struct stream_ops http1_stream_ops; /* http1_out */
 
 /* --- of the connection, in http1 --- */
 
-/* The deadline of the state that it is in, anew. */
+/* The deadline of the state that it is in, again. */
 void http1_set_deadline(struct http1 *c);
 void http1_enter(struct http1 *c, enum state state);
 /* The answer is complete, the rest of the request is not here: worth reading it to keep the

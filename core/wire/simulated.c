@@ -90,7 +90,7 @@ static struct simulated *of_stream(const struct stream *stream) {
 
 static void end(struct simulated *simulated) {
     loop_timer(simulated->server->loop, &simulated->over, 0);
-    simulated->server->loop->ready = true; /* in a turn that comes by itself, be the clock frozen */
+    simulated->server->loop->ready = true; /* a turn comes by itself, the clock frozen or not */
 }
 
 static void send_head(struct stream *stream, int64_t length) {
