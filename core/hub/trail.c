@@ -7,8 +7,8 @@
  * like the others by then, so that the number needs the ids of what is gone. Eight bytes each are a
  * twentieth of what the smallest event took, and adding one costs a publish a few instructions; but
  * only so many are kept, and none of a topic that keeps no event, even if the store has one: who
- * was away for longer is told that nobody knows. By the trail of one that the store has, a reader that fell
- * behind what memory has finds where to go on there.
+ * was away for longer is told that nobody knows. By the trail of one that the store has, a reader
+ * that fell behind what memory has finds where to go on there.
  *
  * Part of its topic, under the hub's lock. */
 #include "hub/trail.h"

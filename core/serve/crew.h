@@ -32,8 +32,8 @@ void crew_stop(struct crew *crew);
 /* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
  * address]`. Taken. Background tasks start. */
 void crew_serve(struct crew *crew, const int *fds, int addresses);
-/* Loads the app at that place in the sources again; it takes over if it starts in every worker. From
- * any thread, until crew_join. */
+/* Loads the app at that place in the sources again; it takes over if it starts in every worker.
+ * From any thread, until crew_join. */
 void crew_reload(struct crew *crew, int app);
 /* Open pages of the app are reloaded; the same. */
 void crew_refresh(struct crew *crew, int app);

@@ -9,11 +9,11 @@
  *     -------------+------------+-----------------------------+----------> id
  *         floor of the file   floor                         last
  *
- * A topic of which nothing is left stays, as its floor: that is how it tells, born again, what went.
- * Only when there are very many of those are the oldest forgotten; the largest of their ids is from
- * then on the floor of every topic that is made. Ids and lengths of the oldest kept events are read
- * ahead, some at a time, so that moving the floor is mostly arithmetic. How much a topic holds is
- * counted when it is first written to, from the records' heads alone.
+ * A topic of which nothing is left stays, as its floor: that is how it tells, born again, what
+ * went. Only when there are very many of those are the oldest forgotten; the largest of their ids
+ * is from then on the floor of every topic that is made. Ids and lengths of the oldest kept events
+ * are read ahead, some at a time, so that moving the floor is mostly arithmetic. How much a topic
+ * holds is counted when it is first written to, from the records' heads alone.
  *
  * All of it runs on the writer's thread within a transaction; an error undoes the whole group, the
  * state of the topics included (topics.c). */

@@ -8,8 +8,8 @@
  *     now  <--topics_rollback----------------  committed
  *
  * The writer alone changes the map, under the lock, so it may look things up without. A topic
- * forgotten and made again within one transaction is two: the old one in the map, for everybody, and
- * its heir for the writer. It knows nothing of SQLite. */
+ * forgotten and made again within one transaction is two: the old one in the map, for everybody,
+ * and its heir for the writer. It knows nothing of SQLite. */
 #include "store/topics.h"
 
 #include "base/mem.h"

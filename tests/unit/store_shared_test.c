@@ -1,5 +1,6 @@
-/* store/shared: what is stored comes back, until its time is over and not a moment longer; the limit
- * holds to the byte; and threads see each other's steps whole. Each test leaves nothing behind. */
+/* store/shared: what is stored comes back, until its time is over and not a moment longer; the
+ * limit holds to the byte; and threads see each other's steps whole. Each test leaves nothing
+ * behind. */
 #include "store/shared.h"
 
 #include "base/clock.h"
