@@ -15,27 +15,23 @@ struct refusal {
     const char *why;
 };
 
+struct connection;
+
 struct protocol {
     /* Speaks on the connected socket `fd`, which is taken; with a status in `refusal` only to say
      * that. Adds its connection to server->connections; when that is gone, http_server_left is
      * given `tallied`. */
     void (*accept)(struct http_server *server, int fd, const struct address *peer,
                    struct tallied *tallied, const struct refusal *refusal);
+    /* Closes the connection if it idles, else after the answers that it is at. */
+    void (*drain)(struct connection *connection);
+    /* Closes it now. */
+    void (*stop)(struct connection *connection);
 };
-
-struct connection_ops;
 
 /* What each protocol's connection begins with. */
 struct connection {
     struct list link; /* server->connections */
-    const struct connection_ops *ops;
-};
-
-struct connection_ops {
-    /* Closes if it idles, else after the answers that it is at. */
-    void (*drain)(struct connection *connection);
-    /* Closes now. */
-    void (*stop)(struct connection *connection);
 };
 
 #endif

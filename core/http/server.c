@@ -224,8 +224,7 @@ void http_server_drain(struct http_server *server) {
     }
     for (struct list *at = server->connections.next; at != &server->connections; at = next) {
         next = at->next;
-        struct connection *connection = CONTAINER_OF(at, struct connection, link);
-        connection->ops->drain(connection);
+        server->protocol->drain(CONTAINER_OF(at, struct connection, link));
     }
 }
 
@@ -233,8 +232,7 @@ void http_server_stop(struct http_server *server) {
     struct list *next;
     for (struct list *at = server->connections.next; at != &server->connections; at = next) {
         next = at->next;
-        struct connection *connection = CONTAINER_OF(at, struct connection, link);
-        connection->ops->stop(connection);
+        server->protocol->stop(CONTAINER_OF(at, struct connection, link));
     }
 }
 

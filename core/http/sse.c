@@ -20,8 +20,8 @@ struct sse {
     struct stream *stream;
     struct timer timer;
     uint32_t beat_ms;
-    struct buf beat_event; /* empty: the comment */
     int32_t retry_ms;      /* told at the opening; below 0: not */
+    struct buf beat_event; /* empty: the comment */
     bool hello;
     bool nameless;
     bool resumed; /* it goes on where the client left */

@@ -108,7 +108,7 @@ int boot_load(struct generation *gen, const char *file, char **error) {
 
 static void one_less(struct generation *gen) {
     struct starting *starting = &gen->starting;
-    MUST(starting->left > 0);
+    MUST(gen->state.broken || starting->left > 0);
     if (--starting->left > 0)
         return;
     char *error = starting->error;

@@ -8,8 +8,8 @@
  * whoever has something *rouses* it, which queues it, still waiting; when it runs it tries, and
  * waits on if another was faster. So what is cancelled on the way has taken nothing. What is only
  * told (a time is over, a job is done) *wakes* it: task_wake disarms the rest and queues the task
- * with its results. It is resumed in the loop's turn, never below the callback that woke it. run()
- * is the only place that resumes one, and the guard (guard.h) watches over it.
+ * with its results. It is resumed in the loop's turn, never below the callback that woke it.
+ * The scheduler alone resumes one, and the guard (guard.h) watches over it.
  *
  * Cancellation is sticky: the call that blocks, and each later one, raises weir.cancelled, so that
  * a task unwinds through its own pcalls. One that swallows it too often is dropped: never resumed
@@ -333,7 +333,7 @@ static void finish(struct task *task) {
                          itself */
         release_coroutine(task);
     struct generation *gen = task->gen;
-    MUST(gen->background >= task->background);
+    MUST(gen->state.broken || gen->background >= task->background);
     gen->background -= task->background;
     task_unref(task);
     generation_settle(gen);

@@ -252,15 +252,12 @@ static void stop(struct connection *connection) {
         stream_closed(stream, REASON_DRAIN, "the server stops");
 }
 
-static const struct connection_ops connection_ops = {drain, stop};
-
 static void accept_connection(struct http_server *server, int fd, const struct address *peer,
                               struct tallied *tallied, const struct refusal *refusal) {
     struct http1 *c = pool_zalloc(&server->loop->pool, sizeof *c);
     c->server = server;
     c->tallied = tallied;
     timer_init(&c->deadline, on_deadline);
-    c->connection.ops = &connection_ops;
     list_push(&server->connections, &c->connection.link);
     if (conn_init(&c->conn, server->loop, fd, &conn_ops) < 0)
         return;
@@ -276,4 +273,4 @@ static void accept_connection(struct http_server *server, int fd, const struct a
     conn_read(&c->conn, true);
 }
 
-const struct protocol http1 = {accept_connection};
+const struct protocol http1 = {accept_connection, drain, stop};

@@ -38,6 +38,8 @@ void http1_enter(struct http1 *c, enum state state);
 /* The answer is complete, the rest of the request is not here: worth reading it to keep the
  * connection? */
 bool http1_can_drop_rest(const struct http1 *c);
+/* Counts a request that is refused, and logs it. */
+void http1_tell_refusal(struct http1 *c, int status, const char *why);
 /* Answers a request that gets no stream, and ends the connection. */
 void http1_refuse(struct http1 *c, int status, const char *why);
 /* Why an open-ended answer that goes on is over: nobody hears it any more, or that nobody does
@@ -60,8 +62,6 @@ void http1_balance_reading(struct http1 *c);
 bool http1_is_behind(const struct http1 *c);
 /* The head that arrives is that of a HEAD request. */
 bool http1_asks_for_head(const struct http1 *c);
-/* Counts a request that is refused, and logs it. */
-void http1_tell_refusal(struct http1 *c, int status, const char *why);
 void http1_free_in(struct http1 *c);
 
 #endif
