@@ -179,7 +179,7 @@ check: deps-test ## everything again under ASan and UBSan, what has threads unde
 	@BUILD=$(BUILD)/asan REPLAYS=$(BUILD)/asan tests/run $(if $(T),'$(T)') || failed=1; \
 	BUILD=$(BUILD)/tsan tests/run --threads && [ -z "$$failed" ]
 
-coverage: deps-coverage ## lines that the tests pass; fails below 90 % in base, proto or http, 95 % in auth
+coverage: deps-coverage ## lines that the tests pass; fails below 90 % in base, proto, http or wire, 95 % in auth
 	$(MAKE_IN)$(COV) test-programs replays
 	@BUILD=$(BUILD)/cov tests/coverage
 
@@ -199,7 +199,8 @@ bench: deps-bench ## the figures, as ratios to the least program that could do t
 
 soak: deps-test deps-soak ## tests that take longer than ten minutes
 	$(MAKE_IN)$(MUST) test-programs
-	@BUILD=$(BUILD)/must tests/scale/run
+	$(MAKE_IN)$(BUILD) $(BUILD)/tests/unit/hub_scale_test
+	@BUILD=$(BUILD) tests/scale/run
 	@BUILD=$(BUILD)/must tests/exact/run --clients 200 --events 100000
 	@BUILD=$(BUILD)/must tests/soak/run
 

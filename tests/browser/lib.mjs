@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const weir = process.env.WEIR ?? join(root, "build/weir");
+const weir = process.env.WEIR ?? join(root, "build/must/weir");
 export const modules = process.env.NODE_MODULES ?? join(root, "build/node/node_modules");
 const screenshots = process.env.SCREENSHOTS ?? join(root, "build/screenshots");
 const { chromium } = createRequire(import.meta.url)(join(modules, "playwright-core"));

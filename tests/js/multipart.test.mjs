@@ -14,7 +14,7 @@ import { modules, Server } from "../browser/lib.mjs";
 const require = createRequire(import.meta.url);
 const busboy = require(join(modules, "busboy"));
 const NodeForm = require(join(modules, "form-data"));
-const build = process.env.BUILD ?? "build";
+const build = process.env.BUILD ?? "build/must";
 
 let server, folder;
 before(async () => {

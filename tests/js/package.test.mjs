@@ -28,7 +28,7 @@ test("package: what npm packs can be imported", async (t) => {
 
 test("package: what every server serves has the same names, and no others", async (t) => {
   const path = join(folder(t), "weir.mjs");
-  copyFileSync(join(process.env.BUILD ?? join(root, "build"), "weir.js"), path);
+  copyFileSync(join(process.env.BUILD ?? join(root, "build/must"), "weir.js"), path);
   const module = await import(pathToFileURL(path));
   assert.deepEqual(Object.keys(module).sort(), names);
   assert.deepEqual(names, ["EventParser", "Stream", "StreamError", "Streams", "readLines"]);

@@ -1,5 +1,5 @@
 /* HTTP-date, RFC 9110 section 5.6.7: what is written, against the C library's calendar, and what is
- * understood. The prototypes are header.h's. */
+ * understood. */
 #include "proto/date.h"
 
 #include "base/clock.h"

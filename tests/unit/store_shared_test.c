@@ -579,5 +579,5 @@ int main(void) {
         TEST(like_a_table),
         TEST(threads_see_whole_steps),
     };
-    return cmocka_run_group_tests_name("hub_shared", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("store_shared", tests, NULL, NULL);
 }

@@ -81,5 +81,5 @@ int main(void) {
         cmocka_unit_test(other_threads_are_never_deep),
         cmocka_unit_test(calls),
     };
-    return cmocka_run_group_tests_name("base_cstack", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("vm_cstack", tests, NULL, NULL);
 }

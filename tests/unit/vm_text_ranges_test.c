@@ -125,5 +125,5 @@ int main(void) {
         cmocka_unit_test_setup(callers, set_up),
 #endif
     };
-    return cmocka_run_group_tests_name("script_text_ranges", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("vm_text_ranges", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What http/simulated promises: a request like one from a socket, its answer kept. */
+/* What wire/simulated promises: a request like one from a socket, its answer kept. */
 #include "wire/simulated.h"
 
 #include <setjmp.h>
