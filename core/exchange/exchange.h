@@ -71,10 +71,10 @@ void exchange_settle(struct exchange *exchange);
 /* Ends the stream because its generation is too old; false: it had ended. A task that answers is
  * left to whoever cancels it. */
 bool exchange_expel(struct exchange *exchange);
-/* The streams of a generation are to end, those of server-sent events with a `retry:`, and the rest
- * is cancelled: */
+/* All streams of a generation are to be ended, by exchange_expel_some. */
 void exchange_expel_all(struct generation *gen);
-/* the next few of them, so that others get their turn. False: it is done. */
+/* Ends the next few of those, server-sent events with a `retry:`, so that others get their turn.
+ * False: all are, and the rest of the generation is cancelled. */
 bool exchange_expel_some(struct generation *gen);
 /* Looks up what each request needs, once for each generation, when weir.core is filled. */
 void exchange_prepare(lua_State *L);

@@ -1,8 +1,9 @@
 /* head: the fields of an answer that do not depend on the protocol.
  *
- * What a head says beside its status and its framing is decided here, once: the simulated exchange
- * of a spec has the fields that a socket would have brought. Who prints it adds how the body is
- * delimited. Pure: a stream in, bytes out, put right where they are sent from. */
+ * What the head of a stream says beside its status and its framing is decided here: the simulated
+ * exchange of a spec has the fields that a socket would have brought. Who prints it adds how the
+ * body is delimited; only a request that gets no stream is refused without this. Pure: a stream in,
+ * bytes out, put right where they are sent from. */
 #include "http/head.h"
 
 #include "http/server.h"

@@ -4,7 +4,7 @@
  *     events in the store --> gone: its largest id is remembered by its name
  *
  * A topic's *floor* is the id up to which events of it may be nowhere any more; who has read no
- * further has missed something. It is said here, in hub_floor, and nowhere else:
+ * further has missed something. It is said here, in hub_floor:
  *
  *     in memory     what was trimmed; or what went with the topic before it was made again; or the
  *                   server's start

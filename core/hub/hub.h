@@ -129,8 +129,8 @@ void hub_retire(const struct hub_counters *counters);
 /* Up to here events of the topic may be nowhere, neither in memory nor in the store: who has read
  * up to `after` only has missed something, for that reason. */
 event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason);
-/* For a prefix: the newest id that a topic below it may have had which is gone since. Resuming below
- * that id is told as a gap. */
+/* For a prefix: the newest id that a topic below it may have had which is gone since. Resuming
+ * below that id is told as a gap. */
 event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason);
 /* Nothing comes any more: it is closed, from this id on. */
 void hub_ended(struct topic *topic, event_id id);

@@ -14,8 +14,8 @@
  * be visible, or still be in the store. A position of one topic needs none, and its heap is one
  * head.
  *
- * Belongs to a reader, for one reading at a time, under the hub's lock. It must not know of slabs,
- * spans and policies. */
+ * Belongs to a reader, for one reading at a time, under the hub's lock. It must not know of slabs
+ * and spans, and of policies only whether what is superseded is passed over. */
 #include "hub/merge.h"
 
 #include "base/mem.h"

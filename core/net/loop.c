@@ -12,7 +12,7 @@
  *
  * All deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
  * time. The loop knows nothing of HTTP or Lua: `run_ready` is whoever schedules. Owned by one
- * thread; only loop_post may be called from others. */
+ * thread; only loop_post and loop_busy_ms may be called from others. */
 #include "net/loop.h"
 
 #include "base/clock.h"

@@ -17,7 +17,7 @@
  * has of the group whose sync failed nobody knows; that is the one case where an event that failed
  * may be there after the restart.
  *
- * Events, pages and calls of store_kv belong to their callers. The store knows neither what a text
+ * Events, pages and calls of kv.c belong to their callers. The store knows neither what a text
  * means nor who listens. */
 #include "store/store.h"
 

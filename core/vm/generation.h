@@ -26,7 +26,7 @@ struct spare {
 
 /* The app's on_start functions under way. */
 struct starting {
-    /* All have returned, or failed; maybe from within generation_start. */
+    /* All have returned, or failed; maybe from within boot_start. */
     void (*done)(char *error_take, void *arg);
     void *arg;
     char *error; /* of the first that failed, with traceback */

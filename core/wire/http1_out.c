@@ -1,6 +1,6 @@
 /* http1_out: what answers become on an HTTP/1 connection: the operations of its stream.
  *
- * The framing of answers is decided here and nowhere else: Content-Length when the length is known,
+ * The framing of answers is decided here: Content-Length when the length is known,
  * chunked for HTTP/1.1 clients that keep the connection, the connection's end for the others. It
  * must not look at what arrives. */
 #include "http/head.h"
