@@ -1,5 +1,5 @@
-/* limits: what a peer or a script may take, each with its default (CONTRACT section 6 in the README
- * of lua/). Sizes in bytes, times in milliseconds. */
+/* limits: what a peer or a script may take, each with its default (lua/README.md, "Limits and
+ * numbers"). Sizes in bytes, times in milliseconds. */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
