@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "http/access_log.h"
-#include "http/sse.h"
 #include "hub/subscription.h"
 #include "proto/redact.h"
 

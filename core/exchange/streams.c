@@ -13,7 +13,6 @@
 #include "base/must.h"
 #include "exchange/exchange.h"
 #include "http/grant.h"
-#include "http/sse.h"
 #include "hub/hub.h"
 #include "hub/reader.h"
 #include "hub/subscription.h"
