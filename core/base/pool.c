@@ -22,11 +22,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* What a block that nobody uses holds. */
-struct link {
-    struct link *next;
-};
-
 struct chunk {     /* its first bytes */
     uint32_t free; /* blocks, while they are counted */
 };
@@ -41,17 +36,6 @@ struct region { /* in place of its first chunk */
     struct list link;
     uint64_t taken; /* a bit for each chunk */
 };
-
-static struct pool_class *class_of(struct pool *pool, size_t n) {
-#ifdef __SANITIZE_ADDRESS__
-    (void)pool;
-    (void)n;
-    return NULL;
-#else
-    size_t index = (n + POOL_STEP - 1) / POOL_STEP;
-    return index >= 1 && index <= POOL_CLASSES ? &pool->classes[index - 1] : NULL;
-#endif
-}
 
 static size_t size_of(const struct pool *pool, const struct pool_class *class) {
     return (size_t)(class - pool->classes + 1) * POOL_STEP;
@@ -122,13 +106,13 @@ static bool is_whole(const struct chunk *chunk, size_t size) {
 /* Returns the chunks without a block in use; the newest one, which is not cut up yet, stays. */
 static void return_chunks(struct pool *pool, struct pool_class *class) {
     size_t size = size_of(pool, class);
-    struct link *next, *kept = NULL, *last = NULL; /* `last`: of each whole chunk one block */
-    for (struct link *at = class->free; at; at = at->next)
+    struct pool_link *next, *kept = NULL, *last = NULL; /* `last`: of each whole chunk one block */
+    for (struct pool_link *at = class->free; at; at = at->next)
         chunk_of(at)->free = 0;
-    for (struct link *at = class->free; at; at = at->next)
+    for (struct pool_link *at = class->free; at; at = at->next)
         chunk_of(at)->free++;
     struct chunk *newest = chunk_of(class->end - 1);
-    for (struct link *at = class->free; at; at = next) {
+    for (struct pool_link *at = class->free; at; at = next) {
         struct chunk *chunk = chunk_of(at);
         next = at->next;
         bool whole = chunk != newest && is_whole(chunk, size);
@@ -137,7 +121,7 @@ static void return_chunks(struct pool *pool, struct pool_class *class) {
             continue;
         }
         class->nfree -= whole;
-        struct link **list = whole ? &last : &kept;
+        struct pool_link **list = whole ? &last : &kept;
         at->next = *list;
         *list = at;
     }
@@ -150,7 +134,11 @@ static void return_chunks(struct pool *pool, struct pool_class *class) {
 
 /* --- blocks --- */
 
-static void *cut(struct pool *pool, struct pool_class *class) {
+void *pool_cut(struct pool *pool, size_t n) {
+    size_t index = pool_class_of(n);
+    if (index >= POOL_CLASSES)
+        return mem_alloc(n);
+    struct pool_class *class = &pool->classes[index];
     size_t size = size_of(pool, class);
     if ((size_t)(class->end - class->at) < size) {
         struct chunk *chunk = chunk_new(pool);
@@ -162,46 +150,18 @@ static void *cut(struct pool *pool, struct pool_class *class) {
     return block;
 }
 
-void *pool_alloc(struct pool *pool, size_t n) {
-    struct pool_class *class = class_of(pool, n);
-    if (class == NULL)
-        return mem_alloc(n);
-    struct link *block = class->free;
-    if (block == NULL)
-        return cut(pool, class);
-    class->free = block->next;
-    class->nfree--;
-    return block;
-}
-
-void *pool_zalloc(struct pool *pool, size_t n) {
-    return memset(pool_alloc(pool, n), 0, n);
-}
-
 void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_size) {
-    struct pool_class *from = block ? class_of(pool, old_size) : NULL;
-    struct pool_class *to = class_of(pool, new_size);
-    if (from == NULL && to == NULL)
+    size_t from = pool_class_of(old_size), to = pool_class_of(new_size);
+    if (block == NULL)
+        return pool_alloc(pool, new_size);
+    if (from >= POOL_CLASSES && to >= POOL_CLASSES)
         return mem_resize(block, new_size);
     if (from == to)
         return block;
     void *moved = pool_alloc(pool, new_size);
-    if (block)
-        memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    memcpy(moved, block, old_size < new_size ? old_size : new_size);
     pool_free(pool, block, old_size);
     return moved;
-}
-
-void pool_free(struct pool *pool, void *block, size_t n) {
-    struct pool_class *class = class_of(pool, n);
-    if (block == NULL || class == NULL) {
-        free(block);
-        return;
-    }
-    struct link *link = block;
-    link->next = class->free;
-    class->free = link;
-    class->nfree++;
 }
 
 void pool_trim(struct pool *pool) {
