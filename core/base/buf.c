@@ -19,8 +19,7 @@
 
 enum { SMALLEST = 64 };
 
-/* Out of line: nearly every append finds room. */
-static __attribute__((noinline)) void grow(struct buf *b, size_t n) {
+void buf_grow(struct buf *b, size_t n) {
     size_t cap = b->cap != 0 ? 2 * b->cap : SMALLEST;
     size_t need;
     if (__builtin_add_overflow(b->len, n, &need))
@@ -29,23 +28,6 @@ static __attribute__((noinline)) void grow(struct buf *b, size_t n) {
         cap = need;
     b->data = mem_resize(b->data, cap);
     b->cap = cap;
-}
-
-char *buf_reserve(struct buf *b, size_t n) {
-    if (b->cap - b->len < n || b->data == NULL)
-        grow(b, n);
-    return b->data + b->len;
-}
-
-void buf_append(struct buf *b, const void *bytes, size_t n) {
-    if (n == 0) /* `bytes` may be NULL, and an empty buf stays without memory */
-        return;
-    memcpy(buf_reserve(b, n), bytes, n);
-    b->len += n;
-}
-
-void buf_add(struct buf *b, struct str s) {
-    buf_append(b, s.ptr, s.len);
 }
 
 void buf_add_char(struct buf *b, char c) {
