@@ -26,13 +26,15 @@
 
 _Static_assert(ACCESS_LINE_MAX <= PIPE_BUF, "a line must be written at once");
 
+#define STAMP 28 /* bytes of "[10/Oct/2000:13:55:36 +0000]" */
+
 struct access_log {
     struct loop *loop;
     struct buf lines;
     struct buf target; /* of the request of the line that is made */
     struct timer flush;
     int64_t second; /* of `stamp` */
-    char stamp[32];
+    char stamp[STAMP];
     struct scribe *scribe;
 };
 
@@ -96,6 +98,20 @@ static char *put_number(char *out, uint64_t n, int width) {
     return out + 1;
 }
 
+/* The same for 0 to 999, which numbers in a line mostly are. */
+static char *put_small(char *out, unsigned n, int width) {
+    if (n < 10 && width == 1) {
+        *out = (char)('0' + n);
+        return out + 1;
+    }
+    if (n >= 100 || width == 3)
+        *out++ = (char)('0' + n / 100);
+    if (n >= 10 || width >= 2)
+        *out++ = (char)('0' + n / 10 % 10);
+    *out = (char)('0' + n % 10);
+    return out + 1;
+}
+
 static char *put_address(char *out, const struct address *address) {
     static const struct address none;
     if (memcmp(address, &none, sizeof none) == 0) {
@@ -109,12 +125,12 @@ static char *put_address(char *out, const struct address *address) {
     for (int i = 0; i < 4; i++) {
         if (i > 0)
             *out++ = '.';
-        out = put_number(out, address->ip[i], 1);
+        out = put_small(out, address->ip[i], 1);
     }
     return out;
 }
 
-/* "[10/Oct/2000:13:55:36 +0000]", whatever the locale. */
+/* Whatever the locale. */
 static void make_stamp(struct access_log *log, int64_t second) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     time_t now = (time_t)second;
@@ -133,8 +149,7 @@ static void make_stamp(struct access_log *log, int64_t second) {
     out = put_number(out, (uint64_t)tm.tm_min, 2);
     *out++ = ':';
     out = put_number(out, (uint64_t)tm.tm_sec, 2);
-    out = put_str(out, STR(" +0000]"));
-    *out = '\0';
+    put_str(out, STR(" +0000]"));
     log->second = second;
 }
 
@@ -142,7 +157,8 @@ static char *put_stamp(struct access_log *log, char *out) {
     int64_t second = clock_wall_s();
     if (second != log->second)
         make_stamp(log, second);
-    return put_str(out, str_of(log->stamp));
+    memcpy(out, log->stamp, STAMP);
+    return out + STAMP;
 }
 
 /* A URL, without the token it may carry. */
@@ -176,9 +192,9 @@ static char *put_quoted(char *out, struct str s) {
 }
 
 static char *put_request(struct access_log *log, char *out, const struct request *request) {
-    enum { METHOD_MOST = 32, TARGET_MOST = 2048 };
+    enum { TARGET_MOST = 2048 };
     *out++ = '"';
-    out = put_escaped(out, request_method(request), METHOD_MOST);
+    out = put_str(out, request_method(request)); /* a token: nothing to escape */
     *out++ = ' ';
     out = put_url(out, request_show_target(request, &log->target), TARGET_MOST);
     out = put_str(out, STR(" HTTP/1."));
@@ -187,29 +203,41 @@ static char *put_request(struct access_log *log, char *out, const struct request
     return out;
 }
 
+static void find_named(const struct request *request, struct str *referer, struct str *agent) {
+    for (size_t i = request->nfields; i-- > 0;) { /* the first of each counts */
+        struct str name = request_field_name(request, i);
+        if (str_eq(name, STR("referer")))
+            *referer = request_field_value(request, i);
+        else if (str_eq(name, STR("user-agent")))
+            *agent = request_field_value(request, i);
+    }
+}
+
 /* `out` has room for ACCESS_LINE_MAX bytes; returns where the line ends. */
 static char *put_line(struct access_log *log, char *out, const struct stream *stream) {
     const struct request *request = stream->request;
     uint64_t ms = loop_now(log->loop) - stream->started;
+    struct str referer = {0}, agent = {0};
+    find_named(request, &referer, &agent);
     out = put_address(out, stream_client(stream));
     out = put_str(out, STR(" - - "));
     out = put_stamp(log, out);
     *out++ = ' ';
     out = put_request(log, out, request);
     *out++ = ' ';
-    out = put_number(out, stream->status, 3);
+    out = put_small(out, stream->status, 3);
     *out++ = ' ';
     out = put_number(out, stream->head_only || stream->bodiless ? 0 : stream->sent, 1);
     *out++ = ' ';
-    out = put_quoted_url(out, request_header(request, STR("referer")));
+    out = put_quoted_url(out, referer);
     *out++ = ' ';
-    out = put_quoted(out, request_header(request, STR("user-agent")));
+    out = put_quoted(out, agent);
     *out++ = ' ';
     out = put_number(out, ms / 1000, 1);
     *out++ = '.';
-    out = put_number(out, ms % 1000, 3);
+    out = put_small(out, (unsigned)(ms % 1000), 3);
     *out++ = ' ';
-    out = put_str(out, str_of(stream_reason_name(stream->reason)));
+    out = stpcpy(out, stream_reason_name(stream->reason));
     *out++ = '\n';
     return out;
 }

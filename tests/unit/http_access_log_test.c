@@ -1,6 +1,7 @@
 /* What http/access_log promises: the line, and that it is written. What happens to lines whose file
  * is slow or full is tested with base/scribe. */
 #include "http/access_log.h"
+#include "http/methods.h"
 
 #include "base/clock.h"
 #include "base/scribe.h"
@@ -212,14 +213,16 @@ static void long_fields_are_cut(void **state) {
     buf_add_char(&target, 0);
     f->peer = (struct address){.v6 = true};
     memset(f->peer.ip, 0xff, 16);
-    struct stream *stream =
-        request(f, "AVERYLONGMETHODTHATNOBODYHASHEARDOF", target.data, fields.data);
+    char method[METHOD_MAX + 1] = "";
+    memset(method, 'M', METHOD_MAX);
+    struct stream *stream = request(f, method, target.data, fields.data);
     stream->sent = stream->started = UINT64_MAX;
     over(f, stream, REASON_CANCELLED);
     close_log(f);
     char *text = content(f->path);
     assert_true(strlen(text) <= ACCESS_LINE_MAX);
-    assert_non_null(strstr(text, "\"AVERYLONGMETHODTHATNOBODYH... /%22%22"));
+    assert_non_null(strstr(text, method)); /* whole: it has a limit of its own */
+    assert_non_null(strstr(text, "MMM /%22%22"));
     assert_non_null(strstr(text, "... HTTP/1.1\" 000 18446744073709551615 \"\\x80"));
     assert_non_null(strstr(text, "\\x80...\" \"\\x22"));
     assert_non_null(strstr(text, "\\x22...\" "));
