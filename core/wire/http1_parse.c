@@ -57,34 +57,26 @@ static const char *scan_request_line(struct head_scan *scan, const char *at, con
 }
 
 int head_scan(struct head_scan *scan, const char *bytes, size_t n) {
-    for (const char *at = bytes, *end = bytes + n; at < end; at++) {
-        switch (scan->state) {
-        case SCAN_REQUEST_LINE:
-            at = scan_request_line(scan, at, end);
-            if (at == NULL)
-                return 0;
-            if (!ends_in_version(scan))
-                return 400;
-            scan->state = SCAN_LINE_START;
-            break;
-        case SCAN_LINE_START:
-            if (*at == ' ' || *at == '\t')
-                return 400;
-            if (*at == '\r' || *at == '\n') {
-                scan->state = SCAN_END;
-                return 0;
-            }
-            scan->state = SCAN_LINE;
-            break;
-        case SCAN_LINE:
-            at = memchr(at, '\n', (size_t)(end - at));
-            if (at == NULL)
-                return 0;
-            scan->state = SCAN_LINE_START;
-            break;
-        default:
+    const char *at = bytes, *end = bytes + n;
+    if (scan->state == SCAN_REQUEST_LINE && n > 0) {
+        at = scan_request_line(scan, at, end);
+        if (at == NULL)
+            return 0;
+        if (!ends_in_version(scan))
+            return 400;
+        scan->state = SCAN_LINE_START;
+        at++;
+    }
+    while (at < end && scan->state != SCAN_END) {
+        if (scan->state == SCAN_LINE_START && (*at == ' ' || *at == '\t'))
+            return 400;
+        if (scan->state == SCAN_LINE_START && (*at == '\r' || *at == '\n')) {
+            scan->state = SCAN_END;
             return 0;
         }
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        scan->state = lf ? SCAN_LINE_START : SCAN_LINE;
+        at = lf ? lf + 1 : end;
     }
     return 0;
 }
@@ -95,23 +87,39 @@ static int refuse(int status, const char *reason, const char **why) {
 }
 
 /* The fields that decide how a request is taken: how often each came, and its first value. */
-enum { HOST, CODING, LENGTH, EXPECT, DECIDING };
+enum { HOST, CODING, LENGTH, EXPECT, CONNECTION, DECIDING };
 
 struct deciding {
     struct str value; /* ptr NULL: it did not come */
     unsigned count;
 };
 
-static void find_deciding(const struct request *request, struct deciding found[DECIDING]) {
-    static const struct str names[DECIDING] = {[HOST] = {"host", 4},
-                                               [CODING] = {"transfer-encoding", 17},
-                                               [LENGTH] = {"content-length", 14},
-                                               [EXPECT] = {"expect", 6}};
+/* Which of them has that name, DECIDING: none. Their lengths differ, so one is compared. */
+static int deciding_of(struct str name) {
+    switch (name.len) {
+    case 4:
+        return str_eq(name, STR("host")) ? HOST : DECIDING;
+    case 6:
+        return str_eq(name, STR("expect")) ? EXPECT : DECIDING;
+    case 10:
+        return str_eq(name, STR("connection")) ? CONNECTION : DECIDING;
+    case 14:
+        return str_eq(name, STR("content-length")) ? LENGTH : DECIDING;
+    case 17:
+        return str_eq(name, STR("transfer-encoding")) ? CODING : DECIDING;
+    default:
+        return DECIDING;
+    }
+}
+
+/* White space behind a value is no part of it (RFC 9112 section 5.1); llhttp leaves it. */
+static void read_fields(struct request *request, struct deciding found[DECIDING]) {
     for (size_t i = 0; i < request->nfields; i++) {
-        struct str name = request_field_name(request, i);
-        for (int k = 0; k < DECIDING; k++)
-            if (str_eq(name, names[k]) && found[k].count++ == 0)
-                found[k].value = request_field_value(request, i);
+        struct str value = str_trim(request_field_value(request, i));
+        int k = deciding_of(request_field_name(request, i));
+        request->fields[i].value_len = (uint16_t)value.len;
+        if (k < DECIDING && found[k].count++ == 0)
+            found[k].value = value;
     }
 }
 
@@ -194,9 +202,9 @@ static int complete_expectation(struct request *request, const struct deciding *
     return 0;
 }
 
-static bool wants_keep_alive(const struct request *request) {
+static bool wants_keep_alive(const struct request *request, const struct deciding *connection) {
     bool keep = request->minor >= 1;
-    for (size_t i = 0; i < request->nfields; i++) {
+    for (size_t i = 0; connection->count > 0 && i < request->nfields; i++) {
         if (!str_eq(request_field_name(request, i), STR("connection")))
             continue;
         struct str value = request_field_value(request, i);
@@ -208,26 +216,19 @@ static bool wants_keep_alive(const struct request *request) {
     return keep;
 }
 
-/* White space behind a value is no part of it (RFC 9112 section 5.1); llhttp leaves it. */
-static void trim_values(struct request *request) {
-    for (size_t i = 0; i < request->nfields; i++)
-        request->fields[i].value_len = (uint32_t)str_trim(request_field_value(request, i)).len;
-}
-
 int request_complete(struct request *request, unsigned major, unsigned minor, const char **why) {
     if (major != 1)
         return refuse(505, "an HTTP version other than 1.0 and 1.1", why);
     request->minor = minor > 1 ? 1 : (uint8_t)minor; /* the highest known (RFC 9110 section 2.5) */
-    trim_values(request);
-    if (request_split_target(request, why) != 0)
+    if (request_split_target(request, why) != 0) /* first, since it moves what fields point to */
         return 400;
     struct deciding found[DECIDING] = {0};
-    find_deciding(request, found);
+    read_fields(request, found);
     int status = complete_host(request, &found[HOST], why);
     if (status == 0)
         status = complete_framing(request, &found[CODING], &found[LENGTH], why);
     if (status == 0)
         status = complete_expectation(request, &found[EXPECT], why);
-    request->keep_alive = wants_keep_alive(request);
+    request->keep_alive = wants_keep_alive(request, &found[CONNECTION]);
     return status;
 }
