@@ -154,14 +154,12 @@ static int find_missing(const struct app *app, struct path path) {
     return innermost;
 }
 
-void app_push_functions(struct app *app, lua_State *L, struct path path,
+void app_push_functions(struct app *app, lua_State *L, int functions, struct path path,
                         const struct route_match *match) {
     size_t cursor = 0;
-    int id;
+    int id, missing;
     if (app->nuses > 0)
         lua_checkstack(L, app->nuses + LUA_MINSTACK);
-    generation_push(app->gen, L, app->functions);
-    int functions = lua_gettop(L), missing;
     if (is_handled(app, match))
         lua_rawgeti(L, functions, match->id + 1);
     else if ((missing = find_missing(app, path)) > 0)
@@ -170,7 +168,6 @@ void app_push_functions(struct app *app, lua_State *L, struct path path,
         lua_pushcfunction(L, l_plain);
     while (router_use_next(app->router, path, &cursor, &id))
         lua_rawgeti(L, functions, -id);
-    lua_remove(L, functions);
 }
 
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix) {

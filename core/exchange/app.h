@@ -33,7 +33,7 @@ struct app *app_keep(struct generation *gen, lua_State *L);
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix);
 /* Pushes what answers a request, whose path below the app is `path`: the handler, then the
  * middleware before it. stack of L: + 1 and as many as these are */
-void app_push_functions(struct app *app, lua_State *L, struct path path,
+void app_push_functions(struct app *app, lua_State *L, int functions, struct path path,
                         const struct route_match *match);
 /* Answers what needs no handler: 404, 405, 501, OPTIONS, files. With `done` the 404 is the
  * caller's: false if it is due. A file, which is `*job` then, may show that later: see

@@ -48,7 +48,9 @@ static int refuse_self(lua_State *L) {
 static struct exchange **slot_at(lua_State *L, int index) {
     bool known = false;
     if (lua_getmetatable(L, index)) {
-        known = lua_topointer(L, -1) == task_generation(L)->stream_meta;
+        const struct generation *gen = task_generation(L);
+        const void *meta = lua_topointer(L, -1);
+        known = meta == gen->stream_meta || meta == gen->left_meta;
         lua_pop(L, 1);
     }
     if (!known)
@@ -387,7 +389,13 @@ static void task_failed(struct exchange *exchange, struct task *task) {
 static void let_go(struct exchange *exchange) {
     if (exchange->closers != LUA_NOREF)
         return;
-    generation_unref(exchange->app->gen, exchange->self);
+    struct generation *gen = exchange->app->gen;
+    lua_State *L = gen->state.L;
+    exchange_push(exchange, L);
+    luaL_getmetatable(L, EXCHANGE_LEFT_META);
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+    generation_unref(gen, exchange->self);
     exchange->self = LUA_NOREF;
     list_remove(&exchange->link);
     access_log_shorten(exchange->stream->request);
@@ -466,11 +474,12 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     stream_own(stream, &events, exchange);
     struct task *task = new_task(exchange);
     lua_State *co = task->co;
+    generation_push(gen, co, app->functions); /* at 1, where then is what runs them */
     make_userdata(exchange, co, match);
-    app_push_functions(app, co, path_after(request_path(stream->request), skip), match);
-    bool has_middleware = lua_gettop(co) > 2; /* beside the userdata and the handler */
+    app_push_functions(app, co, 1, path_after(request_path(stream->request), skip), match);
+    bool has_middleware = lua_gettop(co) > 3; /* beside the userdata and the handler */
     lua_rawgeti(co, LUA_REGISTRYINDEX, has_middleware ? gen->run_through : gen->run);
-    lua_insert(co, 1);
+    lua_replace(co, 1);
     task_start(task);
 }
 
@@ -499,6 +508,9 @@ void exchange_prepare(lua_State *L) {
     luaL_getmetatable(L, EXCHANGE_META);
     gen->stream_meta = lua_topointer(L, -1);
     gen->stream_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    luaL_getmetatable(L, EXCHANGE_LEFT_META);
+    gen->left_meta = lua_topointer(L, -1);
+    lua_pop(L, 1);
     gen->run = generation_require(L, "weir.app", "run");
     gen->run_through = generation_require(L, "weir.app", "run_through");
     gen->failed = generation_require(L, "weir.app", "failed");

@@ -7,6 +7,7 @@
 #include "vm/task.h"
 
 #define EXCHANGE_META "weir.stream"
+#define EXCHANGE_LEFT_META "weir.stream (left)" /* once nothing here keeps the userdata */
 
 struct json_t; /* jansson's */
 struct parts;  /* parts.c's */
@@ -78,7 +79,7 @@ void exchange_expel_all(struct generation *gen);
 bool exchange_expel_some(struct generation *gen);
 /* Looks up what each request needs, once for each generation, when weir.core is filled. */
 void exchange_prepare(lua_State *L);
-/* For __gc when the state closes: aborts what is still open. */
+/* For __gc: frees what goes on without Lua, and aborts what does not. */
 void exchange_forget(struct exchange **slot);
 
 /* --- the body: body.c --- */

@@ -261,7 +261,7 @@ static int l_index(lua_State *L) {
 }
 
 static int l_newindex(lua_State *L) {
-    luaL_checkudata(L, 1, EXCHANGE_META);
+    exchange_get(L, 1);
     if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "claims") == 0)
         claims_take(L);
     push_property_index(L);
@@ -278,9 +278,18 @@ static int l_newindex(lua_State *L) {
     return 0;
 }
 
-/* A stream that is open keeps its userdata, so this one is over, or the state closes. */
-static int l_gc(lua_State *L) {
+/* Of one that was let go: nobody has its userdata any more, or the state closes. */
+static int l_left_gc(lua_State *L) {
     exchange_forget(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Of the one userdata that is there until the state closes. */
+static int l_closing(lua_State *L) {
+    struct generation *gen = task_generation(L);
+    list_splice(&gen->exchanges, &gen->leaving);
+    while (!list_empty(&gen->exchanges))
+        exchange_forget(CONTAINER_OF(gen->exchanges.next, struct exchange, link)->slot);
     return 0;
 }
 
@@ -378,6 +387,32 @@ static void set_access(lua_State *L) {
     lua_pop(L, 2);
 }
 
+/* A stream that is open keeps its userdata, and one that is over has no need of being told: so
+ * what nearly all requests leave to the collector has no __gc, which would cost as much as routing
+ * them. Only those that were let go have. stack: core, metatable; 0 */
+static void make_left_meta(lua_State *L) {
+    luaL_newmetatable(L, EXCHANGE_LEFT_META);
+    lua_pushnil(L);
+    while (lua_next(L, -3)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_pushcfunction(L, l_left_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+/* stack: 0 */
+static void watch_closing(lua_State *L) {
+    lua_newuserdata(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, l_closing);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void bind_stream(lua_State *L) {
     static const luaL_Reg methods[] = {{"query_all", l_query_all},
                                        {"on_close", l_on_close},
@@ -389,13 +424,13 @@ void bind_stream(lua_State *L) {
     lua_setfield(L, -2, "__name");
     lua_pushliteral(L, EXCHANGE_META);
     lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_newtable(L);
     state_set(L, methods);
     set_access(L);
     lua_setfield(L, -3, "stream_methods");
+    make_left_meta(L);
+    watch_closing(L);
     lua_pop(L, 1);
 }

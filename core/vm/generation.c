@@ -40,9 +40,9 @@ void generation_push(struct generation *gen, lua_State *L, int ref) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
 }
 
-void generation_unref(struct generation *gen, int ref) {
+void generation_drop(struct generation *gen, int ref) {
     lua_State *L = gen->state.L;
-    if (ref == LUA_NOREF || gen->closing)
+    if (gen->closing)
         return;
     MUST(gen->nrefs > 0);
     gen->nrefs--;
@@ -68,9 +68,13 @@ struct spare generation_coroutine(struct generation *gen) {
     return spare;
 }
 
-/* What setfenv(0, ...) has changed is for that task only. */
-static void restore_globals(lua_State *L, lua_State *co) {
-    if (lua_topointer(co, LUA_GLOBALSINDEX) == lua_topointer(L, LUA_GLOBALSINDEX))
+/* What setfenv(0, ...) has changed is for that task only. The app file, which may change them for
+ * all, has run when the first task ends. */
+static void restore_globals(struct generation *gen, lua_State *co) {
+    lua_State *L = gen->state.L;
+    if (gen->globals == NULL)
+        gen->globals = lua_topointer(L, LUA_GLOBALSINDEX);
+    if (lua_topointer(co, LUA_GLOBALSINDEX) == gen->globals)
         return;
     lua_pushvalue(L, LUA_GLOBALSINDEX);
     lua_xmove(L, co, 1);
@@ -85,7 +89,7 @@ void generation_recycle(struct generation *gen, struct spare spare, bool reusabl
         return;
     }
     lua_settop(spare.co, 0);
-    restore_globals(gen->state.L, spare.co);
+    restore_globals(gen, spare.co);
     gen->spare[gen->nspare++] = spare;
     gen->nrefs--;
 }

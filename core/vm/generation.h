@@ -52,6 +52,7 @@ struct generation {
     struct list leaving;   /* of these: to be ended */
     unsigned expelled;     /* that were */
     struct list held;      /* background tasks that start with generation_take_over */
+    const void *globals; /* the table of globals, to be told by its address; NULL: not yet known */
     struct spare spare[GENERATION_SPARE];
     unsigned nspare;
     int free[GENERATION_FREE]; /* places in the registry for the next references */
@@ -59,8 +60,9 @@ struct generation {
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
     int run, run_through, failed, hint, run_defers, stream_meta_ref;
-    int limit_error;          /* reference to the guard's last error; LUA_NOREF: none */
-    const void *stream_meta;  /* the metatable of streams, to be told by its address */
+    int limit_error; /* reference to the guard's last error; LUA_NOREF: none */
+    /* the metatables of streams, and of those that go on without Lua, to be told by address */
+    const void *stream_meta, *left_meta;
     struct topic_rule *rules; /* weir.topics, until the takeover; patterns are its own copies */
     size_t nrules;
     bool loading;        /* the app file runs: limits may be set, nothing may wait */
@@ -119,7 +121,11 @@ int generation_require(lua_State *L, const char *module, const char *name);
 /* References to Lua values, counted. generation_ref pops the top of L's stack. */
 int generation_ref(struct generation *gen, lua_State *L);
 void generation_push(struct generation *gen, lua_State *L, int ref);
-void generation_unref(struct generation *gen, int ref);
+void generation_drop(struct generation *gen, int ref); /* not LUA_NOREF */
+static inline void generation_unref(struct generation *gen, int ref) {
+    if (ref != LUA_NOREF)
+        generation_drop(gen, ref);
+}
 /* A coroutine to run a task on, with an empty stack. */
 struct spare generation_coroutine(struct generation *gen);
 /* Takes it back: `reusable` when its function has returned. */
