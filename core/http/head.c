@@ -1,44 +1,77 @@
-/* head: the fields of an answer that do not depend on the protocol.
+/* head: what the head of an answer says, whatever the protocol.
  *
- * What the head of a stream says beside its status and its framing is decided here: the simulated
- * exchange of a spec has the fields that a socket would have brought. Who prints it adds how the
- * body is delimited; only a request that gets no stream is refused without this. Pure: a stream in,
- * bytes out, put right where they are sent from. */
+ * Which fields an answer has that nobody asked for is decided here, and nowhere else: the simulated
+ * exchange of a spec has those that a socket would have brought, and a request that gets no stream,
+ * since it is malformed or one too many, those of any other answer. Who prints it adds the status
+ * and how the body is delimited. Pure: a struct http_head in, bytes out, put right where they are
+ * sent from, without printf, which cost more than all else about a small answer. */
 #include "http/head.h"
 
-#include "http/server.h"
+#include "proto/header.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #define OWN_MAX 256 /* of what is not the application's, and of the framing */
 
-static char *put(char *at, struct str text) {
-    if (text.len > 0)
-        memcpy(at, text.ptr, text.len);
-    return at + text.len;
+char *head_put_number(char *at, uint64_t n) {
+    if (n >= 10)
+        at = head_put_number(at, n / 10);
+    *at = (char)('0' + n % 10);
+    return at + 1;
 }
 
 static char *put_field(char *at, struct str name, struct str value) {
-    at = put(put(put(at, name), STR(": ")), value);
-    return put(at, STR("\r\n"));
+    at = head_put_text(head_put_text(at, name), STR(": "));
+    return head_put_text(head_put_text(at, value), STR("\r\n"));
 }
 
-static bool has_field(const struct stream *stream, struct str name) {
-    return stream->fields.len > 0 && stream_get_header(stream, name).ptr != NULL;
+bool head_next_line(struct str *rest, struct str *name, struct str *value, struct str *line) {
+    if (rest->len == 0)
+        return false;
+    const char *end = memchr(rest->ptr, '\n', rest->len);
+    *line = (struct str){rest->ptr, (size_t)(end - rest->ptr) + 1};
+    *value = (struct str){line->ptr, line->len - 2};
+    *name = str_cut(value, ':');
+    *value = str_trim(*value);
+    rest->ptr += line->len;
+    rest->len -= line->len;
+    return true;
 }
 
-size_t head_max(const struct stream *stream) {
-    return OWN_MAX + stream->fields.len + str_of(stream->type).len;
+struct str head_find(struct str fields, struct str name) {
+    struct str found, value, line;
+    while (head_next_line(&fields, &found, &value, &line))
+        if (str_ieq(found, name))
+            return value;
+    return (struct str){NULL, 0};
 }
 
-char *head_put(char *at, const struct stream *stream) {
-    if (!has_field(stream, STR("Date")))
-        at = put_field(at, STR("Date"), str_of(http_server_date(stream->server)));
-    if (!has_field(stream, STR("Server")))
-        at = put(at, STR("Server: weir\r\n"));
-    if (!has_field(stream, STR("X-Content-Type-Options"))) /* a type is what it says it is */
-        at = put(at, STR("X-Content-Type-Options: nosniff\r\n"));
-    if (stream->type && !has_field(stream, STR("Content-Type")))
-        at = put_field(at, STR("Content-Type"), str_of(stream->type));
-    return put(at, buf_str(&stream->fields));
+static bool lacks(const struct http_head *head, struct str name) {
+    return head_find(head->fields, name).ptr == NULL;
+}
+
+size_t head_max(const struct http_head *head) {
+    return OWN_MAX + head->fields.len + str_of(head->type).len;
+}
+
+char *head_put(char *at, const struct http_head *head) {
+    if (lacks(head, STR("Date")))
+        at = put_field(at, STR("Date"), str_of(head->date));
+    if (lacks(head, STR("Server")))
+        at = head_put_text(at, STR("Server: weir\r\n"));
+    if (lacks(head, STR("X-Content-Type-Options"))) /* a type is what it says it is */
+        at = head_put_text(at, STR("X-Content-Type-Options: nosniff\r\n"));
+    if (head->type && lacks(head, STR("Content-Type")))
+        at = put_field(at, STR("Content-Type"), str_of(head->type));
+    at = head_put_text(at, head->fields);
+    if (head->length < 0)
+        return at;
+    at = head_put_number(head_put_text(at, STR("Content-Length: ")), (uint64_t)head->length);
+    return head_put_text(at, STR("\r\n"));
+}
+
+size_t head_refusal(char out[HEAD_REFUSAL_MAX], int status, const char *detail) {
+    int n = snprintf(out, HEAD_REFUSAL_MAX, "%d %s%s%s\n", status, http_reason(status),
+                     detail ? ": " : "", detail ? detail : "");
+    return n < HEAD_REFUSAL_MAX ? (size_t)n : HEAD_REFUSAL_MAX - 1;
 }

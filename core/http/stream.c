@@ -17,7 +17,6 @@
 #include "http/grant.h"
 #include "proto/header.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -216,25 +215,11 @@ static int check_field(struct stream *stream, struct str name, struct str value)
     return stream_is_framing(name) ? STREAM_EFRAMING : 0;
 }
 
-/* Steps through the lines of `fields`: cuts one off `rest`. */
-static bool next_line(struct str *rest, struct str *name, struct str *value, struct str *line) {
-    if (rest->len == 0)
-        return false;
-    const char *end = memchr(rest->ptr, '\n', rest->len);
-    *line = (struct str){rest->ptr, (size_t)(end - rest->ptr) + 1};
-    *value = (struct str){line->ptr, line->len - 2};
-    *name = str_cut(value, ':');
-    *value = str_trim(*value);
-    rest->ptr += line->len;
-    rest->len -= line->len;
-    return true;
-}
-
 /* Of the lasting ones, or of the others: how many bytes they took. */
 static size_t remove_field(struct stream *stream, struct str name, bool lasting) {
     struct str rest = buf_str(&stream->fields), found, value, line;
     size_t before = rest.len, at = 0;
-    while (next_line(&rest, &found, &value, &line)) {
+    while (head_next_line(&rest, &found, &value, &line)) {
         bool chosen = (at < stream->lasting) == lasting && str_ieq(found, name);
         at += line.len;
         if (!chosen)
@@ -247,11 +232,7 @@ static size_t remove_field(struct stream *stream, struct str name, bool lasting)
 }
 
 struct str stream_get_header(const struct stream *stream, struct str name) {
-    struct str rest = buf_str(&stream->fields), found, value, line;
-    while (next_line(&rest, &found, &value, &line))
-        if (str_ieq(found, name))
-            return value;
-    return (struct str){NULL, 0};
+    return head_find(buf_str(&stream->fields), name);
 }
 
 static void append_field(struct stream *stream, struct str name, struct str value) {
@@ -335,6 +316,11 @@ static void mark_open_ended(struct stream *stream) {
         append_field(stream, STR("Cache-Control"), STR("no-cache"));
 }
 
+static struct http_head head_of(const struct stream *stream) {
+    return (struct http_head){stream->status, http_server_date(stream->server), stream->type,
+                              buf_str(&stream->fields), stream->bodiless ? -1 : stream->length};
+}
+
 int stream_start(struct stream *stream, int64_t length) {
     if (stream->state != STREAM_OPEN)
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
@@ -345,7 +331,8 @@ int stream_start(struct stream *stream, int64_t length) {
     if (length < 0 && !stream->bodiless)
         mark_open_ended(stream);
     enter(stream, STREAM_STARTED);
-    stream->ops->send_head(stream, length);
+    struct http_head head = head_of(stream);
+    stream->ops->send_head(stream, &head);
     buf_fini(&stream->fields);
     if (stream->open_ended && stream->head_only) {
         stream_finish(
@@ -471,16 +458,13 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
         stream_abort(stream, REASON_ERROR, detail);
         return;
     }
-    char text[256];
-    int n = snprintf(text, sizeof text, "%d %s%s%s\n", status, http_reason(status),
-                     detail ? ": " : "", detail ? detail : "");
-    if (n >= (int)sizeof text)
-        n = sizeof text - 1;
+    char text[HEAD_REFUSAL_MAX];
+    size_t n = head_refusal(text, status, detail);
     stream_set_manner(stream, NULL);
     remove_field(stream, STR("Content-Type"), false);
     remove_field(stream, STR("Content-Disposition"), false);
     stream->status = (uint16_t)status;
-    stream_respond(stream, "text/plain; charset=utf-8", text, (size_t)n);
+    stream_respond(stream, HEAD_REFUSAL_TYPE, text, n);
 }
 
 void stream_finish(struct stream *stream) {

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/slab.h"
+#include "http/head.h"
 #include "http/request.h"
 #include "http/server.h"
 
@@ -51,8 +52,8 @@ struct stream_events {
 
 /* Downwards: what each protocol fills in. */
 struct stream_ops {
-    /* Sends the head from stream->status and ->fields; `length` < 0: unknown, the end is framed. */
-    void (*send_head)(struct stream *stream, int64_t length);
+    /* Sends the head. Without a length the end is framed, unless the stream is bodiless. */
+    void (*send_head)(struct stream *stream, const struct http_head *head);
     void (*send_informational)(struct stream *stream, int status, struct str fields);
     void (*send_data)(struct stream *stream, const void *bytes, size_t n);
     /* Bytes that are framed already: see stream_send_chunks. NULL: this protocol frames itself. */

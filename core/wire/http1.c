@@ -67,19 +67,15 @@ void http1_tell_refusal(struct http1 *c, int status, const char *why) {
 
 static void refuse_until(struct http1 *c, int status, const char *why, unsigned retry_s) {
     bool head_only = http1_asks_for_head(c);
-    char text[512], retry[32] = "";
+    char body[HEAD_REFUSAL_MAX], retry[32] = "";
     http1_tell_refusal(c, status, why);
-    int body = snprintf(NULL, 0, "%d %s: %s\n", status, http_reason(status), why);
     if (retry_s > 0)
         snprintf(retry, sizeof retry, "Retry-After: %u\r\n", retry_s);
-    int n = snprintf(
-        text, sizeof text,
-        "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: weir\r\nX-Content-Type-Options: nosniff\r\n%s"
-        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"
-        "\r\n%d %s: %s\n",
-        status, http_reason(status), http_server_date(c->server), retry, body, status,
-        http_reason(status), why);
-    conn_write(&c->conn, text, (size_t)(head_only ? n - body : n));
+    struct http_head head = {status, http_server_date(c->server), HEAD_REFUSAL_TYPE, str_of(retry),
+                             (int64_t)head_refusal(body, status, why)};
+    http1_send_head(c, &head, (struct http1_framing){0});
+    if (!head_only)
+        conn_write(&c->conn, body, (size_t)head.length);
     timer_clear(&c->deadline);
     c->state = ANSWERING;
     c->keep_alive = false;

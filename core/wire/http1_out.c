@@ -3,8 +3,6 @@
  * The framing of answers is decided here: Content-Length when the length is known,
  * chunked for HTTP/1.1 clients that keep the connection, the connection's end for the others. It
  * must not look at what arrives. */
-#include "http/head.h"
-#include "wire/http1_head.h"
 #include "wire/http1_own.h"
 
 static struct http1 *of_stream(const struct stream *stream) {
@@ -26,13 +24,16 @@ static void decide_framing(struct http1 *c, const struct stream *stream) {
         c->keep_alive = false;
 }
 
-static void send_head(struct stream *stream, int64_t length) {
-    (void)length; /* decided from stream->length, which is the same */
+void http1_send_head(struct http1 *c, const struct http_head *head, struct http1_framing framing) {
+    char *at = conn_reserve(&c->conn, head_max(head));
+    conn_commit(&c->conn, (size_t)(http1_head_put(at, head, framing) - at));
+}
+
+static void send_head(struct stream *stream, const struct http_head *head) {
     struct http1 *c = of_stream(stream);
-    char *head = conn_reserve(&c->conn, head_max(stream));
     decide_framing(c, stream);
-    char *end = http1_head_put(head, stream, c->chunked, c->keep_alive);
-    conn_commit(&c->conn, (size_t)(end - head));
+    http1_send_head(c, head,
+                    (struct http1_framing){c->chunked, c->keep_alive, stream->request->minor == 0});
     if (stream->write_timeout_ms)
         c->conn.progress_ms = stream->write_timeout_ms;
     if (http1_unheard(c))
@@ -43,9 +44,8 @@ static void send_informational(struct stream *stream, int status, struct str fie
     struct http1 *c = of_stream(stream);
     if (stream->request->minor == 0) /* RFC 9110 section 15.2 */
         return;
-    char *head = conn_reserve(&c->conn, head_max(stream) + fields.len);
-    char *end = http1_informational_put(head, status, fields);
-    conn_commit(&c->conn, (size_t)(end - head));
+    char *at = conn_reserve(&c->conn, HTTP1_INFORMATIONAL_MAX + fields.len);
+    conn_commit(&c->conn, (size_t)(http1_informational_put(at, status, fields) - at));
 }
 
 static void send_data(struct stream *stream, const void *bytes, size_t n) {
@@ -109,7 +109,7 @@ static void want_read(struct stream *stream) {
     if (c->continue_due && !stream->in_dropped) {
         c->continue_due = false;
         if (stream->state == STREAM_OPEN) /* else the final head went out in its place */
-            conn_write(&c->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+            send_informational(stream, 100, STR(""));
         http1_set_deadline(c);
     }
     http1_balance_reading(c);

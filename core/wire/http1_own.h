@@ -6,6 +6,7 @@
 #include "http/stream.h"
 #include "proto/chunked.h"
 #include "wire/http1.h"
+#include "wire/http1_head.h"
 
 enum state { IDLE, HEAD, BODY, ANSWERING };
 
@@ -50,6 +51,10 @@ void http1_end_unheard(struct http1 *c);
 void http1_try_next(struct http1 *c);
 /* The peer will send no more; what it has sent is still answered, as far as it is whole. */
 void http1_after_eof(struct http1 *c);
+
+/* --- bytes out, in http1_out --- */
+
+void http1_send_head(struct http1 *c, const struct http_head *head, struct http1_framing framing);
 
 /* --- bytes in, in http1_in --- */
 

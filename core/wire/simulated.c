@@ -12,7 +12,6 @@
 #include "wire/simulated.h"
 
 #include "base/mem.h"
-#include "http/head.h"
 #include "wire/http1_parse.h"
 #include "http/methods.h"
 #include "proto/header.h"
@@ -93,13 +92,11 @@ static void end(struct simulated *simulated) {
     simulated->server->loop->ready = true; /* a turn comes by itself, the clock frozen or not */
 }
 
-static void send_head(struct stream *stream, int64_t length) {
+static void send_head(struct stream *stream, const struct http_head *head) {
     struct simulated *simulated = of_stream(stream);
-    simulated->status = stream->status;
-    char *at = buf_reserve(&simulated->fields, head_max(stream));
-    simulated->fields.len += (size_t)(head_put(at, stream) - at);
-    if (length >= 0 && !stream->bodiless)
-        buf_printf(&simulated->fields, "Content-Length: %lld\r\n", (long long)length);
+    simulated->status = head->status;
+    char *at = buf_reserve(&simulated->fields, head_max(head));
+    simulated->fields.len += (size_t)(head_put(at, head) - at);
 }
 
 static void send_informational(struct stream *stream, int status, struct str fields) {

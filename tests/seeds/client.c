@@ -48,16 +48,15 @@ static void queue(struct client *client, const void *bytes, size_t n) {
     buf_append(&client->waits, (const char *)bytes + taken, n - taken);
 }
 
-static void send_head(struct stream *stream, int64_t length) {
+static void send_head(struct stream *stream, const struct http_head *head) {
     struct client *client = of_stream(stream);
     static const char *const heads[] = {"HTTP/1.0 200 OK\r\n",
                                         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
                                         "HTTP/1.1 204 No Content\r\n"};
-    (void)length;
-    client->declined = stream->status == 204;
-    const char *head = heads[client->declined ? 2 : client->framed];
-    queue(client, head, strlen(head));
-    queue(client, stream->fields.data, stream->fields.len);
+    client->declined = head->status == 204;
+    const char *line = heads[client->declined ? 2 : client->framed];
+    queue(client, line, strlen(line));
+    queue(client, head->fields.ptr, head->fields.len);
     queue(client, "\r\n", 2);
 }
 

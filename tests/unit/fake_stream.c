@@ -10,11 +10,11 @@ static struct fake *of_stream(const struct stream *stream) {
     return stream->transport;
 }
 
-static void send_head(struct stream *stream, int64_t length) {
+static void send_head(struct stream *stream, const struct http_head *head) {
     struct fake *fake = of_stream(stream);
-    fake->status = stream->status;
-    fake->length = length;
-    buf_add(&fake->head, buf_str(&stream->fields));
+    fake->status = head->status;
+    fake->length = stream->length;
+    buf_add(&fake->head, head->fields);
 }
 
 static void send_informational(struct stream *stream, int status, struct str fields) {

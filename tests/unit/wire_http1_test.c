@@ -485,6 +485,27 @@ static void a_refused_head_gets_no_body(void **state) {
     site_fini(&site);
 }
 
+/* Who is refused without a stream gets what every other answer has. */
+static void a_refusal_has_the_fields_of_an_answer(void **state) {
+    (void)state;
+    struct site site;
+    struct client client;
+    struct buf want = {0};
+    site_init(&site);
+    site_connect(&site, &client);
+    site_send(&site, &client, STR("nonsense\r\n\r\n"));
+    buf_printf(&want,
+               "HTTP/1.1 400 Bad Request\r\nDate: %s\r\nServer: weir\r\n"
+               "X-Content-Type-Options: nosniff\r\nContent-Type: text/plain; charset=utf-8\r\n"
+               "Content-Length: 35\r\nConnection: close\r\n\r\n"
+               "400 Bad Request: malformed request\n",
+               http_server_date(&site.server));
+    SAME_STR(STR("nonsense"), buf_str(&client.got), buf_str(&want));
+    buf_fini(&want);
+    part(&site, &client);
+    site_fini(&site);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
@@ -495,6 +516,7 @@ int main(void) {
         cmocka_unit_test(a_bad_body_behind_an_answer_closes),
         cmocka_unit_test(the_heads_fields_are_sent),
         cmocka_unit_test(a_refused_head_gets_no_body),
+        cmocka_unit_test(a_refusal_has_the_fields_of_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
