@@ -1,37 +1,28 @@
 /* streams: the streams of all workers for Lua: listing them, ending them, renewing them.
  *
- *     core.streams --mail--> each worker: its own streams that match --last one back--> the task
+ *     core.streams --loops_visit--> each worker: its own streams that match --done--> the task
  *
- * A worker's streams are its own, so each is asked by mail and adds what it found to a sweep, under
- * a lock. The last one to answer posts it back to where it came from. If the task has been
- * cancelled meanwhile, the sweep ends all the same and nobody is told. */
+ * A worker's streams are its own, so each is asked (net/loops) and adds what it found to a sweep,
+ * under the sweep's lock. If the task has been cancelled meanwhile, the sweep ends all the same and
+ * nobody is told. */
 #include "bind/bind.h"
 
 #include "auth/strict_json.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/must.h"
 #include "exchange/exchange.h"
 #include "http/grant.h"
-#include "hub/hub.h"
-#include "hub/reader.h"
 #include "hub/subscription.h"
+#include "net/loops.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct visit { /* of one worker */
-    struct mail mail;
-    struct sweep *sweep;
-    struct loop *loop;
-};
-
 struct sweep {
-    struct mail back;
-    struct loop *home;
     struct task *task; /* NULL: nobody waits any more */
     uint64_t id;       /* 0: any */
     char *subject;     /* NULL: any */
@@ -39,10 +30,9 @@ struct sweep {
     int reason;     /* enum stream_reason to end them with; -1: they are renewed or listed */
     json_t *claims; /* to renew them with; NULL: they are listed. Read by all workers */
     int64_t end_ms;
-    int left;         /* visits under way; this and what follows under the hub's lock */
-    uint32_t changed; /* streams */
-    struct buf rows;  /* see add_row */
-    struct visit visits[];
+    pthread_mutex_t lock; /* of what the workers have found: */
+    uint32_t changed;     /* streams */
+    struct buf rows;      /* see add_row */
 };
 
 /* --- in each worker --- */
@@ -80,19 +70,19 @@ static void add_row(struct sweep *sweep, const struct stream *stream, const char
                       .path = (uint32_t)path.len,
                       .subject = (uint32_t)len,
                       .topics = (uint32_t)topics->len};
-    hub_lock();
+    pthread_mutex_lock(&sweep->lock);
     buf_append(&sweep->rows, &row, sizeof row);
     buf_append(&sweep->rows, path.data, path.len);
     buf_append(&sweep->rows, subject, len);
     buf_append(&sweep->rows, topics->data, topics->len);
-    hub_unlock();
+    pthread_mutex_unlock(&sweep->lock);
     buf_fini(&path);
 }
 
 static void count(struct sweep *sweep) {
-    hub_lock();
+    pthread_mutex_lock(&sweep->lock);
     sweep->changed++;
-    hub_unlock();
+    pthread_mutex_unlock(&sweep->lock);
 }
 
 /* A good end where the protocol has one, so that the client sees it was meant. */
@@ -142,21 +132,15 @@ static void look_at(struct sweep *sweep, struct stream *stream) {
     buf_fini(&names.text);
 }
 
-static void on_visit(struct mail *mail) {
-    struct visit *visit = CONTAINER_OF(mail, struct visit, mail);
-    struct sweep *sweep = visit->sweep;
+static void visit(struct loop *loop, void *arg) {
+    struct sweep *sweep = arg;
     size_t count;
-    struct stream **streams = http_server_streams(visit->loop, &count);
+    struct stream **streams = http_server_streams(loop, &count);
     for (size_t i = 0; i < count; i++) {
         look_at(sweep, streams[i]);
         stream_unref(streams[i]);
     }
     free(streams);
-    hub_lock();
-    MUST(sweep->left > 0);
-    if (--sweep->left == 0)
-        loop_post(sweep->home, &sweep->back);
-    hub_unlock();
 }
 
 /* --- back at home --- */
@@ -210,10 +194,12 @@ static void push_result(lua_State *L, const struct sweep *sweep) {
     }
 }
 
-static void on_back(struct mail *mail) {
-    struct sweep *sweep = CONTAINER_OF(mail, struct sweep, back);
+/* Without a task on any thread: this worker may have left. */
+static void done(void *arg) {
+    struct sweep *sweep = arg;
     if (sweep->task)
         push_result(task_wake(sweep->task), sweep);
+    pthread_mutex_destroy(&sweep->lock);
     buf_fini(&sweep->rows);
     free(sweep->subject);
     free(sweep->topic);
@@ -247,23 +233,6 @@ static int check_reason(lua_State *L, int index) {
                        given);
 }
 
-/* To every worker at once; with none of them gone meanwhile, since each leaves the list first. */
-static struct sweep *send_visits(struct sweep sweep) {
-    hub_lock();
-    for (struct list *at = hub.readers.next; at != &hub.readers; at = at->next)
-        sweep.left++;
-    struct sweep *sent = mem_zalloc(sizeof *sent + (size_t)sweep.left * sizeof *sent->visits);
-    *sent = sweep;
-    struct visit *visit = sent->visits;
-    for (struct list *at = hub.readers.next; at != &hub.readers; at = at->next, visit++) {
-        struct loop *loop = CONTAINER_OF(at, struct reader, all)->loop;
-        *visit = (struct visit){.mail = {.run = on_visit}, .sweep = sent, .loop = loop};
-        loop_post(loop, &visit->mail);
-    }
-    hub_unlock();
-    return sent;
-}
-
 /* The claims at `index`, as JSON; NULL: none. */
 static json_t *opt_claims(lua_State *L, int index) {
     json_t *claims = NULL;
@@ -280,9 +249,7 @@ static int l_streams(lua_State *L) {
     struct task *task = task_enter(L, "weir.streams");
     if (task == NULL)
         return task_refuse(L);
-    struct sweep sweep = {.back = {.run = on_back},
-                          .home = task_generation(L)->scheduler->loop,
-                          .task = task,
+    struct sweep sweep = {.task = task,
                           .id = (uint64_t)luaL_optnumber(L, 1, 0),
                           .reason = check_reason(L, 4),
                           .end_ms = grant_end_of(luaL_optnumber(L, 6, HUGE_VAL))};
@@ -290,7 +257,10 @@ static int l_streams(lua_State *L) {
     sweep.claims = opt_claims(L, 5); /* the last that may raise */
     sweep.subject = copy_of(subject);
     sweep.topic = copy_of(topic);
-    task->armed = send_visits(sweep);
+    struct sweep *sent = task->armed = mem_alloc(sizeof *sent);
+    *sent = sweep;
+    pthread_mutex_init(&sent->lock, NULL);
+    loops_visit(task_generation(L)->scheduler->loop, visit, done, sent);
     return task_wait(task, &sweeping, WHEEL_NEVER);
 }
 

@@ -57,6 +57,7 @@ struct loop {
     uv_async_t bell;
     uv_mutex_t mail_lock;
     struct list mail;
+    struct list joined, asked, asking; /* net/loops' */
 };
 
 /* 0 or a libuv error. The loop's address must not change afterwards. */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "net/loops.h"
 #include "vm/generation.h"
 
 #define RUN_TASKS 64   /* in one turn, */
@@ -102,8 +103,10 @@ void scheduler_init(struct scheduler *scheduler, struct loop *loop, struct reade
     loop->run_ready = run_ready;
     loop->run_arg = scheduler;
     guard_init(&scheduler->guard);
+    loops_join(loop);
 }
 
 void scheduler_fini(struct scheduler *scheduler) {
     guard_fini(&scheduler->guard);
+    loops_leave(scheduler->loop); /* its tasks are over: nobody waits for an answer */
 }

@@ -1,0 +1,142 @@
+/* loops: the loops of the process that others may ask, and asking all of them.
+ *
+ *     home: loops_visit --mail--> each loop: visit --the last one: mail--> home: done
+ *
+ * What a worker has is its own, so who wants to know of all asks each by mail. A question counts
+ * the loops that owe an answer, under the lock; whoever brings that to zero sends it back to where
+ * it came from. Loops come and go meanwhile: one that leaves gives the answers it owes without
+ * having looked, and the questions it has asked are nobody's, so that the last answer ends them. A
+ * question is in two lists, therefore: each of its visits in that of the loop it is for (`asked`),
+ * until it begins, and itself in that of its home (`asking`), until it is over.
+ *
+ * It must not know what is asked. No visit and no `done` runs under the lock. */
+#include "net/loops.h"
+
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct question;
+
+struct visit { /* of one loop */
+    struct mail mail;
+    struct list asked; /* loop->asked */
+    struct question *question;
+    struct loop *loop;
+};
+
+struct question {
+    struct mail back;
+    struct list asking; /* home->asking */
+    struct loop *home;  /* NULL: it has left */
+    int left;           /* loops that owe an answer */
+    void (*visit)(struct loop *loop, void *arg);
+    void (*done)(void *arg);
+    void *arg;
+    struct visit visits[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all lists and of what is `left` */
+static struct list all = {&all, &all};
+
+static void end(struct question *question) {
+    question->done(question->arg);
+    free(question);
+}
+
+static void on_back(struct mail *mail) {
+    struct question *question = CONTAINER_OF(mail, struct question, back);
+    pthread_mutex_lock(&lock);
+    list_remove(&question->asking);
+    pthread_mutex_unlock(&lock);
+    end(question);
+}
+
+/* One loop less is waited for. */
+static void answer(struct question *question) {
+    pthread_mutex_lock(&lock);
+    MUST(question->left > 0);
+    bool over = --question->left == 0, homeless = question->home == NULL;
+    if (over && !homeless)
+        loop_post(question->home, &question->back); /* under the lock: it may leave behind it */
+    pthread_mutex_unlock(&lock);
+    if (over && homeless)
+        end(question);
+}
+
+static void on_visit(struct mail *mail) {
+    struct visit *visit = CONTAINER_OF(mail, struct visit, mail);
+    struct question *question = visit->question;
+    pthread_mutex_lock(&lock);
+    list_remove(&visit->asked);
+    pthread_mutex_unlock(&lock);
+    question->visit(visit->loop, question->arg);
+    answer(question);
+}
+
+void loops_join(struct loop *loop) {
+    list_init(&loop->asked);
+    list_init(&loop->asking);
+    pthread_mutex_lock(&lock);
+    list_push(&all, &loop->joined);
+    pthread_mutex_unlock(&lock);
+}
+
+/* The questions of a loop that leaves, under the lock: those on their way back into `over`, the
+ * others have no home any more. */
+static void give_up(struct loop *loop, struct list *over) {
+    struct list *node;
+    while ((node = list_pop(&loop->asking)) != NULL) {
+        struct question *question = CONTAINER_OF(node, struct question, asking);
+        question->home = NULL;
+        if (question->left == 0) {
+            loop_retract(loop, &question->back);
+            list_push(over, node);
+        }
+    }
+}
+
+void loops_leave(struct loop *loop) {
+    struct list owed, over, *node;
+    MUST(loop_is_mine(loop));
+    list_init(&owed);
+    list_init(&over);
+    pthread_mutex_lock(&lock);
+    list_remove(&loop->joined);
+    list_splice(&owed, &loop->asked);
+    give_up(loop, &over);
+    pthread_mutex_unlock(&lock);
+    while ((node = list_pop(&owed)) != NULL) {
+        struct visit *visit = CONTAINER_OF(node, struct visit, asked);
+        loop_retract(loop, &visit->mail);
+        answer(visit->question);
+    }
+    while ((node = list_pop(&over)) != NULL)
+        end(CONTAINER_OF(node, struct question, asking));
+}
+
+void loops_visit(struct loop *home, void (*visit)(struct loop *loop, void *arg),
+                 void (*done)(void *arg), void *arg) {
+    int count = 0;
+    pthread_mutex_lock(&lock);
+    for (struct list *at = all.next; at != &all; at = at->next)
+        count++;
+    struct question *question =
+        mem_zalloc(sizeof *question + (size_t)count * sizeof *question->visits);
+    question->back.run = on_back;
+    question->home = home;
+    question->left = count;
+    question->visit = visit;
+    question->done = done;
+    question->arg = arg;
+    list_push(&home->asking, &question->asking);
+    struct visit *next = question->visits;
+    for (struct list *at = all.next; at != &all; at = at->next, next++) {
+        struct loop *loop = CONTAINER_OF(at, struct loop, joined);
+        *next = (struct visit){.mail = {.run = on_visit}, .question = question, .loop = loop};
+        list_push(&loop->asked, &next->asked);
+        loop_post(loop, &next->mail);
+    }
+    pthread_mutex_unlock(&lock);
+}
