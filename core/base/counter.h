@@ -1,4 +1,5 @@
-/* counter: a number that one thread counts and any may read. */
+/* counter: a number that one thread counts and any may read, and the tables of those that the
+ * process shows: each area has one, of rows that end with one without a name. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 
@@ -13,6 +14,18 @@ static inline void counter_add(uint64_t *counter, uint64_t n) {
 static inline uint64_t counter_read(const uint64_t *counter) {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
+
+enum counter_kind {
+    COUNTER, /* of what has happened since the process began */
+    GAUGE    /* of what there is now */
+};
+
+struct counter_row {
+    const char *name, *help; /* letters and '_'; a sentence */
+    enum counter_kind kind;
+    uint64_t (*read)(size_t at); /* from any thread */
+    size_t at;                   /* read's: which of those that it reads */
+};
 
 /* Adds `n` counters to as many sums, in their order. */
 static inline void counters_sum(uint64_t *sums, const uint64_t *counters, size_t n) {

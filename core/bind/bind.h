@@ -11,8 +11,9 @@
 struct json_t; /* jansson's */
 
 void bind_task(lua_State *L);    /* weir.sleep, spawn, join and defer; the metatable of tasks */
-void bind_process(lua_State *L); /* limits, log, stats: what concerns the whole process */
-void bind_group(lua_State *L);   /* what weir.all, race and timeout are */
+void bind_process(lua_State *L); /* limits, log: what concerns the whole process */
+void bind_stats(lua_State *L);
+void bind_group(lua_State *L); /* what weir.all, race and timeout are */
 void bind_channel(lua_State *L);
 void bind_shared(lua_State *L);
 void bind_fs(lua_State *L);

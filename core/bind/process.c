@@ -1,18 +1,13 @@
-/* process: what concerns the whole process, for Lua: limits, log, counters, where the app
- * lies.
+/* process: what concerns the whole process, for Lua: limits, log, where the app lies.
  *
  * Limits are set while the app file loads and only kept in its generation; the host decides which
- * of several apps' values hold. Counters are sums over all workers. */
+ * of several apps' values hold. */
 #include "bind/bind.h"
 
 #include "base/log.h"
 #include "base/version.h"
-#include "http/server.h"
-#include "store/shared.h"
-#include "store/store.h"
 #include "proto/header.h"
 #include "vm/generation.h"
-#include "vm/lineage.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -115,56 +110,6 @@ static int l_tells_refused(lua_State *L) {
     return 1;
 }
 
-static int l_stats(lua_State *L) {
-    struct http_counters totals;
-    http_server_totals(&totals);
-    struct hub_counters hub_sums;
-    hub_totals(&hub_sums);
-    struct lineage_totals reloads;
-    lineage_totals(&reloads);
-    struct guard_counters stops;
-    guard_totals(&stops);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
-        {"shared_memory", shared_memory()},
-        {"connections", totals.connections},
-        {"connections_total", totals.connections_total},
-        {"streams", totals.streams},
-        {"requests", totals.requests},
-        {"bytes_sent", totals.bytes_sent},
-        {"writes_dropped", totals.writes_dropped},
-        {"utf8_replaced", totals.utf8_replaced + hub_sums.utf8_replaced},
-        {"bad_requests", totals.bad_requests},
-        {"limited", totals.limited},
-        {"tasks", totals.tasks},
-        {"topics", hub_sums.topics},
-        {"subscribers", hub_sums.subscribers},
-        {"published", hub_sums.published},
-        {"delivered", hub_sums.delivered},
-        {"gaps", hub_sums.gaps},
-        {"lost", hub_sums.lost},
-        {"dropped", hub_sums.dropped},
-        {"disconnected", hub_sums.disconnected},
-        {"hub_memory", hub_sums.memory},
-        {"store_stopped", store_default_has_stopped()},
-        {"generations", reloads.live},
-        {"reloads", reloads.reloads},
-        {"reloads_failed", reloads.failures},
-        {"streams_expelled", reloads.expelled},
-        {"lua_memory", task_generation(L)->state.bytes},
-        {"cpu_stops", stops.cpu_stops},
-        {"memory_stops", stops.memory_stops},
-    };
-    lua_createtable(L, 0, sizeof rows / sizeof *rows);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        lua_pushnumber(L, (lua_Number)rows[i].value);
-        lua_setfield(L, -2, rows[i].name);
-    }
-    return 1;
-}
-
 /* The phrase of a status, as the head of an answer has it. */
 static int l_reason(lua_State *L) {
     lua_pushstring(L, http_reason((int)luaL_checkinteger(L, 1)));
@@ -197,7 +142,6 @@ void bind_process(lua_State *L) {
                                          {"set_limits", l_set_limits},
                                          {"log", l_log},
                                          {"tells_refused", l_tells_refused},
-                                         {"stats", l_stats},
                                          {"reason", l_reason},
                                          {"app_folder", l_app_folder},
                                          {"mistake", l_mistake},

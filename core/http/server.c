@@ -54,6 +54,28 @@ void http_server_totals(struct http_counters *totals) {
     pthread_mutex_unlock(&registry_lock);
 }
 
+static uint64_t read_total(size_t at) {
+    struct http_counters totals;
+    http_server_totals(&totals);
+    return ((const uint64_t *)&totals)[at / sizeof(uint64_t)];
+}
+
+#define ROW(counter, kind, help)                                                                   \
+    { #counter, help, kind, read_total, offsetof(struct http_counters, counter) }
+
+const struct counter_row http_counter_rows[] = {
+    ROW(connections, GAUGE, "Connections that are open."),
+    ROW(connections_total, COUNTER, "Connections that were accepted."),
+    ROW(streams, GAUGE, "Exchanges of a request and its answer that go on."),
+    ROW(requests, COUNTER, "Requests whose head was read."),
+    ROW(bytes_sent, COUNTER, "Bytes of answers' bodies that were sent."),
+    ROW(writes_dropped, COUNTER, "Writes that were dropped since the client read too slowly."),
+    ROW(bad_requests, COUNTER, "Requests that were refused without reaching an app."),
+    ROW(limited, COUNTER, "Connections, streams and requests that were answered 429."),
+    ROW(tasks, GAUGE, "Tasks of Lua that are alive."),
+    {0},
+};
+
 struct stream **http_server_streams(struct loop *loop, size_t *count) {
     struct stream **streams = NULL;
     *count = 0;

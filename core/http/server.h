@@ -63,6 +63,7 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
 void http_server_fini(struct http_server *server);
 /* Sums what all servers of the process count, those that are gone included; from any thread. */
 void http_server_totals(struct http_counters *totals);
+extern const struct counter_row http_counter_rows[]; /* of the totals */
 /* The live streams of all servers on `loop`, each with a reference: an array of `*count` to be
  * freed. From the loop's own thread. */
 struct stream **http_server_streams(struct loop *loop, size_t *count);

@@ -351,3 +351,13 @@ uint64_t shared_memory(void) {
     leave();
     return bytes;
 }
+
+static uint64_t read_memory(size_t at) {
+    (void)at;
+    return shared_memory();
+}
+
+const struct counter_row shared_counter_rows[] = {
+    {"shared_memory", "Bytes that shared dictionaries take.", GAUGE, read_memory, 0},
+    {0},
+};

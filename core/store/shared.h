@@ -4,6 +4,7 @@
 #ifndef STORE_SHARED_H
 #define STORE_SHARED_H
 
+#include "base/counter.h"
 #include "base/str.h"
 
 #define SHARED_NAME_MOST 255
@@ -58,5 +59,6 @@ void shared_clear(void);
 void shared_set_limit(uint64_t bytes);
 /* What they take now: keys, values, and what it costs to find them. */
 uint64_t shared_memory(void);
+extern const struct counter_row shared_counter_rows[];
 
 #endif

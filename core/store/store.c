@@ -618,12 +618,20 @@ bool store_default_is_open(void) {
     return open;
 }
 
-bool store_default_has_stopped(void) {
+static uint64_t read_stopped(size_t at) {
+    (void)at;
     pthread_mutex_lock(&default_lock);
     bool stopped = default_store && store_has_stopped(default_store);
     pthread_mutex_unlock(&default_lock);
     return stopped;
 }
+
+const struct counter_row store_counter_rows[] = {
+    {"store_stopped",
+     "Whether the disk could not sync: nothing durable is written until a restart.", GAUGE,
+     read_stopped, 0},
+    {0},
+};
 
 struct store *store_default(void) {
     char why[STORE_WHY_BYTES];

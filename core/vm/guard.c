@@ -503,10 +503,15 @@ void guard_adopt(struct guard *guard, struct state *state) {
     pthread_mutex_unlock(&watch.lock);
 }
 
-void guard_totals(struct guard_counters *totals) {
-    totals->cpu_stops = atomic_load(&cpu_stops);
-    totals->memory_stops = atomic_load(&memory_stops);
+static uint64_t read_stops(size_t stop) {
+    return atomic_load(stop == GUARD_CPU ? &cpu_stops : &memory_stops);
 }
+
+const struct counter_row guard_counter_rows[] = {
+    {"cpu_stops", "Tasks that the limit cpu_time ended.", COUNTER, read_stops, GUARD_CPU},
+    {"memory_stops", "Tasks that the limit lua_memory ended.", COUNTER, read_stops, GUARD_MEMORY},
+    {0},
+};
 
 /* --- what scripts must not have --- */
 

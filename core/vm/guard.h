@@ -2,6 +2,7 @@
 #ifndef VM_GUARD_H
 #define VM_GUARD_H
 
+#include "base/counter.h"
 #include "base/list.h"
 #include "vm/state.h"
 #include "vm/text_ranges.h"
@@ -99,9 +100,6 @@ bool guard_allows(struct state *state, size_t total);
 void guard_seal(lua_State *L);
 
 /* What has been ended since the process began, by any guard. */
-struct guard_counters {
-    uint64_t cpu_stops, memory_stops;
-};
-void guard_totals(struct guard_counters *totals);
+extern const struct counter_row guard_counter_rows[];
 
 #endif

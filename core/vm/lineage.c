@@ -14,8 +14,18 @@ unsigned lineage_current(const struct lineage *lineage) {
     return atomic_load_explicit(&lineage->current, memory_order_acquire);
 }
 
-void lineage_totals(struct lineage_totals *totals) {
-    *totals = (struct lineage_totals){
-        atomic_load(&lineage_counters.live), atomic_load(&lineage_counters.reloads),
-        atomic_load(&lineage_counters.failures), atomic_load(&lineage_counters.expelled)};
+static uint64_t read_count(size_t at) {
+    return atomic_load((atomic_uint_fast64_t *)((char *)&lineage_counters + at));
 }
+
+#define ROW(name, counter, kind, help)                                                             \
+    { name, help, kind, read_count, offsetof(struct lineage_counters, counter) }
+
+const struct counter_row lineage_counter_rows[] = {
+    ROW("generations", live, GAUGE, "Versions of apps that live, in all workers."),
+    ROW("reloads", reloads, COUNTER, "Reloads that took over."),
+    ROW("reloads_failed", failures, COUNTER, "Reloads that did not."),
+    ROW("streams_expelled", expelled, COUNTER,
+        "Streams that ended since four newer versions lived."),
+    {0},
+};

@@ -2,9 +2,10 @@
 #ifndef VM_LINEAGE_H
 #define VM_LINEAGE_H
 
+#include "base/counter.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 struct lineage;
 
@@ -26,15 +27,12 @@ struct lineage {
 unsigned lineage_current(const struct lineage *lineage);
 
 /* Of all apps and workers. */
-struct lineage_totals {
-    uint64_t live;     /* generations that there are */
-    uint64_t reloads;  /* that took over */
-    uint64_t failures; /* that did not */
-    uint64_t expelled; /* streams that were ended because their generation was too old */
-};
 extern struct lineage_counters {
-    atomic_uint_fast64_t live, reloads, failures, expelled;
+    atomic_uint_fast64_t live;     /* generations that there are */
+    atomic_uint_fast64_t reloads;  /* that took over */
+    atomic_uint_fast64_t failures; /* that did not */
+    atomic_uint_fast64_t expelled; /* streams ended because their generation was too old */
 } lineage_counters;
-void lineage_totals(struct lineage_totals *totals);
+extern const struct counter_row lineage_counter_rows[];
 
 #endif

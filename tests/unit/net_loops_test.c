@@ -161,7 +161,7 @@ static void an_answer_on_its_way_is_told_when_its_home_leaves(void **state) {
 /* --- threads that join, ask each other, and leave --- */
 
 #define THREADS 4
-#define LIVES 60 /* of each thread's loop */
+#define LIVES 20 /* of each thread's loop */
 #define ASKS 8   /* in each life */
 #define HASTY 3  /* every so many lives it leaves with its questions under way */
 
@@ -221,30 +221,42 @@ static void *live(void *arg) {
     struct citizen *lives = arg;
     for (int i = 0; i < LIVES; i++) {
         struct citizen *self = &lives[i];
-        self->life = i;
-        self->begin.run = begin;
-        assert_int_equal(loop_init(&self->loop), 0);
         loops_join(&self->loop);
         loop_post(&self->loop, &self->begin);
         loop_run(&self->loop);
         loops_leave(&self->loop);
-        loop_fini(&self->loop);
     }
     return NULL;
+}
+
+static struct citizen *born(void) {
+    struct citizen *lives = mem_zalloc(LIVES * sizeof *lives);
+    for (int i = 0; i < LIVES; i++) {
+        lives[i].life = i;
+        lives[i].begin.run = begin;
+        assert_int_equal(loop_init(&lives[i].loop), 0);
+    }
+    return lives;
+}
+
+static void buried(struct citizen *lives) {
+    for (int i = 0; i < LIVES; i++)
+        loop_fini(&lives[i].loop);
+    free(lives);
 }
 
 static void no_question_is_lost(void **state) {
     (void)state;
     pthread_t threads[THREADS];
     struct citizen *lives[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        lives[i] = mem_zalloc(LIVES * sizeof **lives);
+    for (int i = 0; i < THREADS; i++) /* as serve/crew does: descriptors are not used again */
+        lives[i] = born();
+    for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, live, lives[i]), 0);
-    }
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < THREADS; i++)
-        free(lives[i]);
+        buried(lives[i]);
     assert_int_equal(asked, THREADS * LIVES * ASKS);
     assert_int_equal(ended, asked);
 }
