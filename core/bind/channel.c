@@ -11,6 +11,7 @@
  * The ring is a table, the environment of the userdata. */
 #include "bind/bind.h"
 
+#include "vm/class.h"
 #include "vm/generation.h"
 #include "vm/outlet.h"
 
@@ -161,14 +162,12 @@ static int l_close(lua_State *L) {
 
 static int l_channel(lua_State *L) {
     lua_Number capacity = luaL_checknumber(L, 1);
-    struct channel *channel = lua_newuserdata(L, sizeof *channel);
+    struct channel *channel = class_new(L, META, sizeof *channel);
     *channel = (struct channel){.capacity = capacity < INT_MAX ? (uint32_t)capacity : INT_MAX};
     outlet_init(&channel->outlet, &ops);
     list_init(&channel->senders);
     lua_newtable(L);
     lua_setfenv(L, -2);
-    luaL_getmetatable(L, META);
-    lua_setmetatable(L, -2);
     return 1;
 }
 
@@ -176,12 +175,8 @@ void bind_channel(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"channel", l_channel}, {"channel_send", l_send}, {"channel_close", l_close}, {NULL, NULL}};
     state_set(L, functions);
-    outlet_make_meta(L, META);
-    lua_pushliteral(L, META);
-    lua_setfield(L, -2, "__name");
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
-    lua_setfield(L, -3, "channel_methods"); /* stack: core, metatable */
+    class_define(L, META, NULL, NULL);
+    outlet_mark(L);
+    class_share_methods(L, "channel_methods");
     lua_pop(L, 1);
 }

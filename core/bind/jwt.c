@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/file.h"
+#include "vm/class.h"
 #include "vm/generation.h"
 #include "vm/state.h"
 
@@ -135,10 +136,8 @@ static int l_policy(lua_State *L) {
     struct str text = state_check_str(L, 5);
     struct reason why;
 
-    struct verifier *policy = lua_newuserdata(L, sizeof *policy);
-    *policy = (struct verifier){.rules = rules};
-    luaL_getmetatable(L, POLICY);
-    lua_setmetatable(L, -2);
+    struct verifier *policy = class_new(L, POLICY, sizeof *policy);
+    policy->rules = rules;
     if (read_rules(text, &policy->rules, &why) < 0)
         return push_why(L, &why);
     policy->policy = make_policy(L, &policy->rules, &why);
@@ -244,10 +243,7 @@ static int l_signer(lua_State *L) {
     struct reason why;
     size_t n;
     const char *kid = luaL_optlstring(L, 4, NULL, &n);
-    struct signer *signer = lua_newuserdata(L, sizeof *signer);
-    *signer = (struct signer){0};
-    luaL_getmetatable(L, SIGNER);
-    lua_setmetatable(L, -2);
+    struct signer *signer = class_new(L, SIGNER, sizeof *signer);
     signer->kid = kid ? mem_copy(kid, n) : NULL;
     signer->key = check_key(L, &why);
     if (signer->key && key_can_sign(signer->key))
@@ -282,28 +278,13 @@ static int l_signer_gc(lua_State *L) {
     return 0;
 }
 
-/* --- */
-
-static void add_metatable(lua_State *L, const char *name, lua_CFunction gc, const char *method,
-                          lua_CFunction function) {
-    luaL_newmetatable(L, name);
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
-    lua_newtable(L);
-    lua_pushcfunction(L, function);
-    lua_setfield(L, -2, method);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 void bind_jwt(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"jwt_policy", l_policy}, {"jwt_signer", l_signer}, {NULL, NULL}};
+    static const luaL_Reg policy[] = {{"verify", l_verify}, {NULL, NULL}};
+    static const luaL_Reg signer[] = {{"sign", l_sign}, {NULL, NULL}};
     state_set(L, functions);
-    add_metatable(L, POLICY, l_policy_gc, "verify", l_verify);
-    add_metatable(L, SIGNER, l_signer_gc, "sign", l_sign);
+    class_define(L, POLICY, policy, l_policy_gc);
+    class_define(L, SIGNER, signer, l_signer_gc);
+    lua_pop(L, 2);
 }

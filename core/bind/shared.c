@@ -10,6 +10,7 @@
 #include "bind/bind.h"
 
 #include "store/shared.h"
+#include "vm/class.h"
 #include "vm/state.h"
 
 #include <errno.h>
@@ -69,10 +70,8 @@ static int push_why(lua_State *L, const char *why) {
 /* (name) */
 static int l_shared(lua_State *L) {
     struct str name = state_check_str(L, 1);
-    struct handle *handle = lua_newuserdata(L, sizeof *handle);
-    luaL_getmetatable(L, META);
+    struct handle *handle = class_new(L, META, sizeof *handle);
     handle->shared = shared_open(name);
-    lua_setmetatable(L, -2);
     return 1;
 }
 
@@ -149,26 +148,13 @@ static int l_gc(lua_State *L) {
     return 0;
 }
 
-static void add_metatable(lua_State *L) {
-    luaL_newmetatable(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushliteral(L, META);
-    lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, META);
-    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
-    lua_setfield(L, -3, "shared_methods"); /* stack: core, metatable */
-    lua_pop(L, 1);
-}
-
 void bind_shared(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"shared", l_shared},  {"shared_get", l_get},   {"shared_set", l_set},
         {"shared_add", l_add}, {"shared_incr", l_incr}, {"shared_delete", l_delete},
         {NULL, NULL}};
     state_set(L, functions);
-    add_metatable(L);
+    class_define(L, META, NULL, l_gc);
+    class_share_methods(L, "shared_methods");
+    lua_pop(L, 1);
 }

@@ -13,6 +13,7 @@
  * lends it, may be cancelled and the tail goes on. */
 #include "bind/bind.h"
 
+#include "vm/class.h"
 #include "vm/generation.h"
 #include "tail/follow.h"
 
@@ -84,11 +85,9 @@ static int l_tail(lua_State *L) {
     if (max_line > FOLLOW_LINE_BYTES_MAX)
         return refuse(L, "max_line", FOLLOW_LINE_BYTES_MAX);
     struct follow_options options = {.lines = (uint32_t)lines, .max_line = (size_t)max_line};
-    struct tail *tail = lua_newuserdata(L, sizeof *tail);
+    struct tail *tail = class_new(L, META, sizeof *tail);
     struct task *maker = task_current(L);
     *tail = (struct tail){.maker = maker ? maker->serial : 0};
-    luaL_getmetatable(L, META);
-    lua_setmetatable(L, -2);
     char *absolute = generation_path(gen, path);
     int rc = follow_new(gen->scheduler->loop, absolute, &options, on_ready, tail, &tail->follow);
     free(absolute);
@@ -147,8 +146,6 @@ void bind_tail(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"tail", l_tail}, {"tail_next", l_next}, {"tail_close", l_close}, {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, META, NULL, l_gc);
     lua_pop(L, 1);
 }

@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 
 #include "base/clock.h"
+#include "vm/class.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -166,18 +167,9 @@ void bind_task(lua_State *L) {
         {"defer", l_defer},         {"now", l_now},
         {"traceback", l_traceback}, {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, TASK_META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, TASK_META, NULL, l_gc);
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_pushliteral(L, TASK_META);
-    lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, TASK_META);
-    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
-    lua_setfield(L, -3, "task_methods"); /* stack: core, metatable */
+    class_share_methods(L, "task_methods");
     lua_pop(L, 1);
 }

@@ -21,6 +21,7 @@
 #include "net/file.h"
 #include "net/file_writer.h"
 #include "net/work.h"
+#include "vm/class.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -152,11 +153,9 @@ static void push_error(const struct writer *writer, lua_State *co) {
 }
 
 static void push_writer(struct writer *writer, lua_State *co) {
-    struct writer **slot = lua_newuserdata(co, sizeof *slot);
+    struct writer **slot = class_new(co, WRITER_META, sizeof *slot);
     *slot = writer;
     writer->held = true;
-    luaL_getmetatable(co, WRITER_META);
-    lua_setmetatable(co, -2);
 }
 
 /* Of a job that went well, for the task that waits. */
@@ -255,8 +254,6 @@ void bind_writer(lua_State *L) {
                                          {"writer_abort", l_writer_abort},
                                          {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, WRITER_META);
-    lua_pushcfunction(L, l_writer_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, WRITER_META, NULL, l_writer_gc);
     lua_pop(L, 1);
 }

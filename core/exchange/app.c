@@ -15,6 +15,7 @@
 #include "http/methods.h"
 #include "http/proxies.h"
 #include "exchange/exchange.h"
+#include "vm/class.h"
 #include "vm/files.h"
 
 #include <errno.h>
@@ -206,10 +207,8 @@ struct app *app_check(lua_State *L, int index) {
 }
 
 static int l_router(lua_State *L) {
-    struct app *app = lua_newuserdata(L, sizeof *app);
+    struct app *app = class_new(L, META, sizeof *app);
     *app = (struct app){.router = router_new(), .gen = task_generation(L), .functions = LUA_NOREF};
-    luaL_getmetatable(L, META);
-    lua_setmetatable(L, -2);
     lua_newtable(L);
     lua_setfenv(L, -2);
     return 1;
@@ -398,11 +397,6 @@ void bind_app(lua_State *L) {
                                        {"static", l_static}, {"missing", l_missing},
                                        {"list", l_list},     {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_newtable(L);
-    state_set(L, methods);
-    lua_setfield(L, -2, "__index");
+    class_define(L, META, methods, l_gc);
     lua_pop(L, 1);
 }

@@ -11,6 +11,7 @@
 #include "http/sse.h"
 #include "proto/cookie.h"
 #include "proto/url.h"
+#include "vm/class.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -391,26 +392,24 @@ static void set_access(lua_State *L) {
  * what nearly all requests leave to the collector has no __gc, which would cost as much as routing
  * them. Only those that were let go have. stack: core, metatable; 0 */
 static void make_left_meta(lua_State *L) {
-    luaL_newmetatable(L, EXCHANGE_LEFT_META);
+    class_define(L, EXCHANGE_LEFT_META, NULL, l_left_gc);
     lua_pushnil(L);
     while (lua_next(L, -3)) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -4);
     }
-    lua_pushcfunction(L, l_left_gc);
-    lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 }
 
+#define CLOSING_META "weir.stream.closing"
+
 /* stack: 0 */
 static void watch_closing(lua_State *L) {
-    lua_newuserdata(L, 1);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, l_closing);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    class_define(L, CLOSING_META, NULL, l_closing);
+    class_new(L, CLOSING_META, 1);
     luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
 }
 
 void bind_stream(lua_State *L) {
@@ -419,17 +418,13 @@ void bind_stream(lua_State *L) {
                                        {"detach", l_detach},
                                        {"_last_event_id", l_last_event_id},
                                        {NULL, NULL}};
-    luaL_newmetatable(L, EXCHANGE_META);
-    lua_pushliteral(L, EXCHANGE_META);
-    lua_setfield(L, -2, "__name");
-    lua_pushliteral(L, EXCHANGE_META);
-    lua_setfield(L, -2, "__metatable"); /* its __gc is not a script's to change */
+    class_define(L, EXCHANGE_META, methods, NULL);
     lua_pushcfunction(L, l_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_newtable(L);
-    state_set(L, methods);
+    class_share_methods(L, "stream_methods");
+    lua_getfield(L, -1, "__index");
     set_access(L);
-    lua_setfield(L, -3, "stream_methods");
+    lua_pop(L, 1);
     make_left_meta(L);
     watch_closing(L);
     lua_pop(L, 1);

@@ -13,6 +13,7 @@
 #include "hub/reader.h"
 #include "hub/subscription.h"
 #include "proto/sse.h"
+#include "vm/class.h"
 #include "vm/outlet.h"
 
 #include <lauxlib.h>
@@ -290,7 +291,7 @@ static int l_subscribe(lua_State *L) {
     check_names(L, 1, "weir.subscribe");
     struct position_choice choice = check_choice(L, 3, "weir.subscribe");
     check_room(L, 1, NULL, "weir.subscribe");
-    struct sub *sub = lua_newuserdata(L, sizeof *sub);
+    struct sub *sub = class_new(L, META, sizeof *sub);
     struct task *task = task_current(L);
     *sub = (struct sub){.open = true, .holding = {.release = release}};
     outlet_init(&sub->outlet, &outlet_ops);
@@ -298,8 +299,6 @@ static int l_subscribe(lua_State *L) {
     list_init(&sub->holding.link);
     if (task)
         list_push(&task->holdings, &sub->holding.link);
-    luaL_getmetatable(L, META);
-    lua_setmetatable(L, -2);
     choose(L, 1, &sub->position, choice, "weir.subscribe");
     return 1;
 }
@@ -321,8 +320,7 @@ void bind_subscribe(lua_State *L) {
                                          {"unsubscribe_stream", l_unsubscribe_stream},
                                          {NULL, NULL}};
     state_set(L, functions);
-    outlet_make_meta(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, META, NULL, l_gc);
+    outlet_mark(L);
     lua_pop(L, 1);
 }

@@ -8,6 +8,7 @@
 #include "testing/testing.h"
 
 #include "net/child.h"
+#include "vm/class.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -160,12 +161,10 @@ static void read_options(lua_State *L, int keeper, struct child_options *options
 
 /* stack: +1, the userdata, which has no child yet */
 static struct process *push_process(lua_State *L) {
-    struct process *process = lua_newuserdata(L, sizeof *process);
-    *process = (struct process){.gen = task_generation(L)};
+    struct process *process = class_new(L, META, sizeof *process);
+    process->gen = task_generation(L);
     list_init(&process->readers);
     list_init(&process->waiters);
-    luaL_getmetatable(L, META);
-    lua_setmetatable(L, -2);
     return process;
 }
 
@@ -258,8 +257,6 @@ void bind_child(lua_State *L) {
                                          {"process_wait", l_wait}, {"process_stderr", l_stderr},
                                          {"process_kill", l_kill}, {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, META, NULL, l_gc);
     lua_pop(L, 1);
 }

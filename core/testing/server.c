@@ -9,6 +9,7 @@
  * a state of its own. */
 #include "testing/testing.h"
 
+#include "vm/class.h"
 #include "wire/simulated.h"
 #include "exchange/exchange.h"
 #include "serve/host.h"
@@ -131,12 +132,10 @@ static void on_started(struct host *host, char *error, void *arg) {
 
 /* stack: +1 */
 static struct server *push_server(lua_State *L) {
-    struct server *server = lua_newuserdata(L, sizeof *server);
-    *server = (struct server){.gen = task_generation(L)};
+    struct server *server = class_new(L, SERVER_META, sizeof *server);
+    server->gen = task_generation(L);
     list_init(&server->closers);
     timer_init(&server->later, on_later);
-    luaL_getmetatable(L, SERVER_META);
-    lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
     server->anchor = generation_ref(server->gen, L);
     return server;
@@ -349,10 +348,7 @@ static void add_fields(lua_State *L, struct simulated *simulated) {
 
 /* The userdata is there first, so that whatever raises afterwards leaves it to the collector. */
 static struct simulation *push_simulation(lua_State *L, struct str method, struct str target) {
-    struct simulation *simulation = lua_newuserdata(L, sizeof *simulation);
-    memset(simulation, 0, sizeof *simulation);
-    luaL_getmetatable(L, SIMULATION_META);
-    lua_setmetatable(L, -2);
+    struct simulation *simulation = class_new(L, SIMULATION_META, sizeof *simulation);
     simulation->gen = task_generation(L);
     simulation->anchor = LUA_NOREF;
     simulation->host = new_host(L, &simulation->app);
@@ -396,24 +392,12 @@ static int l_simulation_gc(lua_State *L) {
     return 0;
 }
 
-/* --- */
-
-static void new_metatable(lua_State *L, const char *name, lua_CFunction gc,
-                          const luaL_Reg *methods) {
-    luaL_newmetatable(L, name);
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_newtable(L);
-    state_set(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 void bind_host(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"listen", l_listen}, {"simulate", l_simulate}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"port", l_port}, {"close", l_close}, {NULL, NULL}};
     state_set(L, functions);
-    new_metatable(L, SERVER_META, l_server_gc, methods);
-    new_metatable(L, SIMULATION_META, l_simulation_gc, methods + 2);
+    class_define(L, SERVER_META, methods, l_server_gc);
+    class_define(L, SIMULATION_META, NULL, l_simulation_gc);
+    lua_pop(L, 2);
 }

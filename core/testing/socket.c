@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "net/conn.h"
+#include "vm/class.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -169,8 +170,7 @@ static int l_connect(lua_State *L) {
         rcvbuf = (int)luaL_optinteger(L, -1, 0);
     }
     lua_pushnil(L);
-    struct client **slot = lua_newuserdata(L, sizeof *slot);
-    luaL_getmetatable(L, META);
+    struct client **slot = class_new(L, META, sizeof *slot);
     int fd = open_socket((uint16_t)port, rcvbuf); /* from here on nothing raises */
     if (fd < 0) {
         lua_settop(L, 0);
@@ -183,7 +183,6 @@ static int l_connect(lua_State *L) {
     if (conn_init(&client->conn, task_generation(L)->scheduler->loop, fd, &conn_ops) < 0)
         client->over = "closed";
     client->conn.progress_ms = UINT32_MAX; /* it is the server's patience that is on trial */
-    lua_setmetatable(L, -2);
     return 2;
 }
 
@@ -296,6 +295,8 @@ static int l_reset(lua_State *L) {
 
 static int l_gc(lua_State *L) {
     struct client *client = check(L);
+    if (client == NULL) /* it could not connect */
+        return 0;
     client->collected = true;
     conn_close(&client->conn, false);
     settle(client);
@@ -311,8 +312,6 @@ void bind_socket(lua_State *L) {
                                          {"socket_reset", l_reset},
                                          {NULL, NULL}};
     state_set(L, functions);
-    luaL_newmetatable(L, META);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    class_define(L, META, NULL, l_gc);
     lua_pop(L, 1);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "vm/class.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -113,18 +114,20 @@ int generation_require(lua_State *L, const char *module, const char *name) {
     return keep(L);
 }
 
+#define CANCELLED_META "weir.cancelled"
+
 static int l_cancelled_tostring(lua_State *L) {
-    lua_pushliteral(L, "weir.cancelled");
+    lua_pushliteral(L, CANCELLED_META);
     return 1;
 }
 
 /* stack: core on top, 0. A unique value, told apart by identity. */
 static int make_cancelled(lua_State *L) {
-    lua_newuserdata(L, 1);
-    lua_createtable(L, 0, 1);
+    class_define(L, CANCELLED_META, NULL, NULL);
     lua_pushcfunction(L, l_cancelled_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+    class_new(L, CANCELLED_META, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "cancelled");
     return keep(L);

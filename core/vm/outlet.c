@@ -175,10 +175,7 @@ static int choose(lua_State *L, const char *what, int first, int n, bool indexed
 /* Of every outlet's metatable, and no others. */
 static const char mark[] = "weir.outlet";
 
-void outlet_make_meta(lua_State *L, const char *name) {
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, mark);
-    lua_setfield(L, -2, "__metatable"); /* what it has is not a script's to change */
+void outlet_mark(lua_State *L) {
     lua_pushlightuserdata(L, (void *)mark);
     lua_pushboolean(L, true);
     lua_rawset(L, -3);

@@ -37,8 +37,8 @@ void outlet_rouse_all(struct outlet *outlet);
 bool outlet_is_watched(const struct outlet *outlet);
 /* Whether somebody runs who may take one. */
 bool outlet_is_roused(const struct outlet *outlet);
-/* Makes the metatable of outlets of a kind, and leaves it on top. stack: +1 */
-void outlet_make_meta(lua_State *L, const char *name);
+/* Says that the class whose metatable is on top is one of outlets. */
+void outlet_mark(lua_State *L);
 
 /* weir.core's outlet_recv and select. stack: core table on top, 0. */
 void bind_outlet(lua_State *L);

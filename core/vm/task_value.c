@@ -4,15 +4,14 @@
  * as often as it is asked. Its methods are bind/task's. */
 #include "vm/task.h"
 
+#include "vm/class.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
 
 void task_push(lua_State *L, struct task *task) {
-    struct task **slot = lua_newuserdata(L, sizeof *slot);
-    luaL_getmetatable(L, TASK_META);
+    struct task **slot = class_new(L, TASK_META, sizeof *slot);
     *slot = task_ref(task);
-    lua_setmetatable(L, -2);
 }
 
 struct task *task_check(lua_State *L, int index) {
