@@ -97,15 +97,9 @@ static const struct outlet_ops ops = {.take = take, .has = has};
 
 /* --- sending --- */
 
-static int push_failure(lua_State *L, const char *why) {
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 static void expired(struct task *task, lua_State *co) {
     (void)task;
-    push_failure(co, "timeout");
+    state_push_failure(co, "timeout");
 }
 
 /* A receiver that runs may take the value: then that decides, and not how full the run queue is. */
@@ -130,7 +124,7 @@ static int l_send(lua_State *L) {
     if (channel->closed ||
         (ms == 0 && channel->count == channel->capacity && !outlet_is_watched(&channel->outlet))) {
         lua_pushnil(L);
-        return 1 + push_failure(L, channel->closed ? "closed" : "timeout");
+        return 1 + state_push_failure(L, channel->closed ? "closed" : "timeout");
     }
     if (channel->count < channel->capacity) {
         lua_pushvalue(L, VALUE_INDEX);
@@ -155,7 +149,8 @@ static int l_close(lua_State *L) {
     outlet_rouse_all(&channel->outlet);
     size_t mark = state_lend(state_of(L));
     while (!list_empty(&channel->senders))
-        push_failure(task_wake(CONTAINER_OF(channel->senders.next, struct task, seat)), "closed");
+        state_push_failure(task_wake(CONTAINER_OF(channel->senders.next, struct task, seat)),
+                           "closed");
     state_take_back(state_of(L), mark);
     return 0;
 }

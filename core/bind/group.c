@@ -111,9 +111,7 @@ static int push_settled(const struct group *group, lua_State *co) {
         return push_list(group, co);
     if (!group->late || group->waiter->cancelled)
         return task_push_cancelled(group->waiter, co);
-    lua_pushnil(co);
-    lua_pushliteral(co, "timeout");
-    return 2;
+    return state_push_failure(co, "timeout");
 }
 
 /* --- waiting --- */

@@ -38,12 +38,6 @@ struct signer {
     char *kid; /* NULL: none */
 };
 
-static int push_why(lua_State *L, const struct reason *why) {
-    lua_pushnil(L);
-    lua_pushstring(L, why->text);
-    return 2;
-}
-
 /* --- keys --- */
 
 /* PEM itself, or the name of a file that holds it. NULL with the reason. */
@@ -139,9 +133,9 @@ static int l_policy(lua_State *L) {
     struct verifier *policy = class_new(L, POLICY, sizeof *policy);
     policy->rules = rules;
     if (read_rules(text, &policy->rules, &why) < 0)
-        return push_why(L, &why);
+        return state_push_failure(L, why.text);
     policy->policy = make_policy(L, &policy->rules, &why);
-    return policy->policy ? 1 : push_why(L, &why);
+    return policy->policy ? 1 : state_push_failure(L, why.text);
 }
 
 static void push_value(lua_State *L, const json_t *value);
@@ -217,7 +211,7 @@ static int l_verify(lua_State *L) {
     if (is_allowed(L, token.len, &why))
         rc = jwt_verify(policy->policy, token, &claims, &why);
     if (rc < 0) {
-        push_why(L, &why);
+        state_push_failure(L, why.text);
         lua_pushstring(L, kind_of(rc));
         return 3;
     }
@@ -250,7 +244,7 @@ static int l_signer(lua_State *L) {
         return 1;
     if (signer->key)
         reason_set(&why, KEY_EBAD, "a public key cannot sign; give the private key");
-    return push_why(L, &why);
+    return state_push_failure(L, why.text);
 }
 
 /* signer:sign(claims as JSON) -> token, or nil and the reason */
@@ -261,7 +255,7 @@ static int l_sign(lua_State *L) {
     struct buf token = {0};
     if (jwt_sign(signer->key, kid, claims, &token, &why) < 0 || !is_allowed(L, token.len, &why)) {
         buf_fini(&token);
-        return push_why(L, &why);
+        return state_push_failure(L, why.text);
     }
     size_t mark = state_lend(state_of(L));
     lua_pushlstring(L, token.data, token.len);

@@ -18,10 +18,6 @@ static struct reader *reader_of(lua_State *L) {
     return task_generation(L)->scheduler->reader;
 }
 
-static struct str opt_str(lua_State *L, int index) {
-    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
-}
-
 /* The topic's name at `index`; raises where it is not allowed. */
 struct str bind_check_topic(lua_State *L, int index, const char *what) {
     struct str name = state_check_str(L, index);
@@ -90,9 +86,7 @@ static struct parked *park(const struct publication *publication) {
 
 static int refuse(lua_State *L, const char *why) {
     lua_pushnil(L);
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 3;
+    return 1 + state_push_failure(L, why);
 }
 
 static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
@@ -114,7 +108,8 @@ static int send_parked(lua_State *L, struct parked *parked, struct task *task) {
 }
 
 static void encode(lua_State *L, const char *what, struct buf *text) {
-    struct sse_event event = {.data = opt_str(L, 2), .event = opt_str(L, 3), .retry = -1};
+    struct sse_event event = {
+        .data = state_opt_str(L, 2), .event = state_opt_str(L, 3), .retry = -1};
     uint64_t replaced = 0;
     if (event.data.ptr && sse_encode(text, &event, &replaced) < 0) {
         buf_fini(text);
@@ -143,11 +138,11 @@ static int publish_now(lua_State *L, const char *what, struct publication *publi
 static int publish(lua_State *L, const char *what, bool closes) {
     struct generation *gen = task_generation(L);
     struct publication publication = {.topic = bind_check_topic(L, 1, what),
-                                      .key = opt_str(L, 4),
+                                      .key = state_opt_str(L, 4),
                                       .closes = closes,
                                       .only = lua_toboolean(L, 6),
                                       .wait_ms = lua_isnoneornil(L, 5) ? 0 : task_ms(L, 5)};
-    size_t size = opt_str(L, 2).len + opt_str(L, 3).len + publication.key.len;
+    size_t size = state_opt_str(L, 2).len + state_opt_str(L, 3).len + publication.key.len;
     if (size > gen->limits.event_bytes)
         return refuse(L, "limit");
     bool waits = publication.wait_ms > 0 || hub_is_durable(publication.topic);

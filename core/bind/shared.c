@@ -61,12 +61,6 @@ static uint64_t ttl_of(lua_State *L, int index) {
     return ns < 8e18 ? (uint64_t)ns : SHARED_FOREVER;
 }
 
-static int push_why(lua_State *L, const char *why) {
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 /* (name) */
 static int l_shared(lua_State *L) {
     struct str name = state_check_str(L, 1);
@@ -92,7 +86,7 @@ static int l_get(lua_State *L) {
         lua_pushnumber(L, value.number);
         break;
     case SHARED_STRING:
-        lua_pushlstring(L, value.string.ptr, value.string.len);
+        state_push_str(L, value.string);
         break;
     }
     state_take_back(state_of(L), mark);
@@ -102,7 +96,7 @@ static int l_get(lua_State *L) {
 
 static int push_stored(lua_State *L, int rc) {
     if (rc < 0)
-        return push_why(L, rc == -EEXIST ? "exists" : "limit");
+        return state_push_failure(L, rc == -EEXIST ? "exists" : "limit");
     lua_pushboolean(L, true);
     return 1;
 }
@@ -131,7 +125,7 @@ static int l_incr(lua_State *L) {
     double sum;
     int rc = shared_incr(handle->shared, key, luaL_checknumber(L, 3), ttl_of(L, 4), &sum);
     if (rc < 0)
-        return push_why(L, rc == -EINVAL ? "kind" : "limit");
+        return state_push_failure(L, rc == -EINVAL ? "kind" : "limit");
     lua_pushnumber(L, sum);
     return 1;
 }

@@ -26,16 +26,12 @@ static const struct wait reading = {.what = "the store", .disarm = lose, .elsewh
 static const struct wait writing = {
     .what = "the store", .disarm = lose, .cancel = task_go_on, .elsewhere = true};
 
-static void push_bytes(lua_State *co, struct str bytes) {
-    lua_pushlstring(co, bytes.len ? bytes.ptr : "", bytes.len);
-}
-
 static void push_pairs(lua_State *co, const struct kv_call *call) {
     lua_createtable(co, (int)call->npairs * 2, 0);
     for (size_t i = 0; i < call->npairs; i++) {
-        push_bytes(co, kv_pair_key(call, i));
+        state_push_str(co, kv_pair_key(call, i));
         lua_rawseti(co, -2, (int)i * 2 + 1);
-        push_bytes(co, kv_pair_value(call, i));
+        state_push_str(co, kv_pair_value(call, i));
         lua_rawseti(co, -2, (int)i * 2 + 2);
     }
     lua_pushboolean(co, call->more);
@@ -43,7 +39,7 @@ static void push_pairs(lua_State *co, const struct kv_call *call) {
 
 static void push_found(lua_State *co, const struct kv_call *call) {
     if (call->found)
-        push_bytes(co, buf_str(&call->bytes));
+        state_push_str(co, buf_str(&call->bytes));
     else
         lua_pushnil(co);
 }

@@ -52,7 +52,7 @@ static int take(struct task *task, lua_State *co) {
     if (tail->follow == NULL)
         lua_pushnil(co);
     else if (follow_next(tail->follow, &line))
-        lua_pushlstring(co, line.ptr, line.len);
+        state_push_str(co, line);
     else
         return 0;
     return 1;
@@ -98,7 +98,7 @@ static int l_tail(lua_State *L) {
 
 static int push_line(lua_State *L, struct str line) {
     lua_pushnil(L);
-    lua_pushlstring(L, line.ptr, line.len);
+    state_push_str(L, line);
     return 2;
 }
 

@@ -221,9 +221,7 @@ static int push_true(lua_State *L) {
 /* nil, nil, why */
 static int push_failure(lua_State *L, const char *why) {
     lua_pushnil(L);
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 3;
+    return 1 + state_push_failure(L, why);
 }
 
 /* The results of a write, waiting first when the stream is above its high mark. */
@@ -319,10 +317,6 @@ static int l_write_policy(lua_State *L) {
 
 /* --- server-sent events --- */
 
-static struct str opt_str(lua_State *L, int index) {
-    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
-}
-
 static uint32_t opt_ms(lua_State *L, int index) {
     uint64_t ms = lua_isnoneornil(L, index) ? 0 : task_ms(L, index);
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
@@ -342,7 +336,7 @@ static int l_sse(lua_State *L) {
     struct stream *stream = exchange->stream;
     struct sse_options options = {.retry_ms = (int64_t)luaL_optnumber(L, 2, -1),
                                   .heartbeat_ms = opt_ms(L, 3),
-                                  .heartbeat_event = opt_str(L, 4),
+                                  .heartbeat_event = state_opt_str(L, 4),
                                   .hello = lua_toboolean(L, 5),
                                   .nameless = lua_toboolean(L, 8)};
     if (!lua_isnoneornil(L, 6))
@@ -362,11 +356,11 @@ static int l_sse(lua_State *L) {
 /* data, event, id, retry, comment */
 static int l_send(lua_State *L) {
     struct exchange *exchange = exchange_get(L, 1);
-    struct sse_event event = {.data = opt_str(L, 2),
-                              .event = opt_str(L, 3),
-                              .id = opt_str(L, 4),
+    struct sse_event event = {.data = state_opt_str(L, 2),
+                              .event = state_opt_str(L, 3),
+                              .id = state_opt_str(L, 4),
                               .retry = (int64_t)luaL_optnumber(L, 5, -1),
-                              .comment = opt_str(L, 6)};
+                              .comment = state_opt_str(L, 6)};
     if (exchange == NULL)
         return exchange_refuse_write(L, 1);
     check_unfinished(L, exchange, "sse:send");

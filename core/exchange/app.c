@@ -229,7 +229,7 @@ static int l_gc(lua_State *L) {
 
 static void check_added(lua_State *L, int rc, const char *what, struct str pattern) {
     if (rc < 0) {
-        lua_pushlstring(L, pattern.ptr, pattern.len);
+        state_push_str(L, pattern);
         lua_pushfstring(L, "%s \"%s\": %s", what, lua_tostring(L, -1), router_error(rc));
         lua_error(L); /* the Lua half knows the script's line */
     }
@@ -336,7 +336,7 @@ static int l_static(lua_State *L) {
 
     while (prefix.len > 0 && prefix.ptr[prefix.len - 1] == '/')
         prefix.len--;
-    lua_pushlstring(L, prefix.ptr, prefix.len);
+    state_push_str(L, prefix);
     lua_pushliteral(L, "/*path");
     lua_concat(L, 2);
     struct str below = state_check_str(L, -1);
@@ -360,9 +360,9 @@ static int l_list(lua_State *L) {
         int id;
         router_route(app->router, i, &method, &pattern, &id);
         lua_createtable(L, 2, 0);
-        lua_pushlstring(L, method.ptr, method.len);
+        state_push_str(L, method);
         lua_rawseti(L, -2, 1);
-        lua_pushlstring(L, pattern.ptr, pattern.len);
+        state_push_str(L, pattern);
         lua_rawseti(L, -2, 2);
         lua_rawseti(L, -2, (int)i + 1);
     }

@@ -26,9 +26,7 @@ bool body_is_broken(const struct exchange *exchange) {
 }
 
 int body_push_broken(const struct exchange *exchange, lua_State *L) {
-    lua_pushnil(L);
-    lua_pushstring(L, exchange->stream->in_timeout ? "timeout" : "closed");
-    return 2;
+    return state_push_failure(L, exchange->stream->in_timeout ? "timeout" : "closed");
 }
 
 static void push_taken(struct stream *stream, lua_State *L, size_t n) {
@@ -70,9 +68,7 @@ static int push_gathered(struct exchange *exchange, lua_State *L, size_t n) {
 static int push_body(struct exchange *exchange, lua_State *L, size_t limit) {
     struct stream *stream = exchange->stream;
     if (stream->in.len > limit) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "limit");
-        return 2;
+        return state_push_failure(L, "limit");
     }
     if (body_is_broken(exchange))
         return body_push_broken(exchange, L);

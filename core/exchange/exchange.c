@@ -435,8 +435,8 @@ static void set_params(lua_State *L, const struct route_match *match) {
     lua_createtable(L, 0, (int)match->nparams);
     for (size_t i = 0; i < match->nparams; i++) {
         const struct route_param *param = &match->params[i];
-        lua_pushlstring(L, param->name.ptr, param->name.len);
-        lua_pushlstring(L, param->value.ptr, param->value.len);
+        state_push_str(L, param->name);
+        state_push_str(L, param->value);
         lua_rawset(L, -3);
     }
     lua_setfield(L, -2, "params");

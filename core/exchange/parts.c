@@ -88,12 +88,8 @@ static int push_failure(struct exchange *exchange, lua_State *L, int rc) {
 
 /* --- heads --- */
 
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.ptr, s.len);
-}
-
 static void set_str(lua_State *L, const char *key, struct str value) {
-    push_str(L, value);
+    state_push_str(L, value);
     lua_setfield(L, -2, key);
 }
 
@@ -180,7 +176,7 @@ static int push_piece(struct exchange *exchange, lua_State *L, size_t most) {
         return push_failure(exchange, L, rc);
     parts->inside = rc == MULTIPART_DATA;
     if (rc == MULTIPART_DATA)
-        push_str(L, out);
+        state_push_str(L, out);
     else
         lua_pushnil(L);
     return 1;
@@ -266,9 +262,7 @@ static int l_part_move(lua_State *L) {
     int rc;
     check_parts(L);
     if (exchange == NULL) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
-        return 2;
+        return state_push_failure(L, "closed");
     }
     size_t n = move(exchange, into, &rc);
     if (n == 0 && rc < 0)
@@ -350,7 +344,7 @@ static int begin_field(lua_State *L, struct form *form, struct str lines) {
     form->text.len = form->value.len = 0;
     int rc = part_head_read(lines, &form->text, &head);
     form->parser.part_left = UINT64_MAX;
-    push_str(L, rc == 0 ? head.name : STR(""));
+    state_push_str(L, rc == 0 ? head.name : STR(""));
     return rc;
 }
 
@@ -392,9 +386,7 @@ static int l_form_fields(lua_State *L) {
     buf_fini(&form.value);
     if (rc == MULTIPART_END)
         return 1;
-    lua_pushnil(L);
-    lua_pushstring(L, text_of(rc));
-    return 2;
+    return state_push_failure(L, text_of(rc));
 }
 
 /* stack: core table; 0 */

@@ -17,27 +17,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.ptr ? s.ptr : "", s.len);
-}
-
 /* --- properties --- */
 
 typedef void (*property)(lua_State *L, struct exchange *exchange);
 
 static void push_method(lua_State *L, struct exchange *exchange) {
-    push_str(L, request_method(exchange->stream->request));
+    state_push_str(L, request_method(exchange->stream->request));
 }
 
 static void push_path(lua_State *L, struct exchange *exchange) {
     struct buf text = {0};
     path_text(request_path(exchange->stream->request), &text);
-    push_str(L, buf_str(&text));
+    state_push_str(L, buf_str(&text));
     buf_fini(&text);
 }
 
 static void push_target(lua_State *L, struct exchange *exchange) {
-    push_str(L, request_target(exchange->stream->request));
+    state_push_str(L, request_target(exchange->stream->request));
 }
 
 static void push_base(lua_State *L, struct exchange *exchange) {
@@ -45,7 +41,7 @@ static void push_base(lua_State *L, struct exchange *exchange) {
 }
 
 static void push_query_string(lua_State *L, struct exchange *exchange) {
-    push_str(L, request_query(exchange->stream->request));
+    state_push_str(L, request_query(exchange->stream->request));
 }
 
 static void push_scheme(lua_State *L, struct exchange *exchange) {
@@ -54,7 +50,7 @@ static void push_scheme(lua_State *L, struct exchange *exchange) {
 
 static void push_host(lua_State *L, struct exchange *exchange) {
     struct buf scratch = {0};
-    push_str(L, proxies_host(&exchange->app->gen->trust, exchange->stream, &scratch));
+    state_push_str(L, proxies_host(&exchange->app->gen->trust, exchange->stream, &scratch));
     buf_fini(&scratch);
 }
 
@@ -102,7 +98,7 @@ static void push_params(lua_State *L, struct exchange *exchange) {
 
 /* The first value of a name wins. stack: table on top, 0 */
 static void set_first(lua_State *L, struct str name, struct str value) {
-    push_str(L, name);
+    state_push_str(L, name);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
     bool taken = !lua_isnil(L, -1);
@@ -111,7 +107,7 @@ static void set_first(lua_State *L, struct str name, struct str value) {
         lua_pop(L, 1);
         return;
     }
-    push_str(L, value);
+    state_push_str(L, value);
     lua_rawset(L, -3);
 }
 
@@ -139,15 +135,15 @@ static void push_query(lua_State *L, struct exchange *exchange) {
 }
 
 void bind_add_field(lua_State *L, struct str name, struct str value) {
-    push_str(L, name);
+    state_push_str(L, name);
     lua_pushvalue(L, -1);
     lua_rawget(L, -3);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
-        push_str(L, value);
+        state_push_str(L, value);
     } else {
         lua_pushliteral(L, ", ");
-        push_str(L, value);
+        state_push_str(L, value);
         lua_concat(L, 3);
     }
     lua_rawset(L, -3);
@@ -316,7 +312,7 @@ static int l_query_all(lua_State *L) {
     while (next_pair(&rest, &text, &name, &value)) {
         if (!str_eq(name, (struct str){wanted, len}))
             continue;
-        push_str(L, value);
+        state_push_str(L, value);
         lua_rawseti(L, -2, ++n);
     }
     state_take_back(state_of(L), mark);
@@ -355,7 +351,7 @@ static int l_last_event_id(lua_State *L) {
     struct str id = sse_last_event_id(exchange->stream, &scratch);
     size_t mark = state_lend(state_of(L));
     if (id.ptr)
-        push_str(L, id);
+        state_push_str(L, id);
     else
         lua_pushnil(L);
     state_take_back(state_of(L), mark);

@@ -156,7 +156,7 @@ static void push_topics(lua_State *L, struct str names) {
     lua_newtable(L);
     for (int i = 1; names.len > 0; i++) {
         struct str name = str_cut(&names, '\0');
-        lua_pushlstring(L, name.ptr, name.len);
+        state_push_str(L, name);
         lua_rawseti(L, -2, i);
     }
 }
@@ -170,7 +170,7 @@ static void push_row(lua_State *L, struct str *rest) {
     lua_pushnumber(L, (lua_Number)row.started / 1000);
     lua_setfield(L, -2, "started");
     struct str path = take(rest, row.path);
-    lua_pushlstring(L, path.ptr, path.len);
+    state_push_str(L, path);
     lua_setfield(L, -2, "path");
     struct str subject = take(rest, row.subject);
     if (subject.len > 0) {

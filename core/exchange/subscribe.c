@@ -217,7 +217,7 @@ static void release(struct holding *holding) {
 static void set_str(lua_State *L, const char *field, struct str s) {
     if (s.ptr == NULL)
         return;
-    lua_pushlstring(L, s.ptr, s.len);
+    state_push_str(L, s);
     lua_setfield(L, -2, field);
 }
 

@@ -35,17 +35,11 @@ static struct task *first(struct list *list) {
 
 /* --- what it tells --- */
 
-static int push_failure(lua_State *L, const char *why) {
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 /* What child_line has given. */
 static int push_line(lua_State *L, int rc, struct str line) {
     if (rc < 0)
-        return push_failure(L, "closed");
-    lua_pushlstring(L, line.ptr, line.len);
+        return state_push_failure(L, "closed");
+    state_push_str(L, line);
     return 1;
 }
 
@@ -73,7 +67,7 @@ static void on_change(struct child *child) {
 
 static void expired(struct task *task, lua_State *co) {
     (void)task;
-    push_failure(co, "timeout");
+    state_push_failure(co, "timeout");
 }
 
 static int take(struct task *task, lua_State *co) {
@@ -235,7 +229,7 @@ static int l_wait(lua_State *L) {
 /* (process) -> all of stderr so far */
 static int l_stderr(lua_State *L) {
     struct str errors = child_errors(check(L)->child);
-    lua_pushlstring(L, errors.len ? errors.ptr : "", errors.len);
+    state_push_str(L, errors);
     return 1;
 }
 

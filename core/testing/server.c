@@ -256,9 +256,9 @@ static void push_fields(lua_State *L, struct str lines) {
         value.len--; /* the CR */
         value = str_trim(value);
         lua_createtable(L, 2, 0);
-        lua_pushlstring(L, name.ptr, name.len);
+        state_push_str(L, name);
         lua_rawseti(L, -2, 1);
-        lua_pushlstring(L, value.ptr, value.len);
+        state_push_str(L, value);
         lua_rawseti(L, -2, 2);
         lua_rawseti(L, -2, i);
     }

@@ -50,15 +50,9 @@ static struct task *first(struct list *list) {
     return list_empty(list) ? NULL : CONTAINER_OF(list->next, struct task, seat);
 }
 
-static int push_failure(lua_State *L, const char *why) {
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 static void wake_all(struct list *list, const char *why) {
     for (struct task *task; (task = first(list)) != NULL;)
-        push_failure(task_wake(task), why);
+        state_push_failure(task_wake(task), why);
 }
 
 static void push_rest(struct client *client, lua_State *L) {
@@ -175,7 +169,7 @@ static int l_connect(lua_State *L) {
     if (fd < 0) {
         lua_settop(L, 0);
         lua_pushnil(L);
-        return push_failure(L, uv_err_name(fd)) + 1;
+        return state_push_failure(L, uv_err_name(fd)) + 1;
     }
     struct client *client = *slot = mem_zalloc(sizeof *client);
     list_init(&client->receivers);
@@ -202,12 +196,12 @@ static int receive(struct task *task, lua_State *co) {
         push_rest(client, co);
         return 1;
     }
-    return client->over ? push_failure(co, client->over) : 0;
+    return client->over ? state_push_failure(co, client->over) : 0;
 }
 
 static void receive_expired(struct task *task, lua_State *co) {
     (void)task;
-    push_failure(co, "timeout");
+    state_push_failure(co, "timeout");
 }
 
 static const struct wait receiving = {
@@ -239,7 +233,7 @@ static int l_recv(lua_State *L) {
         return 2;
     }
     if (client->over)
-        return push_failure(L, client->over) + 1;
+        return state_push_failure(L, client->over) + 1;
     conn_read(&client->conn, true);
     return wait_in(client, task, &client->receivers, &receiving, ms);
 }
@@ -260,7 +254,7 @@ static int l_send(lua_State *L) {
         return wait_in(client, task, &client->senders, &sending, WHEEL_NEVER);
     lua_pushnil(L);
     if (client->shut || client->conn.closing)
-        return push_failure(L, "closed") + 1;
+        return state_push_failure(L, "closed") + 1;
     lua_pushboolean(L, true);
     return 2;
 }

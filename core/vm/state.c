@@ -61,6 +61,16 @@ struct str state_check_str(lua_State *L, int index) {
     return s;
 }
 
+struct str state_opt_str(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? (struct str){NULL, 0} : state_check_str(L, index);
+}
+
+int state_push_failure(lua_State *L, const char *why) {
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
 bool state_place(lua_State *L, lua_Debug *at) {
     for (int level = 0; lua_getstack(L, level, at); level++) {
         lua_getinfo(L, "Sl", at);

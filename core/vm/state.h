@@ -84,6 +84,14 @@ extern void (*state_on_mistake)(struct str text);
 void state_require(lua_State *L, const char *name);
 /* The string at `index`, borrowed from the stack; raises for another type. */
 struct str state_check_str(lua_State *L, int index);
+/* The same; without one nothing, of which ptr is NULL. */
+struct str state_opt_str(lua_State *L, int index);
+/* Inline: streams push several with each request. stack: +1 */
+static inline void state_push_str(lua_State *L, struct str text) {
+    lua_pushlstring(L, text.ptr ? text.ptr : "", text.len);
+}
+/* Pushes nil and why: 2, the results of a function that could not. stack: +2 */
+int state_push_failure(lua_State *L, const char *why);
 /* As luaL_error, but the place it names is the script's, not that of Weir's own Lua half. */
 int state_error(lua_State *L, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
