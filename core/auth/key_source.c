@@ -11,18 +11,11 @@
 #include "auth/key_source.h"
 
 #include "base/clock.h"
-#include "base/must.h"
 
 void key_source_init(struct key_source *source, const struct key_source_ops *ops,
                      struct jwks *jwks) {
     *source = (struct key_source){.ops = ops, .version = 1, .refs = 1, .jwks = jwks};
     pthread_mutex_init(&source->lock, NULL);
-}
-
-struct key_source *key_source_ref(struct key_source *source) {
-    MUST(__atomic_load_n(&source->refs, __ATOMIC_RELAXED) > 0);
-    __atomic_fetch_add(&source->refs, 1, __ATOMIC_RELAXED);
-    return source;
 }
 
 bool key_source_try_ref(struct key_source *source) {

@@ -29,8 +29,7 @@ struct key_source { /* the first member of each kind */
 /* With one reference; takes that to `jwks`. */
 void key_source_init(struct key_source *source, const struct key_source_ops *ops,
                      struct jwks *jwks);
-struct key_source *key_source_ref(struct key_source *source);
-/* For a registry that holds none of its own: false when the last reference has gone. */
+/* One more, for a registry that holds none of its own: false when the last one has gone. */
 bool key_source_try_ref(struct key_source *source);
 void key_source_unref(struct key_source *source); /* NULL is allowed; the last one frees it */
 

@@ -49,10 +49,3 @@ void tally_leave(struct tally *tally, struct tallied *tallied) {
     }
     pthread_mutex_unlock(&tally->lock);
 }
-
-size_t tally_keys(struct tally *tally) {
-    pthread_mutex_lock(&tally->lock);
-    size_t count = tally->keys.count;
-    pthread_mutex_unlock(&tally->lock);
-    return count;
-}

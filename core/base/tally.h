@@ -20,7 +20,5 @@ struct tallied; /* a key that somebody counts under */
 /* One more of `key`, unless there are `limit` already: then NULL. Give it back with tally_leave. */
 struct tallied *tally_join(struct tally *tally, struct str key, uint64_t limit);
 void tally_leave(struct tally *tally, struct tallied *tallied);
-/* How many keys there are. */
-size_t tally_keys(struct tally *tally);
 
 #endif

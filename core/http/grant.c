@@ -108,10 +108,6 @@ const char *grant_subject(const struct stream *stream) {
     return stream->grant && stream->grant->named ? stream->grant->subject : NULL;
 }
 
-int64_t grant_end_ms(const struct stream *stream) {
-    return stream->grant ? stream->grant->end_ms : GRANT_FOREVER;
-}
-
 void grant_withdraw(struct stream *stream, enum stream_reason reason) {
     if (stream->state > STREAM_ENDING)
         return;

@@ -4,7 +4,7 @@
 
 #include "http/stream.h"
 
-#define GRANT_FOREVER INT64_MAX
+#define GRANT_FOREVER INT64_MAX /* never */
 
 struct grant;
 
@@ -18,8 +18,6 @@ int grant_set(struct stream *stream, struct str subject, int64_t end_ms);
 void grant_renew(struct stream *stream, int64_t end_ms);
 /* NULL: nobody. */
 const char *grant_subject(const struct stream *stream);
-/* GRANT_FOREVER: never. */
-int64_t grant_end_ms(const struct stream *stream);
 /* Ends a stream whose token does not count any more: an SSE stream well, after the event
  * `weir.auth`, so that the client sees what was meant; others so that it can tell. */
 void grant_withdraw(struct stream *stream, enum stream_reason reason);
