@@ -316,9 +316,12 @@ static void mark_open_ended(struct stream *stream) {
         append_field(stream, STR("Cache-Control"), STR("no-cache"));
 }
 
+/* A 205 has no content either (RFC 9110 section 15.3.6), but its framing is that of any other
+ * answer (RFC 9112 section 6.3): so it says so. */
 static struct http_head head_of(const struct stream *stream) {
+    int64_t length = stream->status == 205 ? 0 : stream->bodiless ? -1 : stream->length;
     return (struct http_head){stream->status, http_server_date(stream->server), stream->type,
-                              buf_str(&stream->fields), stream->bodiless ? -1 : stream->length};
+                              buf_str(&stream->fields), length};
 }
 
 int stream_start(struct stream *stream, int64_t length) {
@@ -326,7 +329,7 @@ int stream_start(struct stream *stream, int64_t length) {
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
     if (stream->status == 0)
         stream->status = 200;
-    stream->bodiless = stream->status == 204 || stream->status == 304;
+    stream->bodiless = stream->status == 204 || stream->status == 205 || stream->status == 304;
     stream->length = length;
     if (length < 0 && !stream->bodiless)
         mark_open_ended(stream);

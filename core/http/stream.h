@@ -140,7 +140,7 @@ struct stream {
     unsigned in_timeout : 1; /* in_failed, because the peer stopped sending */
     unsigned in_dropped : 1; /* nobody will read the rest of it */
     unsigned head_only : 1;  /* HEAD: bodies are measured, not sent */
-    unsigned bodiless : 1;   /* 204 or 304: bodies are dropped */
+    unsigned bodiless : 1;   /* 204, 205 or 304: bodies are dropped */
     unsigned open_ended : 1; /* the answer streams: no end is known */
     unsigned proxied : 1;    /* the peer is a proxy that is trusted */
     unsigned secure : 1;     /* the client came over TLS */

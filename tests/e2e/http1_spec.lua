@@ -21,6 +21,11 @@ local function serve()
     end)
     app:get("/empty", function() end)
     app:get("/unchanged", function(stream) stream:status(304) end)
+    app:get("/reset", function(stream)
+      stream:status(205)
+      if stream.query == "text" then return "text" end
+      if stream.query == "stream" then stream:write "text" end
+    end)
     app:post("/echo", function(stream) return stream:body() end)
     app:post("/ignore", function() return "ignored" end)
     app:get("/at/:name", function(stream) return stream.host .. " " .. stream.path .. " " .. stream.params.name end)
@@ -319,6 +324,19 @@ describe("every answer", function()
     assert.is_nil(response.headers["content-length"])
     assert.is_nil(response.headers["transfer-encoding"])
     assert.equal("well", client:receive_response().body)
+  end)
+
+  it("of 205 is empty, and says so", function()
+    local client = serve():connect()
+    for _, path in ipairs { "/reset", "/reset?text", "/reset?stream" } do
+      client:send(get(path) .. get "/")
+      local response = client:receive_response()
+      assert.equal(205, response.status)
+      assert.equal("0", response.headers["content-length"])
+      assert.is_nil(response.headers["transfer-encoding"])
+      assert.equal("", response.body)
+      assert.equal("well", client:receive_response().body)
+    end
   end)
 
   it("of 304 has no body", function()

@@ -225,7 +225,7 @@ static void head_gets_no_body(void **state) {
 
 static void some_statuses_have_no_body(void **state) {
     (void)state;
-    static const int statuses[] = {204, 304};
+    static const int statuses[] = {204, 205, 304};
     for (size_t i = 0; i < COUNT(statuses); i++) {
         struct stream *stream = ask("GET");
         stream_set_status(stream, statuses[i]);

@@ -54,6 +54,7 @@ static const struct row answers[] = {
     {OLD("/drip?ab,c", ""), "200 to-end close abc; eof", WHOLE},
     {GET("/status?200"), "200 length:0; open", WHOLE},
     {GET("/status?204"), "204 none; open", WHOLE},
+    {GET("/status?205"), "205 length:0; open", WHOLE},
     {GET("/status?304"), "304 none; open", WHOLE},
     {OLD("/status?204", "Connection: keep-alive\r\n"), "204 none keep-alive; open", WHOLE},
     {OLD("/status?204", ""), "204 none close; eof", WHOLE},
