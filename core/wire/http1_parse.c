@@ -192,13 +192,27 @@ static int complete_framing(struct request *request, const struct deciding *codi
     return 0;
 }
 
+/* Whether all that is expected in one field's list is 100-continue; an empty list expects nothing.
+ */
+static bool take_expectations(struct request *request, struct str list) {
+    struct str expected;
+    while (header_list_next(&list, &expected)) {
+        if (!str_ieq(expected, STR("100-continue")))
+            return false;
+        request->expect_continue = request->chunked || request->content_length > 0;
+    }
+    return true;
+}
+
+/* RFC 9110 section 10.1.1: a list, which may be empty or come in several fields; ignored in 1.0. */
 static int complete_expectation(struct request *request, const struct deciding *expect,
                                 const char **why) {
-    if (expect->count == 0 || request->minor == 0) /* RFC 9110 section 10.1.1: ignored in 1.0 */
+    if (expect->count == 0 || request->minor == 0)
         return 0;
-    if (!str_ieq(expect->value, STR("100-continue")) || expect->count > 1)
-        return refuse(417, "an expectation other than 100-continue", why);
-    request->expect_continue = request->chunked || request->content_length > 0;
+    for (size_t i = 0; i < request->nfields; i++)
+        if (str_eq(request_field_name(request, i), STR("expect")) &&
+            !take_expectations(request, request_field_value(request, i)))
+            return refuse(417, "an expectation other than 100-continue", why);
     return 0;
 }
 

@@ -216,7 +216,9 @@ static const struct {
     {"POST /\ntransfer-encoding: gzip\n", 1, 0, 400},
     /* RFC 9110 section 10.1.1 */
     {"POST /\n" H "content-length: 1\nexpect: rain\n", 1, 1, 417},
-    {"POST /\n" H "content-length: 1\nexpect: \n", 1, 1, 417},
+    {"POST /\n" H "content-length: 1\nexpect: 100-continue, rain\n", 1, 1, 417},
+    {"POST /\n" H "content-length: 1\nexpect: 100-continue=1\n", 1, 1, 417},
+    {"POST /\n" H "content-length: 1\nexpect: 100-continue rain\n", 1, 1, 417},
     {"POST /\n" H "content-length: 1\nexpect: 100-continue\nexpect: rain\n", 1, 1, 417},
     {"POST /\ncontent-length: 1\nexpect: rain\n", 1, 0, 0},
 };
@@ -272,6 +274,13 @@ static const struct {
     {"POST /\n" H "content-length: 0\nexpect: 100-continue\n", 1, "a", 0, false, true, false},
     {"POST /\n" H "expect: 100-continue\n", 1, "a", -1, false, true, false},
     {"POST /\n" H "content-length: 1\nexpect: 100-continue\n", 0, "a", 1, false, false, false},
+    {"POST /\n" H "content-length: 1\nexpect: \n", 1, "a", 1, false, true, false},
+    {"POST /\n" H "content-length: 1\nexpect: , ,\n", 1, "a", 1, false, true, false},
+    {"POST /\n" H "content-length: 1\nexpect: ,100-continue,\n", 1, "a", 1, false, true, true},
+    {"POST /\n" H "content-length: 1\nexpect: \nexpect: 100-continue\n", 1, "a", 1, false, true,
+     true},
+    {"POST /\n" H "content-length: 1\nexpect: 100-continue, 100-continue\n", 1, "a", 1, false, true,
+     true},
 };
 
 static void heads_are_completed(void **state) {

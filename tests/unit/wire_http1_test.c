@@ -142,6 +142,9 @@ static const struct row bodies[] = {
      "100 none; 200 length:1 a; open", WHOLE},
     {POST("/echo", "Content-Length: 0\r\nExpect: 100-continue\r\n", ""), "200 length:0; open",
      WHOLE},
+    {POST("/echo", "Content-Length: 1\r\nExpect:\r\n", "a"), "200 length:1 a; open", WHOLE},
+    {POST("/echo", "Content-Length: 1\r\nExpect: \r\nExpect: 100-continue, 100-continue\r\n", "a"),
+     "100 none; 200 length:1 a; open", WHOLE},
     {GET("/say?a") POST("/echo", "Content-Length: 1\r\nExpect: 100-continue\r\n", "b"),
      "200 length:1 a; 100 none; 200 length:1 b; open", WHOLE},
     {"POST /echo HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
@@ -301,8 +304,7 @@ static const struct refused refusals[] = {
      400},
     /* expectations: RFC 9110 section 10.1.1 */
     {BYTES(POST("/echo", "Content-Length: 1\r\nExpect: rain\r\n", "a")), 417},
-    {BYTES(POST("/echo", "Content-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n",
-                "a")),
+    {BYTES(POST("/echo", "Content-Length: 1\r\nExpect: 100-continue\r\nExpect: rain\r\n", "a")),
      417},
 };
 
