@@ -23,7 +23,7 @@
 
 struct token {
     json_t *claims;
-    int64_t exp; /* seconds from now */
+    int64_t exp; /* seconds from now; 0: not given */
     const char *alg;
     enum { FROM_NOWHERE, FROM_SECRET_ENV, FROM_SECRET_FILE, FROM_KEY_FILE } from;
     const char *name; /* of the variable or file */
@@ -31,34 +31,44 @@ struct token {
 
 /* --- options --- */
 
-static int set_claim(struct token *token, struct str name, struct str value) {
+/* Of a claim that came twice nobody can say which was meant. */
+static int refuse_twice(const char *option, const char *given, const char *name) {
+    return cli_usage("token", "%s %s: the claim %s is given twice; give it once", option, given,
+                     name);
+}
+
+/* Takes `value`; NULL: it is not UTF-8. */
+static int set_claim(struct token *token, const char *option, const char *given, const char *name,
+                     json_t *value) {
+    if (value && json_object_get(token->claims, name)) {
+        json_decref(value);
+        return refuse_twice(option, given, name);
+    }
+    if (!value || json_object_set_new(token->claims, name, value) < 0)
+        return cli_usage("token", "%s %s: it is not UTF-8", option, given);
+    return 0;
+}
+
+static json_t *value_of(struct str name, struct str text) {
     json_error_t error;
     json_t *json = NULL;
     if (!str_eq(name, STR("sub"))) /* always a string (RFC 7519 section 4.1.2) */
-        json = json_loadb(value.ptr, value.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
-    if (!json)
-        json = json_stringn(value.ptr, value.len); /* NULL: not UTF-8 */
+        json = json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    return json ? json : json_stringn(text.ptr, text.len);
+}
+
+static int add_claim(struct token *token, const char *given) {
+    struct str rest = str_of(given), name = str_cut(&rest, '=');
+    if (!rest.ptr || name.len == 0)
+        return cli_usage("token", "--claim %s: expected NAME=VALUE, such as role=admin", given);
     char *key = mem_copy(name.ptr, name.len);
-    int rc = json ? json_object_set_new(token->claims, key, json) : -1;
+    int rc = set_claim(token, "--claim", given, key, value_of(name, rest));
     free(key);
     return rc;
 }
 
-static int add_claim(struct token *token, const char *value) {
-    struct str rest = str_of(value), name = str_cut(&rest, '=');
-    if (!rest.ptr || name.len == 0)
-        return cli_usage("token", "--claim %s: expected NAME=VALUE, such as role=admin", value);
-    if (set_claim(token, name, rest) < 0)
-        return cli_usage("token", "--claim %s: it is not UTF-8", value);
-    return 0;
-}
-
-static int set_sub(struct token *token, const char *value) {
-    json_t *sub = json_string(value);
-    if (!sub)
-        return cli_usage("token", "--sub %s: it is not UTF-8", value);
-    json_object_set_new(token->claims, "sub", sub);
-    return 0;
+static int set_sub(struct token *token, const char *given) {
+    return set_claim(token, "--sub", given, "sub", json_string(given));
 }
 
 /* A number and its unit. */
@@ -69,6 +79,8 @@ static int set_exp(struct token *token, const char *value) {
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     size_t n = strlen(value);
     uint64_t count;
+    if (token->exp)
+        return refuse_twice("--exp", value, "exp");
     for (size_t i = 0; n > 1 && i < sizeof units / sizeof *units; i++) {
         if (value[n - 1] != units[i].unit || str_to_u64((struct str){value, n - 1}, &count) < 0 ||
             count < 1 || count > 1000000000)
@@ -138,6 +150,9 @@ static int parse_options(struct token *token, int argc, char **argv) {
         if (rc != 0)
             return rc;
     }
+    if (token->exp && json_object_get(token->claims, "exp"))
+        return cli_usage("token",
+                         "the claim exp is given twice, by --exp and --claim; give it once");
     if (token->from == FROM_NOWHERE)
         return cli_usage("token", "which key? --secret-env NAME, --secret-file FILE or "
                                   "--key-file FILE");
@@ -197,7 +212,7 @@ static void add_times(struct token *token) {
     if (!json_object_get(claims, "iat"))
         json_object_set_new(claims, "iat", json_integer(now));
     if (!json_object_get(claims, "exp"))
-        json_object_set_new(claims, "exp", json_integer(now + token->exp));
+        json_object_set_new(claims, "exp", json_integer(now + (token->exp ? token->exp : EXP_S)));
 }
 
 static int print_token(const struct token *token, const struct key *key) {
@@ -229,7 +244,7 @@ static int make_token(struct token *token) {
 }
 
 int cli_token(int argc, char **argv) {
-    struct token token = {.claims = json_object(), .exp = EXP_S};
+    struct token token = {.claims = json_object()};
     int rc = parse_options(&token, argc, argv);
     if (rc == 0)
         rc = make_token(&token);
