@@ -245,6 +245,7 @@ int events_trim(struct store *store, struct str name, struct retention keep) {
     return rc;
 }
 
+/* One that is empty: some of what is hidden may still be in the file. */
 static int forget(struct store *store, struct kept_topic *topic) {
     int rc = fault("store_write");
     topics_touch(&store->topics, topic);
@@ -257,17 +258,9 @@ static int forget(struct store *store, struct kept_topic *topic) {
         rc = db_run(stmt);
     if (rc == 0)
         rc = db_run(use_for(store, TOPICS_DELETE, topic));
-    uint64_t last = topic->now.last;
-    if (rc == 0 && topic->now.end > 0)
-        rc = delete_end(store, topic);
     if (rc == 0)
         rc = set_meta(store, STR("gone"), store->topics.now_gone);
-    return rc < 0 ? rc : spend(store, last);
-}
-
-int events_forget(struct store *store, struct str name) {
-    struct kept_topic *topic = topics_find(&store->topics, name);
-    return topic ? forget(store, topic) : 0;
+    return rc < 0 ? rc : spend(store, topic->now.last);
 }
 
 int events_cull(struct store *store) {
@@ -278,8 +271,8 @@ int events_cull(struct store *store) {
     int rc = 0;
     const struct kept_topic *at = NULL;
     while (rc == 0 && (at = topics_next(topics, at)) != NULL)
-        if (!at->gone && topic_is_spent(&at->now) && at->now.last <= limit)
-            rc = events_forget(store, at->node.key);
+        if (topic_is_spent(&at->now) && at->now.last <= limit)
+            rc = forget(store, topics_find(topics, at->node.key));
     return rc;
 }
 

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-enum op_kind { OP_APPEND, OP_TRIM, OP_FORGET, OP_RULES, OP_RUN, OP_PAGE, OP_KV };
+enum op_kind { OP_APPEND, OP_TRIM, OP_RULES, OP_RUN, OP_PAGE, OP_KV };
 
 struct store_queue { /* a thread and what it is to do */
     pthread_t thread;
@@ -49,7 +49,6 @@ static inline bool store_shares(const struct store *store) {
 /* What the writer does with one operation of a group: 0, or the error that undoes the group. */
 int events_append(struct store *store, struct stored_event *event);
 int events_trim(struct store *store, struct str topic, struct retention keep);
-int events_forget(struct store *store, struct str topic);
 /* Forgets empty topics if there are too many of them. */
 int events_cull(struct store *store);
 int run_write(struct store *store, struct stored_run run);

@@ -36,7 +36,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct topic_op { /* a trim or a forget; or the rules; or a run */
+struct topic_op { /* a trim; or the rules; or a run */
     struct store_op op;
     struct retention keep;
     struct buf rules;
@@ -87,20 +87,12 @@ void store_append(struct store *store, struct list *events) {
     queue_ops(store, &store->writer, events);
 }
 
-static void queue_topic_op(struct store *store, struct str name, struct retention keep, int kind) {
-    struct topic_op *op = mem_zalloc(sizeof *op + name.len);
-    op->keep = keep;
-    op->name_len = name.len;
-    memcpy(op->name, name.ptr, name.len);
-    store_queue_op(store, &store->writer, &op->op, kind);
-}
-
 void store_trim(struct store *store, struct str topic, struct retention keep) {
-    queue_topic_op(store, topic, keep, OP_TRIM);
-}
-
-void store_forget(struct store *store, struct str topic) {
-    queue_topic_op(store, topic, RETENTION_ALL, OP_FORGET);
+    struct topic_op *op = mem_zalloc(sizeof *op + topic.len);
+    op->keep = keep;
+    op->name_len = topic.len;
+    memcpy(op->name, topic.ptr, topic.len);
+    store_queue_op(store, &store->writer, &op->op, OP_TRIM);
 }
 
 void store_note_run(struct store *store, struct stored_run run) {
@@ -143,8 +135,6 @@ static int write_op(struct store *store, struct store_op *op) {
         return events_append(store, event_of(op));
     case OP_TRIM:
         return events_trim(store, (struct str){about->name, about->name_len}, about->keep);
-    case OP_FORGET:
-        return events_forget(store, (struct str){about->name, about->name_len});
     case OP_RULES:
         return rules_write(store, &about->rules);
     case OP_RUN:
@@ -527,10 +517,6 @@ void store_close(struct store *store) {
 }
 
 /* --- what is known at once --- */
-
-bool store_is_durable(const struct store *store) {
-    return store->path != NULL;
-}
 
 const char *store_folder(const struct store *store) {
     return store->folder;

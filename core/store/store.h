@@ -44,8 +44,6 @@ int store_open(const char *dir, struct store **out, char *why, size_t why_size);
 /* Commits what is queued, tells everybody, joins both threads, frees. Nothing may be called any
  * more, nor meanwhile. */
 void store_close(struct store *store);
-/* Whether it survives the process; false for one in memory. */
-bool store_is_durable(const struct store *store);
 /* The folder that it was opened in; NULL: in memory. */
 const char *store_folder(const struct store *store);
 
@@ -101,9 +99,6 @@ void store_append(struct store *store, struct list *events);
  * For one the store does not know it does nothing. A retention is not in the file: after a restart
  * it is to be given again, with the next event or with this. */
 void store_trim(struct store *store, struct str topic, struct retention keep);
-/* Queues the end of a topic: its events, its floor and its name go; `topic` is copied. Its ids stay
- * spent (store_last_id), and what it had counts in store_gone. */
-void store_forget(struct store *store, struct str topic);
 /* A server that has had the file: its ids lie between. */
 struct stored_run {
     uint64_t start, last;

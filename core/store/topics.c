@@ -7,9 +7,9 @@
  *     now  --topics_commit, under the lock-->  committed
  *     now  <--topics_rollback----------------  committed
  *
- * The writer alone changes the map, under the lock, so it may look things up without. A topic
- * forgotten and made again within one transaction is two: the old one in the map, for everybody,
- * and its heir for the writer. It knows nothing of SQLite. */
+ * The writer alone changes the map, under the lock, so it may look things up without. What is
+ * forgotten is forgotten at the end of a transaction, so nothing is made again within the same one.
+ * It knows nothing of SQLite. */
 #include "store/topics.h"
 
 #include "base/mem.h"
@@ -66,14 +66,8 @@ static struct kept_topic *make(struct str name, int64_t number) {
 }
 
 /* Under the lock. */
-static void enlist(struct topics *topics, struct kept_topic *topic) {
-    map_insert(&topics->map, &topic->node, topic->node.key);
-    topic->listed = true;
-}
-
 static void discard(struct topics *topics, struct kept_topic *topic) {
-    if (topic->listed)
-        map_remove(&topics->map, &topic->node);
+    map_remove(&topics->map, &topic->node);
     free_topic(topic);
 }
 
@@ -85,7 +79,7 @@ void topics_load(struct topics *topics, int64_t number, struct str name, uint64_
     topic->now.last = last > floor ? last : floor;
     topic->committed = topic->now;
     topics->empty += topic_is_spent(&topic->now);
-    enlist(topics, topic);
+    map_insert(&topics->map, &topic->node, topic->node.key);
     if (number >= topics->next_number)
         topics->next_number = number + 1;
     if (topic->now.last > topics->last_id)
@@ -108,10 +102,7 @@ void topics_load_end(struct topics *topics, struct str name, uint64_t end) {
 /* --- the writer's transaction --- */
 
 struct kept_topic *topics_find(struct topics *topics, struct str name) {
-    struct kept_topic *topic = of_node(map_find(&topics->map, name));
-    while (topic && topic->gone)
-        topic = topic->heir;
-    return topic;
+    return of_node(map_find(&topics->map, name));
 }
 
 void topics_touch(struct topics *topics, struct kept_topic *topic) {
@@ -121,17 +112,10 @@ void topics_touch(struct topics *topics, struct kept_topic *topic) {
 
 struct kept_topic *topics_add(struct topics *topics, struct str name) {
     struct kept_topic *topic = make(name, topics->next_number++);
-    struct kept_topic *gone = of_node(map_find(&topics->map, name));
-    while (gone && gone->heir)
-        gone = gone->heir;
     topic->fresh = true;
     topics_touch(topics, topic);
-    if (gone) {
-        gone->heir = topic;
-        return topic;
-    }
     pthread_mutex_lock(&topics->lock);
-    enlist(topics, topic);
+    map_insert(&topics->map, &topic->node, topic->node.key);
     pthread_mutex_unlock(&topics->lock);
     return topic;
 }
@@ -173,8 +157,6 @@ void topics_commit(struct topics *topics) {
         topic->fresh = false;
         if (topic->gone)
             discard(topics, topic);
-        else if (!topic->listed) /* its forerunner was touched before it, and is discarded */
-            enlist(topics, topic);
     }
     pthread_mutex_unlock(&topics->lock);
 }
@@ -187,7 +169,6 @@ void topics_rollback(struct topics *topics) {
         struct kept_topic *topic = CONTAINER_OF(node, struct kept_topic, touched);
         topic->now = topic->committed;
         topic->gone = false;
-        topic->heir = NULL;
         if (topic->ahead)
             topic->ahead->at = topic->ahead->count = 0;
         if (topic->fresh)

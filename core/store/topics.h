@@ -28,11 +28,9 @@ struct kept_topic {
     struct topic_state committed;
     /* The writer's own: */
     struct topic_state now;
-    struct list touched;     /* by the transaction under way */
-    bool fresh;              /* made by it */
-    bool gone;               /* forgotten by this transaction */
-    struct kept_topic *heir; /* made again by this transaction; not in the map before the commit */
-    bool listed;             /* in the map */
+    struct list touched; /* by the transaction under way */
+    bool fresh;          /* made by it */
+    bool gone;           /* forgotten at its end */
     struct topic_ahead *ahead;
     char name[];
 };

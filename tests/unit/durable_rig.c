@@ -212,7 +212,6 @@ void durable_hold_writer(void) {
     hub_lock();
     hold.event.id = hub_next_id();
     append_one(store, &hold.event);
-    store_forget(store, hold.event.topic);
     hub_unlock();
     wait_until_reached();
 }

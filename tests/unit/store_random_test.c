@@ -1,4 +1,4 @@
-/* The store against a model: topics with retentions, appends, trims, forgets, faults, restarts, in
+/* The store against a model: topics with retentions, appends, trims, faults, restarts, in
  * any order; after each step some reader's next page holds just what the model says it must. */
 #include "store/store.h"
 
@@ -27,8 +27,6 @@ struct model {
     uint64_t last_id;
     struct retention keep[TOPICS];
     uint64_t floor[TOPICS];
-    bool known[TOPICS];
-    uint64_t gone; /* the floor of those that are not known */
 };
 
 static const char *const names[TOPICS] = {"a", "b", "c", "d", "a longer name", "f"};
@@ -73,9 +71,6 @@ static void append(struct store_rig *rig, struct model *model, bool fails) {
     if (fails)
         return;
     model->last_id = id;
-    if (!model->known[topic])
-        model->floor[topic] = model->gone;
-    model->known[topic] = true;
     model->events[model->count++] = (struct model_event){id, topic, len, true};
     model_trim(model, topic);
 }
@@ -109,18 +104,6 @@ static void trim_one(struct store_rig *rig, struct model *model) {
     model_trim(model, topic);
 }
 
-static void forget_one(struct store_rig *rig, struct model *model) {
-    int topic = (int)random_below(TOPICS);
-    store_forget(rig->store, str_of(names[topic]));
-    for (int i = 0; i < model->count; i++)
-        if (model->events[i].topic == topic) {
-            model->events[i].lives = false;
-            if (model->known[topic] && model->events[i].id > model->gone)
-                model->gone = model->events[i].id;
-        }
-    model->known[topic] = false;
-}
-
 static void restart(struct store_rig *rig, struct model *model) {
     srig_reopen(rig);
     assert_int_equal(store_last_id(rig->store), model->last_id);
@@ -140,7 +123,7 @@ static void check_page(struct model *model, const struct page *page, const int *
     uint64_t floor = 0;
     for (size_t t = 0; t < page->ntopics && page->after < page->upto; t++) {
         int topic = chosen[t];
-        uint64_t one = model->known[topic] ? model->floor[topic] : model->gone;
+        uint64_t one = model->floor[topic];
         if (one <= page->after)
             one = 0;
         assert_int_equal(page->floors[t], one);
@@ -208,10 +191,6 @@ static void it_does_what_the_model_does(void **state) {
                 trim_one(rig, model);
                 break;
             case 1:
-                if (random_below(5) == 0)
-                    forget_one(rig, model);
-                break;
-            case 2:
                 if (random_below(5) == 0)
                     restart(rig, model);
                 break;

@@ -350,44 +350,6 @@ static void the_file_does_not_grow_with_what_is_trimmed(void **state) {
     srig_open(rig);
 }
 
-static void a_forgotten_topic_leaves_only_its_ids(void **state) {
-    struct store_rig *rig = *state;
-    srig_add(rig, 1, "a");
-    srig_add(rig, 9, "b");
-    store_forget(rig->store, STR("b"));
-    store_forget(rig->store, STR("unknown"));
-    srig_add(rig, 10, "c");
-    store_forget(rig->store, STR("c"));
-    srig_reopen(rig);
-    struct stored_topic topic;
-    assert_false(store_topic(rig->store, STR("b"), &topic));
-    assert_string_equal(srig_ids(rig, "abc", 0), "1");
-    assert_int_equal(store_last_id(rig->store), 10);
-}
-
-static void topics_forgotten_and_made_anew_in_one_group(void **state) {
-    struct store_rig *rig = *state;
-    srig_add(rig, 1, "a");
-    srig_wait(rig);
-    for (int failing = 0; failing <= 1; failing++) {
-        srig_hold(rig);
-        if (failing)
-            fault_arm("store_commit", UV_EIO, 0, 1);
-        for (uint64_t i = 0; i < 2; i++) {
-            store_forget(rig->store, STR("a"));
-            srig_add(rig, 2 + 2 * (uint64_t)failing + i, "a");
-        }
-        srig_add(rig, 8 + (uint64_t)failing, "b");
-        store_forget(rig->store, STR("b"));
-        srig_release(rig);
-        srig_wait(rig);
-        assert_string_equal(srig_ids(rig, "ab", 0), "3"); /* the second time was undone */
-    }
-    srig_reopen(rig);
-    assert_string_equal(srig_ids(rig, "ab", 0), "3");
-    assert_int_equal(store_last_id(rig->store), 8);
-}
-
 /* --- pages --- */
 
 static void a_page_holds_so_many_bytes_and_at_least_one(void **state) {
@@ -708,7 +670,6 @@ static void a_store_in_memory_works_alike(void **state) {
     srig_close(rig);
     char why[STORE_WHY_BYTES];
     assert_int_equal(store_open(NULL, &rig->store, why, sizeof why), 0);
-    assert_false(store_is_durable(rig->store));
     for (uint64_t id = 1; id <= 10; id++)
         srig_put(rig, id, "a", "", "x", (struct retention){5, UINT64_MAX, 0});
     srig_wait(rig);
@@ -739,8 +700,6 @@ int main(void) {
         TEST(rules_are_kept),
         TEST(a_file_of_the_first_schema_is_brought_up),
         TEST(the_file_does_not_grow_with_what_is_trimmed),
-        TEST(a_forgotten_topic_leaves_only_its_ids),
-        TEST(topics_forgotten_and_made_anew_in_one_group),
         TEST(a_page_holds_so_many_bytes_and_at_least_one),
         TEST(a_page_ends_at_upto),
         TEST(a_page_tells_what_was_trimmed),
