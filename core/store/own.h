@@ -4,12 +4,22 @@
 
 #include "store/store.h"
 #include "store/db.h"
+#include "store/folder.h"
 #include "store/kv.h"
 #include "store/topics.h"
 
 #include <pthread.h>
 
 enum op_kind { OP_APPEND, OP_TRIM, OP_RULES, OP_RUN, OP_PAGE, OP_KV };
+
+struct topic_op { /* a trim; or the rules; or a run */
+    struct store_op op;
+    struct retention keep;
+    struct buf rules;
+    struct stored_run run;
+    size_t name_len;
+    char name[];
+};
 
 struct store_queue { /* a thread and what it is to do */
     pthread_t thread;
@@ -19,9 +29,7 @@ struct store_queue { /* a thread and what it is to do */
 };
 
 struct store {
-    char *folder, *path; /* NULL: in memory */
-    int lock_fd;         /* of the lock file; -1: in memory */
-    int folder_fd;       /* the same of the folder */
+    struct folder folder;
 
     pthread_mutex_t lock; /* over the queues, kv_call->state, and `closing` */
     struct store_queue writer, reader;
@@ -43,9 +51,11 @@ struct store {
 };
 
 static inline bool store_shares(const struct store *store) {
-    return store->path == NULL;
+    return store->folder.path == NULL;
 }
 
+/* The writer's thread; `store` is the store. It returns when the store closes. */
+void *writer_main(void *store);
 /* What the writer does with one operation of a group: 0, or the error that undoes the group. */
 int events_append(struct store *store, struct stored_event *event);
 int events_trim(struct store *store, struct str topic, struct retention keep);
@@ -64,7 +74,13 @@ void kv_read(struct store *store, struct kv_call *call);
 
 /* Gives the call back to its loop, or frees it when it was abandoned. */
 void kv_finish(struct store *store, struct kv_call *call);
+static inline struct kv_call *kv_call_of(struct store_op *op) {
+    return CONTAINER_OF(op, struct kv_call, op);
+}
+
 /* Queues, and wakes the thread if it sleeps. */
 void store_queue_op(struct store *store, struct store_queue *queue, struct store_op *op, int kind);
+/* Waits for work, and takes one or all of it. False: the store closes and nothing is left. */
+bool store_take(struct store *store, struct store_queue *queue, struct list *into, bool all);
 
 #endif

@@ -1,49 +1,24 @@
-/* store: what outlives the process: opening the file, the writer's thread, the groups.
+/* store: what outlives the process: opening and closing it, the queues of its two threads, and what
+ * is known of it without asking them.
  *
- *     queue: e1 e2 kv e3 ...     the writer takes all of it:
+ *     queue --store_take--> writer (writer.c): all that is there, one group
+ *     queue --store_take--> reader (below): one page, or one call of kv.c
  *
- *       BEGIN, e1, e2, kv, e3, COMMIT ---------> topics_commit, then done(0) for each, in order
- *                 \-- an error anywhere: ROLLBACK, topics_rollback, then done(error) for each
+ * The writer's work is to make what it is given lasting, the reader's to find what was asked for;
+ * neither waits for the other, since each has a connection of its own to the file. In memory there
+ * is one database, which has one connection: there they take turns.
  *
- * A commit costs a sync of the disk, a thousand times what one event costs; what is queued during
- * it makes the next group, so the load itself decides how large groups are and nobody waits for a
- * timer. If one member is at fault all of its group are told so: which of them it was cannot always
- * be known (a full disk speaks at the commit), and publishers have to be ready for it anyway.
- *
- * A sync that fails is the end of writing until the file is reopened: kernels mark what they
- * could not write as written, so a second sync says that all is well, and is wrong. Checkpoints,
- * which sync too, are therefore made here, after the group was told, and not by SQLite, which keeps
- * their errors to itself. Closing then makes none either: the log is the only copy. What the disk
- * has of the group whose sync failed nobody knows; that is the one case where an event that failed
- * may be there after the restart.
- *
- * Events, pages and calls of kv.c belong to their callers. The store knows neither what a text
- * means nor who listens. */
+ * What a server has to know at once, from any thread, is in memory: of topics what is committed
+ * (topics.c), of rules and earlier runs what the file had when it was opened. The store knows
+ * neither what a text means nor who listens. */
 #include "store/store.h"
 
-#include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/own.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct topic_op { /* a trim; or the rules; or a run */
-    struct store_op op;
-    struct retention keep;
-    struct buf rules;
-    struct stored_run run;
-    size_t name_len;
-    char name[];
-};
 
 /* --- queues --- */
 
@@ -65,8 +40,7 @@ void store_queue_op(struct store *store, struct store_queue *queue, struct store
     queue_ops(store, queue, &one);
 }
 
-/* Waits for work, and takes one or all of it. False: the store closes and nothing is left. */
-static bool take(struct store *store, struct store_queue *queue, struct list *into, bool all) {
+bool store_take(struct store *store, struct store_queue *queue, struct list *into, bool all) {
     pthread_mutex_lock(&store->lock);
     while (list_empty(&queue->ops) && !store->closing) {
         queue->idle = true;
@@ -118,158 +92,13 @@ void store_page_cancel(struct store *store, struct page *page) {
     __atomic_store_n(&page->cancelled, true, __ATOMIC_RELAXED);
 }
 
-/* --- the writer --- */
-
-static struct stored_event *event_of(struct store_op *op) {
-    return CONTAINER_OF(op, struct stored_event, op);
-}
-
-static struct kv_call *call_of(struct store_op *op) {
-    return CONTAINER_OF(op, struct kv_call, op);
-}
-
-static int write_op(struct store *store, struct store_op *op) {
-    struct topic_op *about = CONTAINER_OF(op, struct topic_op, op);
-    switch (op->kind) {
-    case OP_APPEND:
-        return events_append(store, event_of(op));
-    case OP_TRIM:
-        return events_trim(store, (struct str){about->name, about->name_len}, about->keep);
-    case OP_RULES:
-        return rules_write(store, &about->rules);
-    case OP_RUN:
-        return run_write(store, about->run);
-    default:
-        return kv_write(store, call_of(op));
-    }
-}
-
-static int write_all(struct store *store, struct list *group) {
-    struct store_db *db = &store->write_db;
-    int rc = db_run(db_use(db, DB_BEGIN_WRITE));
-    for (struct list *node = group->next; rc == 0 && node != group; node = node->next)
-        rc = write_op(store, CONTAINER_OF(node, struct store_op, link));
-    if (rc == 0)
-        rc = events_cull(store);
-    if (rc == 0)
-        rc = kv_purge(store);
-    if (rc == 0)
-        rc = fault("store_commit");
-    if (rc == 0)
-        rc = db_commit(db);
-    return rc;
-}
-
-/* It is said once: nothing is tried any more. */
-static void stop(struct store *store) {
-    log_error("%s could not be synced to the disk (%s): whatever the disk says from now on may be "
-              "wrong, so nothing durable is written until the restart; see what the kernel's log "
-              "says of the disk, then restart weir",
-              store->path, db_reason(&store->write_db));
-    __atomic_store_n(&store->stopped, true, __ATOMIC_RELEASE);
-}
-
-bool store_has_stopped(const struct store *store) {
-    return __atomic_load_n(&store->stopped, __ATOMIC_ACQUIRE);
-}
-
-/* Once when it begins to fail and once when it is well again: a full disk must not fill the log.
- * Before the rollback, which would say why it succeeded. */
-static void tell(struct store *store, int rc) {
-    if (rc < 0 && db_sync_has_failed(&store->write_db))
-        stop(store);
-    else if (rc < 0 && !store->failing)
-        log_error("%s cannot be written: %s (%s); what is stored meanwhile fails, each group is "
-                  "tried afresh",
-                  store->path ? store->path : "the store in memory", uv_strerror(rc),
-                  db_reason(&store->write_db));
-    else if (rc == 0 && store->failing)
-        log_info("the store writes again");
-    store->failing = rc < 0;
-}
-
-/* The transaction, from its begin to its end. 0, or why nothing of it was. */
-static int transact(struct store *store, struct list *group) {
-    struct store_db *db = &store->write_db;
-    if (store_has_stopped(store))
-        return UV_EIO;
-    int rc = write_all(store, group);
-    tell(store, rc);
-    if (!sqlite3_get_autocommit(db->sql))
-        db_run(db_use(db, DB_ROLLBACK));
-    if (rc == 0)
-        topics_commit(&store->topics);
-    else
-        topics_rollback(&store->topics);
-    return rc;
-}
-
-static void end_op(struct store *store, struct store_op *op, int error) {
-    if (op->kind == OP_APPEND) {
-        event_of(op)->done(event_of(op), error);
-    } else if (op->kind == OP_KV) {
-        if (error < 0)
-            call_of(op)->error = error;
-        kv_finish(store, call_of(op));
-    } else {
-        buf_fini(&CONTAINER_OF(op, struct topic_op, op)->rules);
-        free(CONTAINER_OF(op, struct topic_op, op));
-    }
-}
-
-/* Of what is committed already; without room for it the log goes on growing. Where the disk has no
- * room for that, what is copied can be overwritten: who deletes needs no room beyond it. */
-static void checkpoint(struct store *store, bool full) {
-    if (!store_has_stopped(store) && db_checkpoint(&store->write_db, full) < 0 &&
-        db_sync_has_failed(&store->write_db))
-        stop(store);
-}
-
-/* What the store is told of itself is not given up with its group: it goes before the next one. */
-static void keep_or_end(struct store *store, struct store_op *op, int error) {
-    bool again = error < 0 && (op->kind == OP_RULES || op->kind == OP_RUN);
-    if (again)
-        list_push(&store->again, &op->link);
-    else
-        end_op(store, op, error);
-}
-
-static bool take_group(struct store *store, struct list *group) {
-    list_splice(group, &store->again);
-    return take(store, &store->writer, group, true);
-}
-
-static void end_all(struct store *store, struct list *group, int error) {
-    struct list *node;
-    while ((node = list_pop(group)) != NULL)
-        keep_or_end(store, CONTAINER_OF(node, struct store_op, link), error);
-}
-
-static void *write_main(void *arg) {
-    struct store *store = arg;
-    struct list group;
-    list_init(&group);
-    list_init(&store->again);
-    while (take_group(store, &group)) {
-        if (store_shares(store))
-            pthread_mutex_lock(&store->shared);
-        int error = transact(store, &group);
-        if (store_shares(store))
-            pthread_mutex_unlock(&store->shared);
-        end_all(store, &group, error);
-        checkpoint(store, error == UV_ENOSPC);
-    }
-    end_all(store, &group, 0); /* it closes: they go */
-    return NULL;
-}
-
 /* --- the reader --- */
 
 static void end_read(struct store *store, struct store_op *op) {
     if (op->kind == OP_PAGE)
         CONTAINER_OF(op, struct page, op)->done(CONTAINER_OF(op, struct page, op));
     else
-        kv_finish(store, call_of(op));
+        kv_finish(store, kv_call_of(op));
 }
 
 static void read_op(struct store *store, struct store_op *op) {
@@ -279,7 +108,7 @@ static void read_op(struct store *store, struct store_op *op) {
     if (op->kind == OP_PAGE)
         whole = page_fill(store, CONTAINER_OF(op, struct page, op));
     else
-        kv_read(store, call_of(op));
+        kv_read(store, kv_call_of(op));
     if (store_shares(store))
         pthread_mutex_unlock(&store->shared);
     if (whole)
@@ -292,93 +121,22 @@ static void *read_main(void *arg) {
     struct store *store = arg;
     struct list one;
     list_init(&one);
-    while (take(store, &store->reader, &one, false))
+    while (store_take(store, &store->reader, &one, false))
         read_op(store, CONTAINER_OF(list_pop(&one), struct store_op, link));
     return NULL;
 }
 
 /* --- opening --- */
 
-static char *join(const char *folder, const char *name) {
-    struct buf path = {0};
-    buf_printf(&path, "%s/%s", folder, name);
-    buf_add_char(&path, '\0');
-    return path.data;
-}
-
-static int refuse(char *why, size_t why_size, const char *path, const char *remedy) {
-    snprintf(why, why_size, "%s: %s; %s", path, strerror(errno), remedy);
-    return -1;
-}
-
-static int refuse_second(const struct store *store, char *why, size_t why_size) {
-    snprintf(why, why_size,
-             "%s is in use by another server; stop that one, or give this one a folder of its own",
-             store->folder);
-    return -1;
-}
-
-/* Of the folder itself, which nobody removes while the database is in it. Not every network file
- * system has locks of folders; there the lock file alone must do. */
-static bool folder_is_taken(struct store *store) {
-    store->folder_fd = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return store->folder_fd >= 0 && flock(store->folder_fd, LOCK_EX | LOCK_NB) < 0 &&
-           errno == EWOULDBLOCK;
-}
-
-/* The locks are the kernel's and go with the process, however it ends; the lock file stays. */
-static int take_lock(struct store *store, char *why, size_t why_size) {
-    if (folder_is_taken(store))
-        return refuse_second(store, why, why_size);
-    char *path = join(store->folder, "weir.lock");
-    int rc = 0;
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0)
-        rc = refuse(why, why_size, path, "see that this user may write there");
-    else if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        rc = refuse_second(store, why, why_size);
-    free(path);
-    return rc;
-}
-
-/* Makes the file before SQLite does, so that nobody else can read it whatever the umask. */
-static int make_file(struct store *store, char *why, size_t why_size) {
-    int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return refuse(why, why_size, store->path, "see that this user may read and write it");
-    close(fd);
-    return 0;
-}
-
-/* The names of the file and its log, which are there when both connections are. Where folders
- * cannot be synced they need not be. */
-static int sync_folder(struct store *store, char *why, size_t why_size) {
-    int folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return 0;
-    int rc = fault("store_sync_folder");
-    if (rc == 0 && fsync(folder) < 0 && errno != EINVAL)
-        rc = -errno;
-    close(folder);
-    if (rc == 0)
-        return 0;
-    errno = -rc;
-    return refuse(why, why_size, store->folder,
-                  "it cannot be synced to the disk; see what the kernel's log says of that");
-}
-
-static int open_files(struct store *store, char *why, size_t why_size) {
-    if (mkdir(store->folder, 0700) < 0 && errno != EEXIST)
-        return refuse(why, why_size, store->folder,
-                      "make the folder above it, and see that this user may write there");
-    if (take_lock(store, why, why_size) < 0 || make_file(store, why, why_size) < 0)
+static int open_files(struct store *store, const char *dir, char *why, size_t why_size) {
+    if (folder_take(&store->folder, dir, why, why_size) < 0)
         return -1;
-    if (db_open(&store->write_db, store->path, true, why, why_size) < 0)
+    if (db_open(&store->write_db, store->folder.file, true, why, why_size) < 0)
         return -1;
     store->read_db = &store->own_read_db;
-    if (db_open(store->read_db, store->path, false, why, why_size) < 0)
+    if (db_open(store->read_db, store->folder.file, false, why, why_size) < 0)
         return -1;
-    return sync_folder(store, why, why_size);
+    return folder_sync(&store->folder, why, why_size);
 }
 
 /* A number of `meta`; 0 if it is not there. */
@@ -460,10 +218,7 @@ static void free_store(struct store *store) {
         db_close(store->read_db, keep_log);
     if (store->write_db.sql)
         db_close(&store->write_db, keep_log);
-    if (store->lock_fd >= 0)
-        close(store->lock_fd);
-    if (store->folder_fd >= 0)
-        close(store->folder_fd);
+    folder_leave(&store->folder);
     topics_fini(&store->topics);
     buf_fini(&store->rules);
     buf_fini(&store->runs);
@@ -471,14 +226,11 @@ static void free_store(struct store *store) {
     pthread_cond_destroy(&store->reader.wake);
     pthread_mutex_destroy(&store->lock);
     pthread_mutex_destroy(&store->shared);
-    free(store->folder);
-    free(store->path);
     free(store);
 }
 
 int store_open(const char *dir, struct store **out, char *why, size_t why_size) {
     struct store *store = mem_zalloc(sizeof *store);
-    store->lock_fd = store->folder_fd = -1;
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->shared, NULL);
     init_queue(&store->writer);
@@ -486,9 +238,7 @@ int store_open(const char *dir, struct store **out, char *why, size_t why_size) 
     topics_init(&store->topics);
     int rc;
     if (dir) {
-        store->folder = mem_strdup(dir);
-        store->path = join(dir, "weir.db");
-        rc = open_files(store, why, why_size);
+        rc = open_files(store, dir, why, why_size);
     } else {
         store->read_db = &store->write_db;
         rc = db_open(store->read_db, NULL, true, why, why_size);
@@ -499,7 +249,7 @@ int store_open(const char *dir, struct store **out, char *why, size_t why_size) 
         free_store(store);
         return UV_EIO;
     }
-    start(&store->writer, write_main, store);
+    start(&store->writer, writer_main, store);
     start(&store->reader, read_main, store);
     *out = store;
     return 0;
@@ -518,8 +268,12 @@ void store_close(struct store *store) {
 
 /* --- what is known at once --- */
 
+bool store_has_stopped(const struct store *store) {
+    return __atomic_load_n(&store->stopped, __ATOMIC_ACQUIRE);
+}
+
 const char *store_folder(const struct store *store) {
-    return store->folder;
+    return store->folder.path;
 }
 
 static struct stored_topic describe(const struct kept_topic *topic) {
