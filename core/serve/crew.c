@@ -133,7 +133,8 @@ static void on_serve(struct mail *mail) {
     if (worker->index == 0)
         tell_pages(worker);
     for (int i = 0; i < worker->addresses; i++) {
-        int rc = host_listen(worker->host, worker->fds[worker->index * worker->addresses + i]);
+        int rc = doors_listen(host_doors(worker->host),
+                              worker->fds[worker->index * worker->addresses + i]);
         if (rc < 0)
             log_error("cannot watch a listening socket: %s", uv_strerror(rc));
     }
@@ -147,12 +148,12 @@ static void on_help(struct mail *mail) {
     for (int i = 0; i < crew->running; i++) {
         struct worker *other = &crew->workers[i];
         if (atomic_load(&other->helper) != worker->index + 1)
-            host_help_ends(worker->host, i);
+            doors_help_ends(host_doors(worker->host), i);
         else
             for (int j = 0; j < other->addresses; j++) {
                 int fd = atomic_exchange(&other->lent[j], -1);
                 if (fd >= 0)
-                    host_help(worker->host, i, fd);
+                    doors_help(host_doors(worker->host), i, fd);
             }
     }
 }

@@ -1,26 +1,22 @@
 /* host: apps that answer on one loop.
  *
  * One app answers at "/"; several answer each under "/<folder>", and "/" lists them. The host owns
- * the places of the apps (mount.h) with the generations that it loaded, the listeners and the HTTP
- * server; a test adds an app of its own generation instead. One thread only. */
+ * the places of the apps (mount.h) with the generations that it loaded, the doors (doors.h) and the
+ * HTTP server; a test adds an app of its own generation instead. One thread only. */
 #include "serve/host.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "exchange/exchange.h"
-#include "proto/redact.h"
 #include "serve/boot.h"
+#include "serve/inspect.h"
 #include "serve/mount.h"
+#include "serve/own_pages.h"
 #include "store/shared.h"
 #include "wire/http1.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#define LISTENERS_MAX 16
 
 struct host {
     struct http_server http;
@@ -31,10 +27,7 @@ struct host {
     struct pages *pages;     /* NULL: not in watch mode */
     struct mount *apps;
     int napps;
-    struct listener listeners[LISTENERS_MAX];
-    int nlisteners, open_listeners;
-    struct list helped; /* listeners of workers that do not turn */
-    bool paused;        /* perhaps some of these: there are too many connections */
+    struct doors doors;
     int starting;
     struct chore reaper; /* frees generations that are over */
     struct timer start_limit;
@@ -46,13 +39,6 @@ struct host {
     void (*closed)(void *arg);
     void *closed_arg;
     bool closing;
-};
-
-/* A listener more, on a copy of another worker's descriptor. */
-struct help {
-    struct listener listener;
-    struct list link;
-    int of;
 };
 
 static atomic_uint_fast64_t drain_timeout;
@@ -72,26 +58,11 @@ static struct mount *find(struct host *host, struct str name) {
 
 static void adopt(struct mount *mount);
 
-/* Of pages that are the server's own; the title follows. */
-#define PAGE_BEGIN                                                                                 \
-    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"                              \
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"                   \
-    "<link rel=\"icon\" href=\"data:,\">\n"                                                        \
-    "<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;"              \
-    "max-width:34rem;margin:4rem auto;padding:0 1rem}h1{line-height:1.2}li{margin:.4rem "          \
-    "0}</style>\n"
-
-static void refuse(struct mount *mount, struct stream *stream) {
-    static const char page[] = PAGE_BEGIN
-        "<title>Not started · Weir</title>\n<h1>This app could not be started</h1>\n"
-        "<p>The reason is in the log, and below. Mend it, and the app comes up here.</p>\n";
-    struct host *host = mount->owner;
-    if (host->pages == NULL) {
+static void refuse(const struct host *host, struct stream *stream) {
+    if (host->pages)
+        own_pages_not_started(stream);
+    else
         stream_fail(stream, 503, "this app could not be started; the log says why");
-        return;
-    }
-    stream_set_status(stream, 503);
-    stream_respond(stream, "text/html; charset=utf-8", page, sizeof page - 1);
 }
 
 static void serve(struct mount *mount, struct stream *stream, size_t skip) {
@@ -99,19 +70,7 @@ static void serve(struct mount *mount, struct stream *stream, size_t skip) {
     if (mount->app)
         app_serve(mount->app, stream, skip, mount->prefix);
     else
-        refuse(mount, stream);
-}
-
-static void answer_index(struct host *host, struct stream *stream) {
-    struct buf page = {0};
-    buf_add(&page, STR(PAGE_BEGIN "<title>Apps · Weir</title>\n<h1>Apps</h1>\n<ul>\n"));
-    for (int i = 0; i < host->napps; i++) {
-        const char *name = host->apps[i].prefix + 1;
-        buf_printf(&page, "<li><a href=\"%s/\">%s</a></li>\n", name, name);
-    }
-    buf_add(&page, STR("</ul>\n</html>\n"));
-    stream_respond(stream, "text/html; charset=utf-8", page.data, page.len);
-    buf_fini(&page);
+        refuse(mount->owner, stream);
 }
 
 static void serve_one_of(struct host *host, struct stream *stream) {
@@ -124,7 +83,7 @@ static void serve_one_of(struct host *host, struct stream *stream) {
     else if (mount)
         static_redirect(stream);
     else if (first.len == 0)
-        answer_index(host, stream);
+        own_pages_index(stream, host->apps, host->napps);
     else if (path_is(request_path(stream->request), STR("/weir.js")))
         app_serve_page_script(stream);
     else
@@ -180,6 +139,8 @@ static bool has_method(struct http_server *server, struct str method) {
 
 static void on_start_limit(struct timer *timer);
 static void on_over(struct timer *timer);
+static void on_left(struct http_server *server);
+static void on_door_closed(struct doors *doors);
 static void on_reap(struct chore *chore);
 static void on_settled(struct mount *mount);
 
@@ -188,13 +149,14 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     host->loop = loop;
     host->scheduler = scheduler;
     host->limits = *limits;
-    list_init(&host->helped);
     http_server_init(&host->http, loop, limits);
     host->http.protocol = &http1;
+    doors_init(&host->doors, &host->http, on_door_closed);
     timer_init(&host->start_limit, on_start_limit);
     timer_init(&host->over, on_over);
     chore_init(&host->reaper, on_reap);
     host->http.on_request = on_request;
+    host->http.on_left = on_left;
     host->http.has_method = has_method;
     host->http.owner = host;
     host->http.tasks = &scheduler->tasks;
@@ -426,99 +388,26 @@ void host_drop_next(struct host *host, int index) {
 
 /* --- connections --- */
 
-static void pause_listener(struct listener *listener, bool pause) {
-    if (!listener->closing && listener->paused != pause)
-        listener_pause(listener, pause);
-}
-
-static void pause_listeners(struct host *host, bool pause) {
-    host->paused = pause;
-    for (int i = 0; i < host->nlisteners; i++)
-        pause_listener(&host->listeners[i], pause);
-    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
-        pause_listener(&CONTAINER_OF(at, struct help, link)->listener, pause);
-}
-
-static void on_accept(struct listener *listener, int fd, const struct address *peer) {
-    struct host *host = listener->owner;
-    if (!http_server_accept(&host->http, fd, peer))
-        pause_listeners(host, true);
-}
-
-static void on_left(struct http_server *server) {
-    struct host *host = server->owner;
-    if (host->paused)
-        pause_listeners(host, false);
-}
-
 /* Something ended: perhaps it was the last. */
 static void look_later(struct host *host) {
     if (host->closing)
         loop_timer(host->loop, &host->over, 0);
 }
 
-static void on_listener_closed(struct listener *listener) {
-    struct host *host = listener->owner;
-    host->open_listeners--;
-    look_later(host);
+static void on_door_closed(struct doors *doors) {
+    look_later(CONTAINER_OF(doors, struct host, doors));
 }
 
-int host_listen(struct host *host, int fd) {
-    struct listener *listener = &host->listeners[host->nlisteners];
-    host->http.on_left = on_left;
-    int rc = listener_init(listener, host->loop, fd, on_accept);
-    if (rc < 0) {
-        close(fd);
-        return rc;
-    }
-    listener->owner = host;
-    listener->on_closed = on_listener_closed;
-    host->nlisteners++;
-    host->open_listeners++;
-    return 0;
+static void on_left(struct http_server *server) {
+    struct host *host = server->owner;
+    doors_admit(&host->doors);
 }
 
-static void on_help_closed(struct listener *listener) {
-    struct host *host = listener->owner;
-    list_remove(&CONTAINER_OF(listener, struct help, listener)->link);
-    free(CONTAINER_OF(listener, struct help, listener));
-    host->open_listeners--;
-    look_later(host);
-}
-
-void host_help(struct host *host, int of, int fd) {
-    struct help *help = mem_zalloc(sizeof *help);
-    if (listener_init(&help->listener, host->loop, fd, on_accept) < 0) {
-        close(fd);
-        free(help);
-        return;
-    }
-    help->of = of;
-    help->listener.owner = host;
-    help->listener.on_closed = on_help_closed;
-    list_push(&host->helped, &help->link);
-    host->open_listeners++;
-}
-
-void host_help_ends(struct host *host, int of) {
-    for (struct list *at = host->helped.next; at != &host->helped; at = at->next)
-        if (CONTAINER_OF(at, struct help, link)->of == of)
-            listener_close(&CONTAINER_OF(at, struct help, link)->listener);
+struct doors *host_doors(struct host *host) {
+    return &host->doors;
 }
 
 /* --- ending --- */
-
-/* Who is helped has the socket, too, and may never come to close it: nobody must wait there. */
-static void close_listeners(struct host *host) {
-    for (int i = 0; i < host->nlisteners; i++)
-        listener_close(&host->listeners[i]);
-    for (struct list *at = host->helped.next; at != &host->helped; at = at->next) {
-        struct listener *listener = &CONTAINER_OF(at, struct help, link)->listener;
-        if (!listener->closing)
-            shutdown(listener->fd, SHUT_RD);
-        listener_close(listener);
-    }
-}
 
 static void on_drained(struct http_server *server) {
     struct host *host = server->owner;
@@ -530,7 +419,7 @@ void host_drain(struct host *host, void (*drained)(void *), void *arg) {
     host->drained = drained;
     host->drained_arg = arg;
     host->http.on_drained = on_drained;
-    close_listeners(host);
+    doors_close(&host->doors);
     http_server_drain(&host->http);
 }
 
@@ -562,7 +451,7 @@ static void on_settled(struct mount *mount) {
 
 static void on_over(struct timer *timer) {
     struct host *host = CONTAINER_OF(timer, struct host, over);
-    if (host->open_listeners > 0 || !list_empty(&host->http.connections) || host->http.alive > 0 ||
+    if (host->doors.open > 0 || !list_empty(&host->http.connections) || host->http.alive > 0 ||
         is_busy(host))
         return;
     void (*closed)(void *) = host->closed;
@@ -589,49 +478,13 @@ void host_close(struct host *host, void (*closed)(void *), void *arg) {
     host->http.on_drained = NULL;
     for (int i = 0; i < host->napps; i++)
         mount_cancel(&host->apps[i]);
-    close_listeners(host);
+    doors_close(&host->doors);
     http_server_stop(&host->http);
     look_later(host);
 }
 
-/* --- seeing inside --- */
-
-static void inspect_task(struct task *task, const char *prefix) {
-    struct generation *gen = task->gen;
-    lua_State *L = gen->state.L;
-    struct buf text = {0};
-    task_describe(L, task);
-    buf_printf(&text, "task of %s, generation %u: %s", prefix[0] ? prefix : "/", gen->number,
-               lua_tostring(L, -1));
-    lua_pop(L, 1);
-    log_text(LOG_INFO, buf_str(&text));
-    buf_fini(&text);
-}
-
-static void inspect_tasks(struct mount *mount, struct generation *gen) {
-    struct list *tasks = &gen->tasks;
-    if (gen->state.broken) /* what their stacks hold cannot be told any more */
-        return;
-    for (struct list *at = tasks->next; at != tasks; at = at->next)
-        inspect_task(CONTAINER_OF(at, struct task, all), mount->prefix);
-}
-
-static void inspect_stream(struct stream *stream, uint64_t now) {
-    static const char *const states[] = {"open", "started", "finished", "closed"};
-    struct buf shown = {0}, scratch = {0};
-    struct str target = redact_url(request_show_target(stream->request, &shown), &scratch);
-    log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
-             (unsigned long long)stream->id, STR_ARG(request_method(stream->request)),
-             STR_ARG(target), states[stream->state], (unsigned long long)stream->received,
-             (unsigned long long)stream->sent, (unsigned long long)stream_queued(stream),
-             (double)(now - stream->started) / 1000);
-    buf_fini(&shown);
-    buf_fini(&scratch);
-}
-
 void host_inspect(struct host *host) {
-    for (struct list *at = host->http.streams.next; at != &host->http.streams; at = at->next)
-        inspect_stream(CONTAINER_OF(at, struct stream, link), loop_now(host->loop));
+    inspect_streams(&host->http);
     for (int i = 0; i < host->napps; i++)
         mount_each(&host->apps[i], inspect_tasks);
 }

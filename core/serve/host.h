@@ -3,8 +3,8 @@
 #define SERVE_HOST_H
 
 #include "http/server.h"
-#include "net/listener.h"
 #include "exchange/app.h"
+#include "serve/doors.h"
 #include "serve/pages.h"
 #include "serve/reload.h"
 #include "serve/source.h"
@@ -50,11 +50,8 @@ void host_retire(struct host *host, int index, void (*done)(void *arg), void *ar
 void host_begin(struct host *host, int index);
 /* It failed, here or elsewhere. */
 void host_drop_next(struct host *host, int index);
-/* Accepts connections on the listening socket `fd`, which is taken. 0 or a libuv error. */
-int host_listen(struct host *host, int fd);
-/* The same for worker `of`, while that does not come to it; until host_help_ends, or the end. */
-void host_help(struct host *host, int of, int fd);
-void host_help_ends(struct host *host, int of);
+/* Where its connections come from. */
+struct doors *host_doors(struct host *host);
 /* Takes no new connections, ends streams well; `drained` is called when none is left. */
 void host_drain(struct host *host, void (*drained)(void *arg), void *arg);
 /* Closes everything, then calls `closed`, and frees the host. */

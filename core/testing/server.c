@@ -97,7 +97,7 @@ static int open_up(lua_State *L, struct server *server) {
         host_take_over(server->host);
         fd = listener_bind("127.0.0.1", &server->port, false);
         if (fd >= 0)
-            fd = host_listen(server->host, fd);
+            fd = doors_listen(host_doors(server->host), fd);
     }
     if (fd < 0) {
         lua_pushstring(L, server->error ? server->error : uv_strerror(fd));
