@@ -12,16 +12,13 @@
  * no handler of an xpcall sees: hooks are off while a hook runs, and a handler called from there
  * could loop for ever.
  *
- * Compiled loops look at no hook, but those compiled while LuaJIT's profiler is on look at its
- * flag. It has one owner in a process: a *sentinel* state that runs no code. All others have once
- * called luaJIT_profile_start with "l", which fails, but from then on their traces look at the
- * flag. The watchdog signals a worker that is over its time every PACE_NS. The handler, in that
- * thread, sets the hook and notes whether the signal came in compiled code (vm/text_ranges); if
- * so, the watchdog lends the profiler to that state (without "l", which would free the machine code
- * that runs), and from then on the handler sets the flag, too. A loop that leaves its trace there
- * meets the hook. After the stretch the worker gives the profiler back, not earlier: that drops the
- * state's machine code. Only one state has it at a time; a second runaway loop of compiled code
- * waits for the first.
+ * Compiled loops look at no hook, but at the flag of LuaJIT's profiler, of which there is one
+ * (profiler.c). The watchdog signals a worker that is over its time every PACE_NS. The handler, in
+ * that thread, sets the hook and notes whether the signal came in compiled code (vm/text_ranges);
+ * if so, the watchdog lends the profiler to that state, and from then on the handler sets the flag,
+ * too. A loop that leaves its trace there meets the hook. After the stretch the worker gives the
+ * profiler back, not earlier: that drops the state's machine code. A second runaway loop of
+ * compiled code waits for the first.
  *
  * A C function (string.rep, a pattern) ends when it ends. The watchdog says so in the log, and
  * whose it is. It is not lent the profiler, which others may need meanwhile. Two cases are left to
@@ -53,14 +50,13 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "vm/profiler.h"
 
 #include <errno.h>
-#include <luajit.h>
-#include <lualib.h>
+#include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #define PACE_NS 20000000       /* between two looks, */
 #define IDLE_NS 100000000      /* when nothing ran since the last one, */
@@ -75,8 +71,8 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t joined; /* there is a guard */
     struct list guards;
-    lua_State *sentinel;    /* NULL: not started yet */
-    struct guard *borrower; /* whose state has the profiler; NULL: the sentinel */
+    struct guard *borrower; /* whose state has the profiler; NULL: nobody's */
+    bool runs;              /* its thread has been started */
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER, .guards = {&watch.guards, &watch.guards}};
 
 static atomic_uint_fast64_t cpu_stops, memory_stops;
@@ -166,31 +162,20 @@ void guard_explain(struct state *state, lua_State *co, lua_State *L) {
 
 /* --- LuaJIT's profiler, under the lock --- */
 
-static void on_profile(void *arg, lua_State *L, int samples, int vmstate) {
-    (void)arg, (void)L, (void)samples, (void)vmstate;
-}
-
-/* To a state that nobody's is; its timer, one for the whole process, is not wanted. */
-static void give_profiler(lua_State *L) {
-    static const struct itimerval never;
-    luaJIT_profile_start(L, "i1000000", on_profile, NULL);
-    setitimer(ITIMER_PROF, &never, NULL);
-}
-
 static void borrow_profiler(struct guard *guard) {
-    luaJIT_profile_stop(watch.sentinel);
-    give_profiler(atomic_load(&guard->state)->L);
+    if (watch.borrower)
+        return;
     watch.borrower = guard;
+    profiler_lend(atomic_load(&guard->state)->L);
     atomic_store(&guard->profiled, true);
 }
 
 static void return_profiler(struct guard *guard) {
-    lua_State *L = atomic_load(&guard->state)->L;
-    atomic_store(&guard->profiled, false);
-    luaJIT_profile_stop(L);
+    if (watch.borrower != guard)
+        return;
     watch.borrower = NULL;
-    give_profiler(watch.sentinel);
-    luaJIT_profile_start(L, "l", on_profile, NULL); /* fails; its traces will look */
+    atomic_store(&guard->profiled, false);
+    profiler_take_back(atomic_load(&guard->state)->L);
 }
 
 /* --- in the worker's thread --- */
@@ -223,8 +208,7 @@ enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
     if (state->broken)
         forget_events(state->L);
     pthread_mutex_lock(&watch.lock);
-    if (watch.borrower == guard)
-        return_profiler(guard);
+    return_profiler(guard);
     uint64_t told_since = stretch & GUARD_OVER ? guard->told_since : 0;
     pthread_mutex_unlock(&watch.lock);
     /* A signal may have come in the middle of a change of LuaJIT's dispatch table: two changes make
@@ -300,8 +284,7 @@ static bool leaves_compiled(struct guard *guard) {
     if (!text_ranges_left(&text))
         return false;
     pthread_mutex_lock(&watch.lock);
-    if (watch.borrower == NULL)
-        borrow_profiler(guard);
+    borrow_profiler(guard);
     pthread_mutex_unlock(&watch.lock);
     if (atomic_load(&guard->profiled))
         raise(SIGPROF);
@@ -376,8 +359,7 @@ static void stop(struct guard *guard, uint64_t stretch, uint64_t used) {
         return;
     if (atomic_load(&guard->compiled)) {
         guard->compiled_until = used;
-        if (watch.borrower == NULL)
-            borrow_profiler(guard);
+        borrow_profiler(guard);
     }
     pthread_kill(guard->thread, SIGURG);
     if (guard->told_since || !is_in_c(guard, used))
@@ -467,12 +449,11 @@ static void start(void) {
     pthread_condattr_destroy(&attributes);
     handle(SIGURG, on_signal);
     handle(SIGPROF, on_stray_signal); /* whenever the profiler changes hands */
-    watch.sentinel = luaL_newstate();
-    if (watch.sentinel == NULL || start_thread() != 0) {
+    if (profiler_init() < 0 || start_thread() != 0) {
         log_error("cannot start the watchdog over what runs in Lua");
         abort();
     }
-    give_profiler(watch.sentinel);
+    watch.runs = true;
 }
 
 void guard_init(struct guard *guard) {
@@ -481,7 +462,7 @@ void guard_init(struct guard *guard) {
     pthread_getcpuclockid(guard->thread, &guard->clock);
     own = guard;
     pthread_mutex_lock(&watch.lock);
-    if (watch.sentinel == NULL)
+    if (!watch.runs)
         start();
     list_push(&watch.guards, &guard->link);
     pthread_cond_signal(&watch.joined);
@@ -499,7 +480,7 @@ void guard_adopt(struct guard *guard, struct state *state) {
     state->guard = guard;
     guard_limit(state, 0, 0);
     pthread_mutex_lock(&watch.lock);
-    luaJIT_profile_start(state->L, "l", on_profile, NULL);
+    profiler_adopt(state->L);
     pthread_mutex_unlock(&watch.lock);
 }
 
@@ -512,26 +493,3 @@ const struct counter_row guard_counter_rows[] = {
     {"memory_stops", "Tasks that the limit lua_memory ended.", COUNTER, read_stops, GUARD_MEMORY},
     {0},
 };
-
-/* --- what scripts must not have --- */
-
-static int l_no_hook(lua_State *L) {
-    return state_error(L, "debug.sethook: the hook is the server's, which stops runaway loops "
-                          "with it");
-}
-
-static int l_no_profiler(lua_State *L) {
-    return state_error(L, "jit.profile: the profiler is the server's, which stops runaway loops "
-                          "with it");
-}
-
-void guard_seal(lua_State *L) {
-    lua_getglobal(L, "debug");
-    lua_pushcfunction(L, l_no_hook);
-    lua_setfield(L, -2, "sethook");
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, l_no_profiler);
-    lua_setfield(L, -2, "jit.profile");
-    lua_pop(L, 3);
-}

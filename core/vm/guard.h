@@ -96,8 +96,6 @@ void guard_resume(struct guard *guard, struct guard_outer outer);
 void guard_explain(struct state *state, lua_State *co, lua_State *L);
 /* For the allocator, above state->mark: may it be `total` bytes? */
 bool guard_allows(struct state *state, size_t total);
-/* Replaces what would take the guard's tools from it by functions that raise. */
-void guard_seal(lua_State *L);
 
 /* What has been ended since the process began, by any guard. */
 extern const struct counter_row guard_counter_rows[];

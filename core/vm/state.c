@@ -1,10 +1,11 @@
 /* state: one lua_State, with the libraries that scripts get.
  *
  * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
- * must not end the server), `os.execute` and `print` suit a server, a whole collection gives back
- * what it frees, and the modules of Weir come from the program itself. The allocator counts, so
- * that what a state holds is known without asking it, and from some size on asks the guard
- * (guard.h) whether there may be more. Owned by a generation, used by one thread. */
+ * must not end the server), and so do `debug.sethook` and `jit.profile` (the guard's tools),
+ * `os.execute` and `print` suit a server, a whole collection gives back what it frees, and the
+ * modules of Weir come from the program itself. The allocator counts, so that what a state holds is
+ * known without asking it, and from some size on asks the guard (guard.h) whether there may be
+ * more. Owned by a generation, used by one thread. */
 #include "vm/state.h"
 
 #include "base/clock.h"
@@ -214,6 +215,28 @@ static void remove_ffi(lua_State *L) {
     lua_pop(L, 1);
 }
 
+static int l_no_hook(lua_State *L) {
+    return state_error(L, "debug.sethook: the hook is the server's, which stops runaway loops "
+                          "with it");
+}
+
+static int l_no_profiler(lua_State *L) {
+    return state_error(L, "jit.profile: the profiler is the server's, which stops runaway loops "
+                          "with it");
+}
+
+/* What would take the guard's tools from it. */
+static void seal_tools(lua_State *L) {
+    lua_getglobal(L, "debug");
+    lua_pushcfunction(L, l_no_hook);
+    lua_setfield(L, -2, "sethook");
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, l_no_profiler);
+    lua_setfield(L, -2, "jit.profile");
+    lua_pop(L, 3);
+}
+
 static int l_enter(lua_State *L) {
     if (!cstack_is_deep())
         return 0;
@@ -325,7 +348,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     seed_random(L);
     remove_ffi(L);
     remove_newproxy(L);
-    guard_seal(L);
+    seal_tools(L);
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_exit);
     lua_setfield(L, -2, "exit");
