@@ -261,10 +261,10 @@ bool generation_is_over(const struct generation *gen) {
 
 /* One cancelled may end others at once: those that it waits for, and that have not begun. */
 static void cancel(struct generation *gen, bool only_background) {
-    struct list todo, *node;
-    list_init(&todo);
-    list_splice(&todo, &gen->tasks);
-    while ((node = list_pop(&todo)) != NULL) {
+    struct list unseen, *node;
+    list_init(&unseen);
+    list_splice(&unseen, &gen->tasks);
+    while ((node = list_pop(&unseen)) != NULL) {
         list_push(&gen->tasks, node);
         struct task *task = CONTAINER_OF(node, struct task, all);
         if (!task_is_cleanup(task) && (task->background || !only_background))

@@ -103,7 +103,7 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     return task;
 }
 
-static void make_ready(struct task *task) {
+void task_make_ready(struct task *task) {
     struct scheduler *scheduler = task->gen->scheduler;
     task->state = TASK_READY;
     list_push(&scheduler->ready, &task->link);
@@ -125,7 +125,7 @@ void task_start(struct task *task) {
         task->state = TASK_HELD;
         list_push(&gen->held, &task->link);
     } else {
-        make_ready(task);
+        task_make_ready(task);
     }
 }
 
@@ -199,12 +199,12 @@ int task_wait(struct task *task, const struct wait *wait, uint64_t ms) {
 
 void task_rouse(struct task *task) {
     if (task->state == TASK_WAITING)
-        make_ready(task);
+        task_make_ready(task);
 }
 
 void task_rouse_first(struct task *task) {
     if (task->state == TASK_WAITING) {
-        make_ready(task);
+        task_make_ready(task);
         list_remove(&task->link);
         list_push(task->gen->scheduler->ready.next, &task->link);
     }
@@ -365,10 +365,10 @@ static void run_defers(struct task *task) {
 }
 
 static void cancel_children(struct task *task) {
-    struct list todo, *node;
-    list_init(&todo);
-    list_splice(&todo, &task->children);
-    while ((node = list_pop(&todo)) != NULL) {
+    struct list uncancelled, *node;
+    list_init(&uncancelled);
+    list_splice(&uncancelled, &task->children);
+    while ((node = list_pop(&uncancelled)) != NULL) {
         list_push(&task->children, node);
         task_cancel(CONTAINER_OF(node, struct task, sibling));
     }
@@ -423,56 +423,6 @@ void task_end(struct task *task, bool failed) {
         task->wait = &awaiting_children;
 }
 
-/* --- cleanups --- */
-
-struct cleanup { /* a task with a time limit */
-    struct task *task;
-    struct timer limit;
-    void (*on_end)(void *arg);
-    void *arg;
-};
-
-static void on_limit(struct timer *timer) {
-    struct cleanup *cleanup = CONTAINER_OF(timer, struct cleanup, limit);
-    static struct log_kind late = LOG_KIND("deferred functions that take long");
-    if (log_admits(&late, LOG_WARN))
-        log_warn("a deferred or on_close function took longer than %d s and was cancelled",
-                 CLEANUP_MS / 1000);
-    task_cancel(cleanup->task);
-}
-
-static void cleanup_ended(struct task *task) {
-    struct cleanup *cleanup = task->owner;
-    if (task->failed && !task_was_cancelled(task))
-        task_log_failure(task);
-    timer_clear(&cleanup->limit);
-    if (cleanup->on_end)
-        cleanup->on_end(cleanup->arg);
-    free(cleanup);
-}
-
-static const struct task_ops cleanup_ops = {.ended = cleanup_ended};
-
-bool task_is_cleanup(const struct task *task) {
-    return task->ops == &cleanup_ops;
-}
-
-struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                          void *arg) {
-    struct cleanup *cleanup = mem_zalloc(sizeof *cleanup);
-    struct task *task = cleanup->task = task_new(gen, NULL);
-    cleanup->on_end = on_end;
-    cleanup->arg = arg;
-    task->what = "a deferred or on_close function";
-    timer_init(&cleanup->limit, on_limit);
-    loop_timer(gen->scheduler->loop, &cleanup->limit, CLEANUP_MS);
-    task->owner = cleanup;
-    task->ops = &cleanup_ops;
-    lua_xmove(L, task->co, nargs + 1);
-    make_ready(task);
-    return task;
-}
-
 void task_forget(struct task *task) {
     if (task->wait)
         task->gen->scheduler->elsewhere -= task->wait->elsewhere;
@@ -487,11 +437,8 @@ void task_forget(struct task *task) {
         ;
     if (task->wait && task->wait->disarm)
         task->wait->disarm(task);
-    if (task_is_cleanup(task)) {
-        struct cleanup *cleanup = task->owner;
-        timer_clear(&cleanup->limit);
-        free(cleanup);
-    }
+    if (task_is_cleanup(task))
+        task_cleanup_forget(task);
     task->state = TASK_DONE;
     counter_add(&task->gen->scheduler->tasks, (uint64_t)-1);
     task->co = NULL; /* its state closes */

@@ -126,6 +126,8 @@ void scheduler_fini(struct scheduler *scheduler);
  * `parent` NULL: it belongs to the generation. Kept alive by the scheduler until its end. */
 struct task *task_new(struct generation *gen, struct task *parent);
 void task_start(struct task *task);
+/* Queues it to run, whatever has become of its generation. */
+void task_make_ready(struct task *task);
 /* Makes a new one that belongs to the generation a background task: it is held until that takes
  * over, and ends when another does. */
 void task_set_background(struct task *task);
@@ -200,17 +202,22 @@ bool task_hit_limit(struct task *task);
 bool task_was_cancelled(struct task *task);
 /* Whether the error of a task that failed is one of weir.fail, which asks for an answer. */
 bool task_is_answer(const struct task *task);
-/* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
- * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
-struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                          void *arg);
-#define CLEANUP_MS 5000
-bool task_is_cleanup(const struct task *task);
 /* Pushes the userdata of a task. stack of L: +1. */
 void task_push(lua_State *L, struct task *task);
 /* The task behind the userdata at `index`; raises for another value. */
 struct task *task_check(lua_State *L, int index);
 /* "weir.sleep" or "ready", and the traceback. stack of L: +1. */
 void task_describe(lua_State *L, struct task *task);
+
+/* --- cleanups, in task_cleanup --- */
+
+/* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
+ * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
+struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
+                          void *arg);
+#define CLEANUP_MS 5000
+bool task_is_cleanup(const struct task *task);
+/* Frees the rest of one whose generation goes, see task_forget. */
+void task_cleanup_forget(struct task *task);
 
 #endif
