@@ -366,34 +366,6 @@ static const struct route *gather(struct search *search, const struct node *node
     return NULL;
 }
 
-static bool needs_escape(struct str s, size_t i) {
-    if (s.ptr[i] == '/')
-        return true;
-    if (s.ptr[i] != '%' || s.len - i < 3 || s.ptr[i + 1] != '2')
-        return false;
-    char c = s.ptr[i + 2];
-    return c == 'F' || c == 'f' || c == '5';
-}
-
-static void add_segment(struct buf *out, struct str segment) {
-    for (size_t i = 0; i < segment.len; i++) {
-        if (!needs_escape(segment, i))
-            buf_add_char(out, segment.ptr[i]);
-        else
-            buf_add(out, segment.ptr[i] == '/' ? STR("%2F") : STR("%25"));
-    }
-}
-
-static struct str rest_text(struct path rest, struct buf *out) {
-    struct str segment;
-    for (bool first = true; path_next(&rest, &segment); first = false) {
-        if (!first)
-            buf_add_char(out, '/');
-        add_segment(out, segment);
-    }
-    return out->len > 0 ? buf_str(out) : STR("");
-}
-
 /* `route` matches, so each of its params has its segment. */
 static void fill(const struct route *route, struct path path, struct buf *scratch,
                  struct route_match *out) {
@@ -409,7 +381,8 @@ static void fill(const struct route *route, struct path path, struct buf *scratc
         param->name = route->params[i].name;
         if (route->has_rest && i + 1 == route->nparams) {
             out->rest = path;
-            param->value = rest_text(path, scratch);
+            path_rest_text(path, scratch);
+            param->value = scratch->len > 0 ? buf_str(scratch) : STR("");
         } else {
             path_next(&path, &segment);
             param->value = segment;

@@ -104,18 +104,40 @@ bool path_is(struct path path, struct str text) {
 /* ---- writing ----------------------------------------------------------------------------------
  */
 
+/* Whether a '%' that stands there could be taken for one that add_text has written. */
+static bool is_ambiguous(struct str s, size_t i) {
+    if (s.len - i < 3 || s.ptr[i + 1] != '2')
+        return false;
+    char c = s.ptr[i + 2];
+    return c == 'F' || c == 'f' || c == '5';
+}
+
+static void add_text(struct str segment, bool every_percent, struct buf *out) {
+    for (size_t i = 0; i < segment.len; i++) {
+        char c = segment.ptr[i];
+        if (c == '/')
+            buf_add(out, STR("%2F"));
+        else if (c == '%' && (every_percent || is_ambiguous(segment, i)))
+            buf_add(out, STR("%25"));
+        else
+            buf_add_char(out, c);
+    }
+}
+
 void path_text(struct path path, struct buf *out) {
     struct str segment;
     while (path_next(&path, &segment)) {
         buf_add_char(out, '/');
-        for (size_t i = 0; i < segment.len; i++) {
-            if (segment.ptr[i] == '/')
-                buf_add(out, STR("%2F"));
-            else if (segment.ptr[i] == '%')
-                buf_add(out, STR("%25"));
-            else
-                buf_add_char(out, segment.ptr[i]);
-        }
+        add_text(segment, true, out);
+    }
+}
+
+void path_rest_text(struct path rest, struct buf *out) {
+    struct str segment;
+    for (bool first = true; path_next(&rest, &segment); first = false) {
+        if (!first)
+            buf_add_char(out, '/');
+        add_text(segment, false, out);
     }
 }
 

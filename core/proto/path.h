@@ -45,6 +45,9 @@ bool path_is(struct path path, struct str text);
 /* Appends the path as scripts see it: a '/' before each segment, within one '/' as "%2F" and '%' as
  * "%25". Two paths never have the same text. */
 void path_text(struct path path, struct buf *out);
+/* Appends what follows in a path as a param's value: a '/' between two segments, within one '/' as
+ * "%2F", and '%' as "%25" where it could be taken for one of these. */
+void path_rest_text(struct path rest, struct buf *out);
 /* Appends it as an address: all that a URL's path cannot hold as it is is percent-encoded (RFC 3986
  * section 3.3). Neither do two paths have the same address. */
 void path_encode(struct path path, struct buf *out);
