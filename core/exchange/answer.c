@@ -146,7 +146,7 @@ static int l_cookie(lua_State *L) {
 /* The value on top of the stack. */
 static void check_hint(lua_State *L, struct buf *lines, struct str name) {
     (void)lines;
-    if (lua_type(L, -1) == LUA_TSTRING && header_is_token(name) && !stream_is_framing(name) &&
+    if (lua_type(L, -1) == LUA_TSTRING && header_is_token(name) && !header_is_framing(name) &&
         header_is_value(state_check_str(L, -1)))
         return;
     state_error(

@@ -7,6 +7,7 @@
  * sent from, without printf, which cost more than all else about a small answer. */
 #include "http/head.h"
 
+#include "proto/field_lines.h"
 #include "proto/header.h"
 
 #include <stdio.h>
@@ -25,29 +26,8 @@ static char *put_field(char *at, struct str name, struct str value) {
     return head_put_text(head_put_text(at, value), STR("\r\n"));
 }
 
-bool head_next_line(struct str *rest, struct str *name, struct str *value, struct str *line) {
-    if (rest->len == 0)
-        return false;
-    const char *end = memchr(rest->ptr, '\n', rest->len);
-    *line = (struct str){rest->ptr, (size_t)(end - rest->ptr) + 1};
-    *value = (struct str){line->ptr, line->len - 2};
-    *name = str_cut(value, ':');
-    *value = str_trim(*value);
-    rest->ptr += line->len;
-    rest->len -= line->len;
-    return true;
-}
-
-struct str head_find(struct str fields, struct str name) {
-    struct str found, value, line;
-    while (head_next_line(&fields, &found, &value, &line))
-        if (str_ieq(found, name))
-            return value;
-    return (struct str){NULL, 0};
-}
-
 static bool lacks(const struct http_head *head, struct str name) {
-    return head_find(head->fields, name).ptr == NULL;
+    return head->fields.len == 0 || field_lines_get(head->fields, name).ptr == NULL;
 }
 
 size_t head_max(const struct http_head *head) {

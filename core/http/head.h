@@ -36,9 +36,4 @@ char *head_put_number(char *at, uint64_t n);
  * its bytes, at most HEAD_REFUSAL_MAX - 1. */
 size_t head_refusal(char out[HEAD_REFUSAL_MAX], int status, const char *detail);
 
-/* Steps through the lines of `fields`: cuts one off `rest`. False at the end. */
-bool head_next_line(struct str *rest, struct str *name, struct str *value, struct str *line);
-/* The value of the first field of that name; ptr NULL: none. */
-struct str head_find(struct str fields, struct str name);
-
 #endif

@@ -201,3 +201,14 @@ struct str request_header(const struct request *request, struct str name) {
             return request_field_value(request, i);
     return (struct str){NULL, 0};
 }
+
+bool request_is_for_page(const struct request *request) {
+    struct str dest = request_header(request, STR("sec-fetch-dest"));
+    struct str accept = request_header(request, STR("accept"));
+    if (request_header(request, STR("hx-request")).ptr ||
+        request_header(request, STR("x-requested-with")).ptr)
+        return false;
+    if (dest.ptr)
+        return str_eq(dest, STR("document"));
+    return accept.ptr == NULL || memmem(accept.ptr, accept.len, "text/html", 9) != NULL;
+}

@@ -61,5 +61,9 @@ struct str request_field_name(const struct request *request, size_t index);
 struct str request_field_value(const struct request *request, size_t index);
 /* The first field of that lower-case name; ptr NULL when there is none. */
 struct str request_header(const struct request *request, struct str name);
+/* Whether HTML that answers it becomes a page of a browser's, and no part of one that a script has
+ * asked for. Browsers say so with Sec-Fetch-Dest, where a site is to be trusted; elsewhere only
+ * navigation asks for text/html by name. */
+bool request_is_for_page(const struct request *request);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "http/grant.h"
+#include "proto/field_lines.h"
 #include "proto/header.h"
 
 #include <string.h>
@@ -186,18 +187,6 @@ void stream_drop_body(struct stream *stream) {
 
 /* --- the answer's head --- */
 
-/* Connection-specific fields (RFC 9110 section 7.6.1) and those that delimit the body: the core's
- * alone. */
-bool stream_is_framing(struct str name) {
-    static const char *const names[] = {
-        "connection", "content-length", "transfer-encoding", "keep-alive",
-        "te",         "trailer",        "proxy-connection",  "upgrade"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (str_ieq(name, str_of(names[i])))
-            return true;
-    return false;
-}
-
 int stream_set_status(struct stream *stream, int status) {
     if (stream->state != STREAM_OPEN)
         return STREAM_EHEAD;
@@ -212,74 +201,48 @@ static int check_field(struct stream *stream, struct str name, struct str value)
         return STREAM_EHEAD;
     if (!header_is_token(name) || !header_is_value(value))
         return STREAM_EVALUE;
-    return stream_is_framing(name) ? STREAM_EFRAMING : 0;
+    return header_is_framing(name) ? STREAM_EFRAMING : 0;
 }
 
-/* Of the lasting ones, or of the others: how many bytes they took. */
-static size_t remove_field(struct stream *stream, struct str name, bool lasting) {
-    struct str rest = buf_str(&stream->fields), found, value, line;
-    size_t before = rest.len, at = 0;
-    while (head_next_line(&rest, &found, &value, &line)) {
-        bool chosen = (at < stream->lasting) == lasting && str_ieq(found, name);
-        at += line.len;
-        if (!chosen)
-            continue;
-        memmove((char *)line.ptr, rest.ptr, rest.len);
-        stream->fields.len -= line.len;
-        rest.ptr = line.ptr;
-    }
-    return before - stream->fields.len;
+/* Of those that are not lasting. */
+static void remove_field(struct stream *stream, struct str name) {
+    field_lines_remove(&stream->fields, stream->lasting, stream->fields.len, name);
 }
 
 struct str stream_get_header(const struct stream *stream, struct str name) {
-    return head_find(buf_str(&stream->fields), name);
-}
-
-static void append_field(struct stream *stream, struct str name, struct str value) {
-    buf_reserve(&stream->fields, name.len + value.len + 4);
-    buf_add(&stream->fields, name);
-    buf_add(&stream->fields, STR(": "));
-    buf_add(&stream->fields, value);
-    buf_add(&stream->fields, STR("\r\n"));
+    return field_lines_get(buf_str(&stream->fields), name);
 }
 
 int stream_set_header(struct stream *stream, struct str name, struct str value) {
     int rc = check_field(stream, name, value);
     if (rc < 0)
         return rc;
-    remove_field(stream, name, false);
-    append_field(stream, name, value);
+    remove_field(stream, name);
+    field_lines_add(&stream->fields, name, value);
     return 0;
 }
 
 int stream_set_lasting(struct stream *stream, struct str name, struct str value) {
-    size_t line = name.len + value.len + 4;
+    size_t line = field_lines_size(name, value);
     int rc = check_field(stream, name, value);
     if (rc < 0)
         return rc;
     if (stream->lasting + line > UINT16_MAX)
         return STREAM_ELENGTH;
-    stream->lasting -= (uint16_t)remove_field(stream, name, true);
-    struct buf others = {0};
-    if (stream->fields.len > stream->lasting)
-        buf_append(&others, stream->fields.data + stream->lasting,
-                   stream->fields.len - stream->lasting);
-    stream->fields.len = stream->lasting;
-    append_field(stream, name, value);
+    stream->lasting -= (uint16_t)field_lines_remove(&stream->fields, 0, stream->lasting, name);
+    field_lines_insert(&stream->fields, stream->lasting, name, value);
     stream->lasting += (uint16_t)line;
-    buf_add(&stream->fields, buf_str(&others));
-    buf_fini(&others);
     return 0;
 }
 
 void stream_remove_header(struct stream *stream, struct str name) {
-    remove_field(stream, name, false);
+    remove_field(stream, name);
 }
 
 int stream_add_header(struct stream *stream, struct str name, struct str value) {
     int rc = check_field(stream, name, value);
     if (rc == 0)
-        append_field(stream, name, value);
+        field_lines_add(&stream->fields, name, value);
     return rc;
 }
 
@@ -311,9 +274,9 @@ static void mark_open_ended(struct stream *stream) {
     stream->open_ended = true;
     request_seal(stream->request);
     if (stream_get_header(stream, STR("X-Accel-Buffering")).ptr == NULL)
-        append_field(stream, STR("X-Accel-Buffering"), STR("no"));
+        field_lines_add(&stream->fields, STR("X-Accel-Buffering"), STR("no"));
     if (stream_get_header(stream, STR("Cache-Control")).ptr == NULL)
-        append_field(stream, STR("Cache-Control"), STR("no-cache"));
+        field_lines_add(&stream->fields, STR("Cache-Control"), STR("no-cache"));
 }
 
 /* A 205 has no content either (RFC 9110 section 15.3.6), but its framing is that of any other
@@ -337,9 +300,8 @@ int stream_start(struct stream *stream, int64_t length) {
     struct http_head head = head_of(stream);
     stream->ops->send_head(stream, &head);
     buf_fini(&stream->fields);
-    if (stream->open_ended && stream->head_only) {
-        stream_finish(
-            stream); /* nothing will ever be sent: whoever writes is told that it is over */
+    if (stream->open_ended && stream->head_only) { /* whoever writes is told that it is over */
+        stream_finish(stream);
         return 0;
     }
     if (stream->manner)
@@ -409,22 +371,9 @@ void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *b
     stream->ops->queue_chunks(stream, slab, bytes, n);
 }
 
-static struct str asked(const struct stream *stream, struct str field) {
-    return request_header(stream->request, field);
-}
-
-/* Whether the answer becomes a page of a browser's, and no part of one that a script has asked for,
- * nor a download. Browsers say so with Sec-Fetch-Dest, where a site is to be trusted; elsewhere
- * only navigation asks for text/html by name. */
-static bool is_for_page(const struct stream *stream) {
-    struct str dest = asked(stream, STR("sec-fetch-dest")), accept = asked(stream, STR("accept"));
+static bool is_download(const struct stream *stream) {
     struct str disposition = stream_get_header(stream, STR("Content-Disposition"));
-    if (asked(stream, STR("hx-request")).ptr || asked(stream, STR("x-requested-with")).ptr ||
-        str_ieq(str_trim(str_cut(&disposition, ';')), STR("attachment")))
-        return false;
-    if (dest.ptr)
-        return str_eq(dest, STR("document"));
-    return accept.ptr == NULL || memmem(accept.ptr, accept.len, "text/html", 9) != NULL;
+    return str_ieq(str_trim(str_cut(&disposition, ';')), STR("attachment"));
 }
 
 void stream_end_page(const struct stream *stream, const char *type, struct buf *out) {
@@ -435,7 +384,8 @@ void stream_end_page(const struct stream *stream, const char *type, struct buf *
     struct str kind = set.ptr ? set : str_of(type);
     kind = str_trim(str_cut(&kind, ';'));
     if (str_ieq(kind, STR("text/html")) &&
-        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL && is_for_page(stream))
+        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL && !is_download(stream) &&
+        request_is_for_page(stream->request))
         server->end_page(server, stream, out);
 }
 
@@ -455,8 +405,6 @@ int stream_respond(struct stream *stream, const char *type, const void *bytes, s
 }
 
 void stream_fail(struct stream *stream, int status, const char *detail) {
-    if (stream->state == STREAM_CLOSED)
-        return;
     if (stream->state != STREAM_OPEN) {
         stream_abort(stream, REASON_ERROR, detail);
         return;
@@ -464,8 +412,8 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
     char text[HEAD_REFUSAL_MAX];
     size_t n = head_refusal(text, status, detail);
     stream_set_manner(stream, NULL);
-    remove_field(stream, STR("Content-Type"), false);
-    remove_field(stream, STR("Content-Disposition"), false);
+    remove_field(stream, STR("Content-Type"));
+    remove_field(stream, STR("Content-Disposition"));
     stream->status = (uint16_t)status;
     stream_respond(stream, HEAD_REFUSAL_TYPE, text, n);
 }

@@ -198,8 +198,6 @@ void stream_drop_body(struct stream *stream);
 /* 200..599; informational ones only through stream_informational. 0, STREAM_EVALUE, STREAM_EHEAD.
  */
 int stream_set_status(struct stream *stream, int status);
-/* Whether a field of that name is the protocol's alone. */
-bool stream_is_framing(struct str name);
 /* Replaces every field of that name. 0, STREAM_EVALUE, STREAM_EFRAMING, STREAM_EHEAD. */
 int stream_set_header(struct stream *stream, struct str name, struct str value);
 void stream_remove_header(struct stream *stream, struct str name);

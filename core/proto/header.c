@@ -87,6 +87,16 @@ bool header_is_value(struct str s) {
     return true;
 }
 
+bool header_is_framing(struct str name) {
+    static const char *const names[] = {
+        "connection", "content-length", "transfer-encoding", "keep-alive",
+        "te",         "trailer",        "proxy-connection",  "upgrade"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_ieq(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
 /* ---- lists ------------------------------------------------------------------------------------
  */
 

@@ -11,6 +11,9 @@ size_t header_token_len(struct str s);
 /* A field value that may be sent or accepted: no CR, LF, NUL or other control character but HTAB,
  * no leading or trailing white space (RFC 9110 section 5.5). May be empty. */
 bool header_is_value(struct str s);
+/* Whether a field of that name is connection-specific (RFC 9110 section 7.6.1) or delimits the
+ * body: the protocol's alone, in answers. */
+bool header_is_framing(struct str name);
 /* Steps through a comma-separated list, elements trimmed, empty ones skipped, commas inside quoted
  * strings kept (RFC 9110 section 5.6.1). False at the end. */
 bool header_list_next(struct str *rest, struct str *element);

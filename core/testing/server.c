@@ -10,6 +10,7 @@
 #include "testing/testing.h"
 
 #include "vm/class.h"
+#include "proto/field_lines.h"
 #include "wire/simulated.h"
 #include "exchange/exchange.h"
 #include "serve/host.h"
@@ -249,12 +250,9 @@ static void end_simulation(struct simulation *simulation) {
 
 /* "name: value CRLF" lines as a list of {name, value}. stack: +1 */
 static void push_fields(lua_State *L, struct str lines) {
+    struct str name, value;
     lua_newtable(L);
-    for (int i = 1; lines.len > 0; i++) {
-        struct str value = str_cut(&lines, '\n');
-        struct str name = str_cut(&value, ':');
-        value.len--; /* the CR */
-        value = str_trim(value);
+    for (int i = 1; field_lines_next(&lines, &name, &value); i++) {
         lua_createtable(L, 2, 0);
         state_push_str(L, name);
         lua_rawseti(L, -2, 1);
