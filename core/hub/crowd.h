@@ -4,7 +4,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <stdint.h>
 

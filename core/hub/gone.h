@@ -2,7 +2,7 @@
 #ifndef HUB_GONE_H
 #define HUB_GONE_H
 
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 #include "hub/name.h"
 
 #include <stdint.h>

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "hub/name.h"
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 #include "store/store.h"
 #include "net/loop.h"
 

@@ -2,8 +2,8 @@
 #ifndef HUB_LAPSE_H
 #define HUB_LAPSE_H
 
-#include "hub/event_id.h"
 #include "hub/policy.h"
+#include "proto/event_id.h"
 
 #include <stdbool.h>
 

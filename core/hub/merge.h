@@ -2,7 +2,7 @@
 #ifndef HUB_MERGE_H
 #define HUB_MERGE_H
 
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 #ifndef HUB_POLICY_H
 #define HUB_POLICY_H
 
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #define HUB_PREFIX_H
 
 #include "base/map.h"
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <stdbool.h>
 

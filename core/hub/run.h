@@ -2,7 +2,7 @@
 #ifndef HUB_RUN_H
 #define HUB_RUN_H
 
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 #include "store/store.h"
 
 /* All under the hub's lock. */

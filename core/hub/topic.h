@@ -6,9 +6,9 @@
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "hub/crowd.h"
-#include "hub/event_id.h"
 #include "hub/trail.h"
 #include "proto/chunked.h"
+#include "proto/event_id.h"
 
 struct name;
 

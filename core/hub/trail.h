@@ -2,7 +2,7 @@
 #ifndef HUB_TRAIL_H
 #define HUB_TRAIL_H
 
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* event_id: a position in the order of all events of a server. */
-#ifndef HUB_EVENT_ID_H
-#define HUB_EVENT_ID_H
+#ifndef PROTO_EVENT_ID_H
+#define PROTO_EVENT_ID_H
 
 #include "base/str.h"
 

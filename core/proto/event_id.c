@@ -4,7 +4,7 @@
  * itself where in the order of everything it stands. It is kept as one number and travels as
  * "<milliseconds>-<sequence>", with as many zeroes in front that the order of texts is that of ids.
  * Who makes ids, and that they grow, is the hub's affair. */
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Event ids: how they are written and read, and that they grow whatever the clock does. */
-#include "hub/event_id.h"
+#include "proto/event_id.h"
 
 #include "base/clock.h"
 #include "hub/hub.h"
