@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 
 #include "base/mem.h"
+#include "hub/attendance.h"
 #include "hub/publication.h"
 #include "proto/sse.h"
 #include "vm/generation.h"
@@ -21,7 +22,7 @@ static struct reader *reader_of(lua_State *L) {
 /* The topic's name at `index`; raises where it is not allowed. */
 struct str bind_check_topic(lua_State *L, int index, const char *what) {
     struct str name = state_check_str(L, index);
-    if (!hub_name_is_valid(name))
+    if (!name_is_valid(name))
         state_error(L,
                     "%s: a topic's name is 1 to 255 bytes of UTF-8 without control characters and "
                     "without \"*\"; for all topics that begin alike write weir.prefix \"user/\"",
@@ -242,7 +243,7 @@ static void set_subjects(lua_State *L, struct str notes) {
 static int l_presence(lua_State *L) {
     struct str name = bind_check_topic(L, 1, "weir.presence");
     struct buf notes = {0};
-    uint32_t streams = hub_presence(name, note_subject, &notes);
+    uint32_t streams = attendance_list(name, note_subject, &notes);
     size_t mark = state_lend(state_of(L));
     lua_createtable(L, 0, 2);
     lua_newtable(L);
@@ -262,7 +263,7 @@ static int l_position(lua_State *L) {
 }
 
 static int l_is_topic(lua_State *L) {
-    lua_pushboolean(L, hub_name_is_valid(state_check_str(L, 1)));
+    lua_pushboolean(L, name_is_valid(state_check_str(L, 1)));
     return 1;
 }
 

@@ -12,7 +12,8 @@
  * and published in the worker's turn or with the next tick, by one worker at a time, in that order.
  *
  * One stands for each subject on a topic, and for each that lingers; they count as the hub's
- * memory. It must not know of positions. */
+ * memory. Who is there now, whether or not it is told, the crowds know. It must not know of
+ * positions. */
 #include "hub/attendance.h"
 
 #include "base/clock.h"
@@ -40,6 +41,38 @@ struct notice {
     struct buf text;
     char target[NAME_MAX_BYTES];
 };
+
+/* --- who is there --- */
+
+uint32_t attendance_streams(const struct name *name) {
+    uint32_t streams = name->topic ? name->topic->crowd.streams : 0;
+    for (const struct name *at = name; at && hub.crowds > 0; at = at->parent)
+        if (at->crowd)
+            streams += at->crowd->streams;
+    return streams;
+}
+
+static void tell_subjects(struct crowd *crowd, attendance_each *each, void *arg) {
+    struct map_node *node = NULL;
+    while ((node = map_next(&crowd->subjects, node)) != NULL) {
+        struct subject *subject = CONTAINER_OF(node, struct subject, node);
+        each(arg, (struct str){subject->text, subject->len}, subject->streams);
+    }
+}
+
+uint32_t attendance_list(struct str text, attendance_each *each, void *arg) {
+    hub_lock();
+    struct name *name = name_get(hub.names, text);
+    uint32_t streams = attendance_streams(name);
+    if (name->topic)
+        tell_subjects(&name->topic->crowd, each, arg);
+    for (struct name *at = name; at; at = at->parent)
+        if (at->crowd)
+            tell_subjects(at->crowd, each, arg);
+    name_release(name);
+    hub_unlock();
+    return streams;
+}
 
 /* --- telling --- */
 
@@ -78,7 +111,7 @@ static void encode(struct buf *out, const struct attendance *attendance, struct 
     add_string(&data, attendance->topic);
     buf_add(&data, STR(",\"sub\":"));
     add_string(&data, attendance->subject);
-    buf_printf(&data, ",\"streams\":%u}", name ? hub_streams(name) : 0);
+    buf_printf(&data, ",\"streams\":%u}", name ? attendance_streams(name) : 0);
     sse_encode(out, &(struct sse_event){.event = event, .data = buf_str(&data), .retry = -1},
                &replaced);
     buf_fini(&data);

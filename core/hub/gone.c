@@ -1,7 +1,7 @@
 /* gone: what is remembered of topics that are not there any more.
  *
  *     name --gone--> floor: the largest id it had     GONE_MOST at most, the oldest go first
- *                       \--forgotten--> hub.expired: the floor of every name that is not known
+ *                       \--forgotten--> expired: the floor of every name that is not known
  *
  * A topic that is made again must tell what it lost, and one that never was must not tell what
  * others lost. So each name keeps its floor, for as long as not very many have gone since. Durable
@@ -13,8 +13,6 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/must.h"
-#include "hub/hub.h"
 
 #include <stdlib.h>
 
@@ -28,6 +26,7 @@ struct gone {
 
 static struct list all;
 static size_t count;
+static event_id expired; /* the largest of those that are not remembered either */
 
 static event_id take(struct gone *gone) {
     event_id floor = gone->floor;
@@ -50,7 +49,6 @@ static struct gone *oldest(void) {
 }
 
 void gone_add(struct name *name, event_id floor) {
-    MUST(hub_is_locked());
     if (count == 0)
         list_init(&all);
     if (name->gone == NULL) {
@@ -62,19 +60,25 @@ void gone_add(struct name *name, event_id floor) {
     name->gone->floor = floor;
     list_remove(&name->gone->link);
     list_push(&all, &name->gone->link);
-    if (count <= GONE_MOST)
-        return;
-    event_id forgotten = drop(oldest());
-    if (forgotten > hub.expired)
-        hub.expired = forgotten;
+    if (count > GONE_MOST)
+        gone_expire(drop(oldest()));
+}
+
+void gone_expire(event_id upto) {
+    if (upto > expired)
+        expired = upto;
+}
+
+event_id gone_expired(void) {
+    return expired;
 }
 
 event_id gone_take(struct name *name) {
-    return name->gone ? take(name->gone) : 0;
+    return name->gone ? take(name->gone) : expired;
 }
 
 event_id gone_below(struct name *prefix) {
-    event_id floor = 0;
+    event_id floor = expired;
     for (const struct name *at = prefix; at; at = name_next(prefix, (struct name *)at))
         if (at->gone && at->gone->floor > floor)
             floor = at->gone->floor;
@@ -84,4 +88,5 @@ event_id gone_below(struct name *prefix) {
 void gone_clear(void) {
     while (count > 0)
         drop(oldest());
+    expired = 0;
 }

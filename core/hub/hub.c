@@ -31,7 +31,7 @@
 #include "hub/reader.h"
 #include "hub/rule.h"
 #include "hub/run.h"
-#include "store/store.h"
+#include "hub/stored.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -99,20 +99,6 @@ void hub_unlock(void) {
 
 static uint64_t memory(void) {
     return atomic_load_explicit(&hub.memory, memory_order_relaxed);
-}
-
-/* --- names --- */
-
-bool hub_name_is_valid(struct str name) {
-    if (name.len == 0 || name.len > NAME_MAX_BYTES || str_utf8_valid(name) < name.len)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i];
-        bool c1 = c == 0xc2 && (unsigned char)name.ptr[i + 1] < 0xa0;
-        if (c < 0x20 || c == 0x7f || c == '*' || c1)
-            return false;
-    }
-    return true;
 }
 
 /* --- rules --- */
@@ -190,17 +176,12 @@ event_id hub_floor(const struct topic *topic, event_id after, uint8_t *reason) {
     if (!topic->durable && !topic->stored)
         return topic->floor;
     uint8_t why;
-    struct str name = {text, name_text(topic->name, text)};
-    event_id floor = raised(common_floor(name, false, after, &why), topic->gone, &why);
-    struct stored_topic kept;
-    if (topic->stored && store_topic(hub.store, name, &kept)) {
-        if (kept.floor > topic_lacks(topic)) /* beyond that memory has what the store has lost */
-            kept.floor = topic_lacks(topic);
-        event_id lacks = kept.floor > topic->unstored ? kept.floor : topic->unstored;
-        if (lacks > floor) {
-            floor = lacks;
-            why = GAP_TRIMMED;
-        }
+    event_id floor = common_floor(name_str(topic->name, text), false, after, &why);
+    floor = raised(floor, topic->gone, &why);
+    event_id lacks = stored_lacks(topic, hub.store);
+    if (lacks > floor) {
+        floor = lacks;
+        why = GAP_TRIMMED;
     }
     if (floor >= topic->floor) /* from there on memory has all */
         return topic->floor;
@@ -212,7 +193,6 @@ event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason) {
     MUST(hub_is_locked());
     struct name *name = name_get(hub.names, prefix);
     event_id floor = common_floor(prefix, true, after, reason);
-    floor = raised(floor, hub.expired, reason);
     return raised(floor, gone_below(name), reason);
 }
 
@@ -221,7 +201,7 @@ static void remember(const struct topic *topic) {
     event_id floor = topic->gone;
     if (topic->floor_reason == GAP_TRIMMED && topic->floor > floor)
         floor = topic->floor;
-    if (floor > hub.expired)
+    if (floor > gone_expired())
         gone_add(topic->name, floor);
 }
 
@@ -231,8 +211,6 @@ static void on_age(struct timer *timer);
 
 static struct topic *make_topic(struct name *name) {
     event_id gone = gone_take(name);
-    if (gone == 0)
-        gone = hub.expired;
     bool expired = gone > hub.start;
     struct topic *topic = topic_new(name, expired ? gone : hub.start,
                                     expired ? GAP_EXPIRED : GAP_RESTART, &hub.memory);
@@ -285,53 +263,7 @@ void hub_topic_read(struct topic *topic) {
     file(topic);
 }
 
-/* --- age, and what the store keeps --- */
-
-#define LOOK_MS 1000       /* until the store has done what it was asked for */
-#define STOPPED_MS 3600000 /* until it is asked again that has stopped */
-
-static event_id too_old(const struct topic *topic) {
-    uint64_t now = wall_ms(), age = topic->keep.age_ms;
-    return now > age ? event_id_at(now - age) : 0;
-}
-
-static void name_of(const struct topic *topic, char text[NAME_MAX_BYTES], struct str *name) {
-    *name = (struct str){text, name_text(topic->name, text)};
-}
-
-/* The store keeps of the topic what its rule says now. What no rule speaks of is left as it is: the
- * rules may be still to come, their app may be broken. */
-static void trim_stored(const struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    struct str name;
-    name_of(topic, text, &name);
-    const struct topic_keep *keep = &topic->keep;
-    store_trim(hub.store, name, (struct retention){keep->count, keep->bytes, too_old(topic)});
-}
-
-/* Looks at what the store has of the topic. The monotonic time when that is to be done again. */
-static uint64_t look_at_stored(struct topic *topic) {
-    char text[NAME_MAX_BYTES];
-    struct str name;
-    struct stored_topic stored = {.oldest = 0};
-    name_of(topic, text, &name);
-    bool known = store_topic(hub.store, name, &stored);
-    event_id first = stored.oldest > 0 ? stored.oldest : stored.end;
-    if (topic->committing == 0 && first == 0) { /* nothing is left */
-        event_id gone = known ? stored.floor : topic->stored_last;
-        topic->stored = false;
-        if (topic->gone < gone)
-            topic->gone = gone;
-        return UINT64_MAX;
-    }
-    if (store_has_stopped(hub.store))
-        return hub.ages.now + STOPPED_MS;
-    uint64_t end = event_id_ms(first) + topic->keep.age_ms + 1, now = wall_ms();
-    if (first > 0 && end > now)
-        return hub.ages.now + (end - now);
-    trim_stored(topic);
-    return hub.ages.now + LOOK_MS;
-}
+/* --- age --- */
 
 /* When the oldest that is kept becomes too old, monotonic ms. */
 static uint64_t end_of_age(struct topic *topic) {
@@ -341,7 +273,7 @@ static uint64_t end_of_age(struct topic *topic) {
     else if (!topic->stored && remembers_end(topic))
         end = topic->ended_at + topic->keep.age_ms + 1;
     if (topic->stored && topic->ruled) {
-        uint64_t stored = look_at_stored(topic);
+        uint64_t stored = stored_look(topic, hub.store, hub.ages.now);
         end = stored < end ? stored : end;
     }
     return end;
@@ -365,7 +297,7 @@ static void watch_all(const struct list *topics) {
             continue;
         const struct topic_keep *keep = &topic->keep;
         if (!was_ruled || keep->count < before.count || keep->bytes < before.bytes)
-            trim_stored(topic);
+            stored_trim(topic, hub.store);
         timer_clear(&topic->age);
         watch_age(topic);
     }
@@ -381,17 +313,11 @@ static void watch_stored(void) {
 /* Its history goes on in the store from here. */
 void hub_stored(struct topic *topic, event_id id) {
     MUST(hub_is_locked());
-    MUST(id > topic->stored_last);
     char text[NAME_MAX_BYTES];
-    struct str name;
-    if (!topic->stored && topic->next > 0)
-        topic->unstored = topic_last_id(topic);
-    topic->stored = true;
-    topic->stored_last = id;
+    stored_came(topic, id);
     if (!topic->ends_span)
         return;
-    name_of(topic, text, &name);
-    rule_span_ended(name);
+    rule_span_ended(name_str(topic->name, text));
     any_durable = rules_any_durable();
 }
 
@@ -400,19 +326,6 @@ void hub_ended(struct topic *topic, event_id id) {
     MUST(id >= topic->ended);
     topic->ended = id;
     topic->ended_at = clock_mono_ms();
-}
-
-void hub_kept_in_memory(struct topic *topic) {
-    MUST(hub_is_locked());
-    char text[NAME_MAX_BYTES];
-    struct str name;
-    name_of(topic, text, &name);
-    store_trim(hub.store, name, (struct retention){UINT64_MAX, UINT64_MAX, hub.last});
-    topic->stored = false;
-    if (topic_is_empty(topic))
-        topic->floor = topic->stored_last;
-    if (topic_is_empty(topic) || topic->before > 0) /* memory does not have all that goes */
-        topic->floor_reason = GAP_TRIMMED;
 }
 
 static void on_age(struct timer *timer) {
@@ -468,8 +381,7 @@ static void take_over(struct store *store) {
         hub.last = store_last_id(store);
     hub.start = hub_next_id();
     run_begin(store, hub.start);
-    if (store_gone(store) > hub.expired)
-        hub.expired = store_gone(store);
+    gone_expire(store_gone(store));
     rules_load(store_rules(store));
     store_topics(store, add_stored, NULL);
 }
@@ -533,7 +445,6 @@ void hub_clear(void) {
         hub_release_topic(topic);
     }
     gone_clear();
-    hub.expired = 0;
     if (hub.topics == 0 && hub.store == NULL)
         hub.last = 0; /* a clock that was moved on may have been set back */
     hub.start = hub_next_id();
@@ -549,38 +460,6 @@ void hub_appended(struct topic *topic) {
 }
 
 /* --- seeing inside --- */
-
-uint32_t hub_streams(const struct name *name) {
-    uint32_t streams = name->topic ? name->topic->crowd.streams : 0;
-    for (const struct name *at = name; at && hub.crowds > 0; at = at->parent)
-        if (at->crowd)
-            streams += at->crowd->streams;
-    return streams;
-}
-
-typedef void each_subject(void *arg, struct str subject, uint32_t streams);
-
-static void tell_subjects(struct crowd *crowd, each_subject *each, void *arg) {
-    struct map_node *node = NULL;
-    while ((node = map_next(&crowd->subjects, node)) != NULL) {
-        struct subject *subject = CONTAINER_OF(node, struct subject, node);
-        each(arg, (struct str){subject->text, subject->len}, subject->streams);
-    }
-}
-
-uint32_t hub_presence(struct str text, each_subject *each, void *arg) {
-    hub_lock();
-    struct name *name = name_get(hub.names, text);
-    uint32_t streams = hub_streams(name);
-    if (name->topic)
-        tell_subjects(&name->topic->crowd, each, arg);
-    for (struct name *at = name; at; at = at->parent)
-        if (at->crowd)
-            tell_subjects(at->crowd, each, arg);
-    name_release(name);
-    hub_unlock();
-    return streams;
-}
 
 static void add_counters(struct hub_counters *to, const struct hub_counters *from) {
     counters_sum((uint64_t *)to, (const uint64_t *)from, HUB_COUNTERS);

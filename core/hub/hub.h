@@ -12,9 +12,6 @@
 struct reader;
 struct store;
 
-/* 1 to 255 bytes of UTF-8, no control characters, no "*". */
-bool hub_name_is_valid(struct str name);
-
 /* --- what topics keep --- */
 
 struct topic_rule {
@@ -59,11 +56,6 @@ void hub_totals(struct hub_counters *totals);
 /* So many bytes of an event about to be published were no UTF-8. */
 void hub_count_replaced(uint64_t n);
 
-/* Calls `each` for every subject, perhaps more than once; returns how many streams are subscribed
- * to the topic. */
-uint32_t hub_presence(struct str name,
-                      void (*each)(void *arg, struct str subject, uint32_t streams), void *arg);
-
 /* Trims what has become too old; for readers, about once a second. False: no topic is left. */
 bool hub_tick(void);
 
@@ -74,9 +66,8 @@ void hub_clear(void);
 
 struct hub {
     pthread_mutex_t lock;
-    event_id last;    /* the newest id made */
-    event_id start;   /* before all events of this process */
-    event_id expired; /* the largest id in topics that are gone, and not remembered either */
+    event_id last;  /* the newest id made */
+    event_id start; /* before all events of this process */
     struct name *names;
     struct list readers;
     struct list unread;  /* topics that keep events, the longest unread first */
@@ -136,11 +127,7 @@ event_id hub_floor_below(struct str prefix, event_id after, uint8_t *reason);
 void hub_ended(struct topic *topic, event_id id);
 /* The store has committed an event of it. */
 void hub_stored(struct topic *topic, event_id id);
-/* An event of it is about to be appended that the store will not have: what that has ends here. */
-void hub_kept_in_memory(struct topic *topic);
 /* The topic has been read just now. */
 void hub_topic_read(struct topic *topic);
-/* Streams subscribed to exactly this name, or to a prefix of it. */
-uint32_t hub_streams(const struct name *name);
 
 #endif

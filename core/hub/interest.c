@@ -50,7 +50,7 @@ static void place_stored(struct interest *interest, const struct replay_start *s
     struct position *position = interest->position;
     struct topic *topic = interest->topic;
     char text[NAME_MAX_BYTES];
-    struct str name = {text, name_text(topic->name, text)};
+    struct str name = name_str(topic->name, text);
     bool covered = prefix_covers(position, topic) && replay_has(position, name, start);
     if (topic->stored_last > start->after && !covered)
         replay_add(position, topic, start);

@@ -17,6 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool name_is_valid(struct str name) {
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || str_utf8_valid(name) < name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool c1 = c == 0xc2 && (unsigned char)name.ptr[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || c == '*' || c1)
+            return false;
+    }
+    return true;
+}
+
 static struct name *make(struct name *parent, const char *label, size_t len) {
     struct name *name = mem_zalloc(sizeof *name + len);
     name->parent = parent;

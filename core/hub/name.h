@@ -21,6 +21,9 @@ struct name {
     char label[];
 };
 
+/* 1 to 255 bytes of UTF-8, no control characters, no "*". */
+bool name_is_valid(struct str text);
+
 /* The root of an empty tree. */
 struct name *name_new(void);
 /* The name in the tree of `root`, added if need be. */
@@ -31,6 +34,10 @@ struct name *name_find(struct name *root, struct str text);
 void name_release(struct name *name);
 /* The whole text, into `out`; returns its length. */
 size_t name_text(const struct name *name, char out[NAME_MAX_BYTES]);
+/* The same, which is borrowed from `out`. */
+static inline struct str name_str(const struct name *name, char out[NAME_MAX_BYTES]) {
+    return (struct str){out, name_text(name, out)};
+}
 /* Steps through `root` and all below it in order of their bytes: first with `at` NULL, then with
  * what was returned; NULL: that was the last. */
 struct name *name_next(struct name *root, struct name *at);

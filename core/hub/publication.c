@@ -15,11 +15,13 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "hub/attendance.h"
 #include "hub/blocking.h"
 #include "hub/order.h"
 #include "hub/position.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
+#include "hub/stored.h"
 
 event_id publications_visible(void) {
     if (list_empty(&hub.pending))
@@ -57,7 +59,7 @@ static void append(struct publication *publication, struct reader *self) {
         topic_trim(topic, topic->next);
     if (publication->closes)
         hub_ended(topic, publication->id);
-    publication->streams = hub_streams(topic->name);
+    publication->streams = attendance_streams(topic->name);
     hub_appended(topic);
 }
 
@@ -72,7 +74,7 @@ static void take_ids(struct publication *publication) {
 static void append_now(struct publication *publication, struct reader *self) {
     MUST(hub_is_locked());
     if (publication->at->stored)
-        hub_kept_in_memory(publication->at);
+        stored_ends(publication->at, hub.store, hub.last);
     take_ids(publication);
     append(publication, self);
 }

@@ -95,7 +95,7 @@ void rules_add(const char *owner, const struct topic_rule *given) {
 
 bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
     char text[NAME_MAX_BYTES];
-    struct str name = {text, name_text(topic->name, text)};
+    struct str name = name_str(topic->name, text);
     const struct rule *rule = rule_find(name);
     if (rule == NULL || rule->presence == NULL)
         return false;
@@ -104,7 +104,7 @@ bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
     buf_append(&target, rule->presence, before);
     if (rule->presence[before] == '*')
         buf_append(&target, name.ptr + rule->len, name.len - rule->len);
-    bool valid = hub_name_is_valid(buf_str(&target)); /* it may be too long */
+    bool valid = name_is_valid(buf_str(&target)); /* it may be too long */
     if (valid)
         memcpy(out->target, target.data, target.len);
     out->target_len = target.len;
@@ -330,7 +330,7 @@ bool rules_any_durable(void) {
 
 void rule_apply(struct topic *topic) {
     char text[NAME_MAX_BYTES];
-    struct str name = {text, name_text(topic->name, text)};
+    struct str name = name_str(topic->name, text);
     const struct rule *best = rule_find(name);
     topic->keep = best ? best->keep : keep_default;
     topic->ruled = best != NULL;

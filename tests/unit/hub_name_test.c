@@ -239,7 +239,7 @@ static void names_that_are_allowed(void **state) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct str text = exact(rows[i]);
-        SAME_INT(rows[i], hub_name_is_valid(text), true);
+        SAME_INT(rows[i], name_is_valid(text), true);
         exact_free(text);
     }
 }
@@ -254,7 +254,7 @@ static void names_that_are_not(void **state) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct str text = exact(rows[i]);
-        SAME_INT(rows[i], hub_name_is_valid(text), false);
+        SAME_INT(rows[i], name_is_valid(text), false);
         exact_free(text);
     }
 }
@@ -263,8 +263,8 @@ static void names_have_255_bytes_at_most(void **state) {
     (void)state;
     char text[256];
     memset(text, 'n', sizeof text);
-    assert_true(hub_name_is_valid((struct str){text, 255}));
-    assert_false(hub_name_is_valid((struct str){text, 256}));
+    assert_true(name_is_valid((struct str){text, 255}));
+    assert_false(name_is_valid((struct str){text, 256}));
 }
 
 int main(void) {

@@ -3,6 +3,7 @@
 #include "hub_rig.h"
 
 #include "base/clock.h"
+#include "hub/attendance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -429,7 +430,7 @@ static void what_is_removed_comes_no_more(void **state) {
 /* --- counting --- */
 
 static uint32_t streams_of(const char *topic) {
-    return hub_presence(str_of(topic), NULL, NULL);
+    return attendance_list(str_of(topic), NULL, NULL);
 }
 
 static void a_stream_counts_once(void **state) {
