@@ -1,28 +1,24 @@
-/* answer: the response half of a stream for Lua: head, body, events, files.
+/* answer: the response half of a stream for Lua: head, body, events.
  *
  * Misuse raises with what, where and the remedy; what a peer can bring about is a result. Waiting
  * is for the peer only: a write returns at once unless the stream is above its high mark. */
 #include "exchange/exchange.h"
 
-#include "base/mem.h"
 #include "http/sse.h"
-#include "http/static.h"
 #include "hub/subscription.h"
 #include "proto/cookie.h"
+#include "proto/field_lines.h"
 #include "proto/header.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct stream *check_stream(lua_State *L) {
     return exchange_check(L, 1)->stream;
 }
 
-/* Raises what a stream function refused. */
-static int refuse(lua_State *L, const char *what, int error) {
+int answer_refuse(lua_State *L, const char *what, int error) {
     switch (error) {
     case STREAM_EHEAD:
         return state_error(
@@ -61,14 +57,14 @@ static int l_status(lua_State *L) {
         return state_error(L, "stream:status: expected a status from 200 to 599, got %s",
                            lua_tostring(L, 2));
     if (rc < 0)
-        return refuse(L, "stream:status", rc);
+        return answer_refuse(L, "stream:status", rc);
     return 0;
 }
 
 static int field_set(lua_State *L, const char *method, int rc) {
     if (rc < 0) {
         lua_pushfstring(L, "stream:%s \"%s\"", method, lua_tostring(L, 2));
-        return refuse(L, lua_tostring(L, -1), rc);
+        return answer_refuse(L, lua_tostring(L, -1), rc);
     }
     return 0;
 }
@@ -140,7 +136,7 @@ static int l_cookie(lua_State *L) {
             L, "stream:cookie: the value, path or domain holds a character that a cookie cannot "
                "(space, "
                "quote, comma, semicolon, backslash, control or non-ASCII); encode it first");
-    return rc < 0 ? refuse(L, "stream:cookie", rc) : 0;
+    return rc < 0 ? answer_refuse(L, "stream:cookie", rc) : 0;
 }
 
 /* The value on top of the stack. */
@@ -157,10 +153,7 @@ static void check_hint(lua_State *L, struct buf *lines, struct str name) {
 
 /* The same, once it has been checked. */
 static void append_hint(lua_State *L, struct buf *lines, struct str name) {
-    buf_add(lines, name);
-    buf_add(lines, STR(": "));
-    buf_add(lines, state_check_str(L, -1));
-    buf_add(lines, STR("\r\n"));
+    field_lines_add(lines, name, state_check_str(L, -1));
 }
 
 /* Of the table at 2, each name with each of its values. */
@@ -182,6 +175,7 @@ static void each_hint(lua_State *L, struct buf *lines,
         }
     }
 }
+
 /* { Link = "…" } or { Link = {"…", "…"} } */
 static int l_early_hints(lua_State *L) {
     struct stream *stream = check_stream(L);
@@ -191,7 +185,7 @@ static int l_early_hints(lua_State *L) {
     each_hint(L, &lines, append_hint);
     int rc = stream_informational(stream, 103, buf_str(&lines));
     buf_fini(&lines);
-    return rc == STREAM_EHEAD ? refuse(L, "stream:early_hints", rc) : 0;
+    return rc == STREAM_EHEAD ? answer_refuse(L, "stream:early_hints", rc) : 0;
 }
 
 /* --- body --- */
@@ -236,7 +230,7 @@ static int written(lua_State *L, struct exchange *exchange, const char *what, in
     if (rc == STREAM_ECLOSED)
         return exchange_refuse_write(L, 1);
     if (rc < 0)
-        return refuse(L, what, rc);
+        return answer_refuse(L, what, rc);
     if (stream->policy != WRITE_BLOCK || !stream_is_full(stream))
         return push_true(L);
     struct task *task = task_enter(L, what);
@@ -344,7 +338,7 @@ static int l_sse(lua_State *L) {
     stream->write_timeout_ms = opt_ms(L, 7);
     int rc = sse_start(stream, &options);
     if (rc == STREAM_EHEAD || rc == SSE_EFIELD)
-        return refuse(L, "stream:sse", rc);
+        return answer_refuse(L, "stream:sse", rc);
     struct scheduler *scheduler = exchange->app->gen->scheduler;
     if (rc == 0 && scheduler->paused == NULL) {
         scheduler->paused = open_stream;
@@ -373,118 +367,6 @@ static int l_send(lua_State *L) {
     return written(L, exchange, "sse:send", rc);
 }
 
-/* --- files --- */
-
-static void file_done(void *arg, int error) {
-    struct exchange *exchange = arg;
-    struct task *task = exchange->filer;
-    exchange->file = NULL;
-    lua_State *co = task_wake(task);
-    if (error == 0) {
-        lua_pushboolean(co, true);
-        return;
-    }
-    bool begun = error < -10000; /* one of stream's: it is closed, or answered otherwise */
-    lua_pushnil(co);
-    lua_pushstring(co, begun ? "closed" : uv_err_name(error));
-    lua_pushstring(co, begun ? "the stream is closed or answered already" : uv_strerror(error));
-    if (!begun) { /* they were the file's */
-        stream_remove_header(exchange->stream, STR("Content-Type"));
-        stream_remove_header(exchange->stream, STR("Content-Disposition"));
-    }
-    if (exchange->task == NULL) /* the handler has gone, and counted on the file */
-        stream_fail(exchange->stream, 500, NULL);
-}
-
-static void stop_file(struct task *task) {
-    struct exchange *exchange = task->armed;
-    exchange->filer = NULL;
-    if (exchange->file)
-        static_cancel(exchange->file);
-    exchange->file = NULL;
-    exchange_settle(exchange);
-}
-
-static const struct wait filing = {.what = "stream:file", .disarm = stop_file, .elsewhere = true};
-
-/* A quoted-string for ASCII names, and the UTF-8 form that RFC 6266 section 4.3 prefers. */
-static void set_download(lua_State *L, struct stream *stream, struct str name) {
-    struct buf value = {0};
-    buf_add(&value, STR("attachment; filename=\""));
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i];
-        buf_add_char(&value, c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? '_' : (char)c);
-    }
-    buf_add(&value, STR("\"; filename*=UTF-8''"));
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     c == '.' || c == '-' || c == '_';
-        if (plain)
-            buf_add_char(&value, (char)c);
-        else
-            buf_printf(&value, "%%%02X", c);
-    }
-    int rc = stream_set_header(stream, STR("Content-Disposition"), buf_str(&value));
-    buf_fini(&value);
-    if (rc < 0)
-        refuse(L, "stream:file", rc);
-}
-
-static int l_file(lua_State *L) {
-    struct exchange *exchange = exchange_check(L, 1);
-    struct stream *stream = exchange->stream;
-    struct generation *gen = exchange->app->gen;
-    const char *path = luaL_checkstring(L, 2);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    struct task *task = task_enter(L, "stream:file");
-    if (task == NULL)
-        return task_refuse(L);
-    if (stream->state != STREAM_OPEN || exchange->filer)
-        return refuse(L, "stream:file", STREAM_EHEAD);
-    lua_getfield(L, 3, "type");
-    if (!lua_isnil(L, -1)) {
-        int rc = stream_set_header(stream, STR("Content-Type"), state_check_str(L, -1));
-        if (rc < 0)
-            return refuse(L, "stream:file", rc);
-    }
-    lua_getfield(L, 3, "download");
-    if (!lua_isnil(L, -1))
-        set_download(L, stream, state_check_str(L, -1));
-    lua_getfield(L, 3, "max_age");
-    int64_t max_age = lua_isnil(L, -1) ? -1 : (int64_t)lua_tonumber(L, -1);
-    lua_getfield(L, 3, "root");
-    char *root = generation_path(gen, lua_isnil(L, -1) ? "public" : lua_tostring(L, -1));
-    exchange->filer = task;
-    task->armed = exchange;
-    exchange->file = static_file(stream, root, path, max_age, file_done, exchange);
-    free(root);
-    return task_wait(task, &filing, WHEEL_NEVER);
-}
-
-static const struct wait plain_filing = {
-    .what = "a static file", .disarm = stop_file, .elsewhere = true};
-
-/* Answers what needs no handler. Results: true, or nil and why not: what was asked for is not
- * there, or "closed". */
-static int l_plain(lua_State *L) {
-    struct exchange *exchange = exchange_check(L, 1);
-    struct stream *stream = exchange->stream;
-    struct task *task = task_enter(L, "a static file");
-    if (task == NULL)
-        return task_refuse(L);
-    if (stream->state != STREAM_OPEN || exchange->filer)
-        return push_failure(L, "closed");
-    if (!app_answer_plain(exchange->app, stream, exchange->skip, &exchange->file, file_done,
-                          exchange))
-        return push_failure(L, "ENOENT");
-    if (exchange->file == NULL)
-        return push_true(L);
-    exchange->filer = task;
-    task->armed = exchange;
-    return task_wait(task, &plain_filing, WHEEL_NEVER);
-}
-
 void bind_answer(lua_State *L) {
     static const luaL_Reg methods[] = {{"status", l_status},
                                        {"header", l_header},
@@ -500,8 +382,6 @@ void bind_answer(lua_State *L) {
                                        {"write_policy", l_write_policy},
                                        {"_sse", l_sse},
                                        {"_send", l_send},
-                                       {"_file", l_file},
-                                       {"_plain", l_plain},
                                        {NULL, NULL}};
     lua_getfield(L, -1, "stream_methods");
     state_set(L, methods);

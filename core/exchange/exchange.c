@@ -9,15 +9,13 @@
  * own. When stream, task and those are all over, the pointer in the userdata is nulled, so that a
  * reference that a script kept fails politely instead of pinning a request's memory.
  *
- * Freed by itself; the generation owns what it holds of Lua. What scripts can call is in
- * stream.c, answer.c, body.c and parts.c. */
+ * Freed by itself; the generation owns what it holds of Lua. What the end of that task means for
+ * the answer is in answerer.c; what scripts can call in stream.c, answer.c, file.c, body.c and
+ * parts.c. */
 #include "exchange/exchange.h"
 
-#include "base/log.h"
 #include "base/must.h"
-#include "http/access_log.h"
 #include "hub/subscription.h"
-#include "proto/redact.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -311,121 +309,7 @@ int exchange_wait(struct exchange *exchange, struct task *task, const struct wai
     return task_wait(task, wait, ms);
 }
 
-/* --- the task that answers --- */
-
-static void task_ended(struct task *task);
-
-static const struct task_ops task_ops = {.ended = task_ended};
-
-static struct task *new_task(struct exchange *exchange) {
-    struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
-    task->owner = exchange;
-    task->ops = &task_ops;
-    task->what = exchange->route;
-    return task;
-}
-
-/* Pushes the traceback of a task that died. stack of L: +1 */
-static void push_traceback(struct exchange *exchange, struct task *task, lua_State *L) {
-    struct str method = request_method(exchange->stream->request);
-    struct buf where = {0}, shown = {0}, scratch = {0};
-    struct str target =
-        redact_url(request_show_target(exchange->stream->request, &shown), &scratch);
-    buf_printf(&where, "%.*s %.*s: ", STR_ARG(method), (int)(target.len > 200 ? 200 : target.len),
-               target.ptr);
-    buf_add_char(&where, '\0');
-    task_push_traceback(task, L, where.data);
-    buf_fini(&where);
-    buf_fini(&shown);
-    buf_fini(&scratch);
-}
-
-/* An error before the head is out: another task answers in place of the one that died. */
-static void recover(struct exchange *exchange, struct task *task) {
-    struct generation *gen = exchange->app->gen;
-    struct task *other = new_task(exchange);
-    lua_State *co = other->co;
-    stream_reset_head(exchange->stream);
-    exchange->recovering = true;
-    lua_rawgeti(co, LUA_REGISTRYINDEX, gen->failed);
-    app_push(exchange->app, co);
-    exchange_push(exchange, co);
-    generation_push(gen, co, task->error);
-    push_traceback(exchange, task, co);
-    lua_pushinteger(co, exchange->failure);
-    task_start(other);
-}
-
-static void task_failed(struct exchange *exchange, struct task *task) {
-    struct stream *stream = exchange->stream;
-    if (task_was_cancelled(task)) {
-        if (stream->state < STREAM_ENDING) /* else the answer is complete, and on its way */
-            stream_abort(stream, REASON_CANCELLED, NULL);
-        return;
-    }
-    bool open = stream->state == STREAM_OPEN;
-    exchange->failure = task_hit_limit(task) ? 503 : 500;
-    /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */
-    static struct log_kind errors = LOG_KIND("errors of handlers");
-    bool unexpected = stream->state == STREAM_STARTED || !task_is_answer(task);
-    if (unexpected && log_admits(&errors, LOG_ERROR)) {
-        lua_State *L = exchange->app->gen->state.L;
-        push_traceback(exchange, task, L);
-        size_t n;
-        const char *text = lua_tolstring(L, -1, &n);
-        log_text(LOG_ERROR, (struct str){text, n});
-        lua_pop(L, 1);
-    }
-    if (open && !exchange->recovering)
-        recover(exchange, task);
-    else if (open)
-        stream_fail(stream, exchange->failure, NULL);
-    else if (stream->state == STREAM_STARTED)
-        stream_abort(stream, REASON_ERROR, "the handler failed");
-}
-
-/* The stream goes on without Lua: nothing here keeps its userdata any more, and with that it goes.
- */
-static void let_go(struct exchange *exchange) {
-    if (exchange->closers != LUA_NOREF)
-        return;
-    struct generation *gen = exchange->app->gen;
-    lua_State *L = gen->state.L;
-    exchange_push(exchange, L);
-    luaL_getmetatable(L, EXCHANGE_LEFT_META);
-    lua_setmetatable(L, -2);
-    lua_pop(L, 1);
-    generation_unref(gen, exchange->self);
-    exchange->self = LUA_NOREF;
-    list_remove(&exchange->link);
-    access_log_shorten(exchange->stream->request);
-}
-
-static void task_succeeded(struct exchange *exchange) {
-    struct stream *stream = exchange->stream;
-    if (subscription_of(stream) && stream->state <= STREAM_ENDING)
-        let_go(exchange);
-    if (stream->producer || stream->state >= STREAM_FINISHED)
-        return;
-    if (exchange->recovering && stream->state == STREAM_OPEN && stream->status == 0)
-        stream_fail(stream, exchange->failure, NULL);
-    else
-        stream_finish(stream);
-}
-
-static void task_ended(struct task *task) {
-    struct exchange *exchange = task->owner;
-    exchange->task = NULL;
-    exchange
-        ->closing++; /* what follows may close the stream, and must not free what is used here */
-    if (task->failed)
-        task_failed(exchange, task);
-    else
-        task_succeeded(exchange);
-    if (exchange->task == NULL && exchange->stream->state == STREAM_STARTED)
-        stream_drop_body(exchange->stream); /* it goes on without Lua */
-    closer_ended(exchange);
-}
+/* --- the beginning --- */
 
 /* Of the userdata on top of L's stack. */
 static void set_params(lua_State *L, const struct route_match *match) {
@@ -472,7 +356,7 @@ void exchange_start(struct app *app, struct stream *stream, size_t skip, const c
     list_init(&exchange->waiters);
     list_init(&exchange->link);
     stream_own(stream, &events, exchange);
-    struct task *task = new_task(exchange);
+    struct task *task = answerer_new(exchange);
     lua_State *co = task->co;
     generation_push(gen, co, app->functions); /* at 1, where then is what runs them */
     make_userdata(exchange, co, match);

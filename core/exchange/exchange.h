@@ -82,6 +82,16 @@ void exchange_prepare(lua_State *L);
 /* For __gc: frees what goes on without Lua, and aborts what does not. */
 void exchange_forget(struct exchange **slot);
 
+/* --- the task that answers: answerer.c --- */
+
+/* A new one, not ready yet: its function and arguments go on ->co. */
+struct task *answerer_new(struct exchange *exchange);
+
+/* --- the answer: answer.c --- */
+
+/* Raises what a stream function refused of what `what` was called with. */
+int answer_refuse(lua_State *L, const char *what, int error);
+
 /* --- the body: body.c --- */
 
 /* Whether there will be no more bytes, and the body is not whole; nil and why, two values. */
@@ -111,6 +121,7 @@ void claims_renew(struct stream *stream, struct json_t *claims, int64_t end_ms);
 /* Metatable and methods. stack: core table on top, 0. */
 void bind_stream(lua_State *L);
 void bind_answer(lua_State *L);
+void bind_file(lua_State *L);
 void bind_body(lua_State *L);
 void bind_parts(lua_State *L);
 void bind_claims(lua_State *L);
