@@ -1,53 +1,19 @@
 /* What http/grant promises: which streams end when, what they are told, whom they count for. */
 #include "http/grant.h"
 
-#include "base/clock.h"
-#include "fake_stream.h"
+#include "faked.h"
 #include "http/sse.h"
-#include "table.h"
 
 #include <math.h>
 
 #define GOODBYE "event: weir.auth\ndata: {\"reason\":\"expired\"}\n\n"
 
-static struct fake fake;
-
-static int setup(void **state) {
-    (void)state;
-    clock_freeze();
-    fake_init(&fake);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (fake.stream)
-        fake_leave(&fake);
-    int bad = fake.server.counters.streams != 0;
-    fake_fini(&fake);
-    clock_thaw();
-    return bad;
-}
-
 static struct stream *ask(const char *method) {
-    if (fake.stream)
-        fake_leave(&fake);
-    return fake_request(&fake, method, "/", "");
+    return ask_for(method, "/", "");
 }
 
 static int64_t in(int64_t ms) {
     return clock_wall_ns() / 1000000 + ms;
-}
-
-static void body_is(const char *want) {
-    SAME_STR(str_of(want), buf_str(&fake.body), str_of(want));
-}
-
-/* The clock goes on, and the loop turns. */
-static void pass(uint64_t ms) {
-    clock_advance_ns(ms * 1000000);
-    for (int i = 0; i < 3; i++)
-        uv_run(&fake.loop.uv, UV_RUN_NOWAIT);
 }
 
 static const struct str ann = STR("ann"), nobody = {NULL, 0};
@@ -245,22 +211,21 @@ static void a_subject_has_a_limit(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(ends_are_read_from_seconds),
-        TEST(a_stream_says_whose_it_is),
-        TEST(an_event_stream_ends_well),
-        TEST(a_client_that_hears_messages_only_is_told_in_one),
-        TEST(one_that_is_far_away_is_looked_for_again),
-        TEST(a_slow_client_is_told_behind_what_waits),
-        TEST(other_streams_break_off),
-        TEST(an_answer_with_an_end_is_given),
-        TEST(one_that_opens_too_late_ends_at_once),
-        TEST(a_grant_may_come_when_the_stream_is_open),
-        TEST(renewing_moves_the_end),
-        TEST(a_head_is_over_already),
-        TEST(withdrawing_opens_what_was_not),
-        TEST(a_subject_has_a_limit),
+        FAKED(ends_are_read_from_seconds),
+        FAKED(a_stream_says_whose_it_is),
+        FAKED(an_event_stream_ends_well),
+        FAKED(a_client_that_hears_messages_only_is_told_in_one),
+        FAKED(one_that_is_far_away_is_looked_for_again),
+        FAKED(a_slow_client_is_told_behind_what_waits),
+        FAKED(other_streams_break_off),
+        FAKED(an_answer_with_an_end_is_given),
+        FAKED(one_that_opens_too_late_ends_at_once),
+        FAKED(a_grant_may_come_when_the_stream_is_open),
+        FAKED(renewing_moves_the_end),
+        FAKED(a_head_is_over_already),
+        FAKED(withdrawing_opens_what_was_not),
+        FAKED(a_subject_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,6 @@
 
 #include <sys/socket.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-
 static struct site site;
 
 static int setup(void **state) {

@@ -1,50 +1,12 @@
 /* What http/sse promises: the fields, what opens the stream, heartbeats, the end. */
 #include "http/sse.h"
 
-#include "base/clock.h"
-#include "fake_stream.h"
-#include "table.h"
+#include "faked.h"
 
 #include <stdio.h>
 
-static struct fake fake;
-
-static int setup(void **state) {
-    (void)state;
-    clock_freeze();
-    fake_init(&fake);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (fake.stream)
-        fake_leave(&fake);
-    int bad = fake.server.counters.streams != 0;
-    fake_fini(&fake);
-    clock_thaw();
-    return bad;
-}
-
-static struct stream *ask(const char *method, const char *target, const char *fields) {
-    if (fake.stream)
-        fake_leave(&fake);
-    return fake_request(&fake, method, target, fields);
-}
-
-static void body_is(const char *want) {
-    SAME_STR(str_of(want), buf_str(&fake.body), str_of(want));
-}
-
-/* The clock goes on, and the loop turns. */
-static void pass(uint64_t ms) {
-    clock_advance_ns(ms * 1000000);
-    for (int i = 0; i < 3; i++)
-        uv_run(&fake.loop.uv, UV_RUN_NOWAIT);
-}
-
 static struct stream *open_with(struct sse_options options) {
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     assert_int_equal(sse_start(stream, &options), 0);
     sse_open(stream);
     return stream;
@@ -55,7 +17,7 @@ static const struct sse_event event = {.retry = -1, .data = STR("a")};
 
 static void fields_are_set(void **state) {
     (void)state;
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     struct sse_options options = {.retry_ms = -1};
     stream_set_header(stream, STR("Content-Type"), STR("text/plain"));
     assert_int_equal(sse_start(stream, &options), 0);
@@ -69,7 +31,7 @@ static void fields_are_set(void **state) {
     assert_int_equal(fake.status, 200);
     assert_int_equal(fake.length, -1);
     body_is("");
-    stream = ask("GET", "/", "");
+    stream = ask_for("GET", "/", "");
     stream_set_header(stream, STR("cache-control"), STR("private"));
     sse_start(stream, &options);
     sse_open(stream);
@@ -81,7 +43,7 @@ static void a_retry_comes_first(void **state) {
     (void)state;
     open_with((struct sse_options){.retry_ms = 3000});
     body_is("retry: 3000\n\n");
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     struct sse_options options = {.retry_ms = 0};
     sse_start(stream, &options);
     assert_int_equal(sse_send(stream, &event), 0); /* opens by itself */
@@ -112,7 +74,7 @@ static void hello_is_said(void **state) {
 static void starting_fails_where_it_must(void **state) {
     (void)state;
     struct sse_options options = {.retry_ms = -1, .heartbeat_event = STR("a\nb")};
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     assert_int_equal(sse_start(stream, &options), SSE_EFIELD);
     assert_null(stream->manner);
     assert_null(stream_get_header(stream, STR("Content-Type")).ptr);
@@ -126,7 +88,7 @@ static void starting_fails_where_it_must(void **state) {
 
 static void starting_twice_takes_the_last(void **state) {
     (void)state;
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     struct sse_options first = {.retry_ms = 1}, second = {.retry_ms = 2};
     assert_int_equal(sse_start(stream, &first), 0);
     assert_int_equal(sse_start(stream, &second), 0);
@@ -136,7 +98,7 @@ static void starting_twice_takes_the_last(void **state) {
 
 static void opening_needs_an_event_stream(void **state) {
     (void)state;
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     sse_open(stream);
     assert_int_equal(stream->state, STREAM_OPEN);
 }
@@ -234,7 +196,7 @@ static void the_last_id_is_found(void **state) {
     struct buf scratch = {0};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct str row = str_of(rows[i].target);
-        struct str id = sse_last_event_id(ask("GET", rows[i].target, rows[i].fields), &scratch);
+        struct str id = sse_last_event_id(ask_for("GET", rows[i].target, rows[i].fields), &scratch);
         SAME_INT(row, id.ptr != NULL, rows[i].want != NULL);
         SAME_STR(row, id, str_of(rows[i].want));
     }
@@ -266,14 +228,14 @@ static void the_end_spreads_the_clients(void **state) {
 
 static void one_that_was_not_opened_ends_well(void **state) {
     (void)state;
-    struct stream *stream = ask("GET", "/", "");
+    struct stream *stream = ask_for("GET", "/", "");
     struct sse_options options = {.retry_ms = 1};
     sse_start(stream, &options);
     stream_end_well(stream, REASON_DRAIN, 7, 7);
     assert_int_equal(fake.length, -1);
     body_is("retry: 1\n\nretry: 7\n\n");
     assert_true(fake.finished);
-    stream = ask("HEAD", "/", "");
+    stream = ask_for("HEAD", "/", "");
     sse_start(stream, &options);
     stream_end_well(stream, REASON_DRAIN, 7, 7); /* over when its head is out */
     body_is("");
@@ -296,23 +258,22 @@ static void a_slow_client_is_drained_too(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(fields_are_set),
-        TEST(a_retry_comes_first),
-        TEST(hello_is_said),
-        TEST(starting_fails_where_it_must),
-        TEST(starting_twice_takes_the_last),
-        TEST(opening_needs_an_event_stream),
-        TEST(events_are_sent),
-        TEST(silence_is_broken_by_heartbeats),
-        TEST(heartbeats_wait_behind_events),
-        TEST(a_slow_client_gets_no_heartbeats),
-        TEST(heartbeats_end_with_the_stream),
-        TEST(the_last_id_is_found),
-        TEST(the_end_spreads_the_clients),
-        TEST(one_that_was_not_opened_ends_well),
-        TEST(a_slow_client_is_drained_too),
+        FAKED(fields_are_set),
+        FAKED(a_retry_comes_first),
+        FAKED(hello_is_said),
+        FAKED(starting_fails_where_it_must),
+        FAKED(starting_twice_takes_the_last),
+        FAKED(opening_needs_an_event_stream),
+        FAKED(events_are_sent),
+        FAKED(silence_is_broken_by_heartbeats),
+        FAKED(heartbeats_wait_behind_events),
+        FAKED(a_slow_client_gets_no_heartbeats),
+        FAKED(heartbeats_end_with_the_stream),
+        FAKED(the_last_id_is_found),
+        FAKED(the_end_spreads_the_clients),
+        FAKED(one_that_was_not_opened_ends_well),
+        FAKED(a_slow_client_is_drained_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,36 +1,12 @@
 /* What http/stream promises beyond the answer: room, the request's body, the end. */
 #include "http/stream.h"
 
-#include "fake_stream.h"
-#include "table.h"
-
-static struct fake fake;
-
-static int setup(void **state) {
-    (void)state;
-    fake_init(&fake);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (fake.stream)
-        fake_leave(&fake);
-    int bad = fake.server.counters.streams != 0;
-    fake_fini(&fake);
-    return bad;
-}
+#include "faked.h"
 
 static struct stream *ask(const char *method) {
-    if (fake.stream)
-        fake_leave(&fake);
-    fake_request(&fake, method, "/", "host: a\n");
+    struct stream *stream = ask_for(method, "/", "host: a\n");
     fake_listen(&fake);
-    return fake.stream;
-}
-
-static void body_is(const char *want) {
-    SAME_STR(str_of(want), buf_str(&fake.body), str_of(want));
+    return stream;
 }
 
 /* --- room --- */
@@ -256,18 +232,17 @@ static void reasons_have_the_contracts_names(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(policies_decide_about_a_slow_peer),
-        TEST(producers_are_asked_for_more),
-        TEST(bodies_are_taken),
-        TEST(bodies_are_moved_whole),
-        TEST(broken_bodies_are_told),
-        TEST(a_closed_stream_gives_what_it_has),
-        TEST(a_closed_stream_refuses_all),
-        TEST(aborting_tells_the_peer_and_the_owner),
-        TEST(nobody_needs_to_listen),
-        TEST(streams_are_numbered_and_counted),
+        FAKED(policies_decide_about_a_slow_peer),
+        FAKED(producers_are_asked_for_more),
+        FAKED(bodies_are_taken),
+        FAKED(bodies_are_moved_whole),
+        FAKED(broken_bodies_are_told),
+        FAKED(a_closed_stream_gives_what_it_has),
+        FAKED(a_closed_stream_refuses_all),
+        FAKED(aborting_tells_the_peer_and_the_owner),
+        FAKED(nobody_needs_to_listen),
+        FAKED(streams_are_numbered_and_counted),
         cmocka_unit_test(reasons_have_the_contracts_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

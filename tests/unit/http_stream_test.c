@@ -2,41 +2,17 @@
  * the request's body and the end have a program of their own. */
 #include "http/stream.h"
 
-#include "fake_stream.h"
+#include "faked.h"
 #include "http/sse.h"
-#include "table.h"
-
-static struct fake fake;
-
-static int setup(void **state) {
-    (void)state;
-    fake_init(&fake);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (fake.stream)
-        fake_leave(&fake);
-    int bad = fake.server.counters.streams != 0;
-    fake_fini(&fake);
-    return bad;
-}
 
 static struct stream *ask(const char *method) {
-    if (fake.stream)
-        fake_leave(&fake);
-    fake_request(&fake, method, "/", "host: a\n");
+    struct stream *stream = ask_for(method, "/", "host: a\n");
     fake_listen(&fake);
-    return fake.stream;
+    return stream;
 }
 
 static bool head_has(const char *line) {
     return fake.head.len > 0 && memmem(fake.head.data, fake.head.len, line, strlen(line)) != NULL;
-}
-
-static void body_is(const char *want) {
-    SAME_STR(str_of(want), buf_str(&fake.body), str_of(want));
 }
 
 /* --- the head --- */
@@ -296,23 +272,22 @@ static void long_failures_are_cut(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(statuses_are_checked),
-        TEST(framing_fields_are_the_cores),
-        TEST(fields_are_checked),
-        TEST(fields_are_set_and_added),
-        TEST(the_head_is_fixed_once_it_is_out),
-        TEST(a_head_may_be_begun_anew),
-        TEST(hints_go_ahead),
-        TEST(complete_answers_have_a_length),
-        TEST(streams_are_marked),
-        TEST(a_declared_length_is_kept),
-        TEST(head_gets_no_body),
-        TEST(some_statuses_have_no_body),
-        TEST(finishing_alone_is_an_empty_answer),
-        TEST(failures_say_so),
-        TEST(long_failures_are_cut),
+        FAKED(statuses_are_checked),
+        FAKED(framing_fields_are_the_cores),
+        FAKED(fields_are_checked),
+        FAKED(fields_are_set_and_added),
+        FAKED(the_head_is_fixed_once_it_is_out),
+        FAKED(a_head_may_be_begun_anew),
+        FAKED(hints_go_ahead),
+        FAKED(complete_answers_have_a_length),
+        FAKED(streams_are_marked),
+        FAKED(a_declared_length_is_kept),
+        FAKED(head_gets_no_body),
+        FAKED(some_statuses_have_no_body),
+        FAKED(finishing_alone_is_an_empty_answer),
+        FAKED(failures_say_so),
+        FAKED(long_failures_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,6 @@
 
 #include <cmocka.h>
 
-#define GET "GET /held HTTP/1.1\r\nHost: a\r\n\r\n"
 #define COPY_MAX 4096
 
 static struct site site;
@@ -221,7 +220,7 @@ static const char *up_to(unsigned last) {
 
 static void events_come_as_chunks(void **state) {
     (void)state;
-    ask(GET, &none);
+    ask(GET("/held"), &none);
     publish_many("t", 10, 3);
     assert_string_equal(got(), "1-3");
     publish_many("t", 100000, 10);
@@ -235,7 +234,7 @@ static void events_come_as_chunks(void **state) {
 static void a_backlog_takes_several_turns(void **state) {
     (void)state;
     site.server.limits.turn_bytes = 1000;
-    ask(GET, &none);
+    ask(GET("/held"), &none);
     publish_many("t", 100, 500);
     assert_string_equal(got(), "1-500");
 }
@@ -266,7 +265,7 @@ static void head_is_over_at_once(void **state) {
 
 static void what_is_left_comes_no_more(void **state) {
     (void)state;
-    struct stream *stream = ask(GET, &none);
+    struct stream *stream = ask(GET("/held"), &none);
     struct position *position = &subscription_of(stream)->position;
     publish_many("t", 10, 2);
     assert_string_equal(got(), "1-2");
@@ -292,7 +291,7 @@ static void a_stalled_client_costs_one_entry(void **state) {
         client_fini(&client);
         client = (struct client){.fd = -1};
         site_settle(&site);
-        struct stream *stream = ask(GET, &none);
+        struct stream *stream = ask(GET("/held"), &none);
         unsigned first = serial + 1;
         publish("t", i * 1700);
         stall(stream, size);
@@ -323,7 +322,7 @@ static void a_stalled_client_costs_one_entry(void **state) {
 
 static void it_goes_on_at_the_right_byte(void **state) {
     (void)state;
-    struct stream *stream = ask(GET, &none);
+    struct stream *stream = ask(GET("/held"), &none);
     stall(stream, 3000);
     unsigned at_least = serial + 300;
     while (serial < at_least) { /* a little room now and then */
@@ -338,7 +337,7 @@ static void it_goes_on_at_the_right_byte(void **state) {
 /* What a handler sends comes between entries. */
 static void a_handler_may_send_between_entries(void **state) {
     (void)state;
-    struct stream *stream = ask(GET, &none);
+    struct stream *stream = ask(GET("/held"), &none);
     stall(stream, 30000);
     assert_int_equal(stream_write(stream, ": hello\n\n", 9), 0);
     publish("t", 10);
@@ -354,7 +353,7 @@ static void too_slow_is_disconnected(void **state) {
     struct hub_counters before, after;
     struct subscription_options options = {OVERFLOW_DISCONNECT, {10, UINT32_MAX}, STR("me")};
     hub_totals(&before);
-    struct stream *stream = ask(GET, &options);
+    struct stream *stream = ask(GET("/held"), &options);
     stall(stream, 30000); /* which leaves a few unread */
     for (uint64_t unread = serial - subscription_of(stream)->position.only.next; unread < 10;
          unread++) {
@@ -373,7 +372,7 @@ static void the_newest_are_dropped_and_told(void **state) {
     (void)state;
     struct subscription_options options = {.overflow = OVERFLOW_DROP_NEWEST,
                                            .limit = {3, UINT32_MAX}};
-    struct stream *stream = ask(GET, &options);
+    struct stream *stream = ask(GET("/held"), &options);
     stall(stream, 1000);
     for (int i = 0; i < 10; i++) {
         publish("t", 10);
@@ -399,7 +398,7 @@ static void a_write_that_fails_ends_it(void **state) {
         client = (struct client){.fd = -1};
         site_settle(&site);
         site.server.limits.turn_bytes = 2000;
-        struct stream *stream = ask(GET, &none);
+        struct stream *stream = ask(GET("/held"), &none);
         struct position_choice choice = {.name = STR("p/"), .prefix = skip % 2};
         position_add(&subscription_of(stream)->position, &choice);
         site_settle(&site);
@@ -417,7 +416,7 @@ static void a_write_that_fails_ends_it(void **state) {
 /* What the handler wrote is flushed first, and that fails. */
 static void a_flush_that_fails_ends_it(void **state) {
     (void)state;
-    struct stream *stream = ask(GET, &none);
+    struct stream *stream = ask(GET("/held"), &none);
     fault_arm("conn_write", -ECONNRESET, 0, 1);
     stream_write(stream, ": hello\n\n", 9);
     publish("t", 10);
@@ -427,7 +426,7 @@ static void a_flush_that_fails_ends_it(void **state) {
 
 static void leaving_while_stalled(void **state) {
     (void)state;
-    struct stream *stream = ask(GET, &none);
+    struct stream *stream = ask(GET("/held"), &none);
     stall(stream, 50000);
     client_close(&client, true);
     site_settle(&site);

@@ -30,6 +30,11 @@
  *     /answer-body   a stream of what the body holds, begun before it is here
  *     /abort?TEXT    a stream of TEXT, then an abort; without TEXT nothing but the abort
  */
+#define HOST "Host: a\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+#define LAST(path) "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
+#define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
+
 struct site {
     struct loop loop;
     struct http_server server;        /* its limits may be changed before a connection is made */

@@ -2,53 +2,7 @@
 #include "wire/http1.h"
 
 #include "base/clock.h"
-#include "site.h"
-#include "table.h"
-
-#define HOST "Host: a\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define LAST(path) "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
-#define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
-
-static struct site site;
-static struct client client;
-
-static int setup(void **state) {
-    (void)state;
-    site_init(&site);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    site_fini(&site);
-    return 0;
-}
-
-static void say(const char *bytes) {
-    site_send(&site, &client, str_of(bytes));
-}
-
-static void join(const char *bytes) {
-    site_connect(&site, &client);
-    say(bytes);
-}
-
-static void hear(const char *want) {
-    client_read(&client);
-    assert_string_equal(client_transcript(&client, WHOLE), want);
-}
-
-static void hear_status(const char *want) {
-    client_read(&client);
-    assert_string_equal(client_transcript(&client, BRIEF), want);
-}
-
-static void leave(void) {
-    client_fini(&client);
-    site_settle(&site);
-    assert_int_equal(site_connections(&site), 0);
-}
+#include "visit.h"
 
 /* --- deadlines --- */
 
@@ -303,21 +257,20 @@ static void a_bad_descriptor_is_given_up(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(heads_have_a_deadline),
-        TEST(idle_connections_have_a_deadline),
-        TEST(bodies_must_progress),
-        TEST(a_reset_comes_before_its_deadline),
-        TEST(whole_bodies_must_progress_by_a_kilobyte),
-        TEST(a_body_that_was_not_asked_for_is_not_late),
-        TEST(draining_closes_what_idles),
-        TEST(draining_waits_for_heads),
-        TEST(draining_ends_streams_of_events),
-        TEST(draining_keeps_complete_answers),
-        TEST(draining_has_a_deadline),
-        TEST(stopping_closes_all),
-        TEST(a_bad_descriptor_is_given_up),
+        VISIT(heads_have_a_deadline),
+        VISIT(idle_connections_have_a_deadline),
+        VISIT(bodies_must_progress),
+        VISIT(a_reset_comes_before_its_deadline),
+        VISIT(whole_bodies_must_progress_by_a_kilobyte),
+        VISIT(a_body_that_was_not_asked_for_is_not_late),
+        VISIT(draining_closes_what_idles),
+        VISIT(draining_waits_for_heads),
+        VISIT(draining_ends_streams_of_events),
+        VISIT(draining_keeps_complete_answers),
+        VISIT(draining_has_a_deadline),
+        VISIT(stopping_closes_all),
+        VISIT(a_bad_descriptor_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

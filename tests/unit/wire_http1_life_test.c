@@ -2,56 +2,10 @@
 #include "wire/http1.h"
 
 #include "base/fault.h"
-#include "site.h"
-#include "table.h"
+#include "visit.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define HOST "Host: a\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define LAST(path) "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
-#define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
-
-static struct site site;
-static struct client client;
-
-static int setup(void **state) {
-    (void)state;
-    site_init(&site);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    site_fini(&site);
-    return 0;
-}
-
-static void say(const char *bytes) {
-    site_send(&site, &client, str_of(bytes));
-}
-
-static void join(const char *bytes) {
-    site_connect(&site, &client);
-    say(bytes);
-}
-
-static void hear(const char *want) {
-    client_read(&client);
-    assert_string_equal(client_transcript(&client, WHOLE), want);
-}
-
-static void hear_status(const char *want) {
-    client_read(&client);
-    assert_string_equal(client_transcript(&client, BRIEF), want);
-}
-
-static void leave(void) {
-    client_fini(&client);
-    site_settle(&site);
-    assert_int_equal(site_connections(&site), 0);
-}
 
 /* --- EOF --- */
 
@@ -444,23 +398,22 @@ static void the_next_request_waits_for_the_queue(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(eof_in_a_head_closes),
-        TEST(eof_in_a_body_is_told),
-        TEST(a_request_cut_off_in_the_queue_is_told),
-        TEST(what_is_due_is_answered_after_eof),
-        TEST(open_ended_answers_end_with_their_client),
-        TEST(a_forwarded_body_that_breaks_off_is_cut),
-        TEST(resets_are_noticed_at_every_place),
-        TEST(resets_are_noticed_behind_an_unread_body),
-        TEST(a_client_is_seen_to_leave_behind_an_unread_body),
-        TEST(a_complete_answer_outlives_the_one_behind_it),
-        TEST(an_aborted_answer_to_the_end_is_reset),
-        TEST(failing_writes_end_the_stream),
-        TEST(full_sockets_are_waited_for),
-        TEST(stalled_readers_are_dropped),
-        TEST(the_next_request_waits_for_the_queue),
+        VISIT(eof_in_a_head_closes),
+        VISIT(eof_in_a_body_is_told),
+        VISIT(a_request_cut_off_in_the_queue_is_told),
+        VISIT(what_is_due_is_answered_after_eof),
+        VISIT(open_ended_answers_end_with_their_client),
+        VISIT(a_forwarded_body_that_breaks_off_is_cut),
+        VISIT(resets_are_noticed_at_every_place),
+        VISIT(resets_are_noticed_behind_an_unread_body),
+        VISIT(a_client_is_seen_to_leave_behind_an_unread_body),
+        VISIT(a_complete_answer_outlives_the_one_behind_it),
+        VISIT(an_aborted_answer_to_the_end_is_reset),
+        VISIT(failing_writes_end_the_stream),
+        VISIT(full_sockets_are_waited_for),
+        VISIT(stalled_readers_are_dropped),
+        VISIT(the_next_request_waits_for_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

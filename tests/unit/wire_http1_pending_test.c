@@ -1,44 +1,11 @@
 /* What wire/http1 keeps behind the current request, and how many connections. */
 #include "wire/http1.h"
 
-#include "site.h"
-#include "table.h"
+#include "visit.h"
 
 #include <malloc.h>
 
-#define HOST "Host: a\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define KEPT 4096 /* bytes behind an endless answer */
-
-static struct site site;
-static struct client client;
-
-static int setup(void **state) {
-    (void)state;
-    site_init(&site);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    site_fini(&site);
-    return 0;
-}
-
-static void say(const char *bytes) {
-    site_send(&site, &client, str_of(bytes));
-}
-
-static void hear(const char *want) {
-    client_read(&client);
-    assert_string_equal(client_transcript(&client, WHOLE), want);
-}
-
-static void leave(void) {
-    client_fini(&client);
-    site_settle(&site);
-    assert_int_equal(site_connections(&site), 0);
-}
 
 /* An endless answer begun at once, one begun a turn later, one that was there before. */
 static void few_bytes_are_kept_behind_an_endless_answer(void **state) {
@@ -173,13 +140,12 @@ static void too_many_connections_are_told(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(few_bytes_are_kept_behind_an_endless_answer),
-        TEST(many_requests_wait_in_the_kernel),
-        TEST(answers_make_room_in_time),
-        TEST(answered_requests_are_forgotten),
-        TEST(too_many_connections_are_told),
+        VISIT(few_bytes_are_kept_behind_an_endless_answer),
+        VISIT(many_requests_wait_in_the_kernel),
+        VISIT(answers_make_room_in_time),
+        VISIT(answered_requests_are_forgotten),
+        VISIT(too_many_connections_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,6 @@ struct row {
     enum transcript what;
 };
 
-#define HOST "Host: a\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
 #define ANY(method, fields, body) method " /echo HTTP/1.1\r\n" HOST fields "\r\n" body
 #define CHUNKED(path, body) POST(path, "Transfer-Encoding: chunked\r\n", body)
 #define OLD(path, fields) "GET " path " HTTP/1.0\r\n" fields "\r\n"
