@@ -1,48 +1,13 @@
 /* Who begins with the newest events of each topic: they lie in memory, in the store, or in both;
  * what is older is not missed; what is on its way comes. */
-#include "durable_rig.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct hub_rig rig;
-static struct taker taker, other;
-
-static int setup(void **state) {
-    (void)state;
-    durable_rig_init(&rig);
-    taker_init(&taker, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
-    taker_init(&other, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    taker_fini(&taker);
-    taker_fini(&other);
-    durable_rig_fini(&rig);
-    return 0;
-}
-
-/* As clients of a server that was started again. */
-static void restart(uint64_t count) {
-    taker_fini(&taker);
-    taker_fini(&other);
-    hub_rig_settle(&rig);
-    durable_rig_restart();
-    durable_rig_keep(count, 3600000, UINT64_MAX);
-    taker_init(&taker, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
-    taker_init(&other, &rig.readers[0], OVERFLOW_NONE, UINT32_MAX);
-}
+#include "durable_takers.h"
 
 static void the_newest_are_half_in_the_store(void **state) {
     (void)state;
     static const char *const names[] = {"d", "e", "d", "e", "d", "f"};
     for (int i = 0; i < 6; i++)
         durable_publish(&rig, names[i]);
-    restart(1000000);
+    restart_and_keep(1000000);
     durable_publish(&rig, "d"); /* 7 */
     static const struct {
         uint64_t last;
@@ -72,7 +37,7 @@ static void the_newest_and_what_was_trimmed_before_is_no_gap(void **state) {
     for (int i = 0; i < 6; i++)
         durable_publish(&rig, "d");
     store_trim(durable_rig_store(), STR("d"), (struct retention){3, UINT64_MAX, 0});
-    restart(3);
+    restart_and_keep(3);
     taker_add_last(&taker, "d", 9);
     taker_add_last(&other, "*", 2);
     assert_string_equal(durable_take(&rig, &taker, 3), "4 5 6");
@@ -86,7 +51,7 @@ static void the_newest_and_all_of_the_same_topic(void **state) {
     event_id ids[4];
     for (int i = 0; i < 4; i++)
         ids[i] = durable_publish(&rig, "d");
-    restart(1000000);
+    restart_and_keep(1000000);
     taker_add_from(&taker, "*", ids[0], true);
     taker_add_last(&taker, "d", 1);
     taker_add_last(&other, "*", 1);
@@ -116,14 +81,12 @@ static void the_newest_and_one_on_its_way(void **state) {
     assert_string_equal(taker_text(&other), "3");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(the_newest_are_half_in_the_store),
-        TEST(the_newest_and_what_was_trimmed_before_is_no_gap),
-        TEST(the_newest_and_all_of_the_same_topic),
-        TEST(the_newest_and_one_on_its_way),
+        DURABLE(the_newest_are_half_in_the_store),
+        DURABLE(the_newest_and_what_was_trimmed_before_is_no_gap),
+        DURABLE(the_newest_and_all_of_the_same_topic),
+        DURABLE(the_newest_and_one_on_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
