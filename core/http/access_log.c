@@ -6,9 +6,9 @@
  * reads a pipe. Several workers have one scribe, so their lines do not mix. What the scribe has no
  * room for it drops and counts, reopens renamed files, and tells when it cannot write.
  *
- * A line is made for every request, so its common parts are copied, not printed: the text of the
- * second is kept, numbers and IPv4 addresses are written here. Owned by a worker; must not know
- * protocols or Lua.
+ * A line is made for every request, so its common parts are copied, not printed: the texts of the
+ * second and of the last client are kept, numbers are written here. Owned by a worker; must not
+ * know protocols or Lua.
  */
 #include "http/access_log.h"
 
@@ -35,6 +35,9 @@ struct access_log {
     struct timer flush;
     int64_t second; /* of `stamp` */
     char stamp[STAMP];
+    struct address client; /* of the last line, */
+    char shown[ADDRESS_TEXT];
+    size_t shown_len; /* shown so; 0: there was none */
     struct scribe *scribe;
 };
 
@@ -98,36 +101,34 @@ static char *put_number(char *out, uint64_t n, int width) {
     return out + 1;
 }
 
-/* The same for 0 to 999, which numbers in a line mostly are. */
-static char *put_small(char *out, unsigned n, int width) {
-    if (n < 10 && width == 1) {
-        *out = (char)('0' + n);
-        return out + 1;
-    }
-    if (n >= 100 || width == 3)
-        *out++ = (char)('0' + n / 100);
-    if (n >= 10 || width >= 2)
-        *out++ = (char)('0' + n / 10 % 10);
-    *out = (char)('0' + n % 10);
-    return out + 1;
+/* "007": a status, milliseconds. */
+static char *put_three(char *out, unsigned n) {
+    *out++ = (char)('0' + n / 100 % 10);
+    *out++ = (char)('0' + n / 10 % 10);
+    *out++ = (char)('0' + n % 10);
+    return out;
 }
 
-static char *put_address(char *out, const struct address *address) {
+static bool is_same(const struct address *one, const struct address *other) {
+    return one->v6 == other->v6 && memcmp(one->ip, other->ip, sizeof one->ip) == 0;
+}
+
+static void show(struct access_log *log, const struct address *client) {
     static const struct address none;
-    if (memcmp(address, &none, sizeof none) == 0) {
-        *out++ = '-';
-        return out;
-    }
-    if (address->v6) {
-        address_format(address, out);
-        return out + strlen(out);
-    }
-    for (int i = 0; i < 4; i++) {
-        if (i > 0)
-            *out++ = '.';
-        out = put_small(out, address->ip[i], 1);
-    }
-    return out;
+    log->client = *client;
+    if (is_same(client, &none))
+        strcpy(log->shown, "-");
+    else
+        address_format(client, log->shown);
+    log->shown_len = strlen(log->shown);
+}
+
+/* Clients come back, by the same connection or for what a page has. */
+static char *put_client(struct access_log *log, char *out, const struct address *client) {
+    if (log->shown_len == 0 || !is_same(client, &log->client))
+        show(log, client);
+    memcpy(out, log->shown, sizeof log->shown);
+    return out + log->shown_len;
 }
 
 /* Whatever the locale. */
@@ -219,13 +220,13 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
     uint64_t ms = loop_now(log->loop) - stream->started;
     struct str referer = {0}, agent = {0};
     find_named(request, &referer, &agent);
-    out = put_address(out, stream_client(stream));
+    out = put_client(log, out, stream_client(stream));
     out = put_str(out, STR(" - - "));
     out = put_stamp(log, out);
     *out++ = ' ';
     out = put_request(log, out, request);
     *out++ = ' ';
-    out = put_small(out, stream->status, 3);
+    out = put_three(out, stream->status);
     *out++ = ' ';
     out = put_number(out, stream->head_only || stream->bodiless ? 0 : stream->sent, 1);
     *out++ = ' ';
@@ -235,7 +236,7 @@ static char *put_line(struct access_log *log, char *out, const struct stream *st
     *out++ = ' ';
     out = put_number(out, ms / 1000, 1);
     *out++ = '.';
-    out = put_small(out, (unsigned)(ms % 1000), 3);
+    out = put_three(out, (unsigned)(ms % 1000));
     *out++ = ' ';
     out = stpcpy(out, stream_reason_name(stream->reason));
     *out++ = '\n';

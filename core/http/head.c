@@ -11,6 +11,7 @@
 #include "proto/header.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define OWN_MAX 256 /* of what is not the application's, and of the framing */
 
@@ -21,9 +22,9 @@ char *head_put_number(char *at, uint64_t n) {
     return at + 1;
 }
 
-static char *put_field(char *at, struct str name, struct str value) {
-    at = head_put_text(head_put_text(at, name), STR(": "));
-    return head_put_text(head_put_text(at, value), STR("\r\n"));
+/* `name` with its colon. */
+static inline char *put_field(char *at, struct str name, const char *value) {
+    return head_put_text(stpcpy(head_put_text(at, name), value), STR("\r\n"));
 }
 
 static bool lacks(const struct http_head *head, struct str name) {
@@ -36,13 +37,13 @@ size_t head_max(const struct http_head *head) {
 
 char *head_put(char *at, const struct http_head *head) {
     if (lacks(head, STR("Date")))
-        at = put_field(at, STR("Date"), str_of(head->date));
+        at = put_field(at, STR("Date: "), head->date);
     if (lacks(head, STR("Server")))
         at = head_put_text(at, STR("Server: weir\r\n"));
     if (lacks(head, STR("X-Content-Type-Options"))) /* a type is what it says it is */
         at = head_put_text(at, STR("X-Content-Type-Options: nosniff\r\n"));
     if (head->type && lacks(head, STR("Content-Type")))
-        at = put_field(at, STR("Content-Type"), str_of(head->type));
+        at = put_field(at, STR("Content-Type: "), head->type);
     at = head_put_text(at, head->fields);
     if (head->length < 0)
         return at;

@@ -83,10 +83,6 @@ void stream_own(struct stream *stream, const struct stream_events *events, void 
     stream->owner = owner;
 }
 
-void stream_dispatch(struct stream *stream) {
-    stream->server->on_request(stream->server, stream);
-}
-
 static void tell(struct stream *stream, void (*event)(struct stream *)) {
     if (event)
         event(stream);

@@ -162,8 +162,6 @@ static inline const struct address *stream_client(const struct stream *stream) {
  * stream_closed. */
 struct stream *stream_new(struct http_server *server, const struct stream_ops *ops, void *transport,
                           struct request *request, const struct address *peer);
-/* Hands the stream to the server's application. */
-void stream_dispatch(struct stream *stream);
 /* Body bytes; the owner is not told yet, since a parser stands below: stream_body_came does that.
  */
 void stream_body(struct stream *stream, const char *bytes, size_t n);

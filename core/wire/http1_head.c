@@ -7,10 +7,15 @@
 
 #include "proto/header.h"
 
+#include <string.h>
+
 static char *put_status(char *at, int status) {
-    at = head_put_number(head_put_text(at, STR("HTTP/1.1 ")), (uint64_t)status);
-    at = head_put_text(head_put_text(at, STR(" ")), str_of(http_reason(status)));
-    return head_put_text(at, STR("\r\n"));
+    at = head_put_text(at, STR("HTTP/1.1 "));
+    *at++ = (char)('0' + status / 100);
+    *at++ = (char)('0' + status / 10 % 10);
+    *at++ = (char)('0' + status % 10);
+    *at++ = ' ';
+    return head_put_text(stpcpy(at, http_reason(status)), STR("\r\n"));
 }
 
 static char *put_framing(char *at, struct http1_framing framing) {

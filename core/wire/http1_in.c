@@ -246,7 +246,7 @@ static size_t feed_head(struct http1 *c, const char *bytes, size_t n) {
     }
     if (!start_exchange(c))
         return n;
-    stream_dispatch(c->stream);
+    c->server->on_request(c->server, c->stream);
     return used;
 }
 

@@ -158,7 +158,7 @@ int simulated_send(struct simulated *simulated, struct str body, const char **wh
         stream_ref(stream_new(simulated->server, &stream_ops, simulated, request, NULL));
     stream_body(simulated->stream, body.ptr, body.len);
     stream_body_end(simulated->stream);
-    stream_dispatch(simulated->stream);
+    simulated->server->on_request(simulated->server, simulated->stream);
     return 0;
 }
 
