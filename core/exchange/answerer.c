@@ -6,7 +6,8 @@
  *     cancelled -> the stream closes with that reason; that nobody listens is no error
  *
  * An error that a script raises to answer with is logged only where it came too late for that. What
- * is left without Lua keeps neither its userdata nor what only logs needed of its request. */
+ * goes on without Lua keeps neither its userdata nor more of its request than the access log needs.
+ */
 #include "exchange/exchange.h"
 
 #include "base/log.h"
