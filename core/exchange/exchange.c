@@ -133,10 +133,8 @@ void exchange_settle(struct exchange *exchange) {
     generation_settle(gen);
 }
 
-void exchange_forget(struct exchange **slot) {
-    struct exchange *exchange = *slot;
-    if (exchange == NULL || exchange == &told)
-        return;
+void exchange_forget(struct exchange *exchange) {
+    *exchange->slot = NULL;
     list_remove(&exchange->link);
     stream_own(exchange->stream, NULL, NULL);
     if (exchange->self != LUA_NOREF && exchange->stream->state == STREAM_OPEN)
@@ -146,6 +144,12 @@ void exchange_forget(struct exchange **slot) {
     stream_unref(exchange->stream);
     parts_free(exchange->parts);
     pool_free(&exchange->app->gen->scheduler->loop->pool, exchange, sizeof *exchange);
+}
+
+static void forget_all(struct generation *gen) {
+    list_splice(&gen->exchanges, &gen->leaving);
+    while (!list_empty(&gen->exchanges))
+        exchange_forget(CONTAINER_OF(gen->exchanges.next, struct exchange, link));
 }
 
 bool exchange_expel(struct exchange *exchange) {
@@ -389,6 +393,7 @@ bool exchange_expel_some(struct generation *gen) {
 
 void exchange_prepare(lua_State *L) {
     struct generation *gen = task_generation(L);
+    gen->on_closing = forget_all;
     luaL_getmetatable(L, EXCHANGE_META);
     gen->stream_meta = lua_topointer(L, -1);
     gen->stream_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -79,8 +79,8 @@ void exchange_expel_all(struct generation *gen);
 bool exchange_expel_some(struct generation *gen);
 /* Looks up what each request needs, once for each generation, when weir.core is filled. */
 void exchange_prepare(lua_State *L);
-/* For __gc: frees what goes on without Lua, and aborts what does not. */
-void exchange_forget(struct exchange **slot);
+/* Frees that of a stream which goes on without Lua, and aborts the stream of another. */
+void exchange_forget(struct exchange *exchange);
 
 /* --- the task that answers: answerer.c --- */
 

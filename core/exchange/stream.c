@@ -277,16 +277,9 @@ static int l_newindex(lua_State *L) {
 
 /* Of one that was let go: nobody has its userdata any more, or the state closes. */
 static int l_left_gc(lua_State *L) {
-    exchange_forget(lua_touserdata(L, 1));
-    return 0;
-}
-
-/* Of the one userdata that is there until the state closes. */
-static int l_closing(lua_State *L) {
-    struct generation *gen = task_generation(L);
-    list_splice(&gen->exchanges, &gen->leaving);
-    while (!list_empty(&gen->exchanges))
-        exchange_forget(CONTAINER_OF(gen->exchanges.next, struct exchange, link)->slot);
+    struct exchange *exchange = exchange_get(L, 1);
+    if (exchange)
+        exchange_forget(exchange);
     return 0;
 }
 
@@ -386,7 +379,8 @@ static void set_access(lua_State *L) {
 
 /* A stream that is open keeps its userdata, and one that is over has no need of being told: so
  * what nearly all requests leave to the collector has no __gc, which would cost as much as routing
- * them. Only those that were let go have. stack: core, metatable; 0 */
+ * them. Only those that were let go have. Of those that are open when the state closes the
+ * generation has a list. stack: core, metatable; 0 */
 static void make_left_meta(lua_State *L) {
     class_define(L, EXCHANGE_LEFT_META, NULL, l_left_gc);
     lua_pushnil(L);
@@ -395,16 +389,6 @@ static void make_left_meta(lua_State *L) {
         lua_insert(L, -2);
         lua_rawset(L, -4);
     }
-    lua_pop(L, 1);
-}
-
-#define CLOSING_META "weir.stream.closing"
-
-/* stack: 0 */
-static void watch_closing(lua_State *L) {
-    class_define(L, CLOSING_META, NULL, l_closing);
-    class_new(L, CLOSING_META, 1);
-    luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pop(L, 1);
 }
 
@@ -422,6 +406,5 @@ void bind_stream(lua_State *L) {
     set_access(L);
     lua_pop(L, 1);
     make_left_meta(L);
-    watch_closing(L);
     lua_pop(L, 1);
 }

@@ -320,6 +320,8 @@ void generation_free(struct generation *gen) {
     struct list *node;
     while ((node = list_pop(&gen->tasks)) != NULL)
         task_forget(CONTAINER_OF(node, struct task, all));
+    if (gen->on_closing)
+        gen->on_closing(gen);
     state_fini(&gen->state);
     list_remove(&gen->link);
     free(gen->starting.error);

@@ -72,6 +72,7 @@ struct generation {
     unsigned background; /* tasks that are such */
     void (*on_settled)(struct generation *gen); /* a task or stream has ended; NULL: nobody asks */
     void (*on_broken)(struct generation *gen);  /* free it, in a turn of its own */
+    void (*on_closing)(struct generation *gen); /* tasks are gone, the state goes next; or NULL */
     void *owner;                                /* theirs */
     bool expelling;
     bool worn;    /* its Lua holds too much for good, which has been told */
