@@ -1,5 +1,6 @@
-/* clock: the process's two clocks and the switch that stops them. All other code asks here for the
- * time, so that a test which freezes the clock owns all deadlines, dates and ids at once.
+/* clock: the process's two clocks and the switch that stops them. Whatever a client or a script can
+ * see of the time comes from here, so that a test which freezes the clock owns all deadlines, dates
+ * and ids at once; who waits for another thread, or watches over one, asks the system.
  *
  *     running --clock_freeze--> frozen (clock_advance_ns moves it) --clock_thaw--> running
  *

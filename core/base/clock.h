@@ -1,4 +1,4 @@
-/* clock: the only source of time. Monotonic time drives deadlines, wall time goes to people and
+/* clock: what time it is. Monotonic time drives deadlines, wall time goes to people and
  * headers. A test can freeze both and move them by hand; frozen time is the whole process's. Every
  * function may be called from any thread. */
 #ifndef BASE_CLOCK_H

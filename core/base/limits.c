@@ -2,7 +2,7 @@
  *
  * One table names every limit with its unit; the defaults stand beside it. Limits are the
  * process's, and of several apps that set one the lowest wins, but for those of an app's own Lua.
- * Read-only once the server listens, so workers share no lock. */
+ * Each host and each generation has a copy of its own, so workers share no lock. */
 #include "base/limits.h"
 
 #include <sys/resource.h>

@@ -1,8 +1,8 @@
 /* stats: what the process counts, by name.
  *
- * Each area has a table of its own beside what it counts; here they are listed, once for all who
- * show them: Lua gets them as one table of numbers, sums over all workers. What is new to be shown
- * is a row there. */
+ * Each area has a table of its own beside what it counts, but for the hub, whose rows are here;
+ * here they are listed, once for all who show them: Lua gets them as one table of numbers, sums
+ * over all workers, and beside them what its own state takes. What is new to be shown is a row. */
 #include "bind/stats.h"
 
 #include "bind/bind.h"

@@ -13,7 +13,7 @@ struct json_t; /* jansson's */
 struct parts;  /* parts.c's */
 
 /* What the userdata points to. Lives until its stream is closed and its task and on_close functions
- * have ended. */
+ * have ended; of a stream that goes on without Lua, until nobody has the userdata any more. */
 struct exchange {
     struct stream *stream;
     struct app *app;
@@ -127,6 +127,6 @@ void bind_parts(lua_State *L);
 void bind_claims(lua_State *L);
 void bind_subscribe(lua_State *L); /* of topics, by a stream or by a task */
 void bind_streams(lua_State *L);   /* those of all workers */
-void bind_access(lua_State *L);    /* rates, trusted proxies */
+void bind_clients(lua_State *L);   /* rates, trusted proxies */
 
 #endif

@@ -1,6 +1,7 @@
 /* head: what the head of an answer says, whatever the protocol.
  *
- * Which fields an answer has that nobody asked for is decided here, and nowhere else: the simulated
+ * Which fields each answer has that nobody asked for is decided here, and nowhere else (those of
+ * one that goes on: http/stream): the simulated
  * exchange of a spec has those that a socket would have brought, and a request that gets no stream,
  * since it is malformed or one too many, those of any other answer. Who prints it adds the status
  * and how the body is delimited. Pure: a struct http_head in, bytes out, put right where they are

@@ -87,8 +87,9 @@ struct tallied *http_server_join(struct http_server *server, struct str subject)
 void http_server_leave(struct tallied *subject);
 /* Numbers streams over the whole process, from 1. */
 uint64_t http_server_next_id(void);
-/* No new requests; idle connections close, open-ended streams end with reason drain, others have
- * limits.drain_timeout. on_drained is called once when no connection is left. */
+/* No new requests; idle connections close, streams with a manner (server-sent events) end well with
+ * reason drain, others have limits.drain_timeout. on_drained is called once when no connection is
+ * left. */
 void http_server_drain(struct http_server *server);
 /* Closes every connection now. */
 void http_server_stop(struct http_server *server);

@@ -12,10 +12,11 @@ struct crowd { /* crowd_init first */
     uint32_t streams;
     struct map subjects; /* struct subject, with how many streams each has */
     struct list feeds;   /* of a prefix: struct crowd_feed, the workers where its subscribers are */
-    /* Of a prefix: what the order has forgotten of the trims below it. The last id that nothing
-     * superseded, and that something had; and the last trim. */
-    event_id trimmed, superseded;
-    uint64_t trims;
+    /* Of a prefix, of the trims below it that the order has forgotten: the newest id trimmed that
+     * nothing had superseded, */
+    event_id trimmed;
+    event_id superseded;  /* that a later one had, */
+    uint64_t trims;       /* and the last trim's number */
     struct list blocking; /* struct blocking_choice: those that publishers wait for */
 };
 

@@ -18,8 +18,8 @@ struct interest {
     uint64_t mark;           /* entries before it are history: they do not count as being behind */
     struct attendance *attendance; /* of its position's subject; NULL: nobody is told of it */
     event_id after;                /* entries up to it are none of its business */
-    bool gap;                      /* what is before `next` was not delivered: to be told first; */
-    bool gap_counts;               /* it has lowered `next` to the first of what is missing */
+    bool gap;                      /* something is missing, which is to be told first */
+    bool gap_counts;               /* of that `next` is the first: so it can be counted */
     bool extra; /* the topic's crowd does not count it: a prefix of the same position
                    has the topic too, or is why it is here */
 };

@@ -11,8 +11,8 @@ struct publication {
     bool closes;      /* the topic ends behind the event, or at once if `text` is empty */
     bool only;        /* what the topic kept before it is trimmed, in the same step */
     uint64_t wait_ms; /* for subscribers with the policy block */
-    /* On the reader's loop, unless publication_send returned a result itself: 0, UV_EIO, or
-     * UV_ESHUTDOWN: the topic was closed meanwhile. */
+    /* On the reader's loop, unless publication_send returned a result itself: 0, what the
+     * store failed with, or UV_ESHUTDOWN: the topic was closed meanwhile. */
     void (*done)(struct publication *publication, int error);
     void *owner;
     event_id id;      /* result: the event's id, or the end's if it closes the topic */
@@ -36,11 +36,10 @@ struct publication {
 /* Appends the event, on behalf of `reader`'s worker. 0: it is in its topic, and every worker with
  * subscribers has been told. PUBLICATION_LATER: `done` will be called; _WOULD_WAIT: nothing was
  * done, since `done` is NULL, wait_ms 0, and the topic durable; _CLOSED: nor was it, for the topic
- * is closed. A name or size that is not
- * allowed must have been refused before. */
+ * is closed. A name or size that is not allowed must have been refused before. */
 int publication_send(struct publication *publication, struct reader *reader);
 
-/* Who reads topics from here on gets, of all topics, what nobody can read yet. */
+/* The id up to which all events of all topics can be read now; those to come have larger ones. */
 event_id hub_position(void);
 
 /* --- within core/hub, under the lock --- */

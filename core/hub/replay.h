@@ -27,8 +27,8 @@ struct replay_start {
     bool tell;       /* what is missing beyond `after` is told as a gap */
     event_id told;   /* up to here a gap is due already */
     uint64_t newest; /* how many of the topic's newest events are wanted; 0: all */
-    /* What the topic itself has trimmed meanwhile is read alone, with a gap of its own in front. */
-    bool alone;
+    bool alone; /* not joined with those of the position's other topics: the topic has trimmed what
+                   was not read yet, and a gap of its own stands in front */
     int64_t lost; /* alone: how many events the gap up to `told` tells, for `reason` */
     uint8_t reason;
 };

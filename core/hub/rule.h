@@ -33,9 +33,10 @@ void rules_changed(void);
  * EVENT_ID_NONE: not so. Without its last byte being read for a `prefix`: of all names that begin
  * so. */
 event_id rule_durable_since(struct str name, bool prefix);
-/* An event of that name, of a topic that `ends_span`, goes to the store, in front of it that it is
- * the last one which must; and it is there. */
+/* Queues, before the store's next event of that name, of a topic that `ends_span`, that the name's
+ * span ends with it. */
 void rule_end_span(struct str name);
+/* That event has been committed. */
 void rule_span_ended(struct str name);
 /* At the start: what the store's file says. */
 void rules_load(struct str stored);

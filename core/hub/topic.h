@@ -44,11 +44,11 @@ struct topic {
     struct slab *tail;    /* the slab of the newest entry */
     event_id floor; /* the newest id that memory lacks: who resumes below it has missed some */
     uint8_t floor_reason; /* enum gap_reason: why it lacks that */
-    /* The ordinals behind the last entry trimmed that nothing superseded, and that something had.
-     */
-    uint64_t trimmed, trimmed_superseded;
-    uint64_t trimmed_when; /* hub.trims when its last entry was trimmed */
-    bool is_filed;         /* `unread` stands in hub.unread, not in hub.empty */
+    /* One more than the ordinal of the newest entry trimmed that nothing had superseded, */
+    uint64_t trimmed;
+    uint64_t trimmed_superseded; /* and of the newest trimmed that a later one had */
+    uint64_t trimmed_when;       /* hub.trims when its last entry was trimmed */
+    bool is_filed;               /* `unread` stands in hub.unread, not in hub.empty */
     bool durable;
     bool stored;          /* the store has, or had, events of it */
     event_id stored_last; /* the newest event that the store has, or had */

@@ -19,8 +19,7 @@
 #include <stdlib.h>
 
 #define TRAIL_LEAST 8
-#define TRAIL_MOST                                                                                 \
-    1024 /* more than a topic keeps by default: so long it takes a reader to miss it */
+#define TRAIL_MOST 1024 /* more than the events that a topic keeps by default */
 
 static event_id *at(const struct trail *trail, uint64_t ordinal) {
     return &trail->ids[ordinal & (trail->cap - 1)];

@@ -3,7 +3,7 @@
  * libuv calls back for sockets, files and timers; those callbacks only take bytes in and mark tasks
  * ready. When libuv has no more events to tell, the *turn* happens:
  *
- *     poll -> callbacks -> [ timers due, mail, what is ready, chores, what was written ] -> poll
+ *     poll -> callbacks, mail -> [ timers due, what is ready, chores, what was written ] -> poll
  *
  * So Lua never runs below a parser or a write callback, and whatever one turn wrote to a connection
  * leaves in one system call. The turn runs from the check handle (after poll) and, without timers,

@@ -1,7 +1,7 @@
 /* work: a blocking piece of work, done by libuv's thread pool.
  *
  * Files are the reason: a read from a disk may take long, and a loop must not wait. A work is
- * embedded in its noun (a file being sent, a log being written), which owns the memory until
+ * embedded in its noun (a file being sent, an upload being written), which owns the memory until
  * `done`. It is never cancelled: a pool thread may be inside it, so losing interest is a flag in
  * the noun. */
 #include "net/work.h"

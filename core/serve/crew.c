@@ -5,7 +5,7 @@
  *
  * Each worker is a thread with a loop, a scheduler and a host of its own; the main thread only
  * waits for signals, and looks. It speaks to workers by mail, they answer by `report`, once. What
- * they do among themselves when an app changes is reload's. Nothing else is shared.
+ * they do among themselves when an app changes is reload's; what they share besides is the hub.
  *
  * A worker that is inside one call for long answers nobody, and the kernel, which deals new
  * connections out to all listening sockets of an address, goes on giving it its share. So the main

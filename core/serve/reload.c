@@ -4,10 +4,10 @@
  *                \________\______ DROP, the one before goes on _______________^
  *
  * Each step is an order to all workers, and is over when all have reported. LOAD: the app file runs
- * beside what serves. START: its on_start functions return, START_MS at most. Storing the number is
- * the takeover, for topics' rules too: whoever reads it next, in any worker, is answered by the
- * newer one. TAKE: background tasks of older ones are cancelled and have ended. BEGIN: those of the
- * newer one, held so far, start. The first that fails before the takeover makes all DROP.
+ * beside what serves. START: its on_start functions return; both within START_MS. Storing the
+ * number is the takeover, for topics' rules too: whoever reads it next, in any worker, is answered
+ * by the newer one. TAKE: background tasks of older ones are cancelled and have ended. BEGIN: those
+ * of the newer one, held so far, start. The first that fails before the takeover makes all DROP.
  *
  * The coordinator is a few functions on the first worker's loop; orders and reports are mail, so
  * nothing here needs a lock. A request that comes meanwhile is remembered. It must not know who

@@ -4,8 +4,9 @@
  *     class_new:    zeroed, its metatable set --> filled by whoever makes it --> __gc, once
  *
  * One recipe for all, so that none lacks what keeps a script from its __gc: a finalizer that can be
- * called by hand, or with another value, frees twice. The metatable is set before anything is in a
- * userdata, so each __gc must take one that is still empty. It must not know what they are. */
+ * called by hand, or with another value, frees twice. (Who reaches for debug.getmetatable asks for
+ * it.) The metatable is set before anything is in a userdata, so each __gc must take one that is
+ * still empty. It must not know what they are. */
 #include "vm/class.h"
 
 #include "vm/state.h"

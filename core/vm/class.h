@@ -7,8 +7,8 @@
 #include <lua.h>
 
 /* Makes the class `name`: its metatable, with __index a table of `methods` (NULL: none of C's), and
- * with __gc (NULL: nothing to give back). No script sees that table, which has the name in place of
- * itself. stack: +1, the metatable, for what the class has beside */
+ * with __gc (NULL: nothing to give back); getmetatable gives the name in place of that table.
+ * stack: +1, the metatable, for what the class has beside */
 void class_define(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
 /* Puts the methods of the class whose metatable is on top into the table below it, weir.core, as
  * `field`: the Lua half adds its own. */

@@ -1,7 +1,7 @@
 /* http1_head: the head of an answer as HTTP/1.1 text (RFC 9112 section 4).
  *
  * Put together right where it is sent from, piece by piece: no buffer in between. What the framing
- * is has been decided by http1, the fields by http/head; here it is only written down. Pure: a
+ * is has been decided by http1_out, the fields by http/head; here it is only written down. Pure: a
  * struct http_head in, bytes out. */
 #include "wire/http1_head.h"
 

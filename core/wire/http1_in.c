@@ -9,7 +9,7 @@
  * others reading rests. It must not know how an answer is framed. */
 #include "base/log.h"
 #include "wire/http1_own.h"
-#include "wire/http1_parse.h"
+#include "wire/http1_check.h"
 #include "proto/header.h"
 
 #include <llhttp.h>

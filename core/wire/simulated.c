@@ -3,16 +3,17 @@
  *     init, fields --send--> the stream is dispatched --finish, abort--> on_over --> fini
  *                                     \--leave: closed as by a client----------------^
  *
- * It is a protocol like http1, with nothing below: the same checks of the head, the same stream,
- * then struct stream_ops that keep what they are given. Its peer takes everything at once, so what
- * answers is never above its high mark; an answer that never ends is cut off at a limit instead.
- * Informational responses are dropped, as most clients do.
+ * It does what a protocol does, for one stream and with no connection below: the same checks of the
+ * head, but for its size, the same stream, then struct stream_ops that keep what they are given.
+ * Its peer takes everything at once, so what answers is never above its high mark; an answer that
+ * never ends is cut off at a limit instead. Informational responses are dropped, as most clients
+ * do.
  *
  * Embedded by whoever asks, who frees it once it is over. It must not know who answers. */
 #include "wire/simulated.h"
 
 #include "base/mem.h"
-#include "wire/http1_parse.h"
+#include "wire/http1_check.h"
 #include "http/methods.h"
 #include "proto/header.h"
 

@@ -1,5 +1,5 @@
-/* What wire/http1_parse promises: which heads a server may act on, and what they then say. */
-#include "wire/http1_parse.h"
+/* What wire/http1_check promises: which heads a server may act on, and what they then say. */
+#include "wire/http1_check.h"
 
 #include "table.h"
 

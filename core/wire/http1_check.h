@@ -1,8 +1,7 @@
-/* http1_parse: what a request's head must satisfy beyond what the parser checks. */
-#ifndef WIRE_HTTP1_PARSE_H
-#define WIRE_HTTP1_PARSE_H
+/* http1_check: what a request's head must satisfy beyond what the parser checks. */
+#ifndef WIRE_HTTP1_CHECK_H
+#define WIRE_HTTP1_CHECK_H
 
-#include "base/limits.h"
 #include "http/request.h"
 
 /* Takes empty lines (RFC 9112 section 2.2), the method, and the space behind it, from the front of

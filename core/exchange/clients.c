@@ -1,4 +1,4 @@
-/* access: rates and trusted proxies for Lua: what weir.limit and weir.trust_proxies are made
+/* clients: rates and trusted proxies for Lua: what weir.limit and weir.trust_proxies are made
  * of.
  *
  * A limiter is named by its app's folder and its number among those that the app has made, which is
@@ -47,7 +47,7 @@ static int l_trust_proxies(lua_State *L) {
     return 0;
 }
 
-void bind_access(lua_State *L) {
+void bind_clients(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"rate", l_rate}, {"trust_proxies", l_trust_proxies}, {NULL, NULL}};
     state_set(L, functions);

@@ -1,9 +1,9 @@
-/* http1_parse: what a request's head must satisfy beyond what the parser checks.
+/* http1_check: what a request's head must satisfy beyond what the parser checks.
  *
  * llhttp tells tokens from rubbish; which heads a server may act on is decided here, strictly,
  * since every tolerance is a way to smuggle a request past a proxy that reads it otherwise (RFC
  * 9112 section 11.2). Pure: heads in, a verdict out. It must not know of connections. */
-#include "wire/http1_parse.h"
+#include "wire/http1_check.h"
 
 #include "http/methods.h"
 #include "proto/header.h"
