@@ -165,6 +165,8 @@ of_core("fs_write", function() return folder .. "/new", "text" end, { faults = F
 of_core("fs_append", function() return folder .. "/file", "text" end, { faults = FILE_FAULTS })
 of_core("fs_list", at "")
 of_core("fs_stat", at "file")
+of_core("fs_get", function() return folder .. "/file", 1000 end, { faults = FILE_FAULTS })
+of_core("fs_put", function() return folder, "new", "text" end, { faults = FILE_FAULTS })
 of_core("fs_rename", function() return folder .. "/new", folder .. "/newer" end)
 of_core("fs_remove", at "newer")
 of_core("fs_mkdir", at "made")
@@ -180,6 +182,23 @@ of_core("writer_put", function() return writer(), "text" end)
 of_core("writer_write", writer, { faults = FILE_FAULTS })
 of_core("writer_commit", writer, { faults = FILE_FAULTS })
 of_core("writer_abort", writer)
+local APPENDER_FAULTS = { "file_open", "file_lock", "auth_digest" }
+of_core("appender", function() return "file", folder, true, "sha256" end, { faults = APPENDER_FAULTS })
+row("appender of a new file", core.appender, function()
+  os.remove(folder .. "/new")
+  return "new", folder, false, nil, true
+end, { faults = APPENDER_FAULTS })
+row("appender of no file", core.appender, function() return "no", folder, false, "sha256" end)
+local function appender() -- of a file of its own: who had it before may not be collected yet
+  os.remove(folder .. "/grown")
+  local err, made = core.appender("grown", folder, false, "sha1", true)
+  assert(err == nil and made)
+  return made
+end
+row("writer_write of an appender", core.writer_write, appender)
+row("writer_commit of an appender", core.writer_commit, appender, { faults = { "file_sync" } })
+of_core("appender_copy", function() return appender(), "keys", 0, 2 end, { faults = { "file_write" } })
+of_core("appender_cut", function() return appender(), 1 end, { faults = { "file_sync" } })
 local function tail() return core.tail(folder .. "/file", 10, 1000) end
 of_core("tail", function() return folder .. "/file", 10, 1000 end, { faults = { "tail_open", "tail_read" } })
 of_core("tail_next", tail)
@@ -330,6 +349,7 @@ end)
 of_stream("early_hints", function() return { Link = { "<a>", "<b>" }, ["X-Other"] = "c" } end)
 row("stream:early_hints that are wrong", core.stream_methods.early_hints,
   function() return { Link = { "<a>", "<b>", 3 } } end, { stream = true })
+of_stream("_resumable", function() return { Location = "/a", ["Upload-Limit"] = {} } end)
 of_stream("_respond", function() return "text/plain", "text" end)
 of_stream("_write", function() return "text" end)
 of_stream("_flush")
@@ -345,6 +365,7 @@ of_stream("_read", function() return 2 end)
 of_stream("_body", function() return 100 end)
 of_stream("_gather", function() return 2 end)
 of_stream("_move", writer)
+row("stream:_move of too much", core.stream_methods._move, function() return writer(), 0 end, { stream = true })
 of_stream("query_all", function() return "a" end)
 local FORM_TYPE = "multipart/form-data; boundary=b"
 local FORM = '--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: C/D\r\n'

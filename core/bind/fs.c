@@ -60,6 +60,7 @@ static void free_job(struct job *job) {
 }
 
 static int64_t run_read(struct job *job);
+static int64_t run_rename(struct job *job);
 
 static void push_error(struct job *job, lua_State *co) {
     const char *message = job->result == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
@@ -74,7 +75,8 @@ static void push_error(struct job *job, lua_State *co) {
     lua_pushnil(co);
     lua_pushstring(co, uv_err_name((int)job->result));
     if (job->to)
-        lua_pushfstring(co, "%s to %s: %s", job->path, job->to, message);
+        lua_pushfstring(co, job->run == run_rename ? "%s to %s: %s" : "%s/%s: %s", job->path,
+                        job->to, message);
     else
         lua_pushfstring(co, "%s: %s", job->path, message);
 }
@@ -171,6 +173,36 @@ static int l_head(lua_State *L) {
 
 static int64_t run_write(struct job *job) {
     return file_replace(job->path, buf_str(&job->bytes));
+}
+
+/* Of a name that is no link, and of a root: what the library itself keeps beside files. */
+static int64_t run_get(struct job *job) {
+    return file_read_own(job->path, job->limit, &job->bytes);
+}
+
+/* fs_get(path, limit) -> nil, bytes | nil, nil, code, message */
+static int l_get(lua_State *L) {
+    size_t limit = (size_t)luaL_checknumber(L, 2);
+    struct job *job = begin(L, "a file", luaL_checkstring(L, 1), run_get, push_bytes);
+    if (job)
+        job->limit = limit;
+    return await(L, job);
+}
+
+static int64_t run_put(struct job *job) {
+    return file_put(job->path, job->to, buf_str(&job->bytes));
+}
+
+/* fs_put(root, path, bytes) -> nil, true | nil, nil, code, message: whole, and on the disk. */
+static int l_put(lua_State *L) {
+    const char *path = luaL_checkstring(L, 2);
+    struct str bytes = state_check_str(L, 3);
+    struct job *job = begin(L, "a file", luaL_checkstring(L, 1), run_put, push_true);
+    if (job) {
+        job->to = mem_strdup(path);
+        buf_add(&job->bytes, bytes);
+    }
+    return await_change(L, job);
 }
 
 static int64_t run_append(struct job *job) {
@@ -290,9 +322,10 @@ static int l_file_name(lua_State *L) {
 
 void bind_fs(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"fs_read", l_read},     {"fs_head", l_head},        {"fs_write", l_write},
-        {"fs_append", l_append}, {"fs_list", l_list},        {"fs_stat", l_stat},
-        {"fs_rename", l_rename}, {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir},
-        {"uploads", l_uploads},  {"file_name", l_file_name}, {NULL, NULL}};
+        {"fs_read", l_read},        {"fs_head", l_head},   {"fs_write", l_write},
+        {"fs_append", l_append},    {"fs_list", l_list},   {"fs_stat", l_stat},
+        {"fs_get", l_get},          {"fs_put", l_put},     {"fs_rename", l_rename},
+        {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir}, {"uploads", l_uploads},
+        {"file_name", l_file_name}, {NULL, NULL}};
     state_set(L, functions);
 }

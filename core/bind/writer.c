@@ -1,4 +1,5 @@
-/* writer: a file that is written piece by piece (net/file_writer.h), for Lua.
+/* writer: a file that is written piece by piece, for Lua: one that is seen when it is whole
+ * (net/file_writer.h), or, as an appender, one that grows (net/file_appender.h).
  *
  *     put, move --> bytes --write: a job in the pool, the task waits--> empty again
  *
@@ -11,6 +12,9 @@
  *     userdata --commit, or an error--> over --collected--> freed
  *         \--abort, or collected--> no userdata: when its job is done, the pool aborts; freed
  *
+ * An appender stays open behind a commit, which syncs it, and behind an error, after which its file
+ * is as it was; abort closes it, at once where no job works on it, and so gives its lock back.
+ *
  * A job has all of the writer but `task` and `held` to itself until it is done; it touches Lua on
  * the loop's thread only, and only while its task waits. What the system refuses is a result: nil,
  * "ENOSPC", a message. */
@@ -19,6 +23,7 @@
 #include "auth/digest.h"
 #include "base/mem.h"
 #include "net/file.h"
+#include "net/file_appender.h"
 #include "net/file_writer.h"
 #include "net/work.h"
 #include "vm/class.h"
@@ -34,14 +39,19 @@ struct writer {
     struct loop *loop;
     struct task *task; /* that waits for it; NULL: nobody does any more */
     struct file_writer file;
+    struct file_appender appender;     /* in its place, where it `grows` */
     struct digest_run *hash;           /* NULL: not asked for, or told */
     struct buf bytes;                  /* to be written */
     char *root, *path;                 /* as they were given, for messages */
+    char *other;                       /* what an appender copies from, by its name in `root` */
+    uint64_t at, amount;               /* of a job: where, and how much */
     int (*job)(struct writer *writer); /* in the pool: 0 or an error */
     int error;                         /* of the job */
     unsigned char digest[DIGEST_MAX];
     uint8_t digest_size;
     bool makes_root; /* if it is missing */
+    bool grows;      /* an appender */
+    bool makes;      /* its file */
     bool open;       /* begun, and neither committed nor aborted */
     bool busy;       /* a job works on it */
     bool held;       /* by a userdata */
@@ -57,8 +67,17 @@ static int run_open(struct writer *writer) {
     return rc;
 }
 
+static int run_grow(struct writer *writer) {
+    int rc = writer->makes_root ? file_mkdir(writer->root) : 0;
+    if (rc == 0)
+        rc = file_appender_open(&writer->appender, writer->root, writer->path, writer->makes);
+    writer->open = rc == 0;
+    return rc;
+}
+
 static int run_write(struct writer *writer) {
-    int rc = file_writer_add(&writer->file, buf_str(&writer->bytes));
+    int rc = writer->grows ? file_appender_add(&writer->appender, buf_str(&writer->bytes))
+                           : file_writer_add(&writer->file, buf_str(&writer->bytes));
     if (writer->hash && rc == 0)
         digest_add(writer->hash, buf_str(&writer->bytes));
     writer->bytes.len = 0;
@@ -74,8 +93,19 @@ static int run_commit(struct writer *writer) {
     }
     if (rc < 0)
         return rc;
+    if (writer->grows)
+        return file_appender_sync(&writer->appender);
     writer->open = false;
     return file_writer_commit(&writer->file, true);
+}
+
+static int run_copy(struct writer *writer) {
+    return file_appender_copy(&writer->appender, writer->root, writer->other, writer->at,
+                              writer->amount);
+}
+
+static int run_cut(struct writer *writer) {
+    return file_appender_cut(&writer->appender, writer->at);
 }
 
 static int run_abort(struct writer *writer) {
@@ -101,7 +131,9 @@ static void submit(struct writer *writer, int (*job)(struct writer *)) {
 static void settle(struct writer *writer) {
     if (writer->held || writer->busy)
         return;
-    if (writer->open) {
+    if (writer->open && writer->grows) {
+        file_appender_close(&writer->appender);
+    } else if (writer->open) {
         submit(writer, run_abort);
         return;
     }
@@ -110,6 +142,7 @@ static void settle(struct writer *writer) {
     buf_fini(&writer->bytes);
     free(writer->root);
     free(writer->path);
+    free(writer->other);
     free(writer);
 }
 
@@ -160,8 +193,12 @@ static void push_writer(struct writer *writer, lua_State *co) {
 
 /* Of a job that went well, for the task that waits. */
 static void push_result(struct writer *writer, lua_State *co) {
-    if (writer->job == run_open) {
+    if (writer->job == run_open || writer->job == run_grow) {
         push_writer(writer, co);
+        if (writer->grows) {
+            lua_pushnumber(co, (lua_Number)writer->appender.size);
+            lua_pushnumber(co, (lua_Number)writer->appender.changed_ms / 1000);
+        }
         return;
     }
     lua_pushboolean(co, true);
@@ -191,9 +228,7 @@ static int start(lua_State *L, struct writer *writer, struct task *task, const s
     return task_wait(task, wait, WHEEL_NEVER);
 }
 
-/* writer(path, root, make_root, hash): `path` is relative to `root`, a relative `root` to the app.
- */
-static int l_writer(lua_State *L) {
+static int begin(lua_State *L, bool grows, bool makes, int (*job)(struct writer *)) {
     struct generation *gen = task_generation(L);
     const char *path = luaL_checkstring(L, 1), *root = luaL_checkstring(L, 2);
     const struct digest *digest = lua_isnoneornil(L, 4) ? NULL : digest_find(state_check_str(L, 4));
@@ -211,7 +246,22 @@ static int l_writer(lua_State *L) {
     writer->path = mem_strdup(path);
     writer->root = generation_path(gen, root);
     writer->makes_root = lua_toboolean(L, 3);
-    return start(L, writer, task, &opening, run_open);
+    writer->grows = grows;
+    writer->makes = makes;
+    return start(L, writer, task, &opening, job);
+}
+
+/* writer(path, root, make_root, hash): `path` is relative to `root`, a relative `root` to the app.
+ */
+static int l_writer(lua_State *L) {
+    return begin(L, false, true, run_open);
+}
+
+/* appender(name, root, make_root, hash, make) -> nil, appender, size, Unix time of its last change
+ * | nil, nil, code, message: a plain name; "EAGAIN" when somebody else has the file open so. The
+ * hash is that of what is added. */
+static int l_appender(lua_State *L) {
+    return begin(L, true, lua_toboolean(L, 5), run_grow);
 }
 
 /* --- what is done with it --- */
@@ -247,8 +297,54 @@ static int l_writer_commit(lua_State *L) {
     return run_on(L, run_commit);
 }
 
+/* --- of an appender alone --- */
+
+static struct writer *check_appender(lua_State *L, int index) {
+    struct writer *writer = check_writer(L, index);
+    if (!writer->grows)
+        state_error(L, "stream:save: this writer is no appender");
+    return writer;
+}
+
+static uint64_t check_amount(lua_State *L, int index) {
+    lua_Number n = luaL_checknumber(L, index);
+    luaL_argcheck(L, n >= 0 && n < 9007199254740992.0, index, "a number of bytes");
+    return (uint64_t)n;
+}
+
+/* appender_copy(appender, name, from, n) -> nil, true | nil, nil, code, message: adds n bytes of
+ * another file of its root, from `from` on; "ENODATA" where that is shorter. */
+static int l_appender_copy(lua_State *L) {
+    struct writer *writer = check_appender(L, 1);
+    const char *name = luaL_checkstring(L, 2);
+    uint64_t from = check_amount(L, 3), n = check_amount(L, 4);
+    struct task *task = task_enter(L, "weir.tus");
+    if (task == NULL)
+        return task_refuse(L);
+    free(writer->other);
+    writer->other = mem_strdup(name);
+    writer->at = from;
+    writer->amount = n;
+    return start(L, writer, task, &writing, run_copy);
+}
+
+/* appender_cut(appender, size) -> nil, true | nil, nil, code, message: takes away, durably, what is
+ * beyond it. */
+static int l_appender_cut(lua_State *L) {
+    struct writer *writer = check_appender(L, 1);
+    uint64_t size = check_amount(L, 2);
+    struct task *task = task_enter(L, "weir.tus");
+    if (task == NULL)
+        return task_refuse(L);
+    writer->at = size;
+    return start(L, writer, task, &writing, run_cut);
+}
+
 void bind_writer(lua_State *L) {
     static const luaL_Reg functions[] = {{"writer", l_writer},
+                                         {"appender", l_appender},
+                                         {"appender_copy", l_appender_copy},
+                                         {"appender_cut", l_appender_cut},
                                          {"writer_write", l_writer_write},
                                          {"writer_commit", l_writer_commit},
                                          {"writer_abort", l_writer_abort},

@@ -177,15 +177,24 @@ static void each_hint(lua_State *L, struct buf *lines,
 }
 
 /* { Link = "…" } or { Link = {"…", "…"} } */
-static int l_early_hints(lua_State *L) {
+static int inform(lua_State *L, int status) {
     struct stream *stream = check_stream(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct buf lines = {0};
     each_hint(L, &lines, check_hint);
     each_hint(L, &lines, append_hint);
-    int rc = stream_informational(stream, 103, buf_str(&lines));
+    int rc = stream_informational(stream, status, buf_str(&lines));
     buf_fini(&lines);
     return rc == STREAM_EHEAD ? answer_refuse(L, "stream:early_hints", rc) : 0;
+}
+
+static int l_early_hints(lua_State *L) {
+    return inform(L, 103);
+}
+
+/* The same with 104 (Upload Resumption Supported). */
+static int l_resumable(lua_State *L) {
+    return inform(L, 104);
 }
 
 /* --- body --- */
@@ -374,6 +383,7 @@ void bind_answer(lua_State *L) {
                                        {"_lasting", l_lasting},
                                        {"_cookie", l_cookie},
                                        {"early_hints", l_early_hints},
+                                       {"_resumable", l_resumable},
                                        {"_respond", l_respond},
                                        {"_write", l_write},
                                        {"_flush", l_flush},

@@ -186,10 +186,15 @@ static int l_gather(lua_State *L) {
     return body_gather(L);
 }
 
-/* stream, writer -> n: moves all that is here of the body to what the writer writes next */
+/* stream, writer, most -> n: moves all that is here of the body to what the writer writes next;
+ * false: it is more than `most` (nil: any number), and stays. */
 static int l_move(lua_State *L) {
     struct exchange *exchange = exchange_check(L, 1);
     struct buf *into = bind_writer_bytes(L, 2);
+    if (!lua_isnoneornil(L, 3) && (lua_Number)exchange->stream->in.len > luaL_checknumber(L, 3)) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
     exchange->partly = true;
     lua_pushnumber(L, (lua_Number)stream_take_all(exchange->stream, into));
     return 1;

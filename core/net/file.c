@@ -62,9 +62,13 @@ int file_stat_regular(int fd, struct stat *st) {
     return fstat(fd, st) < 0 ? -errno : file_check_regular(st);
 }
 
-int file_open(const char *path, struct stat *st) {
-    int fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+static int open_regular(const char *path, int flags, struct stat *st) {
+    int fd = open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | flags);
     return fd < 0 ? fd : or_close(fd, file_stat_regular(fd, st));
+}
+
+int file_open(const char *path, struct stat *st) {
+    return open_regular(path, 0, st);
 }
 
 /* Where the open file is, after all links; its length, or an error. */
@@ -184,14 +188,22 @@ static int read_rest(int fd, const struct stat *st, size_t limit, struct buf *ou
     }
 }
 
-int file_read_all(const char *path, size_t limit, struct buf *out) {
+static int read_all(const char *path, int flags, size_t limit, struct buf *out) {
     struct stat st;
-    int fd = file_open(path, &st);
+    int fd = open_regular(path, flags, &st);
     if (fd < 0)
         return fd;
     int rc = read_rest(fd, &st, limit, out);
     close(fd);
     return rc;
+}
+
+int file_read_all(const char *path, size_t limit, struct buf *out) {
+    return read_all(path, 0, limit, out);
+}
+
+int file_read_own(const char *path, size_t limit, struct buf *out) {
+    return read_all(path, O_NOFOLLOW, limit, out);
 }
 
 int file_read_head(const char *path, size_t n, struct buf *out) {

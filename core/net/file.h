@@ -37,6 +37,9 @@ int file_check_beneath(int root, int fd);
  * `out` is as it was. What file_open refuses is refused. */
 int file_read_all(const char *path, size_t limit, struct buf *out);
 
+/* The same of a name that is no link itself: else -ELOOP. */
+int file_read_own(const char *path, size_t limit, struct buf *out);
+
 /* Appends at most the first `n` bytes of the content to `out`. 0, or an error; what file_open
  * refuses is refused. */
 int file_read_head(const char *path, size_t n, struct buf *out);

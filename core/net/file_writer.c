@@ -267,14 +267,22 @@ void file_writer_abort(struct file_writer *writer) {
     forget(writer);
 }
 
-int file_replace(const char *path, struct str bytes) {
+static int write_whole(const char *root, const char *path, struct str bytes) {
     struct file_writer writer;
-    int rc = file_writer_open(&writer, NULL, path);
+    int rc = file_writer_open(&writer, root, path);
     if (rc < 0)
         return rc;
     rc = file_writer_add(&writer, bytes);
     if (rc == 0)
-        return file_writer_commit(&writer, false);
+        return file_writer_commit(&writer, root != NULL);
     file_writer_abort(&writer);
     return rc;
+}
+
+int file_replace(const char *path, struct str bytes) {
+    return write_whole(NULL, path, bytes);
+}
+
+int file_put(const char *root, const char *path, struct str bytes) {
+    return write_whole(root, path, bytes);
 }

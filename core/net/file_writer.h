@@ -32,5 +32,7 @@ void file_writer_abort(struct file_writer *writer);
 
 /* All of it at once, not durable: a reader sees the old content or the new. A link is followed. */
 int file_replace(const char *path, struct str bytes);
+/* The same, durable, of what is beneath `root`. */
+int file_put(const char *root, const char *path, struct str bytes);
 
 #endif
