@@ -154,6 +154,11 @@ function App:on_start(fn, options)
   add(self, "on_start", { fn = fn, each_worker = options.each_worker or false })
 end
 
+--- For apps of the library: answers a method at the prefix that the app is mounted at, without a slash behind it.
+function app.at_mount(self, method, handler)
+  add(self, "at_mount", { method = method, handler = handler })
+end
+
 -- ---- compiling ------------------------------------------------------------------------------------------------------
 
 -- "/api/" and "/users" are "/api/users"; a trailing slash of the path stays.
@@ -185,6 +190,9 @@ local compile_entry = {
   end,
   static = function(entry, base, router)
     return router:static(join(base, entry.prefix), entry.folder, entry.options, base)
+  end,
+  at_mount = function(entry, base, router)
+    if base ~= "" then return router:route(entry.method, base, entry.handler, base) end
   end,
   on_start = function() end, -- see app.starts
   on_error = function() end, -- see compile_on_errors

@@ -95,6 +95,23 @@ function check.integer(name, what, value, least, level)
   end
 end
 
+local SPANS = { [""] = 1, ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
+
+--- A span of time above 0, from a number of seconds or from "24h". Returns the seconds.
+function check.span(name, what, value, level)
+  local seconds = value
+  if type(value) == "string" then
+    local digits, unit = value:match("^(%d+%.?%d*)(%a*)$")
+    local factor = digits and SPANS[unit]
+    seconds = factor and tonumber(digits) * factor
+  end
+  if type(seconds) ~= "number" or not (seconds > 0 and seconds < 1e12) then
+    local expected = 'a span of time: seconds, or a string like "90s", "15m", "24h", "7d"'
+    check.bad(name, what, value, expected, (level or 2) + 1)
+  end
+  return seconds
+end
+
 local UNITS = { [""] = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3 }
 
 -- A number of bytes from a number or from "64KB" (1 KB is 1024 bytes), as the core reads limits; else nil.

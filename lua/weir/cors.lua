@@ -8,6 +8,7 @@
 -- with Vary, whether or not the request named one. A preflight is answered here and goes no further.
 
 local check = require "weir.check"
+local tus_fields = require "weir.tus_fields"
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" }
 local ORIGINS = 'a list of origins like "https://a.example", or "*"'
@@ -24,6 +25,12 @@ local function tokens(what, value, default)
     end
   end
   return table.concat(value, ", ")
+end
+
+-- A list in a field, and behind it more names.
+local function with(list, names)
+  if not names then return list end
+  return (list == "" and "" or list .. ", ") .. table.concat(names, ", ")
 end
 
 -- The origins as a set; true: any.
@@ -48,7 +55,7 @@ end
 -- nil where `weir check` goes on without origins.
 local function settings_of(options)
   options = check.options("weir.cors", options,
-    { "origins", "methods", "headers", "credentials", "expose", "max_age" }, 3)
+    { "origins", "methods", "headers", "credentials", "expose", "max_age", "tus" }, 3)
   if options.origins == nil then
     check.mistake(check.expected("weir.cors", "origins", nil, ORIGINS), 3)
     return nil
@@ -56,12 +63,13 @@ local function settings_of(options)
   local credentials, max_age = options.credentials, options.max_age
   if credentials ~= nil then check.boolean("weir.cors", "credentials", credentials, 3) end
   if max_age ~= nil then check.seconds("weir.cors", "max_age", max_age, 3) end
+  if options.tus ~= nil then check.boolean("weir.cors", "tus", options.tus, 3) end
   local settings = {
     origins = origins_of(options.origins),
     credentials = credentials,
     methods = tokens("methods", options.methods, METHODS),
-    headers = tokens("headers", options.headers, HEADERS),
-    expose = tokens("expose", options.expose, {}),
+    headers = with(tokens("headers", options.headers, HEADERS), options.tus and tus_fields.REQUEST),
+    expose = with(tokens("expose", options.expose, {}), options.tus and tus_fields.ANSWER),
     max_age = ("%.0f"):format(max_age or 600),
   }
   if settings.origins == true and credentials then

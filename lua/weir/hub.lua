@@ -145,21 +145,6 @@ end
 
 -- ---- what topics keep -----------------------------------------------------------------------------------------------
 
-local UNITS = { [""] = 1, ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
-
--- Seconds from a number or from "24h".
-local function age_of(what, value)
-  if type(value) == "string" then
-    local digits, unit = value:match("^(%d+%.?%d*)(%a*)$")
-    local factor = digits and UNITS[unit]
-    value = factor and tonumber(digits) * factor or value
-  end
-  if type(value) ~= "number" or not (value > 0 and value < 1e12) then
-    check.bad("weir.topics", what, value, 'a span of time: seconds, or a string like "90s", "15m", "24h", "7d"', 4)
-  end
-  return value
-end
-
 -- Where coming and going is told: what `*` stands for there, the pattern must have one for.
 local function check_presence(presence, star)
   check.string("weir.topics", "presence", presence, 4)
@@ -188,7 +173,7 @@ local function rule_of(pattern, options)
   return {
     pattern = pattern,
     count = count,
-    age = age_of("age", history.age or "1h"),
+    age = check.span("weir.topics", "age", history.age or "1h", 3),
     bytes = check.size("weir.topics", "bytes", bytes, 3),
     durable = options.durable or false,
     presence = options.presence,

@@ -32,6 +32,7 @@ local weir = {
   presence = hub.presence,
   streams = hub.streams,
   tail = require "weir.tail",
+  tus = require "weir.tus",
   shared = require "weir.shared",
   fs = require "weir.fs",
   store = require "weir.store",
