@@ -145,10 +145,8 @@ static void check_hint(lua_State *L, struct buf *lines, struct str name) {
     if (lua_type(L, -1) == LUA_TSTRING && header_is_token(name) && !header_is_framing(name) &&
         header_is_value(state_check_str(L, -1)))
         return;
-    state_error(
-        L,
-        "stream:early_hints: not a header name and value, a string or a list of strings, that may "
-        "be sent early");
+    state_error(L, "stream:early_hints: not a header name and value, a string or a list of "
+                   "strings, that may be sent early");
 }
 
 /* The same, once it has been checked. */
@@ -192,8 +190,7 @@ static int l_early_hints(lua_State *L) {
     return inform(L, 103);
 }
 
-/* The same with 104 (Upload Resumption Supported). */
-static int l_resumable(lua_State *L) {
+static int l_resumable(lua_State *L) { /* Upload Resumption Supported */
     return inform(L, 104);
 }
 

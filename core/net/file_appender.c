@@ -1,7 +1,7 @@
 /* file_appender: a file that grows, by one at a time, over days and processes.
  *
- *     open: no link, locked, still there --add, copy--> longer --sync--> durable
- *        \--somebody has the lock: -EAGAIN                \--cut--> shorter --close--> the next one's
+ *     open: no link, locked, still there --add, copy--> longer --sync--> durable --close-->
+ *        \--somebody has the lock: -EAGAIN                \--cut--> shorter         the next one's
  *
  * What is there is the length of the file and nothing else: no record beside it has to agree with
  * it. An addition that fails takes back what it has written, so that the length is always a place
@@ -26,8 +26,11 @@
 #include <unistd.h>
 
 static int open_folder(const char *root) {
-    int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    int rc;
+    do
+        rc = openat(AT_FDCWD, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : rc;
 }
 
 /* A regular file by its plain name. */

@@ -14,9 +14,9 @@ struct file_appender {
 };
 
 /* Opens the regular file `name` of the folder `root` to add to its end, and locks it until it is
- * closed. `name` is plain: no "/", which is -EINVAL; a link is not followed: -ELOOP. `make`: it must
- * not be there (-EEXIST) and is made, mode 0666 less the umask. -EAGAIN: somebody else, of this
- * process or another, has it open so. -ENOENT also where it was removed meanwhile. 0, then
+ * closed. `name` is plain: no "/", which is -EINVAL; a link is not followed: -ELOOP. `make`: it
+ * must not be there (-EEXIST) and is made, mode 0666 less the umask. -EAGAIN: somebody else, of
+ * this process or another, has it open so. -ENOENT also where it was removed meanwhile. 0, then
  * file_appender_close must follow. */
 int file_appender_open(struct file_appender *file, const char *root, const char *name, bool make);
 /* Adds the bytes. After an error the file is as it was. */

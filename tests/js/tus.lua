@@ -7,7 +7,7 @@ local root = assert(os.getenv "TUS_ROOT", "TUS_ROOT is not in the environment")
 app:use("/", weir.cors { origins = "*", tus = true })
 app:mount("/files", weir.tus {
   root = root,
-  max_size = "100MB",
+  max_size = os.getenv "TUS_MOST",
   on_create = function(upload)
     if upload.metadata.filename == "refused" then weir.fail(422, "not that one") end
   end,

@@ -38,23 +38,29 @@ function bytesOf(n, below) {
 
 const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-async function serve(t) {
+async function serve(t, most = "100MB") {
   const folder = mkdtempSync(join(tmpdir(), "weir-tus-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const here = { folder };
   here.start = async (listen) => {
-    here.server = new Server(["tests/js/tus.lua", "--workers", "2"], { listen, env: { TUS_ROOT: folder } });
+    here.server = new Server(["tests/js/tus.lua", "--workers", "2"], { listen, env: { TUS_ROOT: folder, TUS_MOST: most } });
     await here.server.started;
     here.url = here.server.url;
   };
   here.restart = async () => {
     await here.server.stop("SIGKILL");
-    await here.start(new URL(here.url).host);
+    if (!here.over) await here.start(new URL(here.url).host);
+  };
+  here.stop = () => {
+    here.over = true;
+    return here.server.stop("SIGKILL");
   };
   here.stored = (url) => readFileSync(join(folder, url.split("/").pop()));
   here.done = () => readFileSync(join(folder, "done"), "latin1").split("\n").slice(0, -1);
   await here.start("127.0.0.1:0");
-  t.after(() => here.server.stop("SIGKILL"));
+  t.after(async () => {
+    await here.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
   return here;
 }
 
@@ -65,7 +71,8 @@ function upload(body, options) {
     const client = new tus.Upload(body, {
       retryDelays: Array.from({ length: 50 }, () => 20),
       onChunkComplete: () => { parts++; },
-      onError: fail,
+      // It does not try again to put parts together when the connection of that is lost; whoever has it does.
+      onError: (error) => (error.originalRequest || !options.parallelUploads ? fail(error) : setTimeout(() => client.start(), 20)),
       onSuccess: () => done({ url: client.url, parts }),
       ...options,
     });
@@ -192,4 +199,127 @@ test(`uploads survive cuts and kills (seed ${seed})`, async (t) => {
   await killing;
   t.diagnostic(`${uploads} uploads, ${cutter.cuts} cuts, ${kills} kills`);
   assert.ok(cutter.cuts > 0);
+});
+
+// ---- beside another server -------------------------------------------------------------------------------------------
+
+// Where the answers differ, as [ours, theirs], and why ours is as it is. Of URLs only that they are told: ours are paths,
+// which hold behind any proxy.
+const BODY = { "Content-Type": "application/offset+octet-stream" };
+const LENGTH = { "Upload-Length": "10" };
+const table = [
+  { name: "OPTIONS", method: "OPTIONS", bare: true, differs: "it can less, and speaks no draft",
+    fields: {
+      "tus-extension": ["creation,creation-with-upload,creation-defer-length,checksum,termination,concatenation,expiration",
+        "creation,creation-with-upload,creation-defer-length,termination,expiration"],
+      "tus-checksum-algorithm": ["sha1,sha256,sha384,sha512,md5", undefined],
+      "upload-draft-interop-version": ["6, 5", undefined], "upload-limit": ["max-size=1000", undefined],
+    } },
+  { name: "no version", method: "POST", bare: true, headers: LENGTH, differs: "Tus-Version is a must of the protocol",
+    fields: { "tus-version": ["1.0.0", undefined], "upload-draft-interop-version": ["6, 5", undefined] } },
+  { name: "another version", method: "POST", headers: { ...LENGTH, "Tus-Resumable": "0.2.2" },
+    differs: "412 is a must of the protocol", status: [412, 400],
+    fields: { "tus-version": ["1.0.0", undefined], "upload-draft-interop-version": ["6, 5", undefined] } },
+  { name: "a creation", method: "POST", headers: { ...LENGTH, "Upload-Metadata": "filename d29ybGQ=,x" }, keep: "one" },
+  { name: "without a length", method: "POST" },
+  { name: "with two lengths", method: "POST", headers: { ...LENGTH, "Upload-Defer-Length": "1" } },
+  { name: "a length that is none", method: "POST", headers: { "Upload-Length": "x" } },
+  { name: "a negative length", method: "POST", headers: { "Upload-Length": "-1" } },
+  { name: "put off by 2", method: "POST", headers: { "Upload-Defer-Length": "2" } },
+  { name: "too long", method: "POST", headers: { "Upload-Length": "1001" } },
+  { name: "metadata that is not base64", method: "POST", headers: { ...LENGTH, "Upload-Metadata": "filename %%" } },
+  { name: "metadata with a key twice", method: "POST", headers: { ...LENGTH, "Upload-Metadata": "a YQ==,a YQ==" } },
+  { name: "empty metadata", method: "POST", headers: { ...LENGTH, "Upload-Metadata": "a" } },
+  { name: "HEAD of a new one", method: "HEAD", of: "one", fields: { "upload-expires": [true, undefined] },
+    differs: "it may be told, and whoever comes back wants to know" },
+  { name: "a first PATCH", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "0" }, body: "hello" },
+  { name: "PATCH at a wrong offset", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "3" }, body: "x" },
+  { name: "PATCH without an offset", method: "PATCH", of: "one", headers: BODY, body: "x",
+    differs: "it is malformed, not forbidden", status: [400, 403] },
+  { name: "PATCH at no number", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "x" }, body: "x" },
+  { name: "PATCH of another type", method: "PATCH", of: "one",
+    headers: { "Content-Type": "text/plain", "Upload-Offset": "5" }, body: "x",
+    differs: "415 is what the protocol recommends", status: [415, 400] },
+  { name: "PATCH of no type", method: "PATCH", of: "one", headers: { "Upload-Offset": "5" },
+    differs: "the same", status: [415, 403] },
+  { name: "PATCH beyond the end", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "5" }, body: "too long" },
+  { name: "HEAD in between", method: "HEAD", of: "one", fields: { "upload-expires": [true, undefined] }, differs: "as above" },
+  { name: "PATCH with a length that is known", method: "PATCH", of: "one", body: "wor",
+    headers: { ...BODY, "Upload-Offset": "5", "Upload-Length": "11" } },
+  { name: "the last PATCH", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "5" }, body: "world" },
+  { name: "HEAD of a complete one", method: "HEAD", of: "one" },
+  { name: "an empty PATCH at the end", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "10" } },
+  { name: "PATCH behind the end", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "10" }, body: "x" },
+  { name: "creation with all of it", method: "POST", headers: { ...BODY, ...LENGTH }, body: "0123456789" },
+  { name: "creation with some of it", method: "POST", headers: { ...BODY, ...LENGTH }, body: "01234", keep: "two" },
+  { name: "HEAD of that", method: "HEAD", of: "two", fields: { "upload-expires": [true, undefined] }, differs: "as above" },
+  { name: "creation with too much", method: "POST", headers: { ...BODY, ...LENGTH }, body: "0123456789a" },
+  { name: "creation without a length", method: "POST", headers: { "Upload-Defer-Length": "1" }, keep: "three" },
+  { name: "HEAD of that one", method: "HEAD", of: "three", fields: { "upload-expires": [true, undefined] }, differs: "as above" },
+  { name: "its length is too long", method: "PATCH", of: "three",
+    headers: { ...BODY, "Upload-Offset": "0", "Upload-Length": "1001" } },
+  { name: "its length, and its bytes", method: "PATCH", of: "three", body: "abc",
+    headers: { ...BODY, "Upload-Offset": "0", "Upload-Length": "3" } },
+  { name: "an empty one", method: "POST", headers: { "Upload-Length": "0" } },
+  { name: "PATCH by POST", method: "POST", of: "two", body: "56789",
+    headers: { ...BODY, "Upload-Offset": "5", "X-HTTP-Method-Override": "PATCH" },
+    differs: "a must of the protocol", status: [204, 400], fields: { "upload-offset": ["10", undefined] } },
+  { name: "DELETE", method: "DELETE", of: "one" },
+  { name: "HEAD of what is gone", method: "HEAD", of: "one" },
+  { name: "PATCH of what is gone", method: "PATCH", of: "one", headers: { ...BODY, "Upload-Offset": "10" } },
+  { name: "DELETE of what is gone", method: "DELETE", of: "one" },
+  { name: "HEAD of what never was", method: "HEAD", path: "/files/nothing" },
+  { name: "concatenation of nothing", method: "POST", headers: { "Upload-Concat": "final;/files/nothing" },
+    differs: "their store cannot put parts together", status: [400, 501] },
+];
+// Fields that are compared by being there alone, and those that are no part of the protocol: theirs allow all origins
+// always, ours where weir.cors says so, to those who name one.
+const present = new Set(["upload-expires", "location"]);
+const apart = /^(date|server|vary|connection|keep-alive|content-(length|type)|transfer-encoding|x-content-type-options|access-control-.*)$/;
+
+// By node's own client: fetch has methods and fields of its own mind.
+function ask(base, { method, path, headers, body, bare }) {
+  return new Promise((done, fail) => {
+    const sent = { ...(bare ? {} : { "Tus-Resumable": "1.0.0" }), ...headers };
+    if (body !== undefined || method !== "HEAD") sent["Content-Length"] = Buffer.byteLength(body ?? "");
+    request(new URL(path, base), { method, headers: sent }, (answer) => {
+      let text = "";
+      answer.on("data", (data) => { text += data; });
+      answer.on("end", () => done({ status: answer.statusCode, headers: answer.headers, text }));
+    }).on("error", fail).end(body);
+  });
+}
+
+async function serveTheirs(t) {
+  const { Server: Theirs } = await import(pathToFileURL(require.resolve("@tus/server")));
+  const { FileStore } = await import(pathToFileURL(require.resolve("@tus/file-store")));
+  const folder = mkdtempSync(join(tmpdir(), "tus-server-"));
+  mkdirSync(join(folder, "files"));
+  const datastore = new FileStore({ directory: join(folder, "files"), expirationPeriodInMilliseconds: 24 * 3600 * 1000 });
+  const theirs = new Theirs({ path: "/files", datastore, maxSize: 1000 });
+  const listener = createServer((request, response) => theirs.handle(request, response));
+  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
+  t.after(() => {
+    listener.close();
+    listener.closeAllConnections();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return `http://127.0.0.1:${listener.address().port}`;
+}
+
+test("the answers are those of @tus/server, but where they say why not", async (t) => {
+  const here = await serve(t, "1000");
+  const urls = [here.url, await serveTheirs(t)], kept = [{}, {}];
+  for (const row of table) {
+    const [ours, theirs] = await Promise.all(urls.map((url, i) =>
+      ask(url, { path: row.of ? kept[i][row.of] : "/files", ...row })));
+    if (row.keep) [ours, theirs].forEach(({ headers }, i) => { kept[i][row.keep] = headers.location; });
+    const differences = ours.status === theirs.status ? {} : { status: [ours.status, theirs.status] };
+    for (const name of new Set([ours, theirs].flatMap(({ headers }) => Object.keys(headers)))) {
+      const values = [ours, theirs].map(({ headers }) => (present.has(name) ? name in headers || undefined : headers[name]));
+      if (!apart.test(name) && values[0] !== values[1]) (differences.fields ??= {})[name] = values;
+    }
+    const { status, fields } = row, expected = { ...(status && { status }), ...(fields && { fields }) };
+    assert.deepEqual(differences, expected, `${row.name}: ${ours.text}| ${theirs.text}`);
+  }
 });

@@ -56,6 +56,34 @@ function weir.cors(options) end
 ---@field credentials? boolean whether requests may carry cookies (false)
 ---@field expose? string[] headers of answers that pages may read
 ---@field max_age? number seconds that a preflight's answer holds (600)
+---@field tus? boolean what resumable uploads send and read is allowed, too (false)
+
+---An app to mount, for uploads that go on: tus 1.0.0, and the IETF's draft of it.
+---@param options? weir.TusOptions
+---@return weir.App
+function weir.tus(options) end
+
+---@class weir.TusOptions
+---@field root? string the folder for the uploads (`tus` in those of --data)
+---@field max_size? weir.Size how long an upload may be
+---@field expires? number|string|false how long an unfinished one is kept after its last byte ("24h"); false: for ever
+---@field owner? fun(stream: weir.Stream): string? whose request it is; who made an upload alone finds it
+---@field foreign? 403|404 what others are answered (404)
+---@field on_create? weir.TusHook before it is made; weir.fail refuses it
+---@field on_progress? weir.TusHook after each piece; weir.fail stops the request
+---@field on_complete? weir.TusHook when all of it is on the disk
+---@field on_terminate? weir.TusHook before it is removed; without a stream: it has expired
+
+---@alias weir.TusHook fun(upload: weir.TusUpload, stream?: weir.Stream)
+
+---@class weir.TusUpload
+---@field id? string nil in on_create
+---@field size? integer of the whole; nil: nobody knows yet
+---@field offset integer how much is there
+---@field metadata table<string, string> what the client said, decoded
+---@field path? string where the bytes lie
+---@field kind "single"|"partial"|"final" partial: a part of what is sent in parallel; final: the whole
+---@field owner? string what `owner` returned
 
 ---A handler, behind weir.jwt, that answers `{"ticket": "..."}`: what stands for the request's token in a URL, once.
 ---@param options? weir.TicketOptions
