@@ -241,12 +241,16 @@ end
 
 -- ---- making ---------------------------------------------------------------------------------------------------------
 
+-- What the URLs of uploads begin with: a path, which holds behind a proxy that has another name and scheme.
+local function base_of(stream)
+  return (stream.base:gsub("[^\33-\126]", function(char) return ("%%%02X"):format(char:byte()) end)) .. "/"
+end
+
 -- The id in the URL of one of our uploads, absolute or not.
 local function id_of(stream, url)
   local path = url:gsub("^%a[%w+.-]*://[^/]*", ""):gsub("[?#].*$", "")
   local before, id = path:match "^(.-)([^/]*)$"
-  local base = stream.base .. "/"
-  if not Files.is_id(id) or before ~= base and before ~= "" and before ~= "./" then
+  if not Files.is_id(id) or before ~= base_of(stream) and before ~= "" and before ~= "./" then
     fail(400, ("Upload-Concat: %s is no upload of this server"):format(check.show(url)))
   end
   return id
@@ -286,9 +290,9 @@ local function make(self, stream, plan)
   local upload = { record = plan.record, offset = 0, ticket = stream.id }
   call(self, "on_create", upload, stream)
   upload.id, upload.appender = self.files:make(plan.checksum and plan.checksum.algorithm)
+  task.defer(function() close(upload) end) -- the last one first
   task.defer(function()
     if not upload.kept then self.files:remove(upload.id) end
-    close(upload)
   end)
   if plan.parts then join(upload, plan.parts) end
   self.files:write(upload.id, upload.record)
@@ -303,7 +307,7 @@ local function post(self, stream)
   if (record.size or 0) > self.max_size then fail_size(self.max_size) end
   record.created, record.owner = core.now(), owner_of(self, stream)
   local upload = make(self, stream, plan)
-  local location = stream.base .. "/" .. upload.id
+  local location = base_of(stream) .. upload.id
   if speaks.announce then
     speaks.announce(stream, location, self)
     upload.kept = true

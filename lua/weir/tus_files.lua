@@ -43,9 +43,13 @@ local ID = "^%x%x%x%x%x%x%x%x" .. ("%x"):rep(32) .. "$"
 local FIRST, LONGEST, PATIENCE = 0.002, 0.05, 20 -- seconds between tries for a lock, and how long in all
 local SLICE = 64 * 1024 * 1024 -- bytes that are copied at once
 
+--- Where requests that want an upload tell the one that has it.
+function Files.topic(id) return "weir.tus/" .. id end
+
 --- A place for uploads: below `root`, by default in the uploads of --data; unfinished ones stay `age` seconds, or as
 --- long as anybody wants.
 function Files.new(root, age)
+  hub.topics { [Files.topic "*"] = { history = { count = 10, age = "5s" } } }
   return setmetatable({ given = root, age = age or math.huge }, Files)
 end
 
@@ -128,9 +132,6 @@ end
 
 -- ---- the bytes ------------------------------------------------------------------------------------------------------
 
---- Where requests that want an upload tell the one that has it.
-function Files.topic(id) return "weir.tus/" .. id end
-
 --- Makes the file of a new upload: its id and the appender, which nobody else has.
 function Files:make(algorithm)
   local root, ours = self:root()
@@ -172,7 +173,7 @@ end
 function Files.await_newer(id, ticket)
   local subscription = hub.subscribe(Files.topic(id))
   for event in subscription:events() do
-    if tonumber(event.data) > ticket then return end
+    if (tonumber(event.data) or 0) > ticket then return end -- a gap is none: who wants it asks again
   end
 end
 

@@ -129,6 +129,30 @@ test("a second client on the same upload begins no new one, and loses nothing", 
   assert.equal(here.done().length, 1);
 });
 
+test("the client of lua/README.md sends, and goes on", async (t) => {
+  const here = await serve(t);
+  const [, code] = readFileSync("lua/README.md", "utf8").match(/```js\n(async function send\(.*?)```/s);
+  const kept = new Map();
+  const localStorage = {
+    getItem: (key) => kept.get(key), setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key),
+  };
+  let lost = 0;
+  const shaky = (path, options) => {
+    if (options.method === "PATCH" && options.body.size > 1_000_000 && lost++ % 2) throw new TypeError("lost");
+    return fetch(new URL(path, here.url), options);
+  };
+  const send = new Function("localStorage", "fetch", "setTimeout", `${code}; return send;`)(
+    localStorage, shaky, (done) => setTimeout(done, 1));
+  const body = bytesOf(30_000_001, drawn(seed));
+  const said = [];
+  await send(new File([body], "wörld.txt", { lastModified: 1 }), (part) => said.push(part));
+  const [id, name] = here.done()[0].split(" ");
+  assert.equal(name, Buffer.from("wörld.txt").toString("latin1"));
+  assert.equal(hash(here.stored(id)), hash(body));
+  assert.equal(said.at(-1), 1);
+  assert.equal(kept.size, 0);
+});
+
 // ---- what happens to wires and servers ------------------------------------------------------------------------------
 
 // Carries what is asked in pieces of drawn sizes, and cuts a connection off at a drawn place: in a head, in a body, or
