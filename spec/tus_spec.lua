@@ -162,7 +162,10 @@ describe("weir.tus", function()
     }, "abc")
     assert.equal(204, answer.status)
     assert.equal("abc", tus.stored(path))
-    refused(tus.ask("POST", path), 405)
+    local refusal = tus.ask("POST", path)
+    refused(refusal, 405)
+    assert.equal("HEAD, PATCH, DELETE, OPTIONS", refusal.headers.allow)
+    refused(tus.ask("POST", "/files", { ["X-HTTP-Method-Override"] = "PATCH" }), 405)
     assert.equal(204, tus.ask("POST", path, { ["X-HTTP-Method-Override"] = "DELETE" }).status)
     assert.same({}, names())
   end)
@@ -382,7 +385,8 @@ describe("concatenation", function()
       ["final;/other/" .. tus.id(whole)] = { 400, "no upload of" },
       ["final;" .. whole .. " /files/../etc/passwd"] = { 400, "no upload of" }, ["final;"] = { 400, "of no uploads" },
       ["final;" .. single] = { 400, "not begun as a partial" }, ["final;" .. short] = { 409, "not complete yet" },
-      ["both"] = { 400, "must be" }, ["final;" .. whole .. " " .. whole] = { 413, "at most 8" },
+      ["both"] = { 400, "must be" }, ["final;\255" .. whole] = { 400, "must be" },
+      ["final;" .. whole .. " " .. whole] = { 413, "at most 8" },
     } do
       refused(tus.ask("POST", "/files", { ["Upload-Concat"] = value, ["Upload-Length"] = not value:find "^final"
         and "1" or nil }), unpack(expected))
@@ -585,6 +589,25 @@ describe("expiry", function()
     assert.equal(204, client:receive_response().status)
   end)
 
+  it("goes on when the app's hook fails", function()
+    tus.begin { expires = "1h" }
+    local path, other = tus.create(6, nil, "abc"), tus.create(6, nil, "abcd")
+    age(path, 4000)
+    age(other, 4000)
+    local seen = {}
+    tus.hooks.on_terminate = function(upload)
+      seen[#seen + 1] = upload.offset
+      error("oh no", 0)
+    end
+    local app = weir.app()
+    app:mount("/files", weir.tus(tus.hooks))
+    test.start(app)
+    test.eventually(function() return #names() == 0 end)
+    table.sort(seen)
+    assert.same({ 3, 4 }, seen)
+    assert.equal(2, #test.log.take("on_terminate of %x+: oh no", "error"))
+  end)
+
   it("can be left out", function()
     tus.begin { expires = false }
     local path, answer = tus.create(6)
@@ -671,6 +694,17 @@ describe("weir.tus behind middleware", function()
     assert.equal(204, answer.status)
     assert.matches("PATCH", answer.headers["access-control-allow-methods"])
     assert.matches("Content%-Type.*Upload%-Offset", answer.headers["access-control-allow-headers"])
+  end)
+
+  it("can be at a prefix that no URL has in its letters", function()
+    tus.folder = support.folder()
+    tus.server = support.serve(function(app) app:mount("/Größe x", weir.tus { root = tus.folder }) end)
+    local answer = tus.ask("POST", "/Gr%C3%B6%C3%9Fe%20x", { ["Upload-Length"] = "3", ["Upload-Concat"] = "partial" })
+    assert.matches("^/Gr%%C3%%B6%%C3%%9Fe%%20x/%x+$", answer.headers.location)
+    assert.equal(204, tus.patch(answer.headers.location, 0, "abc").status)
+    answer = tus.ask("POST", "/Gr%C3%B6%C3%9Fe%20x", { ["Upload-Concat"] = "final;" .. answer.headers.location })
+    assert.equal(201, answer.status, answer.body)
+    assert.equal("abc", tus.stored(answer.headers.location))
   end)
 
   it("is limited as any route", function()

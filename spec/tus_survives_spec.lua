@@ -141,6 +141,27 @@ describe("a request that finds another one at its upload", function()
     old:close()
   end)
 
+  it("does not stop what the app does at the end when its client leaves", function()
+    local begun, done, fails = false, false, true
+    tus.begin {
+      on_complete = function(_, stream)
+        if fails then weir.fail(503) end
+        begun = true
+        while not stream.closed do weir.sleep(0.001) end
+        done = true
+      end,
+    }
+    local path = tus.create(3)
+    assert.equal(503, tus.patch(path, 0, "abc").status)
+    fails = false
+    local client = tus.server:connect()
+    client:send("HEAD " .. path .. " HTTP/1.1\r\nHost: here\r\nTus-Resumable: 1.0.0\r\n\r\n")
+    test.eventually(function() return begun end)
+    client:reset()
+    test.eventually(function() return done end)
+    assert.equal(3, (tus.offset(path)))
+  end)
+
   it("gives up where it does not end", function()
     local gate = weir.channel()
     tus.begin { on_complete = function() gate:recv() end }

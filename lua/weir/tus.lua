@@ -69,7 +69,10 @@ end
 
 -- ---- opening --------------------------------------------------------------------------------------------------------
 
-local function close(upload) core.writer_abort(upload.appender) end
+-- Gives the upload to whoever comes next; at the latest when the task ends.
+local function close(upload)
+  if upload.appender then core.writer_abort(upload.appender) end
+end
 
 -- Bytes whose checksum nobody has come to look at.
 local function mend(self, upload)
@@ -90,10 +93,8 @@ local function open(self, stream, id, algorithm)
   admit(self, stream, id) -- before anybody is disturbed
   local upload = { id = id, ticket = stream.id }
   local appender, size, changed = self.files:open(id, upload.ticket, algorithm)
-  if appender then
-    upload.appender = appender
-    task.defer(function() close(upload) end)
-  end
+  upload.appender = appender
+  task.defer(function() close(upload) end)
   upload.record = self.files:read(id) -- once more, for whoever had it may have changed it
   local record = upload.record
   if record.complete or not appender and record.ending then
@@ -118,9 +119,10 @@ end
 
 local function is_whole(upload) return upload.record.size ~= nil and upload.offset >= upload.record.size end
 
--- Of an upload whose bytes are all there, and synced.
+-- Of an upload whose bytes are all there, and synced. What on_complete has begun is done, client or no client.
 local function complete(self, stream, upload)
   local record = upload.record
+  stream:detach()
   if record.concat ~= "partial" and self.on_complete then
     if not record.ending then
       record.ending = true
@@ -207,6 +209,8 @@ local function head(self, stream, id)
     sync(upload)
     if is_whole(upload) then complete(self, stream, upload) end
   end
+  close(upload)
+  if stream.closed then return end
   stream:header("Cache-Control", "no-store")
   show_expiry(self, stream, upload)
   return speech.of(stream).tell_state(stream, upload, self)
@@ -227,6 +231,7 @@ local function patch(self, stream, id)
     append(self, stream, upload, chunk)
     upload.changed = nil
   end
+  close(upload)
   if stream.closed then return end -- its client has left behind its last byte
   show_expiry(self, stream, upload)
   return speaks.tell_appended(stream, upload, self)
@@ -235,7 +240,8 @@ end
 local function delete(self, stream, id)
   local upload = open(self, stream, id)
   call(self, "on_terminate", upload, stream)
-  self.files:remove(id)
+  self.files:remove(id, upload.appender)
+  close(upload)
   stream:status(204)
 end
 
@@ -292,7 +298,7 @@ local function make(self, stream, plan)
   upload.id, upload.appender = self.files:make(plan.checksum and plan.checksum.algorithm)
   task.defer(function() close(upload) end) -- the last one first
   task.defer(function()
-    if not upload.kept then self.files:remove(upload.id) end
+    if not upload.kept then self.files:remove(upload.id, not upload.record.ending and upload.appender) end
   end)
   if plan.parts then join(upload, plan.parts) end
   self.files:write(upload.id, upload.record)
@@ -304,7 +310,9 @@ local function post(self, stream)
   local plan = speaks.plan(stream)
   local record = plan.record
   if plan.urls then plan.parts, record.size = parts_of(self, stream, plan.urls) end
-  if (record.size or 0) > self.max_size then fail_size(self.max_size) end
+  local most = math.min(record.size or self.max_size, self.max_size)
+  if (record.size or 0) > most then fail_size(most) end
+  if plan.has_body and (stream.content_length or 0) > most then fail_size(most) end
   record.created, record.owner = core.now(), owner_of(self, stream)
   local upload = make(self, stream, plan)
   local location = base_of(stream) .. upload.id
@@ -318,6 +326,7 @@ local function post(self, stream)
     complete(self, stream, upload)
   end
   upload.kept = true
+  close(upload)
   if stream.closed then return end
   stream:header("Location", location)
   show_expiry(self, stream, upload)
@@ -354,8 +363,8 @@ end
 -- of the process. Of an app that a spec makes only when it starts.
 local function add_sweep(self, app, age)
   local function sweep()
-    self.files:sweep(function(id, record)
-      call(self, "on_terminate", { id = id, record = record, offset = 0 })
+    self.files:sweep(function(id, record, size)
+      call(self, "on_terminate", { id = id, record = record, offset = size })
     end)
   end
   app:on_start(function()
@@ -379,6 +388,11 @@ local METHODS = { HEAD = head, PATCH = patch, DELETE = delete }
 -- The method that a client means, which may not be able to send it.
 local function method_of(stream) return (stream.headers["x-http-method-override"] or stream.method):upper() end
 
+local function fail_method(stream, allowed)
+  stream:_lasting("Allow", allowed)
+  fail(405)
+end
+
 --- An app to mount, for resumable uploads.
 return function(given)
   local self, age = check_options(given)
@@ -389,13 +403,13 @@ return function(given)
   local app = App.new()
   local function collection(stream)
     speech.find(stream)
-    if method_of(stream) ~= "POST" then fail(405) end
+    if method_of(stream) ~= "POST" then fail_method(stream, "POST, OPTIONS") end
     return post(self, stream)
   end
   local function member(stream)
     speech.find(stream)
     local answer = METHODS[method_of(stream)]
-    if not answer then fail(405) end
+    if not answer then fail_method(stream, "HEAD, PATCH, DELETE, OPTIONS") end
     return answer(self, stream, stream.params.id)
   end
   local function options(stream) return speech.tell_abilities(stream, self) end

@@ -68,7 +68,9 @@ end
 function fields.concat(text)
   if text == "partial" then return "partial" end
   local list = text:match "^final;%s*(.*)$"
-  if not list then return nil, 'Upload-Concat must be "partial", or "final;" and URLs with spaces between them' end
+  if not list or list:find "[^\32-\126]" then
+    return nil, 'Upload-Concat must be "partial", or "final;" and URLs with spaces between them'
+  end
   local urls = {}
   for url in list:gmatch "%S+" do urls[#urls + 1] = url end
   if #urls == 0 then return nil, "Upload-Concat: final, but of no uploads" end

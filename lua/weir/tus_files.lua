@@ -196,9 +196,11 @@ end
 
 -- ---- going ----------------------------------------------------------------------------------------------------------
 
---- Removes an upload; to be called with its file open, or with none.
-function Files:remove(id)
+--- Removes an upload. Of one whose file is open the room goes first, by a thread of the pool: else it would go when the
+--- file is closed, which a worker does, and of a large one that takes long.
+function Files:remove(id, appender)
   fs.remove(self:path(record_name(id)))
+  if appender then check(core.appender_cut(appender, 0)) end
   fs.remove(self:path(id))
 end
 
@@ -226,17 +228,18 @@ local function sweep_record(self, id)
 end
 
 local function sweep_one(self, id, on_expired)
-  local appender, code, changed = try(self, id)
+  local appender, size, changed = try(self, id)
   if not appender then
-    if code == "ENOENT" then sweep_record(self, id) end
-    return -- somebody is at it
+    if size == "ENOENT" then sweep_record(self, id) end -- else somebody is at it
+    return
   end
   local over, record = is_over(self, id, changed)
-  if over then
-    self:remove(id)
-    if record then pcall(on_expired, id, record) end
-  end
+  local told, why = true, nil
+  if over and record then told, why = pcall(on_expired, id, record, size) end
+  if over and why ~= core.cancelled then self:remove(id, appender) end
   core.writer_abort(appender)
+  if why == core.cancelled then error(why, 0) end
+  if not told then log.error(("weir.tus: on_terminate of %s: %s"):format(id, tostring(why))) end
 end
 
 -- What is to be looked at: without a look into each, for most are what they should be.
@@ -258,7 +261,8 @@ local function candidates(self, names)
   return list
 end
 
---- Removes what has expired and what a crash has left; `on_expired(id, record)` is called for each of the former.
+--- Removes what has expired and what a crash has left; before that `on_expired(id, record, size)` is called for each of
+--- the former.
 function Files:sweep(on_expired)
   local root = self:root()
   local names, code, message = fs.list(root)
