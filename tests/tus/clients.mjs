@@ -3,7 +3,6 @@
 // A session is a client that uploads: { over, stop(), start(), end() }; `over` resolves when it says that the upload is
 // complete. What one may do to it is in plan.mjs.
 
-import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -42,11 +41,19 @@ function commonOptions(story, live) {
   };
 }
 
-// A client that begins again at once would take the failure of its old request for one of the new.
-async function isQuiet(live) {
-  const request = live.request?.getUnderlyingObject();
-  if (request && !request.closed) await once(request, "close").catch(() => {});
-  await ticks(10);
+// A client that begins again at once would take the failure of its old request for one of the new. One that has only just
+// begun asks all the same when it is told to stop, so it is told again.
+async function stop(live, abort) {
+  do {
+    await abort();
+    await ticks(10);
+  } while (live.request?.getUnderlyingObject()?.closed === false);
+}
+
+// A DELETE whose answer was lost has ended an upload, and the next is told that there is none.
+function isGone(error) {
+  const status = error.originalResponse?.getStatus();
+  if (status !== 404 && status !== 410) throw error;
 }
 
 // ---- tus-js-client --------------------------------------------------------------------------------------------------
@@ -76,16 +83,13 @@ function openTus(story, previous) {
   return {
     over,
     start: () => upload.start(),
-    stop: async () => {
-      await upload.abort();
-      await isQuiet(live);
-    },
+    stop: () => stop(live, () => upload.abort()),
     // That of parallel parts ends them without telling when, so somebody else does it.
     end: async () => {
-      if (!story.plan.options.parallelUploads) return { urls: [upload.url].filter(Boolean), done: upload.abort(true) };
+      if (!story.plan.options.parallelUploads) return { urls: [upload.url].filter(Boolean), done: upload.abort(true).catch(isGone) };
       await upload.abort();
       const urls = [...story.known];
-      return { urls, done: Promise.all(urls.map((url) => tus.Upload.terminate(url, common))) };
+      return { urls, done: Promise.all(urls.map((url) => tus.Upload.terminate(url, common).catch(isGone))) };
     },
   };
 }
@@ -105,9 +109,9 @@ function openUppy(story) {
   return {
     over,
     start: () => uppy.pauseResume(id),
-    stop: async () => {
+    stop: () => {
       uppy.pauseResume(id);
-      await isQuiet(live);
+      return stop(live, () => uppy.getPlugin("Tus").uploaders[id]?.abort());
     },
   };
 }
@@ -120,6 +124,7 @@ const previousOf = async (story) => (await story.storage.findUploadsByFingerprin
 // One who has been told that the network was lost goes on, or another does who knows what is in the storage.
 async function goOn(story, session, what) {
   await session.stop();
+  if (story.plan.options.parallelUploads) story.abandoned++;
   if (what === "expire") story.age();
   if ((what !== "pause" && what !== "stall") || story.plan.options.parallelUploads) return open(story, await previousOf(story));
   session.start();
@@ -132,10 +137,7 @@ async function end(story, session) {
   for (const url of story.known) story.gone.add(url);
   const { urls, done } = await session.end();
   story.ended = urls;
-  await done.catch((error) => {
-    const status = error.originalResponse?.getStatus();
-    if (status !== 404 && status !== 410) throw error; // one whose answer was lost has ended it
-  });
+  await done;
 }
 
 // The last request of parallel parts is not tried again by tus-js-client where the network failed: its user does.
@@ -165,7 +167,8 @@ export async function byOthers(story) {
       story.complete = url;
       sessions = sessions.filter((session) => session !== of);
     } else if (what === "twin") {
-      sessions.push(open(story, await previousOf(story)));
+      const previous = await previousOf(story);
+      if (previous) sessions.push(open(story, previous)); // or nobody could know that there is one
     } else if (what === "terminate") {
       await end(story, sessions[0]);
       return;

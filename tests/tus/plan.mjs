@@ -31,10 +31,12 @@ function drawOptions(dice, client, size) {
 }
 
 // What a file lies in: the client reads each in its own way. Of a file in chunks it does not know the end, which it needs
-// to tell a length that was deferred; an empty one it cannot send with the creation; a stream it cannot begin anew.
+// to tell a length that was deferred; an empty one it cannot send with the creation; a stream it cannot begin anew, and it waits for ever for one that ends with a
+// chunk.
 function drawSource(dice, client, size, options) {
   if (size === 0 || client === "uppy" || options.parallelUploads) return "buffer";
-  if (options.uploadLengthDeferred) return options.chunkSize < Infinity && dice.one(2) ? "stream" : "buffer";
+  const streams = options.chunkSize < size && size > 20_000 && size % options.chunkSize > 0 && dice.one(2);
+  if (options.uploadLengthDeferred) return streams ? "stream" : "buffer";
   return dice.one(3) ? "file" : "buffer";
 }
 

@@ -65,6 +65,7 @@ test(`${count} uploads from seed ${first} on are what they were`, { timeout: 60_
   t.diagnostic(`${count} uploads, ${world.kills} kills, ${cuts} cuts`);
   if (failures.length) {
     console.error(world.log.split("\n").slice(-40).join("\n"));
-    assert.fail(`${failures.length} of ${count}:\n${failures.slice(0, 5).join("\n\n")}`);
+    const list = failures.map((text) => text.split("\n", 2).join(": ")).join("\n");
+    assert.fail(`${failures.length} of ${count}:\n${list}\n\n${failures.slice(0, 5).join("\n\n")}`);
   }
 });
