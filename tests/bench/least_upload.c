@@ -4,7 +4,7 @@
  *
  * One thread, one connection after the other, blocking: the head, in one read, then 64 KiB a time
  * from the socket to the file, one fdatasync, then the answer. The body has the Content-Length of
- * the head. No limits, no log, no name that appears late.
+ * the head; that of a PATCH is added to the file. No limits, no log, no name that appears late.
  */
 #include "rig.h"
 
@@ -36,8 +36,9 @@ static size_t read_some(int peer) {
     return (size_t)got;
 }
 
-/* Reads up to the end of the head; how much of the body has come with it is in front of `piece`. */
-static long read_head(int peer, size_t *n) {
+/* Reads up to the end of the head: how long the body is, and how the file is opened for it; how much
+ * of it has come with the head is in front of `piece`. */
+static long read_head(int peer, size_t *n, int *how) {
     ssize_t got = read(peer, piece, PIECE);
     if (got <= 0)
         return -1; /* the client has left */
@@ -45,6 +46,7 @@ static long read_head(int peer, size_t *n) {
     const char *length = strstr(piece, "Content-Length: "), *end = strstr(piece, "\r\n\r\n");
     if (end && length) {
         long total = atol(length + 16);
+        *how = strncmp(piece, "PATCH ", 6) == 0 ? O_APPEND : O_TRUNC;
         *n = (size_t)(piece + got - (end + 4));
         memmove(piece, end + 4, *n);
         return total;
@@ -56,8 +58,9 @@ static void take(int peer, const char *path) {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     size_t n;
     long left;
-    while ((left = read_head(peer, &n)) >= 0) {
-        int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int how;
+    while ((left = read_head(peer, &n, &how)) >= 0) {
+        int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666);
         if (file < 0)
             rig_fail("cannot make %s: %m", path);
         for (;;) {
