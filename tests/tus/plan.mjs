@@ -47,7 +47,7 @@ function actsOf(client, { parallelUploads }, source) {
   if (source === "stream") return ["pause"];
   if (client === "uppy") return ["pause", "other", "other", "expire"]; // it tells nobody what becomes of its DELETE
   if (parallelUploads) return ["other", "other", "terminate"];
-  return ["pause", "other", "other", "twin", "terminate", "expire"];
+  return ["pause", "other", "other", "twin", "terminate", "expire", "expire"];
 }
 
 export function drawPlan(number) {

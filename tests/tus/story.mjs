@@ -14,7 +14,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Cutter } from "./cutter.mjs";
 
@@ -36,6 +36,8 @@ export class Story {
     this.created = 0; // requests to create an upload
     this.told = 0; // their good answers
     this.abandoned = 0; // clients that were stopped, and may have been about to join their parts all the same
+    this.aged = 0; // how often its upload became old
+    this.expired = 0; // and answers that there is none any more
     this.sent = -1; // bytes, as far as the client says, once it has begun
     this.waiting = [];
     this.memory = new Map();
@@ -79,6 +81,7 @@ export class Story {
 
   // `offset` and `location` as they stand in the answer.
   hears(method, url, creates, status, { offset, location }) {
+    if (!this.ending && this.gone.has(url) && (status === 404 || status === 410)) this.expired++;
     const goes = this.gone.has(url) || (this.ending && creates); // parts of what is created may be gone
     const expected = goes ? [400, 404, 410].includes(status) : status === 409 && method !== "HEAD";
     if ((status < 200 || status > 299) && !expected) this.fail(`${method} ${url} was answered with ${status}`);
@@ -112,19 +115,20 @@ export class Story {
     return this.reaches(Infinity);
   }
 
-  // Makes its uploads old, as a day without bytes would; some may go on all the same, where a ghost sends.
+  // Makes its uploads old, as a day without bytes would; some may go on all the same, where a ghost sends, or what was on
+  // its way when the client stopped.
   age() {
-    for (const url of this.own) {
-      const path = join(this.world.root, idOf(url));
-      this.gone.add(url);
-      if (existsSync(path)) utimesSync(path, 1e9, 1e9);
-    }
+    const paths = [...this.own].map((url) => join(this.world.root, idOf(url)));
+    for (const url of this.own) this.gone.add(url);
+    for (const path of paths.filter(existsSync)) utimesSync(path, 1e9, 1e9);
+    const last = paths.at(-1);
+    if (last && existsSync(last) && statSync(last).size < this.bytes.length) this.aged++; // a whole one is the app's
   }
 
   // ---- what is there ---------------------------------------------------------------------------------------------
 
   // The ids of what has expired, and is swept when the server starts.
-  expired(lines) {
+  swept(lines) {
     const complete = new Set(lines.filter(({ what }) => what === "complete").map(({ id }) => id));
     return this.ended ? [] : [...this.gone].map(idOf).filter((id) => !complete.has(id));
   }

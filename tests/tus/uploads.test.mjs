@@ -51,7 +51,7 @@ test(`${count} uploads from seed ${first} on are what they were`, { timeout: 60_
   }));
   await world.settle();
   const ledger = Map.groupBy(world.ledger(), ({ metadata }) => metadata.name);
-  await swept(world, stories.flatMap((story) => story.expired(ledger.get(story.name) ?? [])));
+  await swept(world, stories.flatMap((story) => story.swept(ledger.get(story.name) ?? [])));
   const there = stored(world);
   const failures = [];
   for (const story of stories) {
@@ -61,8 +61,10 @@ test(`${count} uploads from seed ${first} on are what they were`, { timeout: 60_
       failures.push(explain(story, error));
     }
   }
-  const cuts = stories.reduce((sum, { cutter }) => sum + cutter.made, 0);
-  t.diagnostic(`${count} uploads, ${world.kills} kills, ${cuts} cuts`);
+  const sum = (of) => stories.reduce((all, story) => all + of(story), 0);
+  const cuts = sum(({ cutter }) => cutter.made), aged = sum((story) => story.aged), expired = sum((story) => story.expired);
+  t.diagnostic(`${count} uploads, ${world.kills} kills, ${cuts} cuts; ${expired} of ${aged} have expired`);
+  assert.ok(expired >= aged / 2, `${aged} times uploads became old, of which ${expired} were told to have gone`);
   if (failures.length) {
     console.error(world.log.split("\n").slice(-40).join("\n"));
     const list = failures.map((text) => text.split("\n", 2).join(": ")).join("\n");
