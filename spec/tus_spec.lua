@@ -395,6 +395,15 @@ describe("concatenation", function()
     assert.equal(before, #names())
     assert.equal("hello", tus.stored(whole))
   end)
+
+  it("of what goes meanwhile is told", function()
+    tus.begin()
+    local part = tus.create(5, { ["Upload-Concat"] = "partial" }, "hello")
+    support.write_file(tus.folder .. "/" .. tus.id(part), "he") -- one that is removed is cut first
+    local before = #names()
+    refused(tus.ask("POST", "/files", { ["Upload-Concat"] = "final;" .. part }), 400, "are not there any more")
+    assert.equal(before, #names())
+  end)
 end)
 
 describe("bad requests to weir.tus", function()

@@ -313,7 +313,7 @@ static uint64_t check_amount(lua_State *L, int index) {
 }
 
 /* appender_copy(appender, name, from, n) -> nil, true | nil, nil, code, message: adds n bytes of
- * another file of its root, from `from` on; "ENODATA" where that is shorter. */
+ * another file of its root, from `from` on; "EOF" where that is shorter. */
 static int l_appender_copy(lua_State *L) {
     struct writer *writer = check_appender(L, 1);
     const char *name = luaL_checkstring(L, 2);

@@ -24,6 +24,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 static int open_folder(const char *root) {
     int rc;
@@ -155,7 +156,7 @@ static int copy_all(int from, off_t at, int to, uint64_t n) {
             continue;
         }
         if (done <= 0)
-            return done < 0 ? (int)done : -ENODATA;
+            return done < 0 ? (int)done : UV_EOF;
         n -= (uint64_t)done;
     }
     return 0;

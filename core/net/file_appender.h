@@ -21,7 +21,7 @@ struct file_appender {
 int file_appender_open(struct file_appender *file, const char *root, const char *name, bool make);
 /* Adds the bytes. After an error the file is as it was. */
 int file_appender_add(struct file_appender *file, struct str bytes);
-/* Adds `n` bytes of the file `name` of `root`, from `from` on, which it must have: else -ENODATA.
+/* Adds `n` bytes of the file `name` of `root`, from `from` on, which it must have: else UV_EOF.
  * A link is not followed. After an error the file is as it was. */
 int file_appender_copy(struct file_appender *file, const char *root, const char *name,
                        uint64_t from, uint64_t n);

@@ -24,11 +24,12 @@ function fields.boolean(name, text)
   return nil, name .. " must be ?0 or ?1"
 end
 
+-- No pattern here goes back over spaces: a head may be full of them.
 local function pair(item)
-  local key, rest = item:match "^%s*([^%s,]+)(.-)%s*$"
-  if not key then return nil, "Upload-Metadata has a pair without a key" end
+  if not item:find "%S" then return nil, "Upload-Metadata has a pair without a key" end
+  local key, rest = item:match("^%s*(.*%S)"):match "^(%S+)%s*(.*)$"
   if key:find "[^\33-\126]" then return nil, "Upload-Metadata has a key that is not ASCII" end
-  local value = bytes.base64.decode((rest:gsub("^%s+", "")))
+  local value = bytes.base64.decode(rest)
   if not value then return nil, ('Upload-Metadata: the value of "%s" is not base64'):format(key) end
   return key, value
 end

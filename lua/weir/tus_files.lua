@@ -177,7 +177,7 @@ function Files.await_newer(id, ticket)
   end
 end
 
---- Adds the whole files of other uploads, of known sizes: nil, or "ENOENT" or "ENODATA" and the id that is not there as
+--- Adds the whole files of other uploads, of known sizes: nil, or "ENOENT" or "EOF" and the id that is not there as
 --- it should be.
 function Files.join(appender, list)
   for _, one in ipairs(list) do
@@ -186,7 +186,7 @@ function Files.join(appender, list)
       local n = math.min(SLICE, one.size - at)
       local ok, code, message = check(core.appender_copy(appender, one.id, at, n))
       if not ok then
-        if code == "ENOENT" or code == "ENODATA" then return code, one.id end
+        if code == "ENOENT" or code == "EOF" then return code, one.id end
         fail_system(code, message)
       end
       at = at + n
