@@ -284,6 +284,7 @@ export const table = [
   { name: "a method that means nothing", given: half, ask: ["PUT", "{a}", tus],
     weir: [405, { "content-type": "text/plain;charset=utf-8", allow: "OPTIONS, POST, HEAD, PATCH, DELETE" }],
     unlike: { status: "RFC 9110: 405 for a method that a resource has not" } },
-  { name: "a POST to an upload that means nothing else", given: half, ask: ["POST", "{a}", tus], weir: error(405),
+  { name: "a POST to an upload that means nothing else", given: half, ask: ["POST", "{a}", tus],
+    weir: error(405, { allow: "HEAD, PATCH, DELETE, OPTIONS" }),
     unlike: { status: "@tus/server takes it for a creation, which has its own URL" } },
 ];

@@ -18,12 +18,11 @@ local function note(what, upload, path)
   assert(weir.fs.append(ledger, line .. "\n"))
 end
 
--- It is called again where the process was killed between what it does and what the server writes down.
+-- It is called again where the process was killed in it, unless the file has gone: so that goes last.
 local function keep(upload)
-  if not upload.metadata.move then return upload.path end
-  local path = moved .. "/" .. upload.id
-  if weir.fs.stat(upload.path) then assert(weir.fs.rename(upload.path, path)) end
-  return path
+  local path = upload.metadata.move and moved .. "/" .. upload.id or upload.path
+  note("complete", upload, path)
+  if path ~= upload.path then assert(weir.fs.rename(upload.path, path)) end
 end
 
 app:use("/files", weir.cors { origins = { "https://app.example" }, tus = true })
@@ -35,7 +34,7 @@ app:mount("/files", weir.tus {
     if upload.metadata.name == "refused" then weir.fail(403, "no such uploads here") end
     note("create", upload)
   end,
-  on_complete = function(upload) note("complete", upload, keep(upload)) end,
+  on_complete = keep,
   on_terminate = function(upload) note("end", upload) end,
 })
 
