@@ -36,11 +36,6 @@ export class Cutter extends Relay {
     return new Promise((done) => this.waiting.push(done));
   }
 
-  // Whether nothing is on its way that was thought lost.
-  get isQuiet() {
-    return this.ghosts.every(({ server }) => server.destroyed);
-  }
-
   // From now on whoever uploads has no time to listen to that.
   stallsNot() {
     for (const cut of [this.cut, ...this.cuts]) if (cut?.manner === "stall") cut.manner = "ghost";

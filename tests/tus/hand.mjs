@@ -1,9 +1,8 @@
 // A client written by hand, for what tus-js-client has not: checksums, requests that are wrong on purpose, parts that are
 // joined out of turn. It is always right about what it may be answered.
 //
-// It knows an upload's offset where the last answer told it, and no request was lost since: then what it is answered is
-// exactly one thing. Otherwise the offset is what it was, or more, up to where the bytes that were on their way end; of
-// those with a checksum all or nothing.
+// It knows an upload's offset, unless bytes that were to be added there were lost: then some of these may be there, or come
+// yet, but of those with a checksum all or none.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -31,9 +30,13 @@ class Hand {
       const asked = request(url, { method, agent: this.agent, headers: { "Tus-Resumable": "1.0.0", ...headers } });
       const lost = () => asked.destroy();
       story.cutter.stalled().then(lost);
-      asked.on("error", () => done(undefined));
+      const fail = () => {
+        this.missed = true;
+        done(undefined);
+      };
+      asked.on("error", fail);
       asked.on("response", (answer) => {
-        answer.on("error", () => done(undefined)).resume().on("end", () => {
+        answer.on("error", fail).resume().on("end", () => {
           const { location, "upload-offset": offset } = answer.headers;
           if (answer.statusCode < 300) story.hears(method, url, creates, answer.statusCode, { offset, location });
           done({ status: answer.statusCode, headers: answer.headers });
@@ -54,7 +57,9 @@ class Hand {
     throw new Error(`no answer to ${asked[0]} ${asked[1]}`);
   }
 
-  // ---- an upload, { url, bytes, offset, most, sure } ----------------------------------------------------------------
+  // ---- an upload, { url, bytes, offset, untold, lost } ----------------------------------------------------------------
+  //
+  // `lost` are bytes that may come yet, { from, to, summed }, and `untold` is true while the length may not be known.
 
   async create(bytes, concat) {
     const headers = { "Upload-Metadata": this.metadata };
@@ -69,27 +74,28 @@ class Hand {
     const url = new URL(answer.headers.location, this.story.endpoint).href;
     const offset = first.length;
     if (way === 0) assert.equal(answer.headers["upload-offset"], `${offset}`);
-    return { url, bytes, offset, sure: true, most: offset, untold: way === 1 };
+    return { url, bytes, offset, lost: [], untold: way === 1 };
   }
 
-  isSure(upload) {
-    return upload.sure && this.story.cutter.isQuiet;
+  // It is told what the offset is: lost bytes that begin before it come too late.
+  learn(upload, offset) {
+    upload.offset = offset;
+    upload.lost = upload.lost.filter(({ from }) => from === offset);
   }
 
   async look(upload) {
-    const sure = this.isSure(upload);
     const answer = await this.insist("HEAD", upload.url);
     assert.equal(answer.status, 200);
     const offset = Number(answer.headers["upload-offset"]);
-    const { least, allOrNothing } = upload;
-    if (sure) assert.equal(offset, upload.offset, "an offset without a request that was lost");
-    assert.ok(offset >= upload.offset && offset <= upload.most, `${offset} is not between ${upload.offset} and ${upload.most}`);
-    if (allOrNothing) assert.ok(offset <= least || offset === upload.most, `${offset} is a part of bytes with a checksum`);
+    const { offset: before, lost } = upload;
+    const most = Math.max(before, ...lost.map(({ to }) => to));
+    assert.ok(offset >= before && offset <= most, `${offset} is not from ${before} to ${most}`);
+    const summed = lost.length > 0 && lost.every((one) => one.summed);
+    if (summed) assert.ok(offset === before || lost.some(({ to }) => to === offset), `${offset} is a part of bytes with a checksum`);
     const { "upload-length": length, "upload-defer-length": put } = answer.headers;
     if (!upload.untold) assert.deepEqual([length, put], [`${upload.bytes.length}`, undefined]);
     if (length) upload.untold = false;
-    Object.assign(upload, { offset, sure: this.story.cutter.isQuiet, allOrNothing: false });
-    if (this.story.cutter.isQuiet) upload.most = offset;
+    this.learn(upload, offset);
   }
 
   // What a PATCH may say, and which answer it has then.
@@ -117,22 +123,19 @@ class Hand {
 
   async patch(upload) {
     const { headers, body, status } = this.draw(upload);
-    const sure = this.isSure(upload);
     const answer = await this.ask("PATCH", upload.url, headers, body);
-    const end = upload.offset + body.length;
+    const from = upload.offset, to = from + body.length;
     if (answer?.status === 204 && status === 204) {
-      assert.equal(answer.headers["upload-offset"], `${end}`);
-      Object.assign(upload, { offset: end, most: Math.max(upload.most, end) });
+      assert.equal(answer.headers["upload-offset"], `${to}`);
+      this.learn(upload, to);
       if (headers["Upload-Length"]) upload.untold = false;
-    } else if (answer && (sure || answer.status !== 409)) {
-      assert.equal(answer.status, status, `a PATCH with ${JSON.stringify(headers)}`);
-    } else {
-      const summed = "Upload-Checksum" in headers;
-      if (status === 204 && end > upload.most) Object.assign(upload, { allOrNothing: summed && sure, least: upload.offset, most: end });
-      if (status === 460) upload.most = Math.max(upload.most, upload.offset);
-      upload.sure = false;
-      await this.look(upload);
+      return;
     }
+    // A request that was thought lost may have come between.
+    if (answer) assert.ok(answer.status === status || (answer.status === 409 && this.missed),
+      `a PATCH with ${JSON.stringify(headers)} was answered with ${answer.status}`);
+    else if (status === 204 && to > from) upload.lost.push({ from, to, summed: "Upload-Checksum" in headers });
+    if (answer?.status !== status) await this.look(upload);
   }
 
   isWhole(upload) {
