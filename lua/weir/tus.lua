@@ -294,12 +294,12 @@ end
 -- Makes the files of an upload. One that is not `kept` when the task ends was not to be: its client has no URL of it.
 local function make(self, stream, plan)
   local upload = { record = plan.record, offset = 0, ticket = stream.id }
-  call(self, "on_create", upload, stream)
   upload.id, upload.appender = self.files:make(plan.checksum and plan.checksum.algorithm)
   task.defer(function() close(upload) end) -- the last one first
   task.defer(function()
     if not upload.kept then self.files:remove(upload.id, not upload.record.ending and upload.appender) end
   end)
+  call(self, "on_create", upload, stream) -- it knows the id, so what it takes down can be found again
   if plan.parts then join(upload, plan.parts) end
   self.files:write(upload.id, upload.record)
   return upload
