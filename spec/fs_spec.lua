@@ -29,6 +29,18 @@ describe("weir.fs", function()
     assert.equal("ENOENT", (select(2, fs.head(folder .. "/missing", 1))))
   end)
 
+  it("hashes all of a file, however long it is", function()
+    local path = folder .. "/file"
+    for _, size in ipairs { 0, 3, 256 * 1024, 8 * 1024 * 1024, 9 * 1024 * 1024 + 1 } do
+      local data = ("weir "):rep(size / 5 + 1):sub(1, size)
+      assert(fs.write(path, data))
+      assert.equal(weir.hex.encode(weir.hash("sha256", data)), weir.hex.encode(assert(fs.hash(path, "sha256"))))
+    end
+    assert.equal("ENOENT", (select(2, fs.hash(folder .. "/missing", "md5"))))
+    assert.equal("EISDIR", (select(2, fs.hash(folder, "sha1"))))
+    assert.error_matches(function() fs.hash(path, "crc") end, 'argument 2 %(algorithm%) must be "sha256", .*, got "crc"')
+  end)
+
   it("makes a safe name of any", function()
     for sent, safe in pairs { ["a b.txt"] = "a b.txt", ["../x"] = "x", [".env"] = "env", ["a\0b"] = "a_b",
       [("n"):rep(300)] = ("n"):rep(255) } do

@@ -9,6 +9,7 @@
  */
 #include "bind/bind.h"
 
+#include "auth/digest.h"
 #include "base/mem.h"
 #include "store/store.h"
 #include "net/file.h"
@@ -24,6 +25,8 @@
 #define READ_BYTES (16u << 20)    /* where the script says no limit, */
 #define READ_MOST_BYTES (1 << 30) /* and where it says a larger one; a Lua string ends at 2 GiB */
 #define LIST_NAMES 100000
+#define HASH_CHUNK (256u << 10)
+#define HASH_SLICE (8u << 20) /* after which others have their turn in the pool */
 
 struct job {
     struct work work;
@@ -39,6 +42,11 @@ struct job {
     struct stat stat;
     size_t limit;
     int64_t result;
+    /* Of a hash: how far it is. */
+    const struct digest *algorithm;
+    struct digest_run *digest;
+    uint64_t offset;
+    int fd; /* 0: none yet */
 };
 
 /* --- waiting for a job --- */
@@ -54,6 +62,10 @@ static const struct wait changing = {
 
 static void free_job(struct job *job) {
     buf_fini(&job->bytes);
+    if (job->digest)
+        digest_end(job->digest, NULL);
+    if (job->fd)
+        file_close(job->fd);
     free(job->path);
     free(job->to);
     free(job);
@@ -61,6 +73,7 @@ static void free_job(struct job *job) {
 
 static int64_t run_read(struct job *job);
 static int64_t run_rename(struct job *job);
+static int64_t run_hash(struct job *job);
 
 static void push_error(struct job *job, lua_State *co) {
     const char *message = job->result == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
@@ -88,6 +101,10 @@ static void run(struct work *work) {
 
 static void done(struct work *work) {
     struct job *job = CONTAINER_OF(work, struct job, work);
+    if (job->task && job->run == run_hash && job->result > 0) {
+        work_submit(job->loop, &job->work);
+        return;
+    }
     if (job->task) {
         lua_State *co = task_wake(job->task);
         if (job->result < 0)
@@ -168,6 +185,44 @@ static int l_head(lua_State *L) {
     struct job *job = begin(L, "weir.fs.head", luaL_checkstring(L, 1), run_head, push_bytes);
     if (job)
         job->limit = n;
+    return await(L, job);
+}
+
+/* One slice: 1 while there may be more of the file, 0 when job->bytes is the digest. */
+static int64_t run_hash(struct job *job) {
+    if (job->fd == 0) {
+        int fd = file_open(job->path, &job->stat);
+        if (fd < 0)
+            return fd;
+        job->fd = fd;
+        job->digest = digest_begin(job->algorithm);
+        if (job->digest == NULL)
+            return UV_ENOTSUP;
+        buf_reserve(&job->bytes, HASH_CHUNK);
+    }
+    for (size_t done = 0; done < HASH_SLICE; done += HASH_CHUNK) {
+        int64_t n = file_read_at(job->fd, job->bytes.data, HASH_CHUNK, job->offset);
+        if (n < 0)
+            return n;
+        digest_add(job->digest, (struct str){job->bytes.data, (size_t)n});
+        job->offset += (uint64_t)n;
+        if (n == HASH_CHUNK)
+            continue;
+        job->bytes.len = digest_end(job->digest, (unsigned char *)job->bytes.data);
+        job->digest = NULL;
+        return job->bytes.len ? 0 : UV_ENOTSUP;
+    }
+    return 1;
+}
+
+/* fs_hash(path, algorithm) -> nil, bytes | nil, nil, code, message; nothing for no such algorithm. */
+static int l_hash(lua_State *L) {
+    const struct digest *digest = digest_find(state_check_str(L, 2));
+    if (digest == NULL)
+        return 0;
+    struct job *job = begin(L, "weir.fs.hash", luaL_checkstring(L, 1), run_hash, push_bytes);
+    if (job)
+        job->algorithm = digest;
     return await(L, job);
 }
 
@@ -322,7 +377,7 @@ static int l_file_name(lua_State *L) {
 
 void bind_fs(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"fs_read", l_read},        {"fs_head", l_head},   {"fs_write", l_write},
+        {"fs_read", l_read},        {"fs_head", l_head},   {"fs_hash", l_hash},   {"fs_write", l_write},
         {"fs_append", l_append},    {"fs_list", l_list},   {"fs_stat", l_stat},
         {"fs_get", l_get},          {"fs_put", l_put},     {"fs_rename", l_rename},
         {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir}, {"uploads", l_uploads},

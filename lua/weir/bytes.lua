@@ -10,9 +10,11 @@ local byte, char, find, format = string.byte, string.char, string.find, string.f
 local gsub, sub = string.gsub, string.sub
 
 local MOST = 1024 * 1024 -- random bytes at once
-local DIGESTS = '"sha256", "sha384", "sha512", "sha1" or "md5"'
 
 local bytes = {}
+
+--- The names of what digests there are, for messages.
+bytes.DIGESTS = '"sha256", "sha384", "sha512", "sha1" or "md5"'
 
 -- ---- random ---------------------------------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ end
 function bytes.hash(algorithm, text)
   check.string("weir.hash", "argument 1 (algorithm)", algorithm)
   check.string("weir.hash", "argument 2 (text)", text)
-  return core.hash(algorithm, text) or check.bad("weir.hash", "argument 1 (algorithm)", algorithm, DIGESTS)
+  return core.hash(algorithm, text) or check.bad("weir.hash", "argument 1 (algorithm)", algorithm, bytes.DIGESTS)
 end
 
 --- The keyed digest of a string (RFC 2104), as bytes.
@@ -111,7 +113,7 @@ function bytes.hmac(algorithm, key, text)
   check.string("weir.hmac", "argument 1 (algorithm)", algorithm)
   check.string("weir.hmac", "argument 2 (key)", key)
   check.string("weir.hmac", "argument 3 (text)", text)
-  return core.hmac(algorithm, key, text) or check.bad("weir.hmac", "argument 1 (algorithm)", algorithm, DIGESTS)
+  return core.hmac(algorithm, key, text) or check.bad("weir.hmac", "argument 1 (algorithm)", algorithm, bytes.DIGESTS)
 end
 
 --- Whether two secrets are equal, in a time that does not tell where they differ.

@@ -2,6 +2,7 @@
 --
 -- What the system refuses is a result: nil, a code like "ENOENT", a message. Relative paths start at the app's folder.
 
+local bytes = require "weir.bytes"
 local core = require "weir.core"
 local check = require "weir.check"
 
@@ -22,6 +23,16 @@ function fs.head(path, n)
   n = check.size("weir.fs.head", "argument 2 (n)", n)
   if n > HEAD then check.bad("weir.fs.head", "argument 2 (n)", n, "1MB at most") end
   return check(core.fs_head(path, n))
+end
+
+--- The digest of a whole file, as bytes.
+function fs.hash(path, algorithm)
+  check.path("weir.fs.hash", "argument 1 (path)", path)
+  check.string("weir.fs.hash", "argument 2 (algorithm)", algorithm)
+  if not core.hash(algorithm, "") then
+    check.bad("weir.fs.hash", "argument 2 (algorithm)", algorithm, bytes.DIGESTS)
+  end
+  return check(core.fs_hash(path, algorithm))
 end
 
 --- The folder for what clients send: "uploads" in that of `--data`, nil without one.
