@@ -239,7 +239,7 @@ describe("what an app may say", function()
       local shelf = require "upload.shelf"
       local place = shelf.place
       function shelf.place(self, run, id, file, ...)
-        if file.name == "c" then weir.publish("upload/cancel/" .. run, "") end
+        if file.name == "c" then weir.publish("upload/stop/" .. run, "cancelled") end
         return place(self, run, id, file, ...)
       end
       weir.topics({ ["x/*"] = {}]]

@@ -47,6 +47,7 @@ app:mount("/", upload {
   folder = os.getenv "UPLOAD_FOLDER",
   quota = os.getenv "UPLOAD_QUOTA",
   limit = os.getenv "UPLOAD_LIMIT",
+  expires = os.getenv "UPLOAD_EXPIRES",
 })
 app:static("/", "public")
 

@@ -1,13 +1,17 @@
 -- files: what is kept: shelves in weir.store, bytes in a folder, and what is told of both.
 --
 --   bytes:  <folder>/<name>/<key>/<id>           the id is ours, and nothing of it the client's
+--           <folder>/, or tus/ in that of --data     those of uploads that go on, until they are whole (resuming.lua)
 --   record: store <name>, "owner/<key>"          a shelf (shelf.lua); the id of a file begins with the key of its owner
---   told:   topic <name>/list                    upload.begun, upload.ended, file.added, file.deleted, file.restored
+--   told:   topic <name>/list                    upload.begun, upload.paused, upload.resumed, upload.ended,
+--                                                file.added, file.deleted, file.restored
 --           topic <name>/run/<id>                upload.progress; ends with the upload, with upload.ended
 --
 -- Bytes come before their record and go after it, so a crash leaves bytes that no record names: they are swept once,
 -- when the process begins, before any request. A shelf stays until then, empty or not, so that it is known whose they
--- are. An upload is in its shelf while it runs, with its process: what another process has left there broke off.
+-- are. An upload is in its shelf while it runs, with its process: what another process has left there broke off. One
+-- that goes on stays, as long as weir.tus has its bytes. Its file has the upload's id, and its record goes before its
+-- bytes, for those are safe: where a crash comes between the two they are moved when the process begins.
 
 local weir = require "weir"
 local shelf = require "upload.shelf"
@@ -16,6 +20,7 @@ local files = {}
 
 local SWEEP = 30 -- seconds
 local KEY = 24 -- letters of an owner's key
+local REMEMBER = 7 * 86400 -- seconds, in which an upload that has expired is told of
 local AGAIN = 1 -- seconds, after which a store that has failed is asked again
 
 local settings -- what files.use was given
@@ -24,7 +29,7 @@ local secret -- what files.secret has read
 local function store() return weir.store(settings.name) end
 
 local function fail(problem)
-  weir.fail(problem.status, { message = problem.message, errorCode = problem.code })
+  weir.fail(problem.status, { message = problem.message, errorCode = problem.code, upload = problem.upload })
 end
 
 local function fail_store(why)
@@ -45,8 +50,13 @@ end
 -- An owner's, in this store and no other, the same for as long as there are files.
 local function key_of(sub) return weir.hex.encode(weir.hmac("sha256", files.secret(), sub)):sub(1, KEY) end
 
+local RANDOM = 16 -- letters behind the key
+
 --- An id for a file or an upload of an owner, which nobody can guess.
-function files.new_id(sub) return key_of(sub) .. weir.hex.encode(weir.random(8)) end
+function files.new_id(sub) return key_of(sub) .. weir.hex.encode(weir.random(RANDOM / 2)) end
+
+--- The id of an upload that weir.tus knows by another one.
+function files.id_of_tus(sub, id) return key_of(sub) .. id:sub(-RANDOM) end
 
 local function row_of_id(id) return "owner/" .. id:sub(1, KEY) end
 
@@ -59,12 +69,22 @@ function files.run_topic(id) return ("%s/run/%s"):format(settings.name, id) end
 --- All uploads that run.
 function files.runs() return weir.prefix(settings.name .. "/run/") end
 
---- Where others ask an upload to end.
-function files.cancel_topic(id) return ("%s/cancel/%s"):format(settings.name, id) end
+local function stop_topic(id) return ("%s/stop/%s"):format(settings.name, id) end
+
+--- Asks who receives an upload, in any worker, to stop: `why` is "cancelled" or "paused".
+function files.stop(id, why) weir.publish(stop_topic(id), why) end
+
+--- Waits until that is asked, behind the position `since`: why.
+function files.await_stop(id, since)
+  for event in weir.subscribe(stop_topic(id), { after = since }):events() do
+    if event.event ~= "weir.gap" then return event.data end
+  end
+end
 
 -- ---- settings -------------------------------------------------------------------------------------------------------
 
---- Says where and how much: { name, folder, quota, limit (bytes), count (files), running (uploads), undo (seconds) }.
+--- Says where and how much: { name, folder, quota, limit (bytes), count (files), running (uploads), undo, expires
+--- (seconds) }.
 --- At the top of an app, once.
 function files.use(given)
   if settings then error("upload: an app has one place for files; another one is an app of its own", 4) end
@@ -91,8 +111,16 @@ function files.path(id)
   return folder .. "/" .. path
 end
 
---- The root as stream:save wants it: nil for the uploads of --data, which it makes.
+--- The root as stream:save and weir.tus want it: nil for the uploads of --data, which they make.
 function files.root() return settings.folder end
+
+--- Whether there is a place for files.
+function files.have_root() return root() ~= nil end
+
+-- The path of what goes on: where weir.tus keeps it, with that root.
+local function tus_path(run)
+  return ("%s/%s"):format(settings.folder or weir.fs.uploads() .. "/tus", run.tus)
+end
 
 --- How long a file may be.
 function files.limit() return settings.limit end
@@ -115,7 +143,10 @@ function files.shown(id, file, sub)
 end
 
 local function shown_run(id, run, sub)
-  return { id = id, owner = sub, name = run.name, total = run.total, tag = run.tag, at = run.at }
+  return {
+    id = id, owner = sub, name = run.name, total = run.total, tag = run.tag, at = run.at, tus = run.tus,
+    fingerprint = run.fingerprint, paused = run.paused, expired = run.expired,
+  }
 end
 
 local function tell(event, data)
@@ -133,6 +164,13 @@ local function remove(ids)
   if #ids == 0 then return end
   weir.background(function()
     for _, id in ipairs(ids) do weir.fs.remove(files.path(id)) end
+  end)
+end
+
+-- Bytes and record of an upload that goes on, or what is left of them.
+local function remove_tus(run)
+  weir.background(function()
+    for _, ending in ipairs { ".json", "" } do weir.fs.remove(tus_path(run) .. ending) end
   end)
 end
 
@@ -161,12 +199,12 @@ local function update(key, sub, change)
   return made, more
 end
 
---- Begins the upload { id, sub, run = { name, size (nil: nobody knows), tag } }, which is `begun` from then on. Fails
---- where there is no room.
+--- Begins the upload { id, sub, run = { name, size (nil: nobody knows), tag, tus, fingerprint, collision } }, which is
+--- `begun` from then on. Fails where there is no room, and where one of that fingerprint goes on.
 function files.begin(upload)
   check_root()
   local sub, run, id = upload.sub, upload.run, upload.id
-  run.at, run.process, run.total = weir.now(), process(), run.size
+  run.at, run.process, run.total = weir.now(), not run.tus and process() or nil, run.size
   local _, gone = update(row_of_id(id), sub, function(self) return shelf.reserve(self, id, run, settings) end)
   upload.begun = true
   remove(gone)
@@ -185,8 +223,17 @@ function files.most(id)
   return math.min(run.size, settings.limit)
 end
 
---- Puts a file that has come under its name: { id, file, skipped, replaced }, see shelf.place.
-function files.place(sub, run, id, file, collision)
+-- Gives bytes that lie elsewhere the place of those of a file.
+local function move(from, id)
+  local to = files.path(id)
+  weir.fs.mkdir((to:gsub("/[^/]*$", "")))
+  local ok, _, message = weir.fs.rename(from, to)
+  if not ok then error("upload: " .. message, 0) end
+end
+
+--- Puts a file that has come under its name: { id, file, skipped, replaced }, see shelf.place. Its bytes are in their
+--- place, or at the path `from`.
+function files.place(sub, run, id, file, collision, from)
   file.at = weir.now()
   local placed = update(row_of_id(id), sub, function(self)
     local copy = {}
@@ -195,6 +242,7 @@ function files.place(sub, run, id, file, collision)
   end)
   remove(placed.gone)
   if placed.skipped then return placed end
+  if from then move(from, id) end
   if placed.replaced then tell_deleted(sub, placed.replaced) end
   tell("file.added", files.shown(id, placed.file, sub))
   return placed
@@ -220,6 +268,59 @@ function files.finish(sub, id, outcome)
     outcome.files = nil
     weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
   end
+  tell("upload.ended", outcome)
+end
+
+--- An upload that goes on, and its file if that has its place already; nothing of what is neither.
+function files.unfinished(id)
+  local self = get(id)
+  local run = self.running[id]
+  return run and run.tus and not run.expired and run or nil, self.files[id]
+end
+
+--- Ends one that has got its place, { id, file, skipped, replaced }. Its bytes may still be where
+--- they came, if a process ended in between.
+function files.settle(sub, id, run, placed)
+  if weir.fs.stat(tus_path(run)) then
+    if placed.skipped then weir.fs.remove(tus_path(run)) else move(tus_path(run), id) end
+  end
+  local file = placed.file
+  local result = {
+    fileId = placed.id, fileName = file.name, size = file.size, sha256 = file.sha256, skipped = placed.skipped,
+    replaced = placed.replaced,
+  }
+  files.finish(sub, id, { state = "done", files = { result } })
+end
+
+--- Ends an upload as its owner wishes. What comes in one request does so by itself.
+function files.cancel(sub, id)
+  files.stop(id, "cancelled")
+  local run = get(id).running[id]
+  if not run or not run.tus then return end
+  files.finish(sub, id, { state = "cancelled", error = { message = "the upload was cancelled", errorCode = "cancelled" } })
+  remove_tus(run)
+end
+
+--- Ends one that has failed for good.
+function files.give_up(sub, id, run, failure)
+  files.finish(sub, id, { state = "failed", error = failure.body })
+  remove_tus(run)
+end
+
+--- Has an upload stand still, or go on: whoever sends it is told, and refused as long as it is paused.
+function files.pause(sub, id, paused)
+  update(row_of_id(id), nil, function(self) return shelf.pause(self, id, paused) end)
+  if paused then files.stop(id, "paused") end
+  tell(paused and "upload.paused" or "upload.resumed", { id = id, owner = sub })
+end
+
+--- An upload has gone with its time: remembered, so that whoever comes back to it hears why it is not there.
+function files.expire(sub, id)
+  local time = weir.now()
+  if not update(row_of_id(id), sub, function(self) return shelf.expire_run(self, id, time) end) then return end
+  local failed = { message = "it has expired: nothing of it came for too long; upload it anew", errorCode = "expired" }
+  local outcome = { id = id, owner = sub, state = "failed", error = failed }
+  weir.close(files.run_topic(id), { event = "upload.ended", data = outcome })
   tell("upload.ended", outcome)
 end
 
@@ -262,10 +363,14 @@ function files.sender(id)
   return self.sub
 end
 
--- How far an upload is, as it told last.
-local function progress(id)
+-- How far an upload is, as it told last; of one that goes on else as its bytes say. And until when that is kept.
+local function progress(id, run)
   local last = weir.history(files.run_topic(id), { limit = 1, decode = true })
-  return last and last[1] and last[1].data
+  local told = last and last[1] and last[1].data
+  if not run.tus or run.expired then return told end
+  local stat = weir.fs.stat(tus_path(run))
+  return told or { id = id, stage = "waiting", received = stat and stat.size or 0, total = run.total },
+    (stat and stat.mtime or run.at) + settings.expires
 end
 
 --- All files and uploads, as `sub` sees them, and the place from which on the rest is told.
@@ -287,7 +392,7 @@ function files.list(sub)
     end
     for id, run in pairs(self.running) do
       local shown = shown_run(id, run, self.sub)
-      shown.progress = progress(id)
+      shown.progress, shown.expires = progress(id, run)
       running[#running + 1] = shown
     end
   end
@@ -315,15 +420,45 @@ local function sweep_deleted()
   end
 end
 
+local function break_off(sub, id)
+  files.finish(sub, id, {
+    state = "failed", error = { message = "the server ended in the middle of it", errorCode = "restart" },
+  })
+end
+
+-- Of an upload that goes on: where weir.tus knows nothing of it the process ended while it was made, or its time was
+-- over meanwhile.
+local function sweep_unfinished(sub, id, run, placed)
+  if placed then
+    files.settle(sub, id, run, { id = id, file = placed })
+  elseif not run.expired and not weir.fs.stat(tus_path(run) .. ".json") then
+    if run.at + settings.expires < weir.now() then files.expire(sub, id) else break_off(sub, id) end
+  end
+end
+
 -- What another process has left on its way.
 local function sweep_running()
   local mine = process()
   for _, self in store():each "owner/" do
     for id, run in pairs(self.running) do
-      if run.process ~= mine then
-        files.finish(self.sub, id, {
-          state = "failed", error = { message = "the server ended in the middle of it", errorCode = "restart" },
-        })
+      if run.tus then
+        sweep_unfinished(self.sub, id, run, self.files[id])
+      elseif run.process ~= mine then
+        break_off(self.sub, id)
+      end
+    end
+  end
+end
+
+-- Who has not come back in so long is not told any more that it has expired. One whose time is over may have gone
+-- without a word: a process ended right then, or another app of the server has swept it.
+local function sweep_expired()
+  for key, self in store():each "owner/" do
+    for id, run in pairs(self.running) do
+      if run.expired and run.expired + REMEMBER < weir.now() then
+        pcall(update, key, nil, function(now) return shelf.release(now, id) end)
+      elseif run.tus and run.at + settings.expires < weir.now() then
+        pcall(sweep_unfinished, self.sub, id, run, self.files[id])
       end
     end
   end
@@ -339,8 +474,17 @@ end
 
 local function is_empty(self) return not next(self.files) and not next(self.running) end
 
+-- Where the bytes of uploads that go on lie, by the end of their ids, which their files have, too.
+local function tus_paths()
+  local paths = {}
+  for _, name in ipairs(weir.fs.list((tus_path { tus = "" })) or {}) do
+    if is_id(name) then paths[name:sub(-RANDOM)] = tus_path { tus = name } end
+  end
+  return paths
+end
+
 -- Takes away what no record names of the bytes of a shelf, and an empty one: how many of its files have no bytes.
-local function sweep_shelf(row, self)
+local function sweep_shelf(row, self, left)
   local names, present, gone = present_of(row:match "[^/]*$"), {}, 0
   if not names then return 0 end
   for _, id in ipairs(names) do
@@ -348,7 +492,8 @@ local function sweep_shelf(row, self)
     if is_id(id) and not self.files[id] then files.forget(id) end
   end
   for id in pairs(self.files) do
-    if not present[id] then gone = gone + 1 end
+    local from = not present[id] and left[id:sub(-RANDOM)]
+    if from then move(from, id) elseif not present[id] then gone = gone + 1 end
   end
   if is_empty(self) then
     store():update(row, function(now) return now and not is_empty(now) and now or nil end)
@@ -359,8 +504,8 @@ end
 -- A folder that is no owner's may be another store's. A record without bytes is told of and stays, for it may be the
 -- disk that is not there yet: who forgot it would take the bytes for nobody's.
 local function sweep_bytes()
-  local gone = 0
-  for row, self in store():each "owner/" do gone = gone + sweep_shelf(row, self) end
+  local gone, left = 0, tus_paths()
+  for row, self in store():each "owner/" do gone = gone + sweep_shelf(row, self, left) end
   if gone > 0 then
     weir.log.error("upload: the bytes of files are not in their folder", { files = gone, folder = root() })
   end
@@ -378,6 +523,7 @@ function files.start()
       sweep_running()
     end
     weir.every(SWEEP, sweep_deleted)
+    weir.every(SWEEP, sweep_expired)
   end
 end
 

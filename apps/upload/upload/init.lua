@@ -3,6 +3,7 @@
 --   app:mount("/files", require "upload" { secret = os.getenv "SECRET", quota = "10GB" })
 --
 --   PUT, POST --> receiving.lua --bytes--> the uploads folder     GET /events <-- topics
+--   tus       --> resuming.lua --hooks of weir.tus, for long files
 --                   | progress.lua --lines and events--> who sends, who watches
 --                   | processing.lua: what has come, before it is kept
 --                   `--> files.lua --> shelf.lua: names, room, what can be restored
@@ -14,6 +15,7 @@ local files = require "upload.files"
 local names = require "upload.names"
 local processing = require "upload.processing"
 local receiving = require "upload.receiving"
+local resuming = require "upload.resuming"
 local sharing = require "upload.sharing"
 
 local PREVIEW = 64 * 1024 -- bytes of a text
@@ -54,9 +56,16 @@ local function own(stream, deleted)
   return owner
 end
 
-local function cancel(stream)
-  if files.sender(stream.params.id) ~= stream.claims.sub then fail(403, "owner", "the upload is somebody else's") end
-  weir.publish(files.cancel_topic(stream.params.id), "")
+-- The id of an upload of who asks, and that.
+local function own_upload(stream)
+  local id, sub = stream.params.id, stream.claims.sub
+  if files.sender(id) ~= sub then fail(403, "owner", "the upload is somebody else's") end
+  return sub, id
+end
+
+local function about(stream)
+  local file, owner = files.find(stream.params.id)
+  return files.shown(stream.params.id, file, owner)
 end
 
 local function share(stream)
@@ -119,6 +128,7 @@ local function add_readers(app, options)
   local readers = signed_in(options)
   app:get("/files", readers, function(stream) return files.list(stream.claims.sub) end)
   app:get("/files/:id", readers, function(stream) return download(stream, stream.params.id) end)
+  app:get("/files/:id/about", readers, about)
   app:get("/files/:id/preview", readers, show_preview)
   app:post("/files/:id/share", readers, share)
   local watchers = signed_in(options, { from = { "bearer", "ticket" } })
@@ -136,7 +146,27 @@ local function add_writers(app, options)
   app:post("/files/:id/restore", writers, function(stream)
     return files.restore(own(stream, true), stream.params.id)
   end)
-  app:delete("/uploads/:id", writers, cancel)
+  app:delete("/uploads/:id", writers, function(stream) files.cancel(own_upload(stream)) end)
+  for _, act in ipairs { "pause", "resume" } do
+    app:post("/uploads/:id/" .. act, writers, function(stream)
+      local own, id = own_upload(stream)
+      files.pause(own, id, act == "pause")
+    end)
+  end
+end
+
+-- Uploads that go on; who only asks what there is needs no token.
+local function add_resuming(app, options, kept)
+  local writers = signed_in(options, { claims = options.writers or { upload = "write" } })
+  local are_kept = files.have_root()
+  app:use("/tus", function(stream, next)
+    if stream.method == "OPTIONS" then return next() end
+    return writers(stream, function()
+      if not are_kept then fail(503, "folder", "this server keeps no files: start it with --data DIR") end
+      return resuming.watch(stream, next)
+    end)
+  end)
+  if are_kept then app:mount("/tus", resuming.app(kept, options.process)) end
 end
 
 -- ---- options --------------------------------------------------------------------------------------------------------
@@ -145,7 +175,15 @@ local units = { [""] = 1, B = 1, KB = 1024, MB = 1024 ^ 2, GB = 1024 ^ 3, TB = 1
 
 local sizes = { quota = true, limit = true }
 
-local function bytes_of(field, value)
+local spans = { s = 1, m = 60, h = 3600, d = 86400 }
+
+local function seconds_of(value)
+  local number, unit = value:match "^(%d+)(%a)$"
+  return number and spans[unit] and tonumber(number) * spans[unit]
+end
+
+local function number_of(field, value)
+  if type(value) == "string" and field == "expires" then return seconds_of(value) end
   if type(value) ~= "string" or not sizes[field] then return value end
   local number, unit = value:match "^(%d+)(%a*)$"
   return number and units[unit] and tonumber(number) * units[unit]
@@ -158,6 +196,7 @@ for _, name in ipairs(jwt_options) do known[name] = true end
 local numbers = {
   quota = { 1, 2 ^ 52, 10 * 1024 ^ 3 }, limit = { 1, 2 ^ 52, 5 * 1024 ^ 3 }, count = { 1, 1000, 1000 },
   running = { 1, 100, 20 }, undo = { 0, 86400, 300 },
+  expires = { 1, 365 * 86400, 7 * 86400 },
 }
 
 local function check_options(options)
@@ -179,11 +218,11 @@ local function check_options(options)
   end
   for field, range in pairs(numbers) do
     local given = options[field]
-    kept[field] = given == nil and range[3] or bytes_of(field, given)
+    kept[field] = given == nil and range[3] or number_of(field, given)
     local number = kept[field]
     if type(number) ~= "number" or not (number >= range[1] and number <= range[2]) or number % 1 ~= 0 then
       error(('upload: %s must be a whole number from %.0f to %.0f%s'):format(field, range[1], range[2],
-        sizes[field] and ', or a size such as "5GB"' or ""), 3)
+        sizes[field] and ', or a size such as "5GB"' or field == "expires" and ', or a time such as "7d"' or ""), 3)
     end
   end
   return kept
@@ -191,7 +230,8 @@ end
 
 --- The app. `options` are those of weir.jwt by which tokens are known (secret, key, jwks, alg, issuer, audience,
 --- leeway); `writers`, the claims of who may upload ({ upload = "write" }); `quota` of an owner (10 GB), `limit` of a
---- file (5 GB), `count` of files (1000), `running` uploads at once (20), `undo` seconds (300); `process(file, report)`;
+--- file (5 GB), `count` of files (1000), `running` uploads at once (20), `undo` seconds (300), `expires`, how long what
+--- goes on is kept behind its last byte ("7d"); `process(file, report)`;
 --- `name`, the beginning of its topics, its store and its folder ("upload"); `folder`, where that is (the uploads of
 --- --data).
 return function(options)
@@ -200,6 +240,7 @@ return function(options)
   local app = weir.app()
   add_readers(app, options)
   add_writers(app, options)
+  add_resuming(app, options, kept)
   app:get("/s/:token", function(stream)
     local id = sharing.open(stream.params.token)
     if not id then fail(404, "link", "the link has expired, or is none") end

@@ -2,7 +2,6 @@
 -- the client says; whether it can be shown; and what the app that this is mounted in wants of it.
 
 local weir = require "weir"
-local files = require "upload.files"
 
 local processing = {}
 
@@ -45,11 +44,10 @@ function processing.kind(head)
   return "application/octet-stream"
 end
 
---- Looks at the file { name, size, sha256 } whose bytes are those of `id`, and adds `type` and `preview`. `say(stage,
---- part, message)` is told how far it is. `hook(file, report)` is the app's, see README.md. Fails when that refuses it.
-function processing.run(id, file, say, hook)
+--- Looks at the file { name, size, sha256 } whose bytes are at `path`, and adds `type` and `preview`. `say(stage, part,
+--- message)` is told how far it is. `hook(file, report)` is the app's, see README.md. Fails when that refuses it.
+function processing.run(path, file, say, hook)
   say("checking")
-  local path = files.path(id)
   local head, code, message = weir.fs.head(path, HEAD)
   if not head then error(("upload: %s cannot be read: %s"):format(path, message or code), 0) end
   file.type, file.preview = processing.kind(head)

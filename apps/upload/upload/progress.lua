@@ -39,6 +39,13 @@ local function shown_name(path)
   return cut == name and name or cut .. "…"
 end
 
+-- How much has come of the file `name`: in percent, if that is known, and in words.
+local function describe(name, received, total)
+  local so_far = ("%s: %s"):format(shown_name(name), shown_size(received))
+  if not total then return nil, so_far end
+  return total > 0 and received * 100 / total or nil, ("%s of %s"):format(so_far, shown_size(total))
+end
+
 local progress = {}
 
 --- Of an upload { id } that `stream` sends, `total` bytes if they are known.
@@ -46,6 +53,20 @@ function progress.new(stream, id, total)
   return setmetatable({
     stream = stream, id = id, total = total, left = came_by_proxy(stream) and 0 or BUDGET, waiting = {}, line_at = -1,
   }, Progress)
+end
+
+--- What is told of an upload, as it is published.
+function progress.state(id, stage, name, received, total)
+  local percent, message = describe(name, received, total)
+  return {
+    id = id, stage = stage, progress = percent and math.floor(percent), message = message, received = received,
+    total = total,
+  }
+end
+
+--- Tells that to all who watch: the event's id.
+function progress.publish(state)
+  return (weir.publish(files.run_topic(state.id), { event = "upload.progress", key = state.id, data = state }))
 end
 
 -- ---- lines ----------------------------------------------------------------------------------------------------------
@@ -83,7 +104,7 @@ local function tell(self)
   local now = self.now
   if not now then return end
   self.now = nil
-  weir.publish(files.run_topic(self.id), { event = "upload.progress", key = self.id, data = now })
+  progress.publish(now)
   if not is_news(self, now) then return end
   local data = { stage = now.stage, progress = now.progress or weir.json.null, message = now.message }
   if write(self, line_of("data", data)) then self.line_stage, self.line_at = now.stage, now.progress or now.received end
@@ -106,10 +127,7 @@ end
 
 --- What has come of the body, of which the file `name` is being written.
 function Progress:received(name)
-  local received, total = self.stream.received, self.total
-  local so_far = ("%s: %s"):format(shown_name(name), shown_size(received))
-  if not total then return note(self, "receiving", nil, so_far) end
-  note(self, "receiving", total > 0 and received * 100 / total or nil, ("%s of %s"):format(so_far, shown_size(total)))
+  note(self, "receiving", describe(name, self.stream.received, self.total))
 end
 
 --- What is done to a file that has come: `part` of 1, if that is known.

@@ -55,7 +55,7 @@ local function take(upload, source, name, collision)
   if not size then fail_unsaved(digest, message, most) end
   if source == upload.stream then said:all_is_here() end
   local file = { name = name, size = size, sha256 = digest }
-  processing.run(id, file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
+  processing.run(files.path(id), file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
   local placed = files.place(upload.sub, upload.id, id, file, collision)
   upload.unplaced[id] = nil
   if placed.skipped then files.forget(id) end
@@ -68,11 +68,6 @@ local function take(upload, source, name, collision)
 end
 
 -- ---- a request ------------------------------------------------------------------------------------------------------
-
-local function wait_for_cancel(upload)
-  local asked = weir.subscribe(files.cancel_topic(upload.id), { after = upload.since })
-  repeat local event = asked:next() until not event or event.event ~= "weir.gap"
-end
 
 local function finish(upload)
   for id in pairs(upload.unplaced) do files.forget(id) end
@@ -87,7 +82,7 @@ local function receive_all(upload, work)
       work(upload)
       upload.complete = true
     end,
-    function() wait_for_cancel(upload) end,
+    function() files.await_stop(upload.id, upload.since) end,
     function() upload.said:run() end,
   })
   if upload.complete then return nil end

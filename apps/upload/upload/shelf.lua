@@ -1,10 +1,14 @@
 -- shelf: what one owner has here, as one value, so that every change of it is one step whatever else goes on.
 --
 --   reserve --> running --place--> files --delete--> deleted, and can be restored --after `undo` seconds--> gone
---                 `--release: failed, cancelled, or done--> gone
+--                 |--release: failed, cancelled, or done--> gone
+--                 `--expire_run: nothing came for long--> expired, which takes no room and is remembered for a while
 --
 --   { sub, files = { [id] = { name, size, sha256, type, preview, at, deleted } },
---     running = { [id] = { name, size, total, at, process, tag } } }
+--     running = { [id] = { name, size, total, at, tag, process,
+--                          tus, fingerprint, collision, paused, expired } } }
+--
+-- The last line is of uploads that go on (resuming.lua): `tus` is their id there, `expired` when they did.
 --
 -- A name is a path, "photos/sea.jpg"; no two files that are not deleted have the same one. What is running counts with
 -- what it may become. What is deleted counts until its room is wanted.
@@ -20,6 +24,7 @@ local names = require "upload.names"
 local shelf = {}
 
 local NAME = 255 -- bytes that file systems take for one
+local EXPIRED = 20 -- that are remembered
 
 function shelf.new(sub)
   return { sub = sub, files = {}, running = {} }
@@ -42,7 +47,7 @@ function shelf.sums(self)
     sums[counter] = sums[counter] + 1
   end
   for _, run in pairs(self.running) do
-    sums.running, sums.running_count = sums.running + run.size, sums.running_count + 1
+    if not run.expired then sums.running, sums.running_count = sums.running + run.size, sums.running_count + 1 end
   end
   return sums
 end
@@ -87,12 +92,32 @@ end
 
 -- ---- on its way -----------------------------------------------------------------------------------------------------
 
---- Begins an upload: `run` is { name, at, process, tag, size }, without `size` where nobody knows it; then it takes
---- what one file may have. True and the ids of what had to give way.
+-- The upload of a fingerprint that is on its way. One that has expired is forgotten: another takes its place.
+local function find_run(self, fingerprint)
+  for id, run in pairs(self.running) do
+    if run.fingerprint == fingerprint then
+      if not run.expired then return id, run end
+      self.running[id] = nil
+    end
+  end
+end
+
+--- Begins an upload: `run` is { name, at, process, tag, size, tus, fingerprint, collision }, without `size` where
+--- nobody knows it; then it takes what one file may have. True and the ids of what had to give way.
 function shelf.reserve(self, id, run, bounds)
+  if run.fingerprint then
+    local other, kept = find_run(self, run.fingerprint)
+    if other then
+      return nil, {
+        status = 409, code = "exists", message = "this upload has begun already; go on with it",
+        upload = { id = other, tus = kept.tus },
+      }
+    end
+  end
   local sums = shelf.sums(self)
   if sums.running_count >= bounds.running then
-    return problem(429, "busy", "you have %d uploads on their way; wait until one is done", sums.running_count)
+    return problem(429, "busy", "you have %d uploads on their way; wait until one is done, or cancel one",
+      sums.running_count)
   end
   if sums.file_count + sums.running_count >= bounds.count then
     return problem(507, "quota", "you have %d files, and no room for more; delete some", sums.file_count)
@@ -104,7 +129,9 @@ function shelf.reserve(self, id, run, bounds)
       math.max(room, 0), bounds.quota)
   end
   local gone = make_room(self, size, 1, bounds)
-  local kept = { name = run.name, size = size, total = run.size, at = run.at, process = run.process, tag = run.tag }
+  local kept = {}
+  for field, value in pairs(run) do kept[field] = value end
+  kept.size, kept.total = size, run.size
   self.running[id] = kept
   return true, gone
 end
@@ -118,6 +145,29 @@ function shelf.widen(self, id, bounds)
   local gone = make_room(self, size - run.size, 0, bounds)
   run.size = size
   return run, gone
+end
+
+--- Says of an upload that goes on whether it is to stand still: it, or nil.
+function shelf.pause(self, id, paused)
+  local run = self.running[id]
+  if not run or run.expired then return problem(404, "missing", "there is no such upload; it may be over") end
+  if not run.tus then return problem(409, "pause", "this upload comes in one request, and cannot be paused") end
+  run.paused = paused or nil
+  return run
+end
+
+--- Gives back the room of an upload of which nothing came for long, and remembers that until somebody releases it:
+--- whether it was on its way.
+function shelf.expire_run(self, id, time)
+  local run, expired = self.running[id], {}
+  if not run or run.expired then return false end
+  run.expired, run.size = time, 0
+  for other, one in pairs(self.running) do
+    if one.expired then expired[#expired + 1] = other end
+  end
+  table.sort(expired, function(a, b) return self.running[a].expired > self.running[b].expired end)
+  for i = EXPIRED + 1, #expired do self.running[expired[i]] = nil end
+  return true
 end
 
 --- Ends an upload: whether it was there.
@@ -163,7 +213,7 @@ end
 --- replaced; the ids of what had to give way.
 function shelf.place(self, run, id, file, collision, bounds)
   local reserved = self.running[run]
-  if not reserved then return problem(409, "cancelled", "the upload is over") end
+  if not reserved or reserved.expired then return problem(409, "cancelled", "the upload is over") end
   local old = shelf.find(self, file.name)
   if old and collision == "skip" then return { id = old, file = self.files[old], skipped = true, gone = {} } end
   local sums = shelf.sums(self)
