@@ -255,7 +255,7 @@ describe("an upload that goes on", function()
     local path, answer = create(10, { filename = "abc", fingerprint = "f1" })
     local id = answer.headers["upload-id"]
     patch(path, 0, "abc")
-    assert.is_true(list().running[1].expires > weir.now())
+    assert.is_true(list().running[1].progress.expires > weir.now())
     test.eventually(function()
       test.clock.advance(3601)
       uploading.use(uploading.server, uploading.folder) -- tokens have ended

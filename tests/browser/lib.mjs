@@ -25,15 +25,15 @@ export function test(name, body) {
 // The whole browser; it takes three times what its shell takes, which has no back/forward cache.
 export const whole = "/usr/bin/chromium";
 
+const optionsOf = ({ args = [], ignoreDefaultArgs, executablePath = "/usr/bin/chromium-headless-shell" } = {}) => ({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-quic", ...args],
+  ignoreDefaultArgs,
+});
+
 // A browser, with these arguments too, and without those that playwright gives it by itself.
-function launch({ args = [], ignoreDefaultArgs, executablePath = "/usr/bin/chromium-headless-shell" } = {}) {
-  return chromium.launch({
-    executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--disable-quic", ...args],
-    ignoreDefaultArgs,
-  });
-}
+const launch = (options) => chromium.launch(optionsOf(options));
 
 // Those whose names contain one of the program's arguments, or all.
 export async function runAll() {
@@ -107,6 +107,13 @@ class Context {
     const browser = await launch(options);
     this.closes(() => browser.close());
     return browser;
+  }
+
+  // A browser with the profile of a folder, as people have one: what it keeps is there when it is opened again.
+  async profile(folder, options) {
+    const context = await chromium.launchPersistentContext(folder, { ...optionsOf(options), viewport: { width: 1200, height: 720 } });
+    this.closes(() => context.close());
+    return context;
   }
 
   // A page in a fresh profile, before its first address. What it reports as an error fails the test, unless it

@@ -11,6 +11,7 @@ import { append, runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
 import "./forms.mjs";
 import "./notify.mjs";
+import "./resuming.mjs";
 import "./tokens.mjs";
 import "./upload.mjs";
 

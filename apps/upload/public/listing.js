@@ -2,7 +2,7 @@
 // not what changed. No page in here.
 
 export const eventNames = [
-  "upload.begun", "upload.progress", "upload.ended", "file.added", "file.deleted", "file.restored",
+  "upload.begun", "upload.progress", "upload.paused", "upload.resumed", "upload.ended", "file.added", "file.deleted", "file.restored",
 ];
 
 export class Listing {
@@ -26,15 +26,22 @@ export class Listing {
       this.deleted.delete(data.id);
     } else if (name === "file.deleted") this.#remove(data.id, data.till);
     else if (name === "upload.begun") this.running.set(data.id, data);
-    else if (name === "upload.ended") this.running.delete(data.id);
-    else if (this.running.has(data.id)) this.running.get(data.id).progress = data;
+    else if (this.running.has(data.id)) this.#follow(name, this.running.get(data.id), data);
+  }
+
+  // One that has expired is shown until its owner has seen it.
+  #follow(name, run, data) {
+    if (name === "upload.ended" && data.error?.errorCode === "expired" && run.owner === this.who) run.expired = true;
+    else if (name === "upload.ended") this.running.delete(run.id);
+    else if (name === "upload.progress") run.progress = data;
+    else run.paused = name === "upload.paused";
   }
 
   /** Bytes of this user's that are there, or on their way. */
   get used() {
     const own = ({ owner }) => owner === this.who;
     return [...this.files.values()].filter(own).reduce((sum, { size }) => sum + size, 0)
-      + [...this.running.values()].filter(own).reduce((sum, { total }) => sum + (total ?? 0), 0);
+      + [...this.running.values()].filter((run) => own(run) && !run.expired).reduce((sum, { total }) => sum + (total ?? 0), 0);
   }
 
   get left() {
@@ -49,6 +56,25 @@ export class Listing {
   /** What can be restored at that time, in seconds. */
   deletedAt(now) {
     return [...this.deleted.values()].filter(({ till }) => till > now).sort((a, b) => b.till - a.till);
+  }
+
+  /** Uploads of others, and of this user's those that are sent. */
+  get sent() {
+    return [...this.running.values()].filter((run) => !this.#isUnfinished(run));
+  }
+
+  /** This user's that nobody sends: paused, left somewhere, or expired. */
+  get unfinished() {
+    return [...this.running.values()].filter((run) => this.#isUnfinished(run));
+  }
+
+  #isUnfinished({ owner, tus, paused, expired, progress }) {
+    return owner === this.who && tus && (paused || expired || progress?.stage === "waiting");
+  }
+
+  /** This user's upload of that fingerprint, to go on with. */
+  find(fingerprint) {
+    return [...this.running.values()].find((run) => run.owner === this.who && run.fingerprint === fingerprint && !run.expired);
   }
 
   /** Whether this user has a file of that name. */

@@ -1,13 +1,16 @@
 // The page: what is sent from here, what is on its way elsewhere, and what is there.
 //
-//   drop, paste, choose --> transfers --PUT--> server --events (one connection for all tabs)--> listing
-//                             `--rows                                                             `--rows
+//   drop, paste, choose --> transfers --PUT, PATCH--> server --events (one connection for all tabs)--> listing
+//                             `--rows                                                                    `--rows
 
 import { gatherFrom, gatherOf } from "./gather.js";
 import { Listing, eventNames } from "./listing.js";
-import { deletedRows, duration, fileRows, make, otherUploads, ownUploads, set, showRows, size } from "./rows.js";
+import { LONG, fingerprintOf } from "./resumable.js";
+import {
+  deletedRows, duration, fileRows, make, otherUploads, ownUploads, set, showRows, size, unfinishedUploads,
+} from "./rows.js";
 import { ask, getToken, isDemo, isSignedIn, request, signInAs, signInWith, signOut, subOf } from "./session.js";
-import { Transfers } from "./transfers.js";
+import { Transfers, canPause } from "./transfers.js";
 import { Stream } from "./weir.js";
 
 const $ = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
@@ -50,7 +53,7 @@ function refresh() {
 
 const own = ownUploads(transfers);
 const deleted = deletedRows(restore);
-let others, files; // of who is signed in
+let others, left, files; // of who is signed in
 
 function showTotals() {
   const { items } = transfers, totals = transfers.totals();
@@ -60,7 +63,9 @@ function showTotals() {
   $.totals.textContent = `${totals.done} of ${totals.count} · ${size(totals.sent)} of ${size(totals.bytes)}${speed}`;
   $.total.value = totals.bytes > 0 ? totals.sent / totals.bytes : totals.count > 0 ? totals.done / totals.count : 0;
   const some = (...states) => items.some(({ state }) => states.includes(state));
-  $["cancel-all"].hidden = !some("waiting", "sending", "checking", "cancelling");
+  $["pause-all"].hidden = items.filter(canPause).length < 1;
+  $["resume-all"].hidden = !some("paused");
+  $["cancel-all"].hidden = !some("waiting", "sending", "checking", "cancelling", "lost", "paused", "elsewhere");
   $["retry-all"].hidden = !items.some(({ state, fits }) => fits && (state === "failed" || state === "cancelled"));
   $.clear.hidden = !some("done", "failed", "cancelled");
 }
@@ -75,8 +80,11 @@ function show() {
   showTotals();
   showRoom();
   showRows($.transfers, transfers.sorted, own);
-  const mine = new Set(transfers.items.map(({ tag }) => tag));
-  const runs = [...listing.running.values()].filter(({ owner, tag }) => owner !== who || !mine.has(tag));
+  const isElsewhere = (run) => run.owner !== who || !transfers.has(run);
+  const unfinished = listing.unfinished.filter(isElsewhere);
+  $.unfinished.hidden = unfinished.length === 0;
+  showRows($.left, unfinished, left);
+  const runs = listing.sent.filter(isElsewhere);
   $.others.hidden = runs.length === 0;
   showRows($.runs, runs, others);
   const all = listing.sorted;
@@ -96,7 +104,7 @@ function keepFocus(work) {
   const now = document.activeElement;
   if (focused === document.body || (now !== document.body && now.checkVisibility())) return;
   const near = focused.closest("li")?.querySelector("button:not([hidden])");
-  [near, $["cancel-all"], $["retry-all"], $.clear, $.choose].find((one) => one?.checkVisibility())?.focus();
+  [near, $["pause-all"], $["resume-all"], $["cancel-all"], $["retry-all"], $.clear, $.choose].find((one) => one?.checkVisibility())?.focus();
 }
 
 // ---- sending --------------------------------------------------------------------------------------------------------
@@ -116,6 +124,7 @@ function checked(gathered) {
   let left = listing.left - transfers.waiting;
   return gathered.map((one) => {
     const bytes = one.file.size;
+    if (one.run) return one; // it has its room
     if (bytes > listing.limit) return { ...one, error: `it has ${size(bytes)}, and a file may have ${size(listing.limit)}` };
     if (bytes > left) return { ...one, error: `it has ${size(bytes)}, and you have room for ${size(left)}; delete some files` };
     left -= bytes;
@@ -123,19 +132,50 @@ function checked(gathered) {
   });
 }
 
-async function send(gathered) {
+// Long ones with what they are known by, and the upload to go on with, if there is one.
+async function known(one) {
+  if (one.file.size <= LONG) return one;
+  try {
+    const fingerprint = await fingerprintOf(one.file, one.path);
+    return { ...one, fingerprint, run: listing.find(fingerprint) };
+  } catch (error) {
+    return { ...one, error: error.message };
+  }
+}
+
+// What is under way from here already, of which the file was dropped again: it goes on.
+function isUnderWay({ fingerprint }) {
+  const item = fingerprint && transfers.find(fingerprint);
+  if (item) transfers.resumeItem(item);
+  return Boolean(item);
+}
+
+function tellOthers(gathered) {
+  for (const { file, path, run } of gathered) {
+    const other = !run && listing.unfinished.find(({ name, total, expired }) => name === path && total === file.size && !expired);
+    if (other) toast(`${path} is not the file that was begun: it was changed since. It is uploaded anew`);
+  }
+}
+
+async function send(chosen) {
+  const gathered = (await Promise.all(chosen.map(known))).filter((one) => !isUnderWay(one));
   if (gathered.length === 0) return;
-  const taken = gathered.filter(({ path }) => listing.has(path)).map(({ path }) => path);
+  const taken = gathered.filter(({ path, run }) => !run && listing.has(path)).map(({ path }) => path);
   const collision = taken.length > 0 ? await askCollision(taken) : "keep";
   if (!collision) return;
   const wanted = collision === "skip" ? gathered.filter(({ path }) => !taken.includes(path)) : gathered;
   if (wanted.length === 0) return;
-  announce(wanted.length === 1 ? `Uploading ${wanted[0].path}` : `Uploading ${wanted.length} files`);
+  tellOthers(wanted);
+  const again = wanted.filter(({ run }) => run);
+  announce(wanted.length > 1 ? `Uploading ${wanted.length} files`
+    : again.length > 0 ? `Going on with ${again[0].path}` : `Uploading ${wanted[0].path}`);
   transfers.add(checked(wanted), collision);
 }
 
 transfers.addEventListener("change", refresh);
 transfers.addEventListener("refused", askAgain);
+transfers.addEventListener("lost", ({ item }) => announce(`${item.path}: ${item.error}; it goes on by itself`));
+addEventListener("online", () => transfers.hurry());
 transfers.addEventListener("settled", ({ items }) => {
   const count = (state) => items.filter((item) => item.state === state).length;
   const parts = [["done", "uploaded"], ["failed", "failed"], ["cancelled", "cancelled"]]
@@ -183,6 +223,8 @@ for (const [choose, input] of [[$.choose, $["files-input"]], [$["choose-folder"]
     attempt(() => send(gathered));
   });
 }
+$["pause-all"].addEventListener("click", () => transfers.pauseAll());
+$["resume-all"].addEventListener("click", () => transfers.resumeAll());
 $["cancel-all"].addEventListener("click", () => transfers.cancelAll());
 $["retry-all"].addEventListener("click", () => transfers.retryAll());
 $.clear.addEventListener("click", () => transfers.clear());
@@ -265,7 +307,19 @@ const remove = (file) => attempt(async () => {
   toast(`Deleted ${file.name}`, "Undo", () => restore(file));
 });
 
-const cancelRun = (run) => attempt(() => ask("DELETE", `uploads/${run.id}`));
+// Of an upload of this user's that is none of this page's: whoever has its file hears of it.
+const runActs = {
+  cancel: (run) => attempt(() => ask("DELETE", `uploads/${run.id}`)),
+  pause: (run) => attempt(() => ask("POST", `uploads/${run.id}/pause`)),
+  resume: (run) => attempt(() => ask("POST", `uploads/${run.id}/resume`)),
+  choose: () => $["files-input"].click(),
+  discard: (run) => attempt(async () => {
+    await ask("DELETE", `uploads/${run.id}`);
+    announce(`Discarded ${run.name}`);
+  }),
+};
+
+const sayings = { "upload.paused": "Paused", "upload.resumed": "Resumed" };
 
 function showRecipe(demo) {
   const here = new URL(".", location.href).href;
@@ -277,8 +331,10 @@ function showRecipe(demo) {
 
 function apply(name, data) {
   listing.apply(name, data);
-  const isMine = data.owner === who; // anybody may name an upload as this page names one of its own
-  if (isMine && (name === "upload.begun" || name === "upload.ended")) transfers.hear(name, data);
+  const run = listing.running.get(data.id);
+  const isMine = (data.owner ?? run?.owner) === who; // anybody may name an upload as this page names one of its own
+  if (isMine && name.startsWith("upload.")) transfers.hear(name, data);
+  if (isMine && run && sayings[name]) announce(`${sayings[name]} ${run.name}`);
 }
 
 function receive(name, data) {
@@ -307,12 +363,14 @@ function showState() {
     : refused ? "not signed in" : `${state}${error ? `: ${error.message}` : ""}`);
   $.again.hidden = state !== "waiting" && state !== "offline";
   if (refused) askAgain();
+  if (state === "open") transfers.hurry();
 }
 
 async function start() {
   who = subOf(await getToken());
   listing = new Listing(await ask("GET", "files"), who);
-  others = otherUploads(who, cancelRun);
+  others = otherUploads(who, runActs);
+  left = unfinishedUploads(runActs);
   files = fileRows(who, { download, preview, share, remove });
   $.who.textContent = who;
   for (const part of [$.account, $.page]) part.hidden = false;

@@ -1,6 +1,8 @@
 // The rows of the page's lists: uploads of this page, those elsewhere, files. A row is made once for each key and then
 // brought up to date, so that focus and selection stay where they are.
 
+import { canPause } from "./transfers.js";
+
 const units = ["bytes", "KB", "MB", "GB", "TB"];
 
 export function size(bytes) {
@@ -88,36 +90,74 @@ function fill(row, state, said, part, acts) {
 }
 
 const endings = {
-  done: ({ result, path }) => (result.skipped ? "skipped: there is one of that name"
-    : `done · ${size(result.size)}${result.fileName === path ? "" : ` · kept as ${result.fileName}`}`),
+  done: ({ result, path, verified }) => (result.skipped ? "skipped: there is one of that name"
+    : `done · ${size(result.size)}${verified ? ` · verified: SHA-256 ${result.sha256.slice(0, 8)}… on both sides` : ""}` +
+      `${result.fileName === path ? "" : ` · kept as ${result.fileName}`}`),
   failed: ({ error }) => error,
   cancelled: () => "cancelled",
+};
+
+const onTheWay = {
+  waiting: (far, { sent, file }) => `waiting · ${sent > 0 ? far : size(file.size)}`,
+  checking: (far, { long }) => (long ? "all is sent; the server verifies it" : "all is sent; the server finishes"),
+  cancelling: () => "cancelling",
+  sending: (far) => far,
+  lost: (far, { error }) => `${far} · ${error}; it goes on by itself`,
+  paused: (far) => `paused · ${far}`,
+  elsewhere: (far) => `${far} · sent by another tab or machine`,
 };
 
 /** Rows of this page's own uploads; `transfers` does what their buttons say. */
 export const ownUploads = (transfers) => ({
   key: ({ tag }) => tag,
   create: (item) => uploadRow(item.path, [
+    button("Pause", item.path, () => transfers.pause(item)), button("Resume", item.path, () => transfers.resumeItem(item)),
     button("Cancel", item.path, () => transfers.cancel(item)), button("Retry", item.path, () => transfers.retry(item)),
   ]),
   update(row, item) {
     const { state, sent, file } = item;
     if (endings[state]) return fill(row, state, endings[state](item), null, state === "done" || !item.fits ? [] : ["Retry"]);
-    const said = { waiting: `waiting · ${size(file.size)}`, checking: "all is sent; the server finishes", cancelling: "cancelling",
-      sending: `${size(sent)} of ${size(file.size)}` }[state];
-    fill(row, state, said, state === "checking" || state === "cancelling" ? undefined : file.size > 0 ? sent / file.size : 0, ["Cancel"]);
+    const part = state === "checking" || state === "cancelling" ? undefined : file.size > 0 ? sent / file.size : 0;
+    const acts = [canPause(item) && "Pause", state === "paused" && "Resume", "Cancel"];
+    fill(row, state, onTheWay[state](`${size(sent)} of ${size(file.size)}`, item), part, acts);
   },
 });
 
-/** Rows of uploads of other tabs and people. `cancel(run)` is for those of `who`. */
-export const otherUploads = (who, cancel) => ({
+/** Rows of uploads of other tabs and people. `acts` are { pause, cancel }, each of a run, for those of `who`. */
+export const otherUploads = (who, acts) => ({
   key: ({ id }) => id,
-  create: (run) => uploadRow(run.name, [button("Cancel", run.name, () => cancel(run))]),
-  update(row, { owner, total, progress }) {
+  create: (run) => uploadRow(run.name, [
+    button("Pause", run.name, () => acts.pause(run)), button("Cancel", run.name, () => acts.cancel(run)),
+  ]),
+  update(row, { owner, total, progress, tus, paused }) {
     const from = owner === who ? "you, elsewhere" : owner;
-    const far = progress ? progress.message.replace(/^.*: /, "") : total === undefined ? "" : size(total);
-    fill(row, "sending", `${from} · ${progress?.stage ?? "receiving"}${far && ` · ${far}`}`,
-      progress?.progress === undefined ? undefined : progress.progress / 100, owner === who ? ["Cancel"] : []);
+    const far = progress?.message ? progress.message.replace(/^.*: /, "") : total === undefined ? "" : size(total);
+    const stage = paused ? "paused" : progress?.stage ?? (tus ? "waiting" : "receiving");
+    fill(row, paused ? "paused" : "sending", `${from} · ${stage}${far && ` · ${far}`}`,
+      partOf(progress), owner === who ? [tus && "Pause", "Cancel"] : []);
+  },
+});
+
+const partOf = (progress) => (progress?.progress !== undefined ? progress.progress / 100
+  : progress?.received !== undefined && progress.total ? progress.received / progress.total : undefined);
+
+const until = (at) => new Date(at * 1000).toLocaleString(undefined, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+
+/** Rows of this user's uploads that nobody sends. `acts` are { resume, choose, discard }, each of a run. */
+export const unfinishedUploads = (acts) => ({
+  key: ({ id }) => id,
+  create: (run) => uploadRow(run.name, [
+    button("Resume", run.name, () => acts.resume(run)), button("Choose the file", run.name, () => acts.choose(run)),
+    button("Discard", run.name, () => acts.discard(run)),
+  ]),
+  update(row, { total, progress, paused, expired }) {
+    const far = `${size(progress?.received ?? 0)}${total === undefined ? "" : ` of ${size(total)}`}`;
+    if (expired) {
+      return fill(row, "failed", "expired: nothing of it came for too long. Upload it anew, or discard this", null, ["Discard"]);
+    }
+    const kept = progress?.expires ? ` · kept until ${until(progress.expires)}` : "";
+    if (paused) return fill(row, "paused", `paused · ${far}${kept}`, partOf(progress) ?? 0, ["Resume", "Discard"]);
+    fill(row, "left", `${far} · drop the file again to go on${kept}`, partOf(progress) ?? 0, ["Choose the file", "Discard"]);
   },
 });
 

@@ -363,14 +363,21 @@ function files.sender(id)
   return self.sub
 end
 
--- How far an upload is, as it told last; of one that goes on else as its bytes say. And until when that is kept.
+--- How much has come of an upload that goes on, and until when that is kept; nil where nothing is there any more.
+function files.arrived(run)
+  local stat = weir.fs.stat(tus_path(run))
+  if stat then return stat.size, stat.mtime + settings.expires end
+end
+
+-- How far an upload is, as it told last; of one that goes on else as its bytes say.
 local function progress(id, run)
   local last = weir.history(files.run_topic(id), { limit = 1, decode = true })
   local told = last and last[1] and last[1].data
   if not run.tus or run.expired then return told end
-  local stat = weir.fs.stat(tus_path(run))
-  return told or { id = id, stage = "waiting", received = stat and stat.size or 0, total = run.total },
-    (stat and stat.mtime or run.at) + settings.expires
+  local received, expires = files.arrived(run)
+  told = told or { id = id, stage = "waiting", received = received or 0, total = run.total }
+  told.expires = expires
+  return told
 end
 
 --- All files and uploads, as `sub` sees them, and the place from which on the rest is told.
@@ -392,7 +399,7 @@ function files.list(sub)
     end
     for id, run in pairs(self.running) do
       local shown = shown_run(id, run, self.sub)
-      shown.progress, shown.expires = progress(id, run)
+      shown.progress = progress(id, run)
       running[#running + 1] = shown
     end
   end

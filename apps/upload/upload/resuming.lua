@@ -81,7 +81,7 @@ end
 
 local function tell(upload, told, stage)
   told.id = progress.publish(progress.state(told.run_id, stage, told.name, upload.offset, upload.size))
-  told.at, told.path = weir.now(), upload.path
+  told.at = weir.now()
 end
 
 local function receive(upload, stream)
@@ -104,9 +104,13 @@ local function tell_waiting(told)
   weir.sleep(PATIENCE)
   local last = weir.history(files.run_topic(told.run_id), { limit = 1 })
   if not last or not last[1] or last[1].id ~= told.id then return end
-  local stat = weir.fs.stat(told.path)
-  if not stat then return end
-  progress.publish(progress.state(told.run_id, "waiting", told.name, stat.size, told.total))
+  local run = files.unfinished(told.run_id)
+  local received, expires
+  if run then received, expires = files.arrived(run) end
+  if not received then return end
+  local state = progress.state(told.run_id, "waiting", told.name, received, told.total)
+  state.expires = expires
+  progress.publish(state)
 end
 
 -- ---- whole ----------------------------------------------------------------------------------------------------------
