@@ -234,6 +234,25 @@ describe("what an app may say", function()
     processed:close()
   end)
 
+  it("is done to what goes on, too, before it gets its place", function()
+    mount [[process = function(file, report)
+      report(0.5, "looking")
+      if file.type == "application/zip" then return false, "no archives" end
+    end]]
+    local function send(body)
+      local headers = { ["Tus-Resumable"] = "1.0.0", ["Upload-Length"] = ("%d"):format(#body),
+        ["Upload-Metadata"] = "filename " .. weir.base64.encode "a", ["Content-Type"] = "application/offset+octet-stream" }
+      return ask("POST", "/docs/tus", { body = body, headers = headers })
+    end
+    local answer = send "abc"
+    assert.equal(201, answer.status)
+    assert.matches("^/docs/tus/%x+$", answer.headers.location)
+    refused(send "PK\3\4", 422, "rejected")
+    assert.equal(1, #ask("GET", "/docs/files").json().files)
+    assert.same({ 3, 0 }, { ask("GET", "/docs/files").json().used, #ask("GET", "/docs/files").json().running })
+    test.eventually(function() return #weir.fs.list(uploading.folder) == 2 end) -- the files' folder, and one record
+  end)
+
   it("may cancel an upload while its file gets its place: then it has it", function()
     mount [[count = 2 })
       local shelf = require "upload.shelf"
@@ -283,11 +302,12 @@ describe("what an app may say", function()
       ["name = '../x'"] = "name must be a word", ["count = 1001"] = "count must be a whole number from 1 to 1000",
       ["quota = 1.5"] = "quota must be a whole number", ['count = "5"'] = "count must be",
       ["process = 'x'"] = "process must be a function", ["folder = ''"] = "folder must be the path",
+      ["expires = '1w'"] = 'expires must be .*, or a time such as "7d"',
     }
     for options, text in pairs(wrong) do
       local ok, err = pcall(mount, options)
       assert.is_false(ok)
-      assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
+      assert.matches(text, tostring(err))
     end
   end)
 end)

@@ -57,7 +57,8 @@ end
 -- A PATCH of which more is to come.
 local function begin_patch(path, offset, length, first)
   local client = test.connect(uploading.server.port)
-  client:send(("PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nContent-Type: %s\r\n"):format(path, BODY))
+  client:send(("PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n"):format(path))
+  client:send(("Content-Type: %s\r\n"):format(BODY))
   client:send(("Upload-Offset: %d\r\nContent-Length: %d\r\nAuthorization: Bearer %s\r\n\r\n%s"):format(offset, length,
     token "ann", first))
   return client
@@ -239,12 +240,16 @@ describe("an upload that goes on", function()
 
   it("whose name is taken is kept beside it, or replaces it, or is skipped", function()
     local first = put("a", "first").fileId
-    local _, answer = create(3, { filename = "a" }, { body = "abc", headers = { ["Content-Type"] = BODY } })
+    local function send(collision)
+      local whole = { body = "abc", headers = { ["Content-Type"] = BODY } }
+      return select(2, create(3, { filename = "a", collision = collision }, whole))
+    end
+    send()
     assert.equal("a, a (2)", names())
-    _, answer = create(3, { filename = "a", collision = "skip" }, { body = "abc", headers = { ["Content-Type"] = BODY } })
+    local answer = send "skip"
     refused(ask("GET", "/files/" .. answer.headers["upload-id"] .. "/about"), 404, "missing")
     assert.equal("a, a (2)", names())
-    create(3, { filename = "a", collision = "replace" }, { body = "abc", headers = { ["Content-Type"] = BODY } })
+    send "replace"
     assert.equal("a, a (2)", names())
     assert.equal(first, list().deleted[1].id)
     assert.equal(3, #stored())
@@ -283,5 +288,73 @@ describe("an upload that goes on", function()
     assert.is_nil(path)
     assert.equal(507, answer.status)
     test.eventually(function() return list().used == 0 and #list().running == 0 and #unfinished() == 0 end)
+  end)
+end)
+
+describe("an upload that goes on, when a process ends,", function()
+  after_each(support.remove_folders)
+
+  local data
+
+  local function serve()
+    uploading.use(test.spawn { "serve", "apps/upload", "--workers", 2, "--data", data }, data .. "/uploads")
+  end
+
+  local function restart()
+    uploading.server:stop "KILL"
+    serve()
+  end
+
+  before_each(function()
+    data = support.folder()
+    serve()
+  end)
+
+  it("is where it was #workers", function()
+    local path, answer = create(10, { filename = "abc", fingerprint = "f1" })
+    local client = begin_patch(path, 0, 10, "abc")
+    test.eventually(function() return list().running[1].progress.received == 3 end)
+    restart()
+    client:close()
+    local run = list().running[1]
+    assert.same({ answer.headers["upload-id"], "f1", 10, 3, "waiting" },
+      { run.id, run.fingerprint, run.total, run.progress.received, run.progress.stage })
+    assert.equal(10, list().used)
+    assert.equal("3", head(path).headers["upload-offset"])
+    assert.equal(204, patch(path, 3, "defghij").status)
+    assert.equal("abcdefghij", ask("GET", "/files/" .. run.id).body)
+    assert.same({}, list().running)
+  end)
+
+  -- One whose record has its place, and whose bytes have not; and what is in their way.
+  local function stop_half_way()
+    local path, answer = create(3, { filename = "abc" })
+    local id = answer.headers["upload-id"]
+    local folder = data .. "/uploads/upload"
+    weir.fs.mkdir(folder)
+    local block = folder .. "/" .. id:sub(1, 24)
+    assert(weir.fs.write(block, ""))
+    assert.equal(500, patch(path, 0, "abc").status)
+    assert(weir.fs.remove(block))
+    return path, id
+  end
+
+  local function is_whole(id)
+    assert.equal("abc", ask("GET", "/files/" .. id).body)
+    assert.same({ "abc", 3, 0 }, { names(), list().used, #list().running })
+    assert.same({ id }, stored())
+  end
+
+  it("between its record and its bytes, is put in order when the next one begins #workers", function()
+    local path, id = stop_half_way()
+    restart()
+    is_whole(id)
+    assert.equal("3", head(path).headers["upload-offset"])
+  end)
+
+  it("or only the request, is put in order by the next one #workers", function()
+    local path, id = stop_half_way()
+    assert.equal("3", head(path).headers["upload-offset"])
+    is_whole(id)
   end)
 end)

@@ -89,9 +89,10 @@ export class Transfers extends EventTarget {
     return [...this.items.filter(isOpen), ...this.items.filter((item) => !isOpen(item))];
   }
 
-  /** Whether a run is one of this page's, as long as it is under way. */
+  /** Whether a run is one of this page's, as long as it is under way, or is told of here to have expired. */
   has(run) {
-    return this.items.some((item) => (item.id === run.id || item.tag === run.tag) && (isOpen(item) || !item.long));
+    return this.items.some((item) => (run.expired ? item.fingerprint === run.fingerprint
+      : (item.id === run.id || item.tag === run.tag) && (isOpen(item) || !item.long)));
   }
 
   /** The item under way that is sent from a file of that fingerprint. */

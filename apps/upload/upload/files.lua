@@ -281,10 +281,13 @@ end
 --- Ends one that has got its place, { id, file, skipped, replaced }. Its bytes may still be where
 --- they came, if a process ended in between.
 function files.settle(sub, id, run, placed)
-  if weir.fs.stat(tus_path(run)) then
-    if placed.skipped then weir.fs.remove(tus_path(run)) else move(tus_path(run), id) end
-  end
   local file = placed.file
+  if placed.skipped then
+    weir.fs.remove(tus_path(run))
+  elseif weir.fs.stat(tus_path(run)) then
+    move(tus_path(run), id)
+    tell("file.added", files.shown(id, file, sub))
+  end
   local result = {
     fileId = placed.id, fileName = file.name, size = file.size, sha256 = file.sha256, skipped = placed.skipped,
     replaced = placed.replaced,
@@ -297,7 +300,8 @@ function files.cancel(sub, id)
   files.stop(id, "cancelled")
   local run = get(id).running[id]
   if not run or not run.tus then return end
-  files.finish(sub, id, { state = "cancelled", error = { message = "the upload was cancelled", errorCode = "cancelled" } })
+  local why = { message = "the upload was cancelled", errorCode = "cancelled" }
+  files.finish(sub, id, { state = "cancelled", error = why })
   remove_tus(run)
 end
 

@@ -149,8 +149,8 @@ local function add_writers(app, options)
   app:delete("/uploads/:id", writers, function(stream) files.cancel(own_upload(stream)) end)
   for _, act in ipairs { "pause", "resume" } do
     app:post("/uploads/:id/" .. act, writers, function(stream)
-      local own, id = own_upload(stream)
-      files.pause(own, id, act == "pause")
+      local sub, id = own_upload(stream)
+      files.pause(sub, id, act == "pause")
     end)
   end
 end

@@ -55,7 +55,8 @@ local function take(upload, source, name, collision)
   if not size then fail_unsaved(digest, message, most) end
   if source == upload.stream then said:all_is_here() end
   local file = { name = name, size = size, sha256 = digest }
-  processing.run(files.path(id), file, function(stage, part, text) said:processed(stage, name, part, text) end, upload.process)
+  local function say(stage, part, text) said:processed(stage, name, part, text) end
+  processing.run(files.path(id), file, say, upload.process)
   local placed = files.place(upload.sub, upload.id, id, file, collision)
   upload.unplaced[id] = nil
   if placed.skipped then files.forget(id) end
