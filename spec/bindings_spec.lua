@@ -161,7 +161,9 @@ local function at(name)
 end
 of_core("fs_read", function() return folder .. "/file", 1000 end, { faults = FILE_FAULTS })
 of_core("fs_head", function() return folder .. "/file", 10 end, { faults = FILE_FAULTS })
-of_core("fs_hash", function() return folder .. "/file", "sha256" end, { faults = { "file_open", "file_read", "auth_digest" } })
+of_core("fs_hash", function() return folder .. "/file", "sha256" end, {
+  faults = { "file_open", "file_read", "auth_digest" },
+})
 of_core("fs_write", function() return folder .. "/new", "text" end, { faults = FILE_FAULTS })
 of_core("fs_append", function() return folder .. "/file", "text" end, { faults = FILE_FAULTS })
 of_core("fs_list", at "")

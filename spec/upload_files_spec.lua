@@ -241,7 +241,8 @@ describe("what an app may say", function()
     end]]
     local function send(body)
       local headers = { ["Tus-Resumable"] = "1.0.0", ["Upload-Length"] = ("%d"):format(#body),
-        ["Upload-Metadata"] = "filename " .. weir.base64.encode "a", ["Content-Type"] = "application/offset+octet-stream" }
+        ["Upload-Metadata"] = "filename " .. weir.base64.encode "a",
+        ["Content-Type"] = "application/offset+octet-stream" }
       return ask("POST", "/docs/tus", { body = body, headers = headers })
     end
     local answer = send "abc"
@@ -452,6 +453,6 @@ describe("the README of the files", function()
     local spawned = test.spawn { "serve", "apps/upload", "--workers", 2, "--data", support.folder(),
       env = { UPLOAD_SECRET = secret } }
     local before = "export UPLOAD_SECRET=" .. secret
-    assert.equal(4, support.assert_examples("apps/upload/README.md", "By curl", before, spawned))
+    assert.equal(5, support.assert_examples("apps/upload/README.md", "By curl", before, spawned))
   end)
 end)

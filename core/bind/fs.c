@@ -215,7 +215,7 @@ static int64_t run_hash(struct job *job) {
     return 1;
 }
 
-/* fs_hash(path, algorithm) -> nil, bytes | nil, nil, code, message; nothing for no such algorithm. */
+/* fs_hash(path, algorithm) -> nil, bytes | nil, nil, code, message; nothing for no algorithm. */
 static int l_hash(lua_State *L) {
     const struct digest *digest = digest_find(state_check_str(L, 2));
     if (digest == NULL)
@@ -377,10 +377,10 @@ static int l_file_name(lua_State *L) {
 
 void bind_fs(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"fs_read", l_read},        {"fs_head", l_head},   {"fs_hash", l_hash},   {"fs_write", l_write},
-        {"fs_append", l_append},    {"fs_list", l_list},   {"fs_stat", l_stat},
-        {"fs_get", l_get},          {"fs_put", l_put},     {"fs_rename", l_rename},
-        {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir}, {"uploads", l_uploads},
-        {"file_name", l_file_name}, {NULL, NULL}};
+        {"fs_read", l_read},     {"fs_head", l_head},        {"fs_hash", l_hash},
+        {"fs_write", l_write},   {"fs_append", l_append},    {"fs_list", l_list},
+        {"fs_stat", l_stat},     {"fs_get", l_get},          {"fs_put", l_put},
+        {"fs_rename", l_rename}, {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir},
+        {"uploads", l_uploads},  {"file_name", l_file_name}, {NULL, NULL}};
     state_set(L, functions);
 }
