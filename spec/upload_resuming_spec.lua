@@ -352,6 +352,13 @@ describe("an upload that goes on, when a process ends,", function()
     assert.equal("3", head(path).headers["upload-offset"])
   end)
 
+  it("and is ended then by its owner, has its place #workers", function()
+    local path, id = stop_half_way()
+    refused(ask("DELETE", "/uploads/" .. id), 404, "missing")
+    refused(terminate(path), 404, "missing")
+    is_whole(id)
+  end)
+
   it("or only the request, is put in order by the next one #workers", function()
     local path, id = stop_half_way()
     assert.equal("3", head(path).headers["upload-offset"])

@@ -228,7 +228,7 @@ local function move(from, id)
   local to = files.path(id)
   weir.fs.mkdir((to:gsub("/[^/]*$", "")))
   local ok, _, message = weir.fs.rename(from, to)
-  if not ok then error("upload: " .. message, 0) end
+  if not ok and not weir.fs.stat(to) then error("upload: " .. message, 0) end -- else somebody has been quicker
 end
 
 --- Puts a file that has come under its name: { id, file, skipped, replaced }, see shelf.place. Its bytes are in their
@@ -297,9 +297,9 @@ end
 
 --- Ends an upload as its owner wishes. What comes in one request does so by itself.
 function files.cancel(sub, id)
+  local run = update(row_of_id(id), nil, function(self) return shelf.cancel(self, id) end)
   files.stop(id, "cancelled")
-  local run = get(id).running[id]
-  if not run or not run.tus then return end
+  if not run.tus then return end
   local why = { message = "the upload was cancelled", errorCode = "cancelled" }
   files.finish(sub, id, { state = "cancelled", error = why })
   remove_tus(run)
@@ -462,13 +462,14 @@ local function sweep_running()
 end
 
 -- Who has not come back in so long is not told any more that it has expired. One whose time is over may have gone
--- without a word: a process ended right then, or another app of the server has swept it.
-local function sweep_expired()
+-- without a word: a process ended right then, or another app of the server has swept it. So may a request have ended
+-- between a record and its bytes.
+local function sweep_unsent()
   for key, self in store():each "owner/" do
     for id, run in pairs(self.running) do
       if run.expired and run.expired + REMEMBER < weir.now() then
         pcall(update, key, nil, function(now) return shelf.release(now, id) end)
-      elseif run.tus and run.at + settings.expires < weir.now() then
+      elseif run.tus and (self.files[id] or run.at + settings.expires < weir.now()) then
         pcall(sweep_unfinished, self.sub, id, run, self.files[id])
       end
     end
@@ -534,7 +535,7 @@ function files.start()
       sweep_running()
     end
     weir.every(SWEEP, sweep_deleted)
-    weir.every(SWEEP, sweep_expired)
+    weir.every(SWEEP, sweep_unsent)
   end
 end
 

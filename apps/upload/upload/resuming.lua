@@ -174,7 +174,13 @@ end
 -- `stream` is nil where nobody asked for it: its time is over.
 local function terminate(upload, stream)
   local sub, id = known(upload)
-  if not sub or not files.unfinished(id) then return end
+  local run, placed
+  if sub then run, placed = files.unfinished(id) end
+  if not run then return end
+  if placed then -- its bytes are the file's, and must not go
+    files.settle(sub, id, run, { id = id, file = placed })
+    fail(404, "missing", "the upload is over: its file has its place")
+  end
   if not stream then return files.expire(sub, id) end
   files.finish(sub, id, {
     state = "cancelled", error = { message = "the upload was cancelled", errorCode = "cancelled" },

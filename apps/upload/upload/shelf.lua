@@ -147,6 +147,17 @@ function shelf.widen(self, id, bounds)
   return run, gone
 end
 
+--- Ends an upload as its owner wishes: it, or nil where it is over, or its file has its place. One that comes in one
+--- request stays until that has ended.
+function shelf.cancel(self, id)
+  local run = self.running[id]
+  if not run or run.tus and self.files[id] then
+    return problem(404, "missing", "there is no such upload; it may be over")
+  end
+  if run.tus then self.running[id] = nil end
+  return run
+end
+
 --- Says of an upload that goes on whether it is to stand still: it, or nil.
 function shelf.pause(self, id, paused)
   local run = self.running[id]
