@@ -137,6 +137,7 @@ test("resume: a network that is lost at half comes back, and it goes on, with a 
   const speed = Number((await page.textContent("#totals")).match(/ · ([\d.]+) MB\/s · /)?.[1]);
   assert.ok(speed > 0 && speed < 8, await page.textContent("#totals")); // and not what was there before
   await screenshot(page, "resume-network-back");
+  await page.getByRole("status").filter({ hasText: "large.bin goes on" }).waitFor({ state: "attached" });
   await throttle(page, -1);
   await row(page, "transfers", "verified").waitFor();
   assert.ok(sent.from.some((offset) => offset > HALF * MB / 2), `${sent.from}`);
@@ -229,6 +230,25 @@ test("resume: paused in one tab, resumed in another, by keyboard", async (t) => 
   await row(page, "transfers", "verified").waitFor();
   await row(tab, "files", "large.bin").waitFor();
   await tab.locator("#unfinished").waitFor({ state: "hidden" });
+  await assertWhole(server, path, "large.bin");
+});
+
+test("resume: what is paused while the network is lost is paused everywhere when it is back", async (t) => {
+  const server = await serve(t);
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
+  const other = await enter(t, server, { expected: EXPECTED });
+  const path = await beginHalf(t, page);
+  wire.cut();
+  await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
+  await page.getByRole("button", { name: "Pause: large.bin" }).click();
+  await row(page, "transfers", "paused · ").waitFor();
+  await row(other, "left", "drop the file again to go on").waitFor();
+  wire.mend();
+  await row(other, "left", "paused · ").waitFor();
+  await throttle(page, -1);
+  await other.getByRole("button", { name: "Resume: large.bin" }).click();
+  await row(page, "transfers", "verified").waitFor();
   await assertWhole(server, path, "large.bin");
 });
 

@@ -175,6 +175,7 @@ async function send(chosen) {
 transfers.addEventListener("change", refresh);
 transfers.addEventListener("refused", askAgain);
 transfers.addEventListener("lost", ({ item }) => announce(`${item.path}: ${item.error}; it goes on by itself`));
+transfers.addEventListener("found", ({ item }) => announce(`${item.path} goes on`));
 addEventListener("online", () => transfers.hurry());
 transfers.addEventListener("settled", ({ items }) => {
   const count = (state) => items.filter((item) => item.state === state).length;
@@ -352,6 +353,7 @@ async function reload() {
   listing = new Listing(list, who);
   for (const event of came) apply(...event);
   reloading = undefined;
+  transfers.sync(listing);
   refresh();
 }
 

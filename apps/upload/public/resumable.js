@@ -78,17 +78,18 @@ const base64 = (text) => btoa(String.fromCodePoint(...new TextEncoder().encode(t
 
 const metadata = (fields) => Object.entries(fields).map(([name, value]) => `${name} ${base64(value)}`).join(",");
 
-const explained = {
+const explained = { // also to a HEAD, whose answer has no text
   404: "the server has this upload no more; retry to upload it anew",
   410: "it has expired: nothing of it came for too long; retry to upload it anew",
 };
+const UNTOLD = { 422: "the server has refused this file", 507: "the server has no room; try again later" };
 
 function failureOf(status, text) {
   let answer = {};
   try {
     answer = JSON.parse(text);
   } catch {} // it is a text
-  const message = explained[status] ?? answer.message ?? (text.trim() || `status ${status}`);
+  const message = explained[status] ?? answer.message ?? (text.trim() || UNTOLD[status] || `status ${status}`);
   return new Failure(message, { status, code: answer.errorCode, answer });
 }
 

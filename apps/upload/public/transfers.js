@@ -51,8 +51,8 @@ async function failureOf(xhr) {
 
 /**
  * An EventTarget: "change" when an item has changed; "settled", with the `items` that have ended since the last time,
- * when nothing is under way any more; "lost" when one of them has lost the server; "refused" when a token was, and it is
- * held; "hurry" for those who wait.
+ * when nothing is under way any more; "lost" when one of them has lost the server, "found" when it goes on; "refused" when
+ * a token was, and it is held; "hurry" for those who wait.
  */
 export class Transfers extends EventTarget {
   items = [];
@@ -141,20 +141,39 @@ export class Transfers extends EventTarget {
   /** Has it stand still, also for who sends it elsewhere. */
   pause(item) {
     if (!canPause(item)) return;
-    this.#stand(item);
-    if (item.id) ask("POST", `uploads/${item.id}/pause`).catch(() => {}); // then it stands still here, at least
+    this.#stand(item, false);
+    if (item.id) this.#tellPause(item);
   }
 
-  #stand(item) {
-    item.state = "paused";
+  // `known`: the server knows.
+  #stand(item, known) {
+    Object.assign(item, { state: "paused", known });
     item.stop?.abort();
     this.#next();
   }
 
+  // Until then it stands still here, at least.
+  async #tellPause(item) {
+    const { file } = item, { signal } = item.stop = new AbortController();
+    const tell = () => ask("POST", `uploads/${item.id}/pause`);
+    item.known = await insist(tell, { file, signal, hurry: this, onLost() {} }).then(() => true, () => false);
+  }
+
   resumeItem(item) {
     if (item.state !== "paused") return;
+    item.stop?.abort();
     Object.assign(item, { state: "waiting", wake: true });
     this.#next();
+  }
+
+  /** The list was loaded anew: what was not heard of is made up for. */
+  sync({ running, files }) {
+    for (const item of this.items.filter((one) => one.long && one.id && isOpen(one))) {
+      const run = running.get(item.id), file = files.get(item.id);
+      if (run && !run.expired) this.hear(run.paused ? "upload.paused" : item.known ? "upload.resumed" : "", run);
+      else if (file) this.#hearEnd(item, { state: "done", files: [{ ...file, fileName: file.name }] });
+      else this.#hearEnd(item, { state: "failed", error: { message: "it is over: expired, or cancelled elsewhere; retry to upload it anew" } });
+    }
   }
 
   cancelAll() {
@@ -201,7 +220,7 @@ export class Transfers extends EventTarget {
     if (!item || !isOpen(item)) return;
     item.id = id;
     if (name === "upload.ended") this.#hearEnd(item, data);
-    else if (name === "upload.paused" && canPause(item)) this.#stand(item);
+    else if (name === "upload.paused" && canPause(item)) this.#stand(item, true);
     else if (name === "upload.resumed" && item.state === "paused") {
       item.state = "waiting";
       this.#next();
@@ -278,7 +297,7 @@ export class Transfers extends EventTarget {
     if (!isBusy(item)) return;
     this.#moved += sent - item.sent;
     item.sent = sent;
-    if (item.state === "lost") item.state = "sending";
+    this.#find(item);
     if (sent >= item.file.size) item.state = "checking";
     const now = performance.now();
     this.#samples = this.#samples.filter(([at]) => now - at < WINDOW);
@@ -359,7 +378,7 @@ export class Transfers extends EventTarget {
   #arrived(item, offset) {
     if (offset < item.sent) this.#moved -= Math.min(item.sent - offset, this.#moved);
     item.sent = offset;
-    if (item.state === "lost") item.state = "sending";
+    this.#find(item);
     if (offset >= item.file.size) item.state = "checking";
     this.#changed();
   }
@@ -370,6 +389,12 @@ export class Transfers extends EventTarget {
     Object.assign(item, { state: "lost", error: message });
     if (isNews) this.dispatchEvent(Object.assign(new Event("lost"), { item }));
     this.#changed();
+  }
+
+  #find(item) {
+    if (item.state !== "lost") return;
+    item.state = "sending";
+    this.dispatchEvent(Object.assign(new Event("found"), { item }));
   }
 
   #yield(item) {
