@@ -31,6 +31,11 @@ const isOpen = (item) => isUnsent(item) || isAt("checking", "cancelling", "pause
 /** Whether the item can be paused, or resumed. */
 export const canPause = (item) => item.long && (isUnsent(item) || item.state === "elsewhere");
 
+// It may be whole by now: the next request tells.
+const unlessOver = (error) => {
+  if (error.status !== 404) throw error;
+};
+
 // The last line that says how it ended: [kind, value].
 async function endOf(text) {
   let end = ["error", { message: "the server broke off" }];
@@ -363,7 +368,7 @@ export class Transfers extends EventTarget {
     item.hash ??= hashOf(file, signal);
     item.hash.catch(() => { item.hash = undefined; }); // the next attempt makes it anew
     return insist(async (answered) => {
-      if (item.wake) await ask("POST", `uploads/${id}/resume`);
+      if (item.wake) await ask("POST", `uploads/${id}/resume`).catch(unlessOver);
       item.wake = false;
       return send(file, item, {
         sha256: item.hash, signal, onAnswer: answered,
