@@ -200,6 +200,7 @@ test("resume: a server that is killed at half and comes back goes on by itself, 
   const again = await serve(t, { listen: server.address });
   await throttle(page, -1);
   await row(page, "transfers", "verified").waitFor();
+  assert.ok(!(await page.isVisible("#others"))); // though the stream may not be back yet
   await screenshot(page, "resume-server-back");
   assert.ok(sent.from.some((offset) => offset > HALF * MB / 2), `${sent.from}`);
   await assertWhole(again, path, "large.bin");

@@ -94,10 +94,10 @@ export class Transfers extends EventTarget {
     return [...this.items.filter(isOpen), ...this.items.filter((item) => !isOpen(item))];
   }
 
-  /** Whether a run is one of this page's, as long as it is under way, or is told of here to have expired. */
+  /** Whether a run is one of this page's, which shows it: under way, whole, or expired. */
   has(run) {
     return this.items.some((item) => (run.expired ? item.fingerprint === run.fingerprint
-      : (item.id === run.id || item.tag === run.tag) && (isOpen(item) || !item.long)));
+      : (item.id === run.id || item.tag === run.tag) && (isOpen(item) || item.state === "done" || !item.long)));
   }
 
   /** The item under way that is sent from a file of that fingerprint. */
