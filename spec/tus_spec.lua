@@ -446,6 +446,20 @@ describe("bad requests to weir.tus", function()
     assert.same({}, names())
   end)
 
+  it("take no longer to read than they are long", function()
+    tus.begin()
+    local spaces, letters = (" "):rep(15000), ("a"):rep(15000)
+    for _, case in ipairs {
+      { { ["Upload-Length"] = "1", ["Upload-Metadata"] = "a" .. spaces .. "b" }, "is not base64" },
+      { { ["Upload-Length"] = "1", ["Upload-Metadata"] = "a," .. spaces .. ",b" }, "without a key" },
+      { { ["Upload-Concat"] = "final;/" .. letters .. "/x" }, "no upload of" },
+    } do
+      local since = os.clock()
+      refused(tus.ask("POST", "/files", case[1]), 400, case[2])
+      assert.is_true(os.clock() - since < 0.1)
+    end
+  end)
+
   it("that continue one are told what is wrong, and change nothing", function()
     tus.begin()
     local path = tus.create(6)

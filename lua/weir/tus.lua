@@ -255,7 +255,8 @@ end
 -- The id in the URL of one of our uploads, absolute or not.
 local function id_of(stream, url)
   local path = url:gsub("^%a[%w+.-]*://[^/]*", ""):gsub("[?#].*$", "")
-  local before, id = path:match "^(.-)([^/]*)$"
+  local before = path:match "^.*/" or ""
+  local id = path:sub(#before + 1)
   if not Files.is_id(id) or before ~= base_of(stream) and before ~= "" and before ~= "./" then
     fail(400, ("Upload-Concat: %s is no upload of this server"):format(check.show(url)))
   end

@@ -24,10 +24,11 @@ function fields.boolean(name, text)
   return nil, name .. " must be ?0 or ?1"
 end
 
--- No pattern here goes back over spaces: a head may be full of them.
+-- Step by step, for a pattern that may begin or end a run of spaces in many places tries all of them.
 local function pair(item)
-  if not item:find "%S" then return nil, "Upload-Metadata has a pair without a key" end
-  local key, rest = item:match("^%s*(.*%S)"):match "^(%S+)%s*(.*)$"
+  local from = item:find "%S"
+  if not from then return nil, "Upload-Metadata has a pair without a key" end
+  local key, rest = item:match("^.*%S", from):match "^(%S+)%s*(.*)$"
   if key:find "[^\33-\126]" then return nil, "Upload-Metadata has a key that is not ASCII" end
   local value = bytes.base64.decode(rest)
   if not value then return nil, ('Upload-Metadata: the value of "%s" is not base64'):format(key) end
