@@ -202,6 +202,7 @@ row("writer_write of an appender", core.writer_write, appender)
 row("writer_commit of an appender", core.writer_commit, appender, { faults = { "file_sync" } })
 of_core("appender_copy", function() return appender(), "keys", 0, 2 end, { faults = { "file_write" } })
 of_core("appender_cut", function() return appender(), 1 end, { faults = { "file_sync" } })
+of_core("appender_remove", appender)
 local function tail() return core.tail(folder .. "/file", 10, 1000) end
 of_core("tail", function() return folder .. "/file", 10, 1000 end, { faults = { "tail_open", "tail_read" } })
 of_core("tail_next", tail)

@@ -246,6 +246,25 @@ describe("hooks of weir.tus", function()
     refused(tus.head(path), 404)
   end)
 
+  it("may link a complete upload, which stays when that is ended", function()
+    local ours = support.folder()
+    tus.begin()
+    local path = tus.create(5, nil, "hello")
+    assert.equal(0, os.execute(("ln '%s/%s' '%s/film'"):format(tus.folder, tus.id(path), ours)))
+    assert.equal(204, tus.ask("DELETE", path).status)
+    assert.same({}, names())
+    assert.equal("hello", support.read_file(ours .. "/film"))
+  end)
+
+  it("may move an upload away while it is ended", function()
+    local ours = support.folder()
+    tus.begin { on_terminate = function(upload) weir.fs.rename(upload.path, ours .. "/film") end }
+    local path = tus.create(5, nil, "hello")
+    assert.equal(204, tus.ask("DELETE", path).status)
+    assert.same({}, names())
+    assert.equal("hello", support.read_file(ours .. "/film"))
+  end)
+
   it("are called again when the end of an upload failed", function()
     local fails, calls = true, 0
     tus.begin {

@@ -108,6 +108,12 @@ static int run_cut(struct writer *writer) {
     return file_appender_cut(&writer->appender, writer->at);
 }
 
+static int run_remove(struct writer *writer) {
+    int rc = file_appender_remove(&writer->appender, writer->root, writer->path);
+    writer->open = rc < 0;
+    return rc;
+}
+
 static int run_abort(struct writer *writer) {
     writer->open = false;
     file_writer_abort(&writer->file);
@@ -340,11 +346,20 @@ static int l_appender_cut(lua_State *L) {
     return start(L, writer, task, &writing, run_cut);
 }
 
+/* appender_remove(appender) -> nil, true | nil, nil, code, message: removes its file, if that still
+ * has its name ("ENOENT": it has not), and is over then. */
+static int l_appender_remove(lua_State *L) {
+    struct writer *writer = check_appender(L, 1);
+    struct task *task = task_enter(L, "weir.tus");
+    return task ? start(L, writer, task, &writing, run_remove) : task_refuse(L);
+}
+
 void bind_writer(lua_State *L) {
     static const luaL_Reg functions[] = {{"writer", l_writer},
                                          {"appender", l_appender},
                                          {"appender_copy", l_appender_copy},
                                          {"appender_cut", l_appender_cut},
+                                         {"appender_remove", l_appender_remove},
                                          {"writer_write", l_writer_write},
                                          {"writer_commit", l_writer_commit},
                                          {"writer_abort", l_writer_abort},

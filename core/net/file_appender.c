@@ -201,6 +201,23 @@ int file_appender_cut(struct file_appender *file, uint64_t size) {
     return rc < 0 ? rc : file_appender_sync(file);
 }
 
+/* Closing gives the room back where nobody else has the file; of a large one that takes long. */
+int file_appender_remove(struct file_appender *file, const char *root, const char *name) {
+    struct stat st;
+    int folder = open_folder(root);
+    if (folder < 0)
+        return folder;
+    int rc = file_stat_regular(file->fd, &st);
+    if (rc == 0)
+        rc = check_named(folder, name, &st);
+    if (rc == 0 && unlinkat(folder, name, 0) < 0)
+        rc = -errno;
+    close(folder);
+    if (rc == 0)
+        file_appender_close(file);
+    return rc;
+}
+
 void file_appender_close(struct file_appender *file) {
     if (file->fd >= 0)
         close(file->fd);

@@ -29,6 +29,9 @@ int file_appender_copy(struct file_appender *file, const char *root, const char 
 int file_appender_sync(struct file_appender *file);
 /* Takes away what is beyond `size`, durably. */
 int file_appender_cut(struct file_appender *file, uint64_t size);
+/* Removes its name, if that is still the file's (-ENOENT: it is not), and closes it. Bytes that
+ * have another name, or that somebody reads, stay. After an error it is open as before. */
+int file_appender_remove(struct file_appender *file, const char *root, const char *name);
 /* Gives the lock to whoever comes next. On any thread; twice is harmless. */
 void file_appender_close(struct file_appender *file);
 

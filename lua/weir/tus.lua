@@ -298,7 +298,7 @@ local function make(self, stream, plan)
   upload.id, upload.appender = self.files:make(plan.checksum and plan.checksum.algorithm)
   task.defer(function() close(upload) end) -- the last one first
   task.defer(function()
-    if not upload.kept then self.files:remove(upload.id, not upload.record.ending and upload.appender) end
+    if not upload.kept then self.files:remove(upload.id, upload.appender) end
   end)
   call(self, "on_create", upload, stream) -- it knows the id, so what it takes down can be found again
   if plan.parts then join(upload, plan.parts) end

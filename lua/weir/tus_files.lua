@@ -196,12 +196,11 @@ end
 
 -- ---- going ----------------------------------------------------------------------------------------------------------
 
---- Removes an upload. Of one whose file is open the room goes first, by a thread of the pool: else it would go when the
---- file is closed, which a worker does, and of a large one that takes long.
+--- Removes an upload, whose file is open if it has one. The name goes, and not the bytes: an app may have linked or
+--- moved them to a place of its own. By a thread of the pool, for closing a large file takes long.
 function Files:remove(id, appender)
   fs.remove(self:path(record_name(id)))
-  if appender then check(core.appender_cut(appender, 0)) end
-  fs.remove(self:path(id))
+  if appender then check(core.appender_remove(appender)) end
 end
 
 --- Whether one that was last written then, and is not complete, is too old.

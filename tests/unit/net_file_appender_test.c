@@ -180,6 +180,24 @@ static void others_are_copied(void **state) {
     file_appender_close(&file);
 }
 
+static void removing_takes_the_name_alone(void **state) {
+    (void)state;
+    struct file_appender file;
+    open_a(&file);
+    assert_int_equal(link("root/a.txt", "root/other"), 0);
+    assert_int_equal(file_appender_remove(&file, "nowhere", "a.txt"), -ENOENT);
+    assert_int_equal(file_appender_remove(&file, "root", "a.txt"), 0);
+    assert_true(file.fd < 0);
+    assert_int_equal(access("root/a.txt", F_OK), -1);
+    assert_content("root/other", "hello");
+    assert_int_equal(file_appender_open(&file, "root", "other", false), 0);
+    assert_int_equal(rename("root/other", "root/moved"), 0);
+    file_rig_put("root/other", "another one");
+    assert_int_equal(file_appender_remove(&file, "root", "other"), -ENOENT);
+    assert_content("root/other", "another one");
+    file_appender_close(&file);
+}
+
 /* --- what is kept beside it --- */
 
 static void a_small_file_is_put_whole(void **state) {
@@ -211,6 +229,7 @@ int main(void) {
         TEST(names_lead_nowhere_else),
         TEST(an_addition_that_fails_takes_itself_back),
         TEST(others_are_copied),
+        TEST(removing_takes_the_name_alone),
         TEST(a_small_file_is_put_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
