@@ -121,6 +121,22 @@ describe("a request that finds another one at its upload", function()
     old:close()
   end)
 
+  it("is not kept waiting by one to an upload that is complete", function()
+    tus.begin()
+    local path = tus.create(3)
+    tus.patch(path, 0, "abc")
+    local old = tus.server:connect()
+    old:send("PATCH " .. path .. " HTTP/1.1\r\nHost: here\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 3\r\n"
+      .. "Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    test.settle()
+    local since = weir.now()
+    assert.equal(3, (tus.offset(path)))
+    assert.is_true(weir.now() - since < 2)
+    old:send "0\r\n\r\n"
+    assert.equal(204, old:receive_response().status)
+    old:close()
+  end)
+
   it("waits for the end of an upload that the app is at", function()
     local gate, calls = weir.channel(), 0
     tus.begin {

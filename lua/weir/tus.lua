@@ -225,6 +225,7 @@ local function patch(self, stream, id)
   end
   if chunk.offset ~= upload.offset then return speaks.tell_conflict(stream, upload, chunk) end
   if upload.complete then
+    close(upload) -- now, for nobody could end the wait for a body that does not come
     if (stream.content_length or check(stream:_gather(1)) or 0) > 0 then speaks.tell_full(stream, upload) end
   else
     learn_size(self, upload, chunk.size)
