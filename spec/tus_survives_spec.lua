@@ -137,6 +137,31 @@ describe("a request that finds another one at its upload", function()
     old:close()
   end)
 
+  it("is told the offset though a newer one has the upload", function()
+    local gate, waits = weir.channel(), false
+    tus.begin({
+      owner = function(stream)
+        if stream.headers["x-slow"] then
+          waits = true
+          gate:recv()
+        end
+      end,
+    })
+    local path = tus.create(100)
+    local answer
+    local task = weir.spawn(function() answer = tus.head(path, { ["X-Slow"] = "1" }) end)
+    test.eventually(function() return waits end)
+    local newer = tus.begin_patch(path, 0, 100)
+    newer:send "hello"
+    tus.await_stored(path, 5)
+    gate:send(true)
+    task:join()
+    assert.equal(200, answer.status)
+    assert.equal("5", answer.headers["upload-offset"])
+    assert.equal(409, newer:receive_response().status)
+    newer:close()
+  end)
+
   it("waits for the end of an upload that the app is at", function()
     local gate, calls = weir.channel(), 0
     tus.begin {

@@ -88,11 +88,12 @@ local function mend(self, upload)
 end
 
 -- The upload { id, record, ticket, appender, offset, changed }, which nobody else has until the task ends. One that the
--- app has taken away when it was complete has no appender.
-local function open(self, stream, id, algorithm)
+-- app has taken away when it was complete has no appender. `chunk`: what is to come; nil: nothing, and it is soon over.
+local function open(self, stream, id, chunk)
   admit(self, stream, id) -- before anybody is disturbed
   local upload = { id = id, ticket = stream.id }
-  local appender, size, changed = self.files:open(id, upload.ticket, algorithm)
+  local algorithm = chunk and chunk.checksum and chunk.checksum.algorithm
+  local appender, size, changed = self.files:open(id, upload.ticket, algorithm, not chunk)
   upload.appender = appender
   task.defer(function() close(upload) end)
   upload.record = self.files:read(id) -- once more, for whoever had it may have changed it
@@ -219,7 +220,7 @@ end
 local function patch(self, stream, id)
   local speaks = speech.of(stream)
   local chunk = speaks.chunk(stream)
-  local upload = open(self, stream, id, chunk.checksum and chunk.checksum.algorithm)
+  local upload = open(self, stream, id, chunk)
   if upload.record.concat and upload.record.concat ~= "partial" then
     fail(403, "this upload is made of others, and cannot be changed")
   end

@@ -41,6 +41,8 @@ local VERSION = 1
 local RECORD_MOST = 1024 * 1024 -- bytes; what it holds came in header fields
 local ID = "^%x%x%x%x%x%x%x%x" .. ("%x"):rep(32) .. "$"
 local FIRST, LONGEST, PATIENCE = 0.002, 0.05, 20 -- seconds between tries for a lock, and how long in all
+local POLITE = 1 -- seconds for which a request that is soon over lets a newer one have the upload
+local NEWEST = 2 ^ 53 -- than any ticket
 local SLICE = 64 * 1024 * 1024 -- bytes that are copied at once
 
 --- Where requests that want an upload tell the one that has it.
@@ -152,18 +154,20 @@ local function try(self, id, algorithm)
 end
 
 --- The appender of an upload, its size and when that was last written, once no other request has it: those that came
---- before this one, number `ticket`, are asked to end. nil and "ENOENT" where it has no file. Fails with 423 when one
---- does not end.
-function Files:open(id, ticket, algorithm)
-  local deadline, wait = core.now() + PATIENCE, FIRST
+--- before this one, number `ticket`, are asked to end. So are all, after a while, by one that is `brief`: it cannot
+--- wait until a newer one has sent a whole file. nil and "ENOENT" where it has no file. Fails with 423 when one does
+--- not end.
+function Files:open(id, ticket, algorithm, brief)
+  local since, wait = core.now(), FIRST
   while true do
     local appender, size, changed = try(self, id, algorithm)
     if appender then return appender, size, changed end
     local code, message = size, changed
     if code == "ENOENT" then return nil, code end
     if code ~= "EAGAIN" then fail_system(code, message) end
-    if core.now() > deadline then fail(423, "another request works on this upload, and does not end") end
-    hub.publish(Files.topic(id), ("%d"):format(ticket))
+    local waited = core.now() - since
+    if waited > PATIENCE then fail(423, "another request works on this upload, and does not end") end
+    hub.publish(Files.topic(id), ("%.0f"):format(brief and waited > POLITE and NEWEST or ticket))
     check(core.sleep(wait))
     wait = math.min(2 * wait, LONGEST)
   end
