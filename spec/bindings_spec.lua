@@ -167,6 +167,7 @@ of_core("fs_hash", function() return folder .. "/file", "sha256" end, {
 of_core("fs_write", function() return folder .. "/new", "text" end, { faults = FILE_FAULTS })
 of_core("fs_append", function() return folder .. "/file", "text" end, { faults = FILE_FAULTS })
 of_core("fs_list", at "")
+of_core("fs_list_after", function() return folder, "", 10 end)
 of_core("fs_stat", at "file")
 of_core("fs_get", function() return folder .. "/file", 1000 end, { faults = FILE_FAULTS })
 of_core("fs_put", function() return folder, "new", "text" end, { faults = FILE_FAULTS })

@@ -637,6 +637,16 @@ describe("expiry", function()
     assert.equal(204, client:receive_response().status)
   end)
 
+  it("is swept in a folder of more names than are looked at at once", function()
+    tus.begin()
+    local path = tus.create(3)
+    age(path, 90000)
+    assert.equal(0, os.execute(("cd '%s' && seq 20001 | xargs touch"):format(tus.folder)))
+    local again = test.start(weir.tus(tus.hooks))
+    test.eventually(function() return not tus.stored(path) end)
+    again:close()
+  end)
+
   it("goes on when the app's hook fails", function()
     tus.begin { expires = "1h" }
     local path, other = tus.create(6, nil, "abc"), tus.create(6, nil, "abcd")

@@ -74,6 +74,7 @@ static void free_job(struct job *job) {
 static int64_t run_read(struct job *job);
 static int64_t run_rename(struct job *job);
 static int64_t run_hash(struct job *job);
+static int64_t run_list_after(struct job *job);
 
 static void push_error(struct job *job, lua_State *co) {
     const char *message = job->result == UV_EFTYPE ? "it is a device, a pipe or a socket, no file"
@@ -87,7 +88,7 @@ static void push_error(struct job *job, lua_State *co) {
     }
     lua_pushnil(co);
     lua_pushstring(co, uv_err_name((int)job->result));
-    if (job->to)
+    if (job->to && job->run != run_list_after)
         lua_pushfstring(co, job->run == run_rename ? "%s to %s: %s" : "%s/%s: %s", job->path,
                         job->to, message);
     else
@@ -302,6 +303,24 @@ static int l_list(lua_State *L) {
     return await(L, begin(L, "weir.fs.list", luaL_checkstring(L, 1), run_list, push_names));
 }
 
+static int64_t run_list_after(struct job *job) {
+    return file_list_after(job->path, job->to, job->limit, &job->bytes);
+}
+
+/* fs_list_after(path, name, limit) -> nil, names | nil, nil, code, message: the first names that
+ * come behind `name`, of a folder with any number of them. */
+static int l_list_after(lua_State *L) {
+    const char *after = luaL_checkstring(L, 2);
+    lua_Number limit = luaL_checknumber(L, 3);
+    luaL_argcheck(L, limit >= 1 && limit <= LIST_NAMES, 3, "a number of names");
+    struct job *job = begin(L, "a folder", luaL_checkstring(L, 1), run_list_after, push_names);
+    if (job) {
+        job->to = mem_strdup(after);
+        job->limit = (size_t)limit;
+    }
+    return await(L, job);
+}
+
 static int64_t run_stat(struct job *job) {
     return file_stat(job->path, &job->stat);
 }
@@ -376,11 +395,21 @@ static int l_file_name(lua_State *L) {
 }
 
 void bind_fs(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"fs_read", l_read},     {"fs_head", l_head},        {"fs_hash", l_hash},
-        {"fs_write", l_write},   {"fs_append", l_append},    {"fs_list", l_list},
-        {"fs_stat", l_stat},     {"fs_get", l_get},          {"fs_put", l_put},
-        {"fs_rename", l_rename}, {"fs_remove", l_remove},    {"fs_mkdir", l_mkdir},
-        {"uploads", l_uploads},  {"file_name", l_file_name}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"fs_read", l_read},
+                                         {"fs_head", l_head},
+                                         {"fs_hash", l_hash},
+                                         {"fs_write", l_write},
+                                         {"fs_append", l_append},
+                                         {"fs_list", l_list},
+                                         {"fs_list_after", l_list_after},
+                                         {"fs_stat", l_stat},
+                                         {"fs_get", l_get},
+                                         {"fs_put", l_put},
+                                         {"fs_rename", l_rename},
+                                         {"fs_remove", l_remove},
+                                         {"fs_mkdir", l_mkdir},
+                                         {"uploads", l_uploads},
+                                         {"file_name", l_file_name},
+                                         {NULL, NULL}};
     state_set(L, functions);
 }

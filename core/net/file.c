@@ -257,48 +257,78 @@ static bool is_dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Into `*names`, which grows; how many, or an error. */
-static int64_t read_names(DIR *folder, size_t limit, char ***names) {
-    size_t count = 0, cap = 0;
+struct names {
+    char **list;
+    size_t count, cap, limit;
+    const char *after; /* NULL: all are listed, and more than `limit` are an error */
+};
+
+static void names_sort(struct names *names) {
+    if (names->count > 0)
+        qsort(names->list, names->count, sizeof(char *), by_bytes);
+}
+
+/* Leaves so many of them. */
+static void names_cut(struct names *names, size_t count) {
+    while (names->count > count)
+        free(names->list[--names->count]);
+}
+
+/* Of pages, twice as many as are wanted are kept, and then the latter half is dropped. */
+static int names_add(struct names *names, const char *name) {
+    if (names->after && strcmp(name, names->after) <= 0)
+        return 0;
+    if (!names->after && names->count == names->limit)
+        return -EFBIG;
+    if (names->after && names->count == 2 * names->limit) {
+        names_sort(names);
+        names_cut(names, names->limit);
+    }
+    if (names->count == names->cap) {
+        names->cap = names->cap ? 2 * names->cap : 32;
+        names->list = mem_resize(names->list, names->cap * sizeof(char *));
+    }
+    names->list[names->count++] = mem_strdup(name);
+    return 0;
+}
+
+static int read_names(DIR *folder, struct names *names) {
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(folder);
-        int error = errno;
-        if (!entry && error == 0)
-            return (int64_t)count;
-        if (entry && is_dots(entry->d_name))
-            continue;
-        if (!entry || count == limit) {
-            while (count > 0)
-                free((*names)[--count]);
-            return entry ? -EFBIG : -error;
-        }
-        if (count == cap) {
-            cap = cap ? 2 * cap : 32;
-            *names = mem_resize(*names, cap * sizeof(char *));
-        }
-        (*names)[count++] = mem_strdup(entry->d_name);
+        if (!entry)
+            return -errno;
+        int rc = is_dots(entry->d_name) ? 0 : names_add(names, entry->d_name);
+        if (rc < 0)
+            return rc;
     }
 }
 
-int64_t file_list(const char *path, size_t limit, struct buf *out) {
+static int64_t list(const char *path, struct names *names, struct buf *out) {
     int fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     DIR *folder = fdopendir(fd);
     if (!folder)
         return or_close(fd, -errno);
-    char **names = NULL;
-    int64_t count = read_names(folder, limit, &names);
+    int rc = read_names(folder, names);
     closedir(folder);
-    if (count > 0)
-        qsort(names, (size_t)count, sizeof(char *), by_bytes);
-    for (int64_t i = 0; i < count; i++) {
-        buf_append(out, names[i], strlen(names[i]) + 1);
-        free(names[i]);
-    }
-    free(names);
+    names_sort(names);
+    names_cut(names, rc < 0 ? 0 : names->limit);
+    for (size_t i = 0; i < names->count; i++)
+        buf_append(out, names->list[i], strlen(names->list[i]) + 1);
+    int64_t count = rc < 0 ? rc : (int64_t)names->count;
+    names_cut(names, 0);
+    free(names->list);
     return count;
+}
+
+int64_t file_list(const char *path, size_t limit, struct buf *out) {
+    return list(path, &(struct names){.limit = limit}, out);
+}
+
+int64_t file_list_after(const char *path, const char *after, size_t limit, struct buf *out) {
+    return list(path, &(struct names){.limit = limit, .after = after}, out);
 }
 
 int file_stat(const char *path, struct stat *st) {

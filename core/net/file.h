@@ -52,6 +52,9 @@ int file_append(const char *path, struct str bytes);
  * How many; -EFBIG when there are more than `limit`, then and on other errors `out` is as it was.
  */
 int64_t file_list(const char *path, size_t limit, struct buf *out);
+/* The same of a folder with any number of them: the first `limit` (at least 1) that come behind
+ * `after`. */
+int64_t file_list_after(const char *path, const char *after, size_t limit, struct buf *out);
 /* Follows links. */
 int file_stat(const char *path, struct stat *st);
 /* Replaces `to`, atomically; both on the same file system. */

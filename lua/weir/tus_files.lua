@@ -43,6 +43,7 @@ local ID = "^%x%x%x%x%x%x%x%x" .. ("%x"):rep(32) .. "$"
 local FIRST, LONGEST, PATIENCE = 0.002, 0.05, 20 -- seconds between tries for a lock, and how long in all
 local POLITE = 1 -- seconds for which a request that is soon over lets a newer one have the upload
 local NEWEST = 2 ^ 53 -- than any ticket
+local PAGE = 20000 -- names of the folder that are looked at at once
 local SLICE = 64 * 1024 * 1024 -- bytes that are copied at once
 
 --- Where requests that want an upload tell the one that has it.
@@ -264,16 +265,22 @@ local function candidates(self, names)
   return list
 end
 
+-- Those that come behind the name `after`; none of a folder that is not made yet, or cannot be read.
+local function page(root, after)
+  local names, code, message = check(core.fs_list_after(root, after, PAGE))
+  if not names and code ~= "ENOENT" then log.error("weir.tus: expired uploads cannot be looked for: " .. message) end
+  return names or {}
+end
+
 --- Removes what has expired and what a crash has left; before that `on_expired(id, record, size)` is called for each of
 --- the former.
 function Files:sweep(on_expired)
   local root = self:root()
-  local names, code, message = fs.list(root)
-  if not names then
-    if code ~= "ENOENT" then log.error("weir.tus: expired uploads cannot be looked for: " .. message) end
-    return
+  local names = page(root, "")
+  while #names > 0 do
+    for _, id in ipairs(candidates(self, names)) do sweep_one(self, id, on_expired) end
+    names = page(root, names[#names])
   end
-  for _, id in ipairs(candidates(self, names)) do sweep_one(self, id, on_expired) end
 end
 
 return Files

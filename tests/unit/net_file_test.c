@@ -310,6 +310,44 @@ static void folders_are_listed_sorted(void **state) {
     assert_list("empty", 0, "", 0);
 }
 
+/* The pages of `path`, joined by spaces, each in brackets. */
+static void assert_pages(const char *path, size_t limit, const char *expected) {
+    struct buf names = {0}, pages = {0};
+    char after[256] = "";
+    int64_t count;
+    while ((count = file_list_after(path, after, limit, &names)) > 0) {
+        assert_true((size_t)count <= limit);
+        buf_add_char(&pages, '[');
+        for (const char *name = names.data; name < names.data + names.len; name += strlen(name) + 1)
+            snprintf(after, sizeof(after), "%s", name);
+        for (size_t i = 0; i < names.len; i++)
+            buf_add_char(&pages, names.data[i] ? names.data[i] : ' ');
+        pages.data[pages.len - 1] = ']';
+        names.len = 0;
+    }
+    assert_int_equal(count, 0);
+    buf_add_char(&pages, 0);
+    assert_string_equal(pages.data, expected);
+    buf_fini(&names);
+    buf_fini(&pages);
+}
+
+static void any_number_of_names_is_listed_in_pages(void **state) {
+    (void)state;
+    char name[32];
+    struct buf out = {0};
+    assert_int_equal(mkdir("pages", 0755), 0);
+    assert_pages("pages", 3, "");
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "pages/%d", i * 7 % 10);
+        file_rig_put(name, "");
+    }
+    assert_pages("pages", 1, "[0][1][2][3][4][5][6][7][8][9]");
+    assert_pages("pages", 3, "[0 1 2][3 4 5][6 7 8][9]");
+    assert_pages("pages", 10, "[0 1 2 3 4 5 6 7 8 9]");
+    assert_int_equal(file_list_after("missing", "", 3, &out), -ENOENT);
+}
+
 static void many_names_are_listed(void **state) {
     (void)state;
     char name[32];
@@ -382,6 +420,7 @@ int main(void) {
         TEST(a_failed_write_leaves_the_old_file),
         TEST(failing_calls_are_told),
         TEST(folders_are_listed_sorted),
+        TEST(any_number_of_names_is_listed_in_pages),
         TEST(many_names_are_listed),
         TEST(folders_are_made_with_parents),
         TEST(renaming_and_removing),
