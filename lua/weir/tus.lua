@@ -16,7 +16,8 @@
 -- is what a client relies on when it comes back: bytes are synced before the offset is told, the record before the URL.
 --
 -- An upload is complete when all of its bytes are there and on_complete has returned. If the process ends in between,
--- the next request for the upload calls it again. So it may be called twice for one upload, and is never left out.
+-- the next request for the upload calls it again, so it may be called twice for one upload. But one whose file it has
+-- taken away is complete: there is nothing any more that it could be called with.
 
 local check = require "weir.check"
 local core = require "weir.core"
