@@ -45,6 +45,16 @@ describe("a PATCH that breaks off", function()
     assert.truthy(test.log.take("error", "error")[1])
   end)
 
+  it("is synced before a wrong offset is told, too", function()
+    tus.begin()
+    local path = tus.create(100)
+    support.write_file(tus.folder .. "/" .. tus.id(path), "hello") -- as a process leaves it that is killed
+    test.fault("file_sync", "EIO")
+    assert.equal(500, tus.patch(path, 0, "x").status)
+    assert.truthy(test.log.take("error", "error")[1])
+    assert.matches("is 5, not 0", tus.patch(path, 0, "x").body)
+  end)
+
   it("with a checksum leaves nothing", function()
     tus.begin()
     local path = tus.create(100)

@@ -225,7 +225,10 @@ local function patch(self, stream, id)
   if upload.record.concat and upload.record.concat ~= "partial" then
     fail(403, "this upload is made of others, and cannot be changed")
   end
-  if chunk.offset ~= upload.offset then return speaks.tell_conflict(stream, upload, chunk) end
+  if chunk.offset ~= upload.offset then
+    if not upload.complete then sync(upload) end
+    return speaks.tell_conflict(stream, upload, chunk)
+  end
   if upload.complete then
     close(upload) -- now, for nobody could end the wait for a body that does not come
     if (stream.content_length or check(stream:_gather(1)) or 0) > 0 then speaks.tell_full(stream, upload) end
