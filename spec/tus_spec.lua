@@ -166,6 +166,7 @@ describe("weir.tus", function()
     refused(refusal, 405)
     assert.equal("HEAD, PATCH, DELETE, OPTIONS", refusal.headers.allow)
     refused(tus.ask("POST", "/files", { ["X-HTTP-Method-Override"] = "PATCH" }), 405)
+    assert.equal(200, tus.head(path, { ["X-HTTP-Method-Override"] = "DELETE" }).status) -- of POST alone
     assert.equal(204, tus.ask("POST", path, { ["X-HTTP-Method-Override"] = "DELETE" }).status)
     assert.same({}, names())
   end)
@@ -312,6 +313,12 @@ describe("whose an upload is", function()
     refused(answer, 400, "there is no upload")
   end)
 
+  it("is told in UTF-8, which records have", function()
+    begin()
+    refused(tus.ask("POST", "/files", { ["X-Who"] = "\255", ["Upload-Length"] = "1" }), 500)
+    assert.equal(1, #test.log.take("owner must return UTF%-8", "error"))
+  end)
+
   it("does not let strangers end a request", function()
     begin()
     local path = tus.create(6, { ["X-Who"] = "ann" })
@@ -373,15 +380,16 @@ describe("concatenation", function()
     tus.begin { on_complete = function(upload) seen[#seen + 1] = upload.kind .. " " .. upload.size end }
     local one = tus.create(5, { ["Upload-Concat"] = "partial" })
     local two = tus.create(6, { ["Upload-Concat"] = "partial" })
+    local three = tus.create(5, { ["Upload-Concat"] = "partial" }, "again")
     assert.equal("partial", tus.head(one).headers["upload-concat"])
     tus.patch(two, 0, " world")
     tus.patch(one, 0, "hello")
     assert.same({}, seen)
-    local value = ("final;%s http://elsewhere%s %s"):format(one, two, tus.id(one))
+    local value = ("final;%s http://elsewhere%s %s"):format(one, two, tus.id(three))
     local answer = tus.ask("POST", "/files", { ["Upload-Concat"] = value, ["Upload-Metadata"] = "filename d29ybGQ=" })
     assert.equal(201, answer.status, answer.body)
     local path = answer.headers.location
-    assert.equal("hello worldhello", tus.stored(path))
+    assert.equal("hello worldagain", tus.stored(path))
     assert.same({ "final 16" }, seen)
     answer = tus.head(path)
     assert.equal("16", answer.headers["upload-offset"])
@@ -397,6 +405,7 @@ describe("concatenation", function()
     local single = tus.create(1, nil, "x")
     local short = tus.create(5, { ["Upload-Concat"] = "partial" }, "hell")
     local whole = tus.create(5, { ["Upload-Concat"] = "partial" }, "hello")
+    local second = tus.create(5, { ["Upload-Concat"] = "partial" }, "world")
     local missing = "/files/" .. tus.id(whole):reverse():gsub("^%x%x%x%x%x%x%x%x", "ffffffff")
     local before = #names()
     for value, expected in pairs {
@@ -405,7 +414,8 @@ describe("concatenation", function()
       ["final;" .. whole .. " /files/../etc/passwd"] = { 400, "no upload of" }, ["final;"] = { 400, "of no uploads" },
       ["final;" .. single] = { 400, "not begun as a partial" }, ["final;" .. short] = { 409, "not complete yet" },
       ["both"] = { 400, "must be" }, ["final;\255" .. whole] = { 400, "must be" },
-      ["final;" .. whole .. " " .. whole] = { 413, "at most 8" },
+      ["final;" .. whole .. " " .. whole] = { 400, "is there twice" },
+      ["final;" .. whole .. " " .. second] = { 413, "at most 8" },
     } do
       refused(tus.ask("POST", "/files", { ["Upload-Concat"] = value, ["Upload-Length"] = not value:find "^final"
         and "1" or nil }), unpack(expected))

@@ -25,6 +25,7 @@ local App = require "weir.app"
 local Files = require "weir.tus_files"
 local fail = require "weir.fail"
 local fields = require "weir.tus_fields"
+local json = require "weir.json"
 local receiving = require "weir.tus_receiving"
 local speech = require "weir.tus_speech"
 local task = require "weir.task"
@@ -56,7 +57,11 @@ local function owner_of(self, stream)
   if owner ~= nil and type(owner) ~= "string" and type(owner) ~= "number" then
     error("weir.tus: owner must return a string, or nil for nobody, got " .. check.show(owner), 0)
   end
-  return owner and tostring(owner)
+  owner = owner and tostring(owner)
+  if owner and json.decode(json.encode { owner })[1] ~= owner then -- a record is JSON
+    error("weir.tus: owner must return UTF-8; encode what is none, with weir.hex", 0)
+  end
+  return owner
 end
 
 -- The record of an upload that is not somebody else's.
@@ -139,8 +144,8 @@ end
 
 -- ---- bytes ----------------------------------------------------------------------------------------------------------
 
-local function fail_size(limit)
-  fail(413, ("an upload has at most %.0f bytes"):format(limit))
+local function fail_size(limit, whose)
+  fail(413, ("%s has at most %.0f bytes"):format(whose or "an upload", limit))
 end
 
 -- The whole length that the request tells, if it does: it is kept, and cannot change.
@@ -178,7 +183,7 @@ end
 local function append(self, stream, upload, chunk)
   local record, from = upload.record, upload.offset
   local most = record.size or self.max_size
-  if from + (stream.content_length or 0) > most then fail_size(most) end
+  if from + (stream.content_length or 0) > most then fail_size(most, record.size and "this upload") end
   if chunk.checksum then
     record.checking = from
     self.files:write(upload.id, record)
@@ -271,9 +276,11 @@ end
 
 -- The parts of a final upload, as weir.tus_files joins them, and their size.
 local function parts_of(self, stream, urls)
-  local list, size = {}, 0
+  local list, size, seen = {}, 0, {}
   for i, url in ipairs(urls) do
     local id = id_of(stream, url)
+    if seen[id] then fail(400, ("Upload-Concat: %s is there twice"):format(check.show(url))) end -- a small head, a full disk
+    seen[id] = true
     local ok, record = pcall(admit, self, stream, id)
     if not ok then
       local status = type(record) == "table" and record.status
@@ -392,8 +399,10 @@ end
 
 local METHODS = { HEAD = head, PATCH = patch, DELETE = delete }
 
--- The method that a client means, which may not be able to send it.
-local function method_of(stream) return (stream.headers["x-http-method-override"] or stream.method):upper() end
+-- The method that a client means, which may be able to send POST alone.
+local function method_of(stream)
+  return (stream.method == "POST" and stream.headers["x-http-method-override"] or stream.method):upper()
+end
 
 local function fail_method(stream, allowed)
   stream:_lasting("Allow", allowed)

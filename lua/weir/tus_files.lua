@@ -240,10 +240,11 @@ local function sweep_one(self, id, on_expired)
   local over, record = is_over(self, id, changed)
   local told, why = true, nil
   if over and record then told, why = pcall(on_expired, id, record, size) end
-  if over and why ~= core.cancelled then self:remove(id, appender) end
+  local cancelled = not told and why == core.cancelled
+  if not told and not cancelled then log.error(("weir.tus: on_terminate of %s: %s"):format(id, tostring(why))) end
+  if over and not cancelled then self:remove(id, appender) end
   core.writer_abort(appender)
-  if why == core.cancelled then error(why, 0) end
-  if not told then log.error(("weir.tus: on_terminate of %s: %s"):format(id, tostring(why))) end
+  if cancelled then error(why, 0) end
 end
 
 -- What is to be looked at: without a look into each, for most are what they should be.

@@ -85,7 +85,7 @@ function fill(row, state, said, part, acts) {
   const bar = row.querySelector("progress");
   set(bar, "hidden", part === null);
   if (part === undefined) bar.removeAttribute("value");
-  else if (part !== null) set(bar, "value", part);
+  else if (part !== null && (!bar.hasAttribute("value") || bar.value !== part)) bar.value = part;
   for (const one of row.querySelectorAll(".actions button")) set(one, "hidden", !acts.includes(one.textContent));
 }
 
