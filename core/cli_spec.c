@@ -6,11 +6,11 @@
  * os.exit, which here keeps the code and raises. */
 #include "cli.h"
 
-#include "vm/cstack.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "vm/cstack.h"
 #include "cli_signals.h"
-#include "hub/reader.h"
+#include "read/turn.h"
 #include "library.h"
 #include "vm/generation.h"
 

@@ -5,10 +5,10 @@
 #include "exchange/exchange.h"
 
 #include "http/sse.h"
-#include "hub/subscription.h"
 #include "proto/cookie.h"
 #include "proto/field_lines.h"
 #include "proto/header.h"
+#include "read/subscription.h"
 
 #include <lauxlib.h>
 #include <math.h>

@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "http/access_log.h"
-#include "hub/subscription.h"
 #include "proto/redact.h"
+#include "read/subscription.h"
 
 #include <lauxlib.h>
 

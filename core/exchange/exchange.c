@@ -15,7 +15,7 @@
 #include "exchange/exchange.h"
 
 #include "base/must.h"
-#include "hub/subscription.h"
+#include "read/subscription.h"
 
 #include <lauxlib.h>
 #include <string.h>

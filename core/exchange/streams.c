@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "exchange/exchange.h"
 #include "http/grant.h"
-#include "hub/subscription.h"
 #include "net/loops.h"
+#include "read/subscription.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>

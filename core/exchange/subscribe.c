@@ -1,6 +1,6 @@
 /* subscribe: subscribing for Lua: streams, which then go on without it, and tasks.
  *
- *     stream:_subscribe --> the stream's subscription (hub/subscription)
+ *     stream:_subscribe --> the stream's subscription (read/subscription)
  *     core.subscribe ----> a userdata with a position of its own --next--> events, one at a time
  *
  * A task's subscription ends with the task that made it, with close, or when it is collected. It is
@@ -11,8 +11,9 @@
 #include "http/sse.h"
 #include "hub/hub.h"
 #include "hub/reader.h"
-#include "hub/subscription.h"
 #include "proto/sse.h"
+#include "read/span.h"
+#include "read/subscription.h"
 #include "vm/class.h"
 #include "vm/outlet.h"
 
@@ -242,7 +243,7 @@ static int take(struct outlet *outlet, lua_State *L, int index) {
     (void)index;
     if (!sub->open)
         return OUTLET_CLOSED;
-    struct span *span = &sub->position.reader->span;
+    struct span *span = sub->position.reader->span;
     span_release(span);
     span_read(&sub->position, span, 1);
     if (span->count == 0)

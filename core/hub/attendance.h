@@ -19,7 +19,7 @@ void attendance_tell(struct reader *reader);
 typedef void attendance_each(void *arg, struct str subject, uint32_t streams);
 uint32_t attendance_list(struct str topic, attendance_each *each, void *arg);
 
-/* --- within core/hub, under the lock --- */
+/* --- for core/hub and core/read, under the lock --- */
 
 /* Streams subscribed to exactly this name, or to a prefix of it. */
 uint32_t attendance_streams(const struct name *name);

@@ -16,7 +16,6 @@
 
 #include "base/mem.h"
 #include "hub/hub.h"
-#include "hub/position.h"
 #include "hub/reader.h"
 
 #include <stdlib.h>
@@ -39,7 +38,7 @@ static void file(struct blocking_choice *choice) {
 }
 
 static void set_full(struct blocking *blocking) {
-    struct position_limit limit = blocking->position->policy.limit;
+    struct position_limit limit = blocking->limit;
     bool full = blocking->owed.events >= limit.events || blocking->owed.bytes >= limit.bytes;
     if (full == blocking->full)
         return;
@@ -138,18 +137,18 @@ bool blocking_holds_up(const struct topic *topic) {
 void blocking_expel(const struct topic *topic, struct reader *self) {
     struct blocking *full;
     while ((full = full_at(topic)) != NULL) {
-        struct reader *reader = full->position->reader;
         blocking_end(full);
-        list_push(&reader->expelled, &full->in_expelled);
-        reader_wake(reader, self);
+        list_push(&full->reader->expelled, &full->in_expelled);
+        reader_wake(full->reader, self);
     }
 }
 
 /* --- life --- */
 
-struct blocking *blocking_new(struct position *position) {
+struct blocking *blocking_new(struct position *position, struct reader *reader,
+                              struct position_limit limit) {
     struct blocking *blocking = mem_alloc(sizeof *blocking);
-    *blocking = (struct blocking){.position = position};
+    *blocking = (struct blocking){.position = position, .reader = reader, .limit = limit};
     list_init(&blocking->choices);
     list_init(&blocking->in_expelled);
     return blocking;

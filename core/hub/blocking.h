@@ -3,7 +3,10 @@
 #define HUB_BLOCKING_H
 
 #include "base/list.h"
-#include "hub/policy.h"
+#include "hub/lag.h"
+#include "proto/event_id.h"
+
+#include <stdbool.h>
 
 struct crowd;
 struct entry;
@@ -12,7 +15,9 @@ struct reader;
 struct topic;
 
 struct blocking {
-    struct position *position;
+    struct position *position; /* for who expels it */
+    struct reader *reader;     /* that serves it */
+    struct position_limit limit;
     struct list choices;     /* struct blocking_choice */
     struct list in_expelled; /* reader->expelled */
     struct lag owed;         /* appended since the position was up to date, while it was not full */
@@ -29,9 +34,10 @@ struct blocking_choice {
     struct list in_crowd, in_blocking;
 };
 
-/* --- within core/hub, under the lock --- */
+/* --- for core/hub and core/read, under the lock --- */
 
-struct blocking *blocking_new(struct position *position);
+struct blocking *blocking_new(struct position *position, struct reader *reader,
+                              struct position_limit limit);
 void blocking_free(struct blocking *blocking);
 /* Publishers to what the crowd is of wait for it, too; what has an id up to `after` it does not
  * read. Or not any more. */

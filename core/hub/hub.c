@@ -10,7 +10,7 @@
  *                   server's start
  *     durable       the same of what was lost before the store had it: what went with the topic, or
  *                   since when its rule says so; or what the store has trimmed. What it trims
- *                   while it is read is told with the page that lacks it (replay.c)
+ *                   while it is read is told with the page that lacks it (read/replay.c)
  *
  * One lock covers giving an id and appending (publication.c), so that whoever sees an id has
  * everything before it within reach. Here are the topics by name, the rules that say what they
@@ -18,7 +18,7 @@
  * that nobody has read for longest give way, and the end of those that nobody needs.
  *
  * Nothing here is sent to anybody: workers are told that a topic has news, each sends to its own
- * subscribers from their positions (reader.c).
+ * subscribers from their positions (core/read).
  *
  * One object per process. It must not know of streams, nor of Lua. */
 #include "hub/hub.h"

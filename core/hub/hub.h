@@ -62,7 +62,7 @@ bool hub_tick(void);
 /* For tests: forgets the topics without subscribers, and the rules. */
 void hub_clear(void);
 
-/* --- within core/hub: everything below needs the lock --- */
+/* --- for core/hub and core/read: everything below needs the lock --- */
 
 struct hub {
     pthread_mutex_t lock;
@@ -83,7 +83,7 @@ struct hub {
     uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
     uint64_t topics, published;
     uint64_t trims;              /* entries trimmed so far */
-    uint64_t found;              /* bytes of what positions keep in mind, see found.c */
+    uint64_t found;              /* bytes of what positions keep in mind, see read/found.c */
     struct map attendances;      /* who is at which topic, see attendance.c */
     struct list notices;         /* attendances of which something is to be told */
     atomic_bool has_notices;     /* `notices` is not empty */

@@ -18,7 +18,6 @@
 #include "hub/attendance.h"
 #include "hub/blocking.h"
 #include "hub/order.h"
-#include "hub/position.h"
 #include "hub/reader.h"
 #include "hub/rule.h"
 #include "hub/stored.h"

@@ -42,7 +42,7 @@ int publication_send(struct publication *publication, struct reader *reader);
 /* The id up to which all events of all topics can be read now; those to come have larger ones. */
 event_id hub_position(void);
 
-/* --- within core/hub, under the lock --- */
+/* --- for core/hub and core/read, under the lock --- */
 
 /* A position with the policy block has caught up, or is gone: who waited for it goes on. */
 void publications_go_on(struct reader *self);

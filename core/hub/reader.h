@@ -4,10 +4,10 @@
 
 #include "base/counter.h"
 #include "hub/hub.h"
-#include "hub/merge.h"
-#include "hub/position.h"
-#include "hub/span.h"
+#include "hub/lag.h"
 #include "net/loop.h"
+
+struct span;
 
 /* A topic as one worker is told of it. */
 struct feed {
@@ -27,16 +27,22 @@ struct crowd_feed {
     struct name *name;
     struct reader *reader;
     struct list in_crowd;  /* crowd->feeds */
-    struct list interests; /* struct prefix_interest: told of each event */
-    struct list resting;   /* struct prefix_interest: told once of each topic, the newest last */
-    struct list lapsed;    /* struct prefix_interest: told of nothing */
+    struct list interests; /* struct hearer: told of each event */
+    struct list resting;   /* struct hearer: told once of each topic, the newest last */
+    struct list lapsed;    /* struct hearer: told of nothing */
+};
+
+/* Who has chosen it. */
+struct hearer {
+    struct list in_feed;
+    event_id rested; /* the newest id when it began to rest */
 };
 
 struct reader {
     struct loop *loop;
     struct list all;        /* hub.readers */
     struct list dirty;      /* feeds with news; under the hub's lock, as are the next four */
-    struct list expelled;   /* positions that a publisher has waited for in vain */
+    struct list expelled;   /* struct blocking: publishers have waited for it in vain */
     bool woken;             /* the mail is under way, or the chore due */
     bool holding;           /* a position waits for what is not visible yet */
     uint32_t outstanding;   /* publications and fetches that will be done later */
@@ -44,7 +50,7 @@ struct reader {
     struct mail completion; /* has them told */
     struct chore turn_end;  /* what was published to durable topics goes to the store */
     struct mail mail;
-    struct chore chore;
+    struct chore chore;  /* its turn, see read/turn.c, whose is the rest */
     struct list batch;   /* feeds whose news are being told */
     struct feed *told;   /* the feed of the batch that is being told; NULL: none */
     struct lag news;     /* how much the news of `told` are */
@@ -53,26 +59,17 @@ struct reader {
     struct list held;    /* positions that wait for the horizon */
     event_id settled;    /* news up to this id have been told to all positions here */
     event_id candidate;  /* becomes settled when the batch now being told is through */
-    struct span span;    /* the span read last */
-    struct merge merge;  /* the merge begun last */
+    struct span *span;   /* the span read last */
     struct timer tick;
     struct hub_counters counters; /* see base/counter */
 };
 
-void reader_init(struct reader *reader, struct loop *loop);
-/* No position may be left. */
-void reader_fini(struct reader *reader);
-/* Has `position` told of its news in this turn or the next. */
-void reader_serve(struct reader *reader, struct position *position);
-/* Has it served again when the reader has been woken, or has not looked for what is visible: what
- * it could read next is not settled. Under the hub's lock. */
-void reader_hold(struct reader *reader, struct position *position);
 /* There are topics: their age is looked at from time to time. */
 void reader_keep_time(struct reader *reader);
 
-/* --- within core/hub --- */
+/* --- for core/hub and core/read, under the lock --- */
 
-/* Under the lock, from any thread: `self` is the caller's own reader, NULL: none. */
+/* From any thread: `self` is the caller's own reader, NULL: none. */
 void reader_wake(struct reader *reader, struct reader *self);
 struct feed *reader_feed(struct reader *reader, struct topic *topic);
 /* Frees it if no position of this worker names the topic, and it has nothing to tell. */
@@ -84,5 +81,7 @@ void reader_tell(struct topic *topic, event_id id, struct reader *self);
 struct feed *reader_untold(const struct reader *reader, const struct topic *topic);
 struct crowd_feed *reader_crowd_feed(struct reader *reader, struct name *name);
 void crowd_feed_release(struct crowd_feed *feed);
+/* Whether who rests has been told of the topic, or will be, for what came before `ordinal`. */
+bool hearer_knows(const struct hearer *resting, const struct topic *topic, uint64_t ordinal);
 
 #endif

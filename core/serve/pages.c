@@ -16,7 +16,7 @@
 #include "http/bundled.h"
 #include "http/sse.h"
 #include "hub/publication.h"
-#include "hub/subscription.h"
+#include "read/subscription.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #define SERVE_PAGES_H
 
 #include "http/stream.h"
-#include "hub/reader.h"
+#include "read/turn.h"
 
 struct pages;
 

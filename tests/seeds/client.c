@@ -10,7 +10,7 @@
 #include "client.h"
 
 #include "http/sse.h"
-#include "hub/subscription.h"
+#include "read/subscription.h"
 #include "world.h"
 
 #include <stdio.h>

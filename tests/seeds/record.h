@@ -2,7 +2,7 @@
 #ifndef TESTS_SEEDS_RECORD_H
 #define TESTS_SEEDS_RECORD_H
 
-#include "hub/policy.h"
+#include "read/policy.h"
 #include "oracle.h"
 
 /* Positions keep so few topics in mind that those of a prefix may not know how much they lost. */

@@ -8,7 +8,7 @@
  * it. Prints TAP: a case for each seed that ever failed, with what it had found, and one for the
  * row; and what happened in all of them. What a run is: plan.c; what it must hold to: oracle.c,
  * record.c. */
-#include "hub/found.h"
+#include "read/found.h"
 #include "plan.h"
 #include "record.h"
 

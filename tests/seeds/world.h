@@ -3,7 +3,7 @@
 #define TESTS_SEEDS_WORLD_H
 
 #include "http/server.h"
-#include "hub/reader.h"
+#include "read/turn.h"
 #include "oracle.h"
 
 #define WORKERS 2

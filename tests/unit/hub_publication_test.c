@@ -3,6 +3,7 @@
 #include "hub_rig.h"
 
 #include "base/clock.h"
+#include "hub/blocking.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -289,7 +290,7 @@ static void bytes_are_waited_for(void **state) {
     (void)state;
     struct sent sent;
     taker_init(&slow, &rig.readers[1], OVERFLOW_BLOCK, UINT32_MAX);
-    slow.position.policy.limit.bytes = 100; /* an event takes more than 34 */
+    slow.position.blocking->limit.bytes = 100; /* an event takes more than 34 */
     taker_add(&slow, "t");
     hub_rig_settle(&rig);
     slow.blocked = true;
@@ -313,7 +314,7 @@ static void no_more_is_let_in_than_fits(void **state) {
         send_event(&sent[i], 0, "t", 1000);
     slow.blocked = false;
     slow.room = 1; /* one entry and no more */
-    reader_serve(slow.position.reader, &slow.position);
+    position_serve(&slow.position);
     turn_both();
     int done = 0;
     for (int i = 0; i < 6; i++) {

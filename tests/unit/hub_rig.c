@@ -4,6 +4,7 @@
 #include "hub_rig.h"
 
 #include "base/clock.h"
+#include "read/span.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,7 +114,7 @@ static void receive(struct taker *taker, const struct span *span, size_t n) {
 
 static void serve(struct taker *taker) {
     struct position *position = &taker->position;
-    struct span *span = &position->reader->span;
+    struct span *span = position->reader->span;
     bool more = true;
     while (more && !taker->blocked) {
         span_read(position, span, taker->most);
@@ -196,15 +197,15 @@ void taker_remove(struct taker *taker, const char *name) {
 }
 
 void taker_take(struct taker *taker) {
-    span_release(&taker->position.reader->span);
+    span_release(taker->position.reader->span);
     serve(taker);
-    span_release(&taker->position.reader->span);
+    span_release(taker->position.reader->span);
 }
 
 void taker_resume(struct taker *taker, size_t room) {
     taker->room = room;
     taker->blocked = false;
-    reader_serve(taker->position.reader, &taker->position);
+    position_serve(&taker->position);
 }
 
 /* --- what was taken --- */

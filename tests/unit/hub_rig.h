@@ -4,9 +4,9 @@
 #define TESTS_HUB_RIG_H
 
 #include "hub/hub.h"
-#include "hub/position.h"
 #include "hub/publication.h"
-#include "hub/reader.h"
+#include "read/position.h"
+#include "read/turn.h"
 
 #define RIG_READERS 2
 

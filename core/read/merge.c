@@ -14,19 +14,16 @@
  * be visible, or still be in the store. A position of one topic needs none, and its heap is one
  * head.
  *
- * Belongs to a reader, for one reading at a time, under the hub's lock. It must not know of slabs
+ * There is one, for one reading at a time, under the hub's lock. It must not know of slabs
  * and spans, and of policies only whether what is superseded is passed over. */
-#include "hub/merge.h"
+#include "read/merge.h"
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "hub/position.h"
-#include "hub/prefix.h"
 #include "hub/publication.h"
-#include "hub/reader.h"
-#include "hub/replay.h"
-
-#include <stdlib.h>
+#include "read/position.h"
+#include "read/prefix.h"
+#include "read/replay.h"
 
 /* --- the heap --- */
 
@@ -268,16 +265,12 @@ static void gather(struct merge *merge, struct position *position) {
 
 struct merge *merge_begin(struct position *position) {
     MUST(hub_is_locked());
-    struct merge *merge = &position->reader->merge;
+    static struct merge merge;
     do
-        gather(merge, position);
-    while (merge->fetched);
+        gather(&merge, position);
+    while (merge.fetched);
     if (position->gap_id > 0)
-        join_gaps(merge, position);
-    make_heap(merge);
-    return merge;
-}
-
-void merge_fini(struct merge *merge) {
-    free(merge->heads);
+        join_gaps(&merge, position);
+    make_heap(&merge);
+    return &merge;
 }

@@ -1,9 +1,9 @@
 /* span: what a position can be sent next. */
-#ifndef HUB_SPAN_H
-#define HUB_SPAN_H
+#ifndef READ_SPAN_H
+#define READ_SPAN_H
 
 #include "base/buf.h"
-#include "hub/position.h"
+#include "read/position.h"
 
 #define SPAN_PIECES 64
 

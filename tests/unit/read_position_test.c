@@ -1,4 +1,4 @@
-/* Positions: one case at a time; hub_position_random_test does everything at once. Events are known
+/* Positions: one case at a time; read_position_random_test does everything at once. Events are known
  * by their serial numbers, so what a taker got reads as "1 2 trimmed:3 6". */
 #include "hub_rig.h"
 
@@ -666,7 +666,7 @@ static void more_than_a_turn_tells(void **state) {
     hub_rig_publish(&rig, "t", NULL);
     hub_rig_publish(&rig, "z/1", NULL);
     hub_rig_publish(&rig, "u", NULL);
-    reader_serve(&rig.readers[0], &a.position);
+    position_serve(&a.position);
     uv_run(&rig.loops[0].uv, UV_RUN_NOWAIT);
     hub_rig_settle(&rig);
     GOT(&a, "2 3");

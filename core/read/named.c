@@ -7,10 +7,10 @@
  * asks for one of them, as for each name of a long list, must not walk through all.
  *
  * Belongs to its position, under the hub's lock. It must not know what is read, nor who is told. */
-#include "hub/named.h"
+#include "read/named.h"
 
 #include "base/mem.h"
-#include "hub/position.h"
+#include "read/position.h"
 
 #include <stdlib.h>
 

@@ -1,24 +1,21 @@
 /* prefix: a position's choice of all topics that begin so. */
-#ifndef HUB_PREFIX_H
-#define HUB_PREFIX_H
+#ifndef READ_PREFIX_H
+#define READ_PREFIX_H
 
 #include "base/map.h"
-#include "proto/event_id.h"
+#include "hub/reader.h"
 
 #include <stdbool.h>
 
-struct crowd_feed;
-struct feed;
 struct interest;
-struct name;
 struct position;
 struct position_choice;
-struct topic;
 
 struct prefix_interest {
     struct position *position;
     struct crowd_feed *feed;
-    struct list in_feed, in_position;
+    struct hearer hearer; /* in one of the feed's lists */
+    struct list in_position;
     struct map_node node;    /* position->mind->prefixes */
     const struct name *name; /* its address is the key there */
     event_id
@@ -28,11 +25,10 @@ struct prefix_interest {
     uint64_t last;      /* how many of each topic's newest events are wanted; 0: all */
     uint64_t trims;     /* hub.trims when it was chosen */
     bool tells;         /* what had been trimmed before it was chosen is told */
-    event_id rested;    /* the newest id when its position began to rest */
     bool extra; /* its crowd does not count it: another prefix of the same position begins it */
 };
 
-/* --- within core/hub, under the lock --- */
+/* --- within core/read, under the lock --- */
 
 /* NULL: the position has not chosen it. */
 struct prefix_interest *prefix_get(const struct position *position, const struct name *name);
@@ -49,8 +45,7 @@ bool prefix_is_of(const struct prefix_interest *prefix, const struct topic *topi
 /* Up to where the topic's events are history: what was being committed is none. */
 event_id prefix_mark(const struct prefix_interest *prefix, const struct topic *topic);
 /* Those that feeds tell, or do not, have changed with the position. */
-void prefix_file(struct prefix_interest *prefix);
-void prefix_file_all(struct position *position);
+void prefix_file(struct position *position);
 /* The feed's topic has news. */
 void prefix_tell(const struct prefix_interest *prefix, struct feed *feed);
 

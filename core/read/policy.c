@@ -13,17 +13,17 @@
  *
  * What is dropped is passed in the merge, in order of ids; the count of it becomes one gap, told
  * before whatever is read next. Under the hub's lock. It must not know how anything is sent. */
-#include "hub/policy.h"
+#include "read/policy.h"
 
 #include "base/must.h"
 #include "hub/blocking.h"
 #include "hub/hub.h"
-#include "hub/lapse.h"
-#include "hub/merge.h"
-#include "hub/position.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
-#include "hub/replay.h"
+#include "read/lapse.h"
+#include "read/merge.h"
+#include "read/position.h"
+#include "read/replay.h"
 
 void policy_set(struct position *position, enum overflow overflow, struct position_limit limit) {
     position->policy.overflow = (uint8_t)overflow;
@@ -31,7 +31,7 @@ void policy_set(struct position *position, enum overflow overflow, struct positi
     if (overflow != OVERFLOW_BLOCK)
         return;
     hub_lock();
-    position->blocking = blocking_new(position);
+    position->blocking = blocking_new(position, position->reader, limit);
     hub_unlock();
 }
 
@@ -180,9 +180,7 @@ void policy_set_fence(struct position *position) {
     const struct head *top;
     policy->fence = 1; /* before everything */
     while ((top = merge_top(merge, position_listed(position))) != NULL) {
-        struct lag one = lag_at(top);
-        sum.events += one.events;
-        sum.bytes += one.bytes;
+        lag_add(&sum, lag_at(top));
         if (policy_exceeds(policy, sum))
             break;
         policy->fence = top->id;

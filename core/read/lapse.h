@@ -1,8 +1,8 @@
 /* lapse: a position of prefixes that has too many topics to keep in mind. */
-#ifndef HUB_LAPSE_H
-#define HUB_LAPSE_H
+#ifndef READ_LAPSE_H
+#define READ_LAPSE_H
 
-#include "hub/policy.h"
+#include "hub/lag.h"
 #include "proto/event_id.h"
 
 #include <stdbool.h>

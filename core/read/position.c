@@ -14,18 +14,18 @@
  *
  * Belongs to one worker's subscriber. Topics are looked at under the hub's lock; the rest is the
  * worker's own. It must not know what becomes of what it reads. */
-#include "hub/position.h"
+#include "read/position.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 #include "hub/attendance.h"
 #include "hub/blocking.h"
 #include "hub/hub.h"
-#include "hub/merge.h"
-#include "hub/named.h"
-#include "hub/prefix.h"
 #include "hub/publication.h"
-#include "hub/reader.h"
-#include "hub/replay.h"
+#include "read/merge.h"
+#include "read/named.h"
+#include "read/prefix.h"
+#include "read/replay.h"
 
 #include <stdlib.h>
 
@@ -54,12 +54,6 @@ void position_note_gap(struct position *position, enum gap_reason reason, event_
         return;
     position->gap_id = id;
     position->gap_reason = (uint8_t)reason;
-}
-
-bool position_has_one(const struct position *position) {
-    return position->interests.next == &position->only.in_position &&
-           position->only.in_position.next == &position->interests &&
-           list_empty(&position->prefixes);
 }
 
 int64_t position_gap_lost(const struct position *position) {
@@ -181,7 +175,7 @@ void position_add_all(struct position *position, const struct position_choice *c
     if (choice->prefix)
         prefix_count(position);
     reader_keep_time(position->reader);
-    reader_serve(position->reader, position);
+    position_serve(position);
 }
 
 void position_add(struct position *position, const struct position_choice *choice) {
@@ -238,21 +232,19 @@ bool position_remove(struct position *position, struct str name, bool prefix) {
         recount(position);
     hub_unlock();
     if (found) /* those that are left may all be closed */
-        reader_serve(position->reader, position);
+        position_serve(position);
     return found;
 }
 
 void position_names(struct position *position, void (*each)(void *, struct str, bool), void *arg) {
     char text[NAME_MAX_BYTES];
     hub_lock();
-    for (struct list *at = position->interests.next; at != &position->interests; at = at->next) {
-        size_t len = name_text(of_interests(at)->topic->name, text);
-        each(arg, (struct str){text, len}, false);
-    }
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        each(arg, name_str(of_interests(at)->topic->name, text), false);
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
         const struct prefix_interest *prefix =
             CONTAINER_OF(at, struct prefix_interest, in_position);
-        each(arg, (struct str){text, name_text(prefix->feed->name, text)}, true);
+        each(arg, name_str(prefix->feed->name, text), true);
     }
     hub_unlock();
 }
@@ -286,7 +278,7 @@ void position_end(struct position *position) {
         blocking_end(position->blocking);
     policy_let_go(position);
     hub_unlock();
-    reader_serve(position->reader, position);
+    position_serve(position);
 }
 
 event_id position_closed(const struct position *position) {
@@ -335,14 +327,33 @@ bool position_has_read(struct position *position, event_id upto) {
     bool read = settled && merge_top(merge, upto) == NULL && position->policy.dropped_id == 0;
     bool replays = !list_empty(&position->replays); /* then their pages have it served */
     if (commits)
-        reader_hold(position->reader, position);
+        position_hold(position);
     else if (!settled && !replays)
-        reader_serve(position->reader, position);
+        position_serve(position);
     hub_unlock();
     return read;
 }
 
-/* --- being told --- */
+/* --- being told, and served --- */
+
+void position_serve(struct position *position) {
+    struct reader *reader = position->reader;
+    list_remove(&position->in_queue);
+    list_push(&reader->ready, &position->in_queue);
+    loop_chore(reader->loop, &reader->chore);
+}
+
+/* What was committed since the last turn may have been told to nobody here, and so nobody has a
+ * turn. */
+void position_hold(struct position *position) {
+    MUST(hub_is_locked());
+    struct reader *reader = position->reader;
+    reader->holding = true;
+    if (reader->settled < publications_visible())
+        loop_chore(reader->loop, &reader->chore);
+    list_remove(&position->in_queue);
+    list_push(&reader->held, &position->in_queue);
+}
 
 bool position_is_past_end(const struct position *position) {
     return position->end > 0 && position->reader->settled >= position->end;
@@ -356,7 +367,7 @@ void position_rest(struct position *position) {
         list_remove(&of_interests(at)->in_feed);
     if (!list_empty(&position->prefixes)) {
         hub_lock();
-        prefix_file_all(position);
+        prefix_file(position);
         hub_unlock();
     }
 }
@@ -370,7 +381,7 @@ void position_wake(struct position *position) {
         hear(of_interests(at));
     if (list_empty(&position->prefixes))
         position->known = publications_visible();
-    prefix_file_all(position);
+    prefix_file(position);
     if (!position_is_single(position))
         position_link_named(position);
 }
@@ -379,12 +390,12 @@ void position_tell(struct interest *interest) {
     struct position *position = interest->position;
     if (position_is_past_end(position))
         return;
-    policy_owe(&position->policy, &position->reader->news);
+    lag_add(&position->policy.owed, position->reader->news);
     if (position_is_single(position)) {
         position->ops->news(position);
     } else {
         interest_link_news(interest);
-        reader_serve(position->reader, position);
+        position_serve(position);
     }
 }
 

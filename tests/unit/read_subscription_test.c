@@ -1,16 +1,16 @@
 /* Subscriptions of streams, over sockets and simulated: what a client gets that reads, stops
  * reading and reads on, leaves while it is served, is too slow, or does not speak HTTP/1.1. Events
  * are known by their serial numbers: what a client has got reads as "1-4 trimmed:3 8". */
-#include "hub/subscription.h"
+#include "read/subscription.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
-#include "wire/simulated.h"
 #include "http/sse.h"
 #include "hub/order.h"
 #include "hub/publication.h"
-#include "hub/reader.h"
+#include "read/turn.h"
+#include "wire/simulated.h"
 #include "site.h"
 
 #include <errno.h>

@@ -13,17 +13,17 @@
  * same reason a position counts once in a topic's presence, in the crowd of the shortest prefix.
  *
  * Under the hub's lock. It must not know what is read. */
-#include "hub/prefix.h"
+#include "read/prefix.h"
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "hub/found.h"
 #include "hub/hub.h"
-#include "hub/lapse.h"
-#include "hub/named.h"
-#include "hub/position.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
+#include "read/found.h"
+#include "read/lapse.h"
+#include "read/named.h"
+#include "read/position.h"
 
 #include <stdlib.h>
 
@@ -140,7 +140,7 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
     counter_add(&position->reader->counters.visits, 1);
     if (named_get(position, topic) || position_is_past_end(position))
         return;
-    policy_owe(&position->policy, &position->reader->news);
+    lag_add(&position->policy.owed, position->reader->news);
     bool is_new = !position_is_lapsed(position) && found_get(position, topic) == NULL;
     if (is_new && found_is_full(position)) {
         lapse_begin(position);
@@ -151,7 +151,7 @@ void prefix_tell(const struct prefix_interest *prefix, struct feed *feed) {
         begin_told(found, feed->from, feed->first_id);
     }
     if (!position->resting)
-        reader_serve(position->reader, position);
+        position_serve(position);
 }
 
 void prefix_bequeath(struct interest *named) {
@@ -187,24 +187,24 @@ static bool listens(const struct position *position) {
     return !position_is_lapsed(position) || policy_counts(&position->policy);
 }
 
-void prefix_file(struct prefix_interest *prefix) {
+static void file(struct prefix_interest *prefix) {
     MUST(hub_is_locked());
     const struct position *position = prefix->position;
     struct crowd_feed *feed = prefix->feed;
-    list_remove(&prefix->in_feed);
+    list_remove(&prefix->hearer.in_feed);
     if (!listens(position)) {
-        list_push(&feed->lapsed, &prefix->in_feed);
+        list_push(&feed->lapsed, &prefix->hearer.in_feed);
     } else if (position->resting) {
-        prefix->rested = hub.last;
-        list_push(&feed->resting, &prefix->in_feed);
+        prefix->hearer.rested = hub.last;
+        list_push(&feed->resting, &prefix->hearer.in_feed);
     } else {
-        list_push(&feed->interests, &prefix->in_feed);
+        list_push(&feed->interests, &prefix->hearer.in_feed);
     }
 }
 
-void prefix_file_all(struct position *position) {
+void prefix_file(struct position *position) {
     for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        prefix_file(prefix_of(at));
+        file(prefix_of(at));
 }
 
 /* --- counting --- */
@@ -330,19 +330,19 @@ void prefix_add(struct position *position, const struct position_choice *choice)
                                        .trims = hub.trims,
                                        .tells = choice->tell && choice->last == 0,
                                        .extra = true};
-    list_init(&prefix->in_feed);
+    list_init(&prefix->hearer.in_feed);
     find_all(position, choice, name);
     list_push(&position->prefixes, &prefix->in_position);
     map_insert(&position->mind->prefixes, &prefix->node, key_of(&prefix->name));
     position->chosen++;
-    prefix_file(prefix);
+    file(prefix);
     position_block(position, name->crowd, choice->after);
     note_gone(position, choice);
 }
 
 static void remove_prefix(struct prefix_interest *prefix) {
     set_extra(prefix, true);
-    list_remove(&prefix->in_feed);
+    list_remove(&prefix->hearer.in_feed);
     list_remove(&prefix->in_position);
     map_remove(&prefix->position->mind->prefixes, &prefix->node);
     prefix->position->chosen--;

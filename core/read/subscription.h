@@ -1,9 +1,9 @@
 /* subscription: a stream that is sent what its topics get. */
-#ifndef HUB_SUBSCRIPTION_H
-#define HUB_SUBSCRIPTION_H
+#ifndef READ_SUBSCRIPTION_H
+#define READ_SUBSCRIPTION_H
 
-#include "hub/position.h"
 #include "http/stream.h"
+#include "read/position.h"
 
 struct subscription {
     struct position position;

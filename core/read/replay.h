@@ -1,11 +1,11 @@
 /* replay: what a position must read from the store before it reads its topics. */
-#ifndef HUB_REPLAY_H
-#define HUB_REPLAY_H
+#ifndef READ_REPLAY_H
+#define READ_REPLAY_H
 
 #include "base/slab.h"
-#include "store/store.h"
 #include "hub/topic.h"
 #include "net/loop.h"
+#include "store/store.h"
 
 struct position;
 

@@ -12,11 +12,11 @@
  * is delivered as ever, by the same reading; then the stream is finished, or who waits is told.
  *
  * Freed with its stream. It must not know of Lua. */
-#include "hub/subscription.h"
+#include "read/subscription.h"
 
 #include "base/mem.h"
 #include "http/sse.h"
-#include "hub/reader.h"
+#include "read/span.h"
 
 #include <string.h>
 
@@ -95,13 +95,13 @@ static void fall_behind(struct subscription *sub) {
 static void serve(struct subscription *sub) {
     struct stream *stream = sub->stream;
     struct reader *reader = sub->position.reader;
-    struct span *span = &reader->span;
+    struct span *span = reader->span;
     size_t most = stream->server->limits.turn_bytes, sent = 0;
     bool framed = stream_takes_chunks(stream);
     bool more = true;
     while (more && !sub->blocked) {
         if (sent >= most) {
-            reader_serve(reader, &sub->position);
+            position_serve(&sub->position);
             return;
         }
         span_read(&sub->position, span, most - sent);
@@ -143,7 +143,7 @@ static const struct position_ops position_ops = {.news = on_news, .overflow = on
 
 event_id subscription_flush(struct subscription *sub) {
     sub->flushing = true;
-    reader_serve(sub->position.reader, &sub->position);
+    position_serve(&sub->position);
     return position_newest();
 }
 
@@ -159,7 +159,7 @@ static void proceed(struct producer *producer, struct stream *stream) {
     if (!sub->blocked)
         return;
     sub->blocked = false;
-    reader_serve(sub->position.reader, &sub->position);
+    position_serve(&sub->position);
 }
 
 /* In the next turn at the latest. */

@@ -9,12 +9,12 @@
  * it can keep in mind lapses (lapse.c).
  *
  * Belongs to its position, under the hub's lock. It must not know why a topic is found. */
-#include "hub/found.h"
+#include "read/found.h"
 
 #include "base/must.h"
 #include "hub/hub.h"
-#include "hub/position.h"
 #include "hub/reader.h"
+#include "read/position.h"
 
 #define FOUND_FEW 16
 

@@ -3,7 +3,7 @@
 #include "durable_rig.h"
 
 #include "hub/blocking.h"
-#include "hub/found.h"
+#include "read/found.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,14 +11,14 @@
  * a half sent entry is completed.
  *
  * A reader keeps one and uses it again and again. It must not know of sockets. */
-#include "hub/span.h"
+#include "read/span.h"
 
 #include "hub/hub.h"
-#include "hub/lapse.h"
-#include "hub/merge.h"
 #include "hub/reader.h"
-#include "hub/replay.h"
 #include "proto/chunked.h"
+#include "read/lapse.h"
+#include "read/merge.h"
+#include "read/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static void add_end(struct span *span, struct position *position, const struct m
                     event_id upto) {
     event_id closed = merge->count == 0 ? position_closed(position) : 0;
     if (closed > upto) /* what others commit comes before it */
-        reader_hold(position->reader, position);
+        position_hold(position);
     if (closed == 0 || closed > upto)
         return;
     if (span->count == SPAN_PIECES) {
@@ -201,7 +201,7 @@ static void fill(struct span *span, struct position *position, struct merge *mer
     add_end(span, position, merge, upto);
     point_gaps(span);
     if (merge_waits(merge))
-        reader_hold(position->reader, position);
+        position_hold(position);
     else if (position->policy.fence > 0) /* what lies behind it is dropped, once this was read */
         span->more = true;
 }
@@ -261,7 +261,7 @@ void span_read(struct position *position, struct span *span, size_t most) {
             policy_drop(position, merge);
     }
     if (is_used_up(position, merge)) { /* as much as one turn may look at */
-        reader_serve(position->reader, position);
+        position_serve(position);
     } else {
         fill(span, position, merge, most);
         remember(span, position);

@@ -1,6 +1,6 @@
 /* merge: what a position has not read, from all its sources, in order of ids. */
-#ifndef HUB_MERGE_H
-#define HUB_MERGE_H
+#ifndef READ_MERGE_H
+#define READ_MERGE_H
 
 #include "proto/event_id.h"
 
@@ -21,7 +21,7 @@ struct head {
     bool gap;
 };
 
-/* All zero: empty. A reader keeps one and uses it again and again. */
+/* There is one, which is used again and again. */
 struct merge {
     struct head *heads; /* a heap, the smallest id first */
     size_t count, cap;
@@ -31,10 +31,10 @@ struct merge {
     bool fetched;   /* a replay was made while heads were gathered: gather again */
 };
 
-/* --- within core/hub, under the lock --- */
+/* --- within core/read, under the lock --- */
 
 /* The position's, from where it stands; sources with nothing left are forgotten. Valid until the
- * reader's next one. */
+ * next one. */
 struct merge *merge_begin(struct position *position);
 /* What comes next, if it is not beyond `upto`; else NULL. Valid until merge_pass. */
 static inline const struct head *merge_top(const struct merge *merge, event_id upto) {
@@ -53,6 +53,5 @@ int64_t merge_lost(const struct position *position, const struct head *gap);
 enum gap_reason merge_reason(const struct position *position, const struct head *gap);
 /* How many, and the gap is not told any more by itself: it is part of another one. */
 int64_t merge_take_gap(struct position *position, const struct head *gap);
-void merge_fini(struct merge *merge);
 
 #endif

@@ -1,6 +1,6 @@
 /* interest: one topic as one position sees it. */
-#ifndef HUB_INTEREST_H
-#define HUB_INTEREST_H
+#ifndef READ_INTEREST_H
+#define READ_INTEREST_H
 
 #include "hub/topic.h"
 
@@ -24,7 +24,7 @@ struct interest {
                    has the topic too, or is why it is here */
 };
 
-/* --- within core/hub, under the lock --- */
+/* --- within core/read, under the lock --- */
 
 void interest_init(struct interest *interest, struct position *position, struct topic *topic);
 /* Unlinks it; the topic goes if nobody else wants it. */

@@ -1,8 +1,8 @@
 /* found: a topic that has something for a position, which came by a prefix. */
-#ifndef HUB_FOUND_H
-#define HUB_FOUND_H
+#ifndef READ_FOUND_H
+#define READ_FOUND_H
 
-#include "hub/interest.h"
+#include "read/interest.h"
 
 struct position;
 

@@ -1,12 +1,12 @@
 /* named: a topic that a position has chosen by its name. */
-#ifndef HUB_NAMED_H
-#define HUB_NAMED_H
+#ifndef READ_NAMED_H
+#define READ_NAMED_H
 
 struct interest;
 struct position;
 struct topic;
 
-/* --- within core/hub, under the lock --- */
+/* --- within core/read, under the lock --- */
 
 /* NULL: it has not chosen it so. */
 struct interest *named_get(const struct position *position, const struct topic *topic);

@@ -15,13 +15,13 @@
  * One that was chosen by name lives as long as that choice and is told of news by a feed. One that
  * came by a prefix lives while it has something to read (see prefix). It holds its topic. It must
  * not know what is read, nor what a policy does. */
-#include "hub/interest.h"
+#include "read/interest.h"
 
 #include "base/must.h"
 #include "hub/hub.h"
-#include "hub/position.h"
-#include "hub/prefix.h"
-#include "hub/replay.h"
+#include "read/position.h"
+#include "read/prefix.h"
+#include "read/replay.h"
 
 void interest_init(struct interest *interest, struct position *position, struct topic *topic) {
     MUST(hub_is_locked());

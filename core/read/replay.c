@@ -10,14 +10,14 @@
  *
  * Belongs to its position. If that goes while the store has the page, whoever finishes with the
  * page frees the replay. */
-#include "hub/replay.h"
+#include "read/replay.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "hub/hub.h"
 #include "hub/publication.h"
-#include "hub/reader.h"
+#include "read/position.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +127,7 @@ static void on_mail(struct mail *mail) {
     else
         take_page(replay);
     hub_unlock();
-    reader_serve(replay->position->reader, replay->position);
+    position_serve(replay->position);
 }
 
 /* On the store's thread. */

@@ -1,7 +1,8 @@
 /* policy: what becomes of a position that is too far behind. */
-#ifndef HUB_POLICY_H
-#define HUB_POLICY_H
+#ifndef READ_POLICY_H
+#define READ_POLICY_H
 
+#include "hub/lag.h"
 #include "proto/event_id.h"
 
 #include <stdbool.h>
@@ -18,16 +19,6 @@ enum overflow {
     OVERFLOW_DROP_NEWEST,
     OVERFLOW_CONFLATE,
     OVERFLOW_BLOCK
-};
-
-struct position_limit {
-    uint32_t events; /* UINT32_MAX: none */
-    uint32_t bytes;
-};
-
-/* How far behind. */
-struct lag {
-    uint64_t events, bytes;
 };
 
 /* A position's, and what it has done so far. */
@@ -49,7 +40,7 @@ bool policy_is_over(struct position *position);
 /* drop_newest: what comes from now on is not for this position until it has caught up. */
 void policy_set_fence(struct position *position);
 
-/* --- within core/hub, under the lock --- */
+/* --- within core/read, under the lock --- */
 
 static inline bool policy_conflates(const struct policy *policy) {
     return policy->overflow == OVERFLOW_CONFLATE;
@@ -62,11 +53,6 @@ static inline bool policy_settles(const struct policy *policy) {
 static inline bool policy_counts(const struct policy *policy) {
     return policy->fence == 0 &&
            (policy->overflow == OVERFLOW_DISCONNECT || policy->overflow == OVERFLOW_DROP_NEWEST);
-}
-/* So much more has come. */
-static inline void policy_owe(struct policy *policy, const struct lag *news) {
-    policy->owed.events += news->events;
-    policy->owed.bytes += news->bytes;
 }
 static inline bool policy_exceeds(const struct policy *policy, struct lag lag) {
     return lag.events > policy->limit.events || lag.bytes > policy->limit.bytes;

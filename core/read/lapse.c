@@ -14,18 +14,18 @@
  * by then.
  *
  * Under the hub's lock. It must not know how anything is sent. */
-#include "hub/lapse.h"
+#include "read/lapse.h"
 
 #include "base/must.h"
-#include "hub/found.h"
 #include "hub/hub.h"
-#include "hub/named.h"
 #include "hub/order.h"
-#include "hub/position.h"
-#include "hub/prefix.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
-#include "hub/replay.h"
+#include "read/found.h"
+#include "read/named.h"
+#include "read/position.h"
+#include "read/prefix.h"
+#include "read/replay.h"
 
 #define SLICE 4096 /* events looked at */
 
@@ -72,11 +72,6 @@ static event_id read_up_to(struct position *position) {
             upto = first - 1;
     }
     return upto;
-}
-
-static void file_prefixes(struct position *position) {
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
-        prefix_file(prefix_of(at));
 }
 
 /* Where reading begins of a topic, by the prefix that has read least; `prefix` NULL: none brings
@@ -139,7 +134,7 @@ void lapse_begin(struct position *position) {
     position->mind->listed = read_up_to(position);
     position->mind->trims = 0;
     forget(position);
-    file_prefixes(position);
+    prefix_file(position);
 }
 
 void lapse_from(struct position *position, event_id after) {
@@ -155,7 +150,7 @@ void lapse_from(struct position *position, event_id after) {
 void lapse_end(struct position *position) {
     position->mind->listed = EVENT_ID_NONE;
     position->mind->missing = 0;
-    file_prefixes(position);
+    prefix_file(position);
 }
 
 void lapse_note_missing(struct position *position, event_id floor) {

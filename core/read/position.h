@@ -1,12 +1,12 @@
 /* position: a subscriber's place in the topics it has chosen. */
-#ifndef HUB_POSITION_H
-#define HUB_POSITION_H
+#ifndef READ_POSITION_H
+#define READ_POSITION_H
 
-#include "hub/interest.h"
-#include "hub/policy.h"
+#include "hub/reader.h"
+#include "read/interest.h"
+#include "read/policy.h"
 
 struct blocking;
-struct reader;
 
 /* Of prefixes; see found.c and lapse.c. */
 struct in_mind {
@@ -90,6 +90,8 @@ void position_end(struct position *position);
 event_id position_closed(const struct position *position);
 /* It has come back from where that was told: there is nothing to be had any more. */
 bool position_is_done(const struct position *position);
+/* It is told of its news in this turn or the next. */
+void position_serve(struct position *position);
 /* There is news and the subscriber cannot take it: no more is told until it is read again, but for
  * the topics of a prefix, each once. */
 void position_rest(struct position *position);
@@ -104,8 +106,11 @@ bool position_look(struct position *position);
  * what a policy owes, and forgets topics that came by a prefix. */
 bool position_reads_on(const struct position *position);
 
-/* --- within core/hub, under the lock but for position_tell --- */
+/* --- within core/read, under the lock but for position_tell --- */
 
+/* It is served again when the reader has been woken, or has not looked for what is visible: what it
+ * could read next is not settled. */
+void position_hold(struct position *position);
 /* It reads again. */
 void position_wake(struct position *position);
 /* The interest's topic has news. */
@@ -118,8 +123,6 @@ void position_note_gap(struct position *position, enum gap_reason reason, event_
 /* How many that gap says: what several topics have lost while the client was away is not told as a
  * number, since who breaks off in between has had some of it. */
 int64_t position_gap_lost(const struct position *position);
-/* It has chosen one topic, by its name, and nothing else. */
-bool position_has_one(const struct position *position);
 /* Registers those of its named topics where there is something to read. */
 void position_link_named(struct position *position);
 /* Chosen by name or by a prefix. */
@@ -137,11 +140,15 @@ static inline event_id position_listed(const struct position *position) {
 static inline bool position_is_lapsed(const struct position *position) {
     return position_listed(position) != EVENT_ID_NONE;
 }
-/* Whether it has just one topic, `only`. */
-static inline bool position_is_single(const struct position *position) {
+/* It has chosen one topic, by its name, and nothing else. */
+static inline bool position_has_one(const struct position *position) {
     return position->interests.next == &position->only.in_position &&
            position->only.in_position.next == &position->interests &&
-           list_empty(&position->prefixes) && list_empty(&position->replays);
+           list_empty(&position->prefixes);
+}
+/* The same, and that topic, `only`, is all that it reads. */
+static inline bool position_is_single(const struct position *position) {
+    return position_has_one(position) && list_empty(&position->replays);
 }
 
 #endif
