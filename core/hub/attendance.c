@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
+#include "hub/rule.h"
 #include "proto/sse.h"
 
 #include <stdlib.h>
@@ -198,7 +199,7 @@ static struct attendance *come(struct str key, size_t topic_len, const struct pr
 
 struct attendance *attendance_join(struct topic *topic, struct str subject) {
     struct presence_rule rule;
-    if (subject.ptr == NULL || !hub_presence_rule(topic, &rule))
+    if (subject.ptr == NULL || !rule_presence(topic, &rule))
         return NULL;
     char text[NAME_MAX_BYTES];
     size_t len = name_text(topic->name, text);

@@ -15,8 +15,10 @@
 #include "hub/blocking.h"
 
 #include "base/mem.h"
-#include "hub/hub.h"
+#include "hub/lock.h"
+#include "hub/name.h"
 #include "hub/reader.h"
+#include "hub/topic.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* hub: all topics of the process, and the order of their events.
+/* hub: all topics of the process, and what they keep.
  *
  *     hub_topic --> made, with the rules that hold for it --> kept while it has events, readers, or
  *     events in the store --> gone: its largest id is remembered by its name
@@ -12,15 +12,14 @@
  *                   since when its rule says so; or what the store has trimmed. What it trims
  *                   while it is read is told with the page that lacks it (read/replay.c)
  *
- * One lock covers giving an id and appending (publication.c), so that whoever sees an id has
- * everything before it within reach. Here are the topics by name, the rules that say what they
- * keep, and what makes them smaller: age, the limit on what all take together, beyond which those
- * that nobody has read for longest give way, and the end of those that nobody needs.
+ * Here are the topics by name, with the rules that say what they keep, and what makes them smaller:
+ * age, the limit on what all take together, beyond which those that nobody has read for longest
+ * give way, and the end of those that nobody needs.
  *
  * Nothing here is sent to anybody: workers are told that a topic has news, each sends to its own
  * subscribers from their positions (core/read).
  *
- * One object per process. It must not know of streams, nor of Lua. */
+ * It must not know of streams, nor of Lua. */
 #include "hub/hub.h"
 
 #include "base/clock.h"
@@ -38,64 +37,6 @@
 #include <string.h>
 
 #define SHRUNK_BYTES (64 * 1024)
-
-struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
-
-static uint64_t wall_ms(void) {
-    int64_t ms = clock_wall_ms();
-    return ms > 0 ? (uint64_t)ms : 0;
-}
-
-event_id hub_next_id(void) {
-    MUST(hub_is_locked());
-    event_id now = event_id_at(wall_ms());
-    hub.last = now > hub.last ? now : hub.last + 1; /* whatever the clock does */
-    return hub.last;
-}
-
-static void init(void) {
-    hub.start = hub_next_id();
-    hub.names = name_new();
-    hub.memory_limit = 256 * 1024 * 1024;
-    wheel_init(&hub.ages, clock_mono_ms());
-    list_init(&hub.readers);
-    list_init(&hub.unread);
-    list_init(&hub.empty);
-    list_init(&hub.pending);
-    list_init(&hub.staged);
-    list_init(&hub.waiting);
-    map_init(&hub.attendances);
-    list_init(&hub.notices);
-}
-
-#ifdef WEIR_MUST
-static _Thread_local bool is_locked;
-
-bool hub_is_locked(void) {
-    return is_locked;
-}
-
-static void note_lock(bool locked) {
-    MUST(is_locked != locked);
-    is_locked = locked;
-}
-#else
-static void note_lock(bool locked) {
-    (void)locked;
-}
-#endif
-
-void hub_lock(void) {
-    pthread_mutex_lock(&hub.lock);
-    note_lock(true);
-    if (hub.names == NULL)
-        init();
-}
-
-void hub_unlock(void) {
-    note_lock(false);
-    pthread_mutex_unlock(&hub.lock);
-}
 
 static uint64_t memory(void) {
     return atomic_load_explicit(&hub.memory, memory_order_relaxed);
@@ -131,6 +72,13 @@ void hub_add_rules(const char *owner, const struct topic_rule *given, size_t n) 
     hub_lock();
     add_rules(owner, given, n);
     hub_unlock();
+}
+
+bool hub_has_rules(const char *owner) {
+    hub_lock();
+    bool any = rules_any_of(owner);
+    hub_unlock();
+    return any;
 }
 
 static void refresh(struct topic *topic) {

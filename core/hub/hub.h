@@ -1,31 +1,11 @@
-/* hub: all topics of the process, and the order of their events. */
+/* hub: all topics of the process, and what they keep. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
-#include "hub/name.h"
-#include "hub/topic.h"
-#include "net/loop.h"
-
-#include <pthread.h>
-#include <stdbool.h>
-
-struct reader;
-struct store;
+#include "hub/lock.h"
+#include "hub/rule.h"
 
 /* --- what topics keep --- */
-
-struct topic_rule {
-    struct str pattern; /* a name, or a prefix and "*" */
-    struct topic_keep keep;
-    bool durable;
-    struct str presence; /* the topic where its subscribers' coming and going is told, "*" for what
-                            the pattern's own stood for; ptr NULL: nowhere */
-    uint64_t linger_ms;  /* how long somebody may be away */
-};
-
-#define TOPIC_COUNT 1000
-#define TOPIC_AGE_MS 3600000
-#define TOPIC_BYTES (1024 * 1024)
 
 /* Replaces the rules that `owner` has given before; copied. Of all owners' rules the one with the
  * longest pattern holds for a topic. */
@@ -44,14 +24,6 @@ void hub_use_store(struct store *store);
 
 /* --- seeing inside --- */
 
-struct hub_counters {
-    uint64_t topics, subscribers, published, memory;
-    uint64_t delivered, gaps, lost, dropped, disconnected; /* sums over all readers */
-    uint64_t utf8_replaced;                                /* in events published */
-    uint64_t visits; /* to positions, to tell, serve or count them: what readers cost */
-};
-
-#define HUB_COUNTERS (sizeof(struct hub_counters) / sizeof(uint64_t))
 void hub_totals(struct hub_counters *totals);
 /* So many bytes of an event about to be published were no UTF-8. */
 void hub_count_replaced(uint64_t n);
@@ -64,57 +36,12 @@ void hub_clear(void);
 
 /* --- for core/hub and core/read: everything below needs the lock --- */
 
-struct hub {
-    pthread_mutex_t lock;
-    event_id last;  /* the newest id made */
-    event_id start; /* before all events of this process */
-    struct name *names;
-    struct list readers;
-    struct list unread;  /* topics that keep events, the longest unread first */
-    struct list empty;   /* topics that keep none */
-    struct wheel ages;   /* when topics are looked at: monotonic ms */
-    struct list pending; /* publications that are durable and not committed yet, by id */
-    struct list
-        staged; /* struct stored_event: the pending ones that the store has not been given */
-    struct list waiting; /* publications that wait for positions with the policy block */
-    struct store *store; /* for durable topics; NULL: memory only */
-    pthread_cond_t done; /* a publication that was sent later is done */
-    atomic_uint_fast64_t memory;
-    uint64_t memory_limit, peak; /* `peak`: since memory was last given back */
-    uint64_t topics, published;
-    uint64_t trims;              /* entries trimmed so far */
-    uint64_t found;              /* bytes of what positions keep in mind, see read/found.c */
-    struct map attendances;      /* who is at which topic, see attendance.c */
-    struct list notices;         /* attendances of which something is to be told */
-    atomic_bool has_notices;     /* `notices` is not empty */
-    bool telling;                /* a worker is telling the notices */
-    unsigned rules_version;      /* changes with the rules */
-    uint32_t crowds;             /* prefixes with subscribers */
-    struct hub_counters retired; /* sums of the readers that are gone */
-};
-
-extern struct hub hub;
-
-void hub_lock(void);
-void hub_unlock(void);
-/* By this thread. For MUST, and known to builds with it only. */
-bool hub_is_locked(void);
 /* The topic of that name, made if need be. */
 struct topic *hub_topic(struct str name);
 /* Frees it if nobody refers to it and it keeps nothing. */
 void hub_release_topic(struct topic *topic);
-/* A further one. */
-event_id hub_next_id(void);
 /* An entry was appended, or the topic closed: watches its age and the memory of all. */
 void hub_appended(struct topic *topic);
-/* Where the coming and going of a topic's subscribers is told. */
-struct presence_rule {
-    char target[NAME_MAX_BYTES];
-    size_t target_len;
-    uint64_t linger_ms;
-};
-/* False: nowhere. */
-bool hub_presence_rule(const struct topic *topic, struct presence_rule *out);
 /* Keeps what a reader has counted that goes. */
 void hub_retire(const struct hub_counters *counters);
 /* Up to here events of the topic may be nowhere, neither in memory nor in the store: who has read

@@ -21,7 +21,8 @@
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "hub/hub.h"
+#include "hub/lock.h"
+#include "hub/name.h"
 
 #include <stdlib.h>
 #include <string.h>

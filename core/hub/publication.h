@@ -3,6 +3,7 @@
 #define HUB_PUBLICATION_H
 
 #include "hub/hub.h"
+#include "net/loop.h"
 #include "store/store.h"
 
 /* Who publishes keeps it, and what it borrows, until it is done. */

@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "hub/name.h"
+#include "hub/topic.h"
 
 #include <stdlib.h>
 

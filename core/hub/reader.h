@@ -3,8 +3,8 @@
 #define HUB_READER_H
 
 #include "base/counter.h"
-#include "hub/hub.h"
 #include "hub/lag.h"
+#include "hub/lock.h"
 #include "net/loop.h"
 
 struct span;

@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "hub/lock.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -93,7 +94,7 @@ void rules_add(const char *owner, const struct topic_rule *given) {
         rule->presence = mem_copy(given->presence.ptr, given->presence.len);
 }
 
-bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
+bool rule_presence(const struct topic *topic, struct presence_rule *out) {
     char text[NAME_MAX_BYTES];
     struct str name = name_str(topic->name, text);
     const struct rule *rule = rule_find(name);
@@ -113,12 +114,10 @@ bool hub_presence_rule(const struct topic *topic, struct presence_rule *out) {
     return valid;
 }
 
-bool hub_has_rules(const char *owner) {
+bool rules_any_of(const char *owner) {
     bool found = false;
-    hub_lock();
     for (size_t i = 0; i < nrules; i++)
         found = found || strcmp(rules[i].owner, owner) == 0;
-    hub_unlock();
     return found;
 }
 

@@ -2,7 +2,21 @@
 #ifndef HUB_RULE_H
 #define HUB_RULE_H
 
-#include "hub/hub.h"
+#include "hub/name.h"
+#include "hub/topic.h"
+
+struct topic_rule {
+    struct str pattern; /* a name, or a prefix and "*" */
+    struct topic_keep keep;
+    bool durable;
+    struct str presence; /* the topic where its subscribers' coming and going is told, "*" for what
+                            the pattern's own stood for; ptr NULL: nowhere */
+    uint64_t linger_ms;  /* how long somebody may be away */
+};
+
+#define TOPIC_COUNT 1000
+#define TOPIC_AGE_MS 3600000
+#define TOPIC_BYTES (1024 * 1024)
 
 /* All under the hub's lock. */
 
@@ -19,9 +33,19 @@ struct rule {
 
 /* The one that holds for the name; NULL: none does. */
 const struct rule *rule_find(struct str name);
+/* Where the coming and going of a topic's subscribers is told. */
+struct presence_rule {
+    char target[NAME_MAX_BYTES];
+    size_t target_len;
+    uint64_t linger_ms;
+};
+/* False: nowhere. */
+bool rule_presence(const struct topic *topic, struct presence_rule *out);
 /* Sets `keep`, `durable`, `ends_span` and `ruled` of a topic, when rules have changed. */
 void rule_apply(struct topic *topic);
 bool rules_any_durable(void);
+/* Whether it has given any. */
+bool rules_any_of(const char *owner);
 /* Takes away the owner's, NULL: everybody's. */
 void rules_remove(const char *owner);
 /* In place of the owner's one of the same pattern. */

@@ -16,7 +16,8 @@
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "hub/hub.h"
+#include "hub/lock.h"
+#include "hub/name.h"
 #include "hub/order.h"
 
 #include <stdlib.h>

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dice.h"
+#include "hub/hub.h"
 #include "store/own.h"
 #include "sent.h"
 
