@@ -50,7 +50,7 @@ static void set_full(struct blocking *blocking) {
 }
 
 void blocking_join(struct blocking *blocking, struct crowd *crowd, event_id after) {
-    if (blocking->ended)
+    if (blocking == NULL || blocking->ended)
         return;
     struct blocking_choice *choice = mem_alloc(sizeof *choice);
     *choice = (struct blocking_choice){.blocking = blocking, .crowd = crowd, .after = after};
@@ -66,6 +66,8 @@ static void leave(struct blocking_choice *choice) {
 }
 
 void blocking_leave(struct blocking *blocking, const struct crowd *crowd) {
+    if (blocking == NULL)
+        return;
     for (struct list *at = blocking->choices.next; at != &blocking->choices; at = at->next) {
         if (in_blocking(at)->crowd != crowd)
             continue;

@@ -40,7 +40,7 @@ struct blocking *blocking_new(struct position *position, struct reader *reader,
                               struct position_limit limit);
 void blocking_free(struct blocking *blocking);
 /* Publishers to what the crowd is of wait for it, too; what has an id up to `after` it does not
- * read. Or not any more. */
+ * read. Or not any more. `blocking` NULL: nobody does, both. */
 void blocking_join(struct blocking *blocking, struct crowd *crowd, event_id after);
 void blocking_leave(struct blocking *blocking, const struct crowd *crowd);
 /* Nobody waits for it any more. */

@@ -110,6 +110,10 @@ void topic_trim_age(struct topic *topic, uint64_t now_ms);
 static inline bool topic_is_empty(const struct topic *topic) {
     return topic->first == topic->next;
 }
+/* The topic's address as the key of a map. */
+static inline struct str topic_key(const struct topic *const *topic) {
+    return (struct str){(const char *)topic, sizeof *topic};
+}
 /* What an entry has as an SSE event, without the chunk around it. Valid as long as its slab. */
 struct str entry_text(const struct entry *entry);
 struct str entry_key(const struct entry *entry); /* ptr NULL: none */

@@ -26,10 +26,6 @@ struct found {
     const struct topic *key; /* its address is the key */
 };
 
-static struct str key_of(const struct topic *const *topic) {
-    return (struct str){(const char *)topic, sizeof *topic};
-}
-
 static struct found *of_interest(struct interest *interest) {
     return CONTAINER_OF(interest, struct found, interest);
 }
@@ -40,7 +36,7 @@ static void count(int64_t bytes) {
 }
 
 struct interest *found_get(const struct position *position, const struct topic *topic) {
-    struct map_node *node = map_find(&position->mind->found, key_of(&topic));
+    struct map_node *node = map_find(&position->mind->found, topic_key(&topic));
     return node ? &CONTAINER_OF(node, struct found, node)->interest : NULL;
 }
 
@@ -50,7 +46,7 @@ struct interest *found_add(struct position *position, struct topic *topic) {
     struct found *found = pool_alloc(&position->reader->loop->pool, sizeof *found);
     interest_init(&found->interest, position, topic);
     found->key = topic;
-    map_insert(&position->mind->found, &found->node, key_of(&found->key));
+    map_insert(&position->mind->found, &found->node, topic_key(&found->key));
     interest_link_news(&found->interest);
     count(sizeof *found);
     return &found->interest;

@@ -33,10 +33,6 @@ static event_id larger(event_id one, event_id other) {
     return one > other ? one : other;
 }
 
-static struct prefix_interest *prefix_of(struct list *node) {
-    return CONTAINER_OF(node, struct prefix_interest, in_position);
-}
-
 /* --- how it begins --- */
 
 static bool is_missing(const struct interest *interest) {

@@ -20,14 +20,10 @@ struct named {
     const struct topic *key; /* its address is the key */
 };
 
-static struct str key_of(const struct topic *const *topic) {
-    return (struct str){(const char *)topic, sizeof *topic};
-}
-
 struct interest *named_get(const struct position *position, const struct topic *topic) {
     if (position->only.topic == topic)
         return (struct interest *)&position->only;
-    struct map_node *node = position->named ? map_find(position->named, key_of(&topic)) : NULL;
+    struct map_node *node = position->named ? map_find(position->named, topic_key(&topic)) : NULL;
     return node ? &CONTAINER_OF(node, struct named, node)->interest : NULL;
 }
 
@@ -38,7 +34,7 @@ static struct interest *make(struct position *position, const struct topic *topi
     }
     struct named *named = mem_alloc(sizeof *named);
     named->key = topic;
-    map_insert(position->named, &named->node, key_of(&named->key));
+    map_insert(position->named, &named->node, topic_key(&named->key));
     return &named->interest;
 }
 

@@ -64,16 +64,6 @@ bool position_covers(const struct position *position, const struct topic *topic)
     return named_get(position, topic) || prefix_covers(position, topic);
 }
 
-void position_block(const struct position *position, struct crowd *crowd, event_id after) {
-    if (position->blocking)
-        blocking_join(position->blocking, crowd, after);
-}
-
-void position_unblock(const struct position *position, const struct crowd *crowd) {
-    if (position->blocking)
-        blocking_leave(position->blocking, crowd);
-}
-
 void position_count(const struct position *position, struct crowd *crowd, bool in) {
     if (!position->is_stream)
         return;
@@ -104,7 +94,7 @@ static void add_topic(struct position *position, const struct position_choice *c
         interest->attendance = attendance_join(topic, str_of(position->subject));
     if (interest_has_news(interest))
         interest_link_news(interest);
-    position_block(position, &topic->crowd, choice->after);
+    blocking_join(position->blocking, &topic->crowd, choice->after);
     hear(interest);
 }
 
@@ -197,7 +187,7 @@ static void remove_interest(struct interest *interest) {
     struct position *position = interest->position;
     interest_set_extra(interest, true);
     attendance_leave(interest->attendance);
-    position_unblock(position, &interest->topic->crowd);
+    blocking_leave(position->blocking, &interest->topic->crowd);
     list_remove(&interest->in_feed);
     feed_release(reader_feed(position->reader, interest->topic));
     named_free(interest);
@@ -241,11 +231,8 @@ void position_names(struct position *position, void (*each)(void *, struct str, 
     hub_lock();
     for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
         each(arg, name_str(of_interests(at)->topic->name, text), false);
-    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next) {
-        const struct prefix_interest *prefix =
-            CONTAINER_OF(at, struct prefix_interest, in_position);
-        each(arg, name_str(prefix->feed->name, text), true);
-    }
+    for (struct list *at = position->prefixes.next; at != &position->prefixes; at = at->next)
+        each(arg, name_str(prefix_of(at)->feed->name, text), true);
     hub_unlock();
 }
 

@@ -127,10 +127,6 @@ int64_t position_gap_lost(const struct position *position);
 void position_link_named(struct position *position);
 /* Chosen by name or by a prefix. */
 bool position_covers(const struct position *position, const struct topic *topic);
-/* It chooses, or leaves, what the crowd is of, and reads what comes beyond `after`: publishers
- * there wait for it, if they do for it. */
-void position_block(const struct position *position, struct crowd *crowd, event_id after);
-void position_unblock(const struct position *position, const struct crowd *crowd);
 /* It joins, or leaves, those that are counted. */
 void position_count(const struct position *position, struct crowd *crowd, bool in);
 /* See lapse.c. */

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "hub/blocking.h"
 #include "hub/hub.h"
 #include "hub/publication.h"
 #include "hub/reader.h"
@@ -26,10 +27,6 @@
 #include "read/position.h"
 
 #include <stdlib.h>
-
-static struct prefix_interest *prefix_of(struct list *node) {
-    return CONTAINER_OF(node, struct prefix_interest, in_position);
-}
 
 /* --- which names it covers --- */
 
@@ -336,7 +333,7 @@ void prefix_add(struct position *position, const struct position_choice *choice)
     map_insert(&position->mind->prefixes, &prefix->node, key_of(&prefix->name));
     position->chosen++;
     file(prefix);
-    position_block(position, name->crowd, choice->after);
+    blocking_join(position->blocking, name->crowd, choice->after);
     note_gone(position, choice);
 }
 
@@ -346,7 +343,7 @@ static void remove_prefix(struct prefix_interest *prefix) {
     list_remove(&prefix->in_position);
     map_remove(&prefix->position->mind->prefixes, &prefix->node);
     prefix->position->chosen--;
-    position_unblock(prefix->position, prefix->feed->crowd);
+    blocking_leave(prefix->position->blocking, prefix->feed->crowd);
     crowd_feed_release(prefix->feed);
     free(prefix);
 }

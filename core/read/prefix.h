@@ -30,6 +30,10 @@ struct prefix_interest {
 
 /* --- within core/read, under the lock --- */
 
+/* Of position->prefixes. */
+static inline struct prefix_interest *prefix_of(struct list *node) {
+    return CONTAINER_OF(node, struct prefix_interest, in_position);
+}
 /* NULL: the position has not chosen it. */
 struct prefix_interest *prefix_get(const struct position *position, const struct name *name);
 /* Reading begins behind choice->after. It does not count before prefix_count. */

@@ -30,7 +30,7 @@
 
 /* --- telling --- */
 
-static struct prefix_interest *prefix_of(struct list *node) {
+static struct prefix_interest *prefix_in(struct list *node) {
     return CONTAINER_OF(node, struct prefix_interest, hearer.in_feed);
 }
 
@@ -39,13 +39,13 @@ static void tell_crowd(struct crowd_feed *crowd, struct feed *feed) {
     struct list *next, *before;
     for (struct list *at = crowd->interests.next; at != &crowd->interests; at = next) {
         next = at->next; /* it may lapse */
-        prefix_tell(prefix_of(at), feed);
+        prefix_tell(prefix_in(at), feed);
     }
     for (struct list *at = crowd->resting.prev; at != &crowd->resting; at = before) {
-        if (hearer_knows(&prefix_of(at)->hearer, feed->topic, feed->from))
+        if (hearer_knows(&prefix_in(at)->hearer, feed->topic, feed->from))
             return;
         before = at->prev;
-        prefix_tell(prefix_of(at), feed);
+        prefix_tell(prefix_in(at), feed);
     }
 }
 
