@@ -279,7 +279,7 @@ local function parts_of(self, stream, urls)
   local list, size, seen = {}, 0, {}
   for i, url in ipairs(urls) do
     local id = id_of(stream, url)
-    if seen[id] then fail(400, ("Upload-Concat: %s is there twice"):format(check.show(url))) end -- a small head, a full disk
+    if seen[id] then fail(400, ("Upload-Concat: %s is there twice"):format(check.show(url))) end -- a copy for 40 bytes
     seen[id] = true
     local ok, record = pcall(admit, self, stream, id)
     if not ok then
