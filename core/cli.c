@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "hub/hub.h"
 #include "store/store.h"
+#include "tail/home.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -139,6 +140,7 @@ int cli_main(int argc, char **argv) {
     int rc = command->run(argc - 2, argv + 2);
     hub_use_store(NULL);
     store_close_default();
+    home_finish();
     console_finish();
     return rc;
 }

@@ -205,7 +205,9 @@ of_core("appender_copy", function() return appender(), "keys", 0, 2 end, { fault
 of_core("appender_cut", function() return appender(), 1 end, { faults = { "file_sync" } })
 of_core("appender_remove", appender)
 local function tail() return core.tail(folder .. "/file", 10, 1000) end
-of_core("tail", function() return folder .. "/file", 10, 1000 end, { faults = { "tail_open", "tail_read" } })
+of_core("tail", function() return folder .. "/file", 10, 1000, "1.1.00000000000000ff.2" end, {
+  faults = { "tail_open", "tail_read", "tail_folder" },
+})
 of_core("tail_next", tail)
 of_core("tail_close", tail)
 

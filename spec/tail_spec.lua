@@ -149,6 +149,46 @@ describe("weir.tail", function()
     assert.equal(4, #lines)
   end)
 
+  it("gives an id with each line, behind which it begins", function()
+    support.write_file(path, "1\n2\n")
+    local ids = {}
+    for line, id, gap in weir.tail(path) do
+      assert.is_nil(gap)
+      ids[line] = id
+      if line == "2" then break end
+    end
+    os.rename(path, path .. ".1")
+    support.append_file(path .. ".1", "3\n")
+    support.write_file(path, "4\n")
+    assert.matches("^[%x.]+$", ids["1"])
+    expect(follow { after = ids["1"] }, { "2", "3", "4" })
+    expect(follow { after = ids["2"], lines = 0 }, { "3", "4" })
+  end)
+
+  it("tells what is missing with the line behind it", function()
+    support.write_file(path, "1\n2\n3\n")
+    local before = weir.stats()
+    local line, _, gap = weir.tail(path, { after = "no id", lines = 1 })()
+    assert.same({ "3", {} }, { line, gap })
+    assert.equal(before.tail_gaps + 1, weir.stats().tail_gaps)
+    assert.equal(before.tail_lost, weir.stats().tail_lost) -- nobody knows how many
+    assert.error_matches(function() weir.tail(path, { after = 7 }) end, "after must be the id of a line, got 7")
+  end)
+
+  it("reads a file once for all", function()
+    local before = weir.stats()
+    support.write_file(path, "1\n")
+    local lists = {}
+    for i = 1, 20 do lists[i] = follow() end
+    expect(lists[1], { "1" })
+    assert.equal(before.tail_files + 1, weir.stats().tail_files)
+    assert.equal(before.tail_viewers + 20, weir.stats().tail_viewers)
+    support.append_file(path, ("x"):rep(1000) .. "\n")
+    for i = 1, 20 do expect(lists[i], { "1", ("x"):rep(1000) }) end
+    assert.equal(before.tail_read + 2 + 1001, weir.stats().tail_read)
+    assert.equal(before.tail_reread, weir.stats().tail_reread)
+  end)
+
   it("of two readers each has all lines", function()
     support.write_file(path, "1\n")
     local one, two = follow(nil), follow(nil)

@@ -10,6 +10,7 @@
 #include "hub/hub.h"
 #include "store/shared.h"
 #include "store/store.h"
+#include "tail/follower.h"
 #include "vm/generation.h"
 #include "vm/lineage.h"
 
@@ -52,10 +53,10 @@ static const struct counter_row common_rows[] = {
     {0},
 };
 
-const struct counter_row *const stats_tables[] = {http_counter_rows,  hub_rows,
-                                                  store_counter_rows, shared_counter_rows,
-                                                  guard_counter_rows, lineage_counter_rows,
-                                                  common_rows,        NULL};
+const struct counter_row *const stats_tables[] = {
+    http_counter_rows,   hub_rows,           store_counter_rows,
+    shared_counter_rows, guard_counter_rows, lineage_counter_rows,
+    tail_counter_rows,   common_rows,        NULL};
 
 static void set(lua_State *L, const char *name, uint64_t value) {
     lua_pushnumber(L, (lua_Number)value);

@@ -1,12 +1,13 @@
 /* tail: the lines of a growing file for Lua.
  *
- *     core.tail --> following --tail_next--> a line at once, or the task waits for on_ready
+ *     core.tail --> following --tail_next--> a line, its id and what is missing before it (a number
+ *                       |                    of lines, -1: unknown; or nil), or the task waits
  *                       |
  *                       +--tail_close, or the userdata is collected--> closed: no more lines
  *                       +--its maker is cancelled while it waits here--> ended: a next one raises
  *
- * The follow (tail/follow.h) reads ahead whether anybody waits or not. One task waits at a time,
- * for a line goes to one reader; it takes the line when it runs.
+ * The follow (tail/follow.h) reads a block ahead whether anybody waits or not. One task waits at a
+ * time, for a line goes to one reader; it takes the line when it runs.
  *
  * A stream whose client leaves is the usual end, so the follow goes at once with the task that made
  * it, and not when the collector comes by. A task that was only lent the tail, as weir.timeout
@@ -45,6 +46,19 @@ static void disarm(struct task *task) {
     }
 }
 
+static int push_line(lua_State *L, const struct follow *follow, struct str line) {
+    char id[FOLLOW_ID_MAX];
+    int64_t lines;
+
+    state_push_str(L, line);
+    lua_pushlstring(L, id, follow_id(follow, id));
+    if (follow_gap(follow, &lines))
+        lua_pushnumber(L, (lua_Number)lines);
+    else
+        lua_pushnil(L);
+    return 3;
+}
+
 /* The end of a tail is a nil, too. */
 static int take(struct task *task, lua_State *co) {
     struct tail *tail = task->armed;
@@ -52,7 +66,7 @@ static int take(struct task *task, lua_State *co) {
     if (tail->follow == NULL)
         lua_pushnil(co);
     else if (follow_next(tail->follow, &line))
-        state_push_str(co, line);
+        return push_line(co, tail->follow, line);
     else
         return 0;
     return 1;
@@ -75,16 +89,18 @@ static int refuse(lua_State *L, const char *option, int most) {
     return lua_error(L);
 }
 
-/* path, lines, max_line */
+/* path, lines, max_line, after or nil */
 static int l_tail(lua_State *L) {
     struct generation *gen = task_generation(L);
     const char *path = luaL_checkstring(L, 1);
     lua_Number lines = luaL_checknumber(L, 2), max_line = luaL_checknumber(L, 3);
+    struct str after = state_opt_str(L, 4);
     if (lines > FOLLOW_LINES_MAX)
         return refuse(L, "lines", FOLLOW_LINES_MAX);
     if (max_line > FOLLOW_LINE_BYTES_MAX)
         return refuse(L, "max_line", FOLLOW_LINE_BYTES_MAX);
-    struct follow_options options = {.lines = (uint32_t)lines, .max_line = (size_t)max_line};
+    struct follow_options options = {
+        .lines = (uint32_t)lines, .max_line = (size_t)max_line, .after = after};
     struct tail *tail = class_new(L, META, sizeof *tail);
     struct task *maker = task_current(L);
     *tail = (struct tail){.maker = maker ? maker->serial : 0};
@@ -94,12 +110,6 @@ static int l_tail(lua_State *L) {
     if (rc < 0)
         return state_error(L, "weir.tail: %s", uv_strerror(rc));
     return 1;
-}
-
-static int push_line(lua_State *L, struct str line) {
-    lua_pushnil(L);
-    state_push_str(L, line);
-    return 2;
 }
 
 static int push_end(lua_State *L, const struct tail *tail) {
@@ -122,8 +132,10 @@ static int l_next(lua_State *L) {
                               "each task one of its own");
     if (tail->follow == NULL)
         return push_end(L, tail);
-    if (follow_next(tail->follow, &line))
-        return push_line(L, line);
+    if (follow_next(tail->follow, &line)) {
+        lua_pushnil(L);
+        return 1 + push_line(L, tail->follow, line);
+    }
     tail->waiter = task;
     task->armed = tail;
     return task_wait(task, &following, WHEEL_NEVER);

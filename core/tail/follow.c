@@ -1,240 +1,417 @@
-/* follow: a file as a log: its last lines, then each line as it is written.
+/* follow: one reader of a file that grows: an offset in it, and the lines from there on.
  *
- *     inotify, timer --> look (pool thread: logfile) --> bytes --> lines --> follow_next
- *            ^             |                                        |
- *            +-------------+ at once while there is more            | more than AHEAD bytes not
- *            ^                                                      | taken: paused
- *            +------------------------------------------------------+ taken: look again
+ *     start --after--> resume: in memory, or in the folder (kin) --> past files --+
+ *       |                                    | not there: a gap                   v
+ *       +--lines---------------> search <----+ ------------> window, or pread --> lines
  *
  * The rules, which lua/README.md repeats for users:
  *
- *   - What a line is, lines.c says; where following starts, and what becomes of a file that is
- *     renamed, removed, replaced or truncated, logfile.c says. Every line is given once, in order.
+ *   - What a line is, lines.c says; what becomes of a file that is renamed, removed, replaced or
+ *     truncated, logfile.c says. Every line is given once, in order.
+ *   - It begins before the last `lines` lines, which are searched from the end of the file as it
+ *     was when it was asked for, in the window or else in at most 16 MiB; if those hold fewer, at
+ *     the first line that begins in them, and if none does (one line longer than that), at the end.
+ *     A last line without LF is none of them: it is given in addition, with what completes it. A
+ *     file that was not there then is new and is given from its start.
+ *   - Or it begins behind a line that was given before, by its id. If that file is renamed, or
+ *     copied and truncated, its rest is read where it is now, then the files between it and the one
+ *     under the path, then that. If it is not there any more that is a gap of nobody knows how many
+ *     lines, and it begins as if there was no id.
  *   - A last line without LF is held back until its LF comes; if its file is rotated or truncated
  *     away instead, it is given as it is.
- *   - What is not there is waited for. What cannot be read (a folder, no permission, an error of
- *     the disk) is said once in the log and tried again.
- *   - At most FOLLOW_AHEAD_BYTES of lines are read ahead (one block after a line longer than that):
- *     who takes them slowly makes the file wait, not the memory grow. A file that came and went
- *     meanwhile, while two others were to be read before it, is missed.
  *
- * A look happens when inotify tells of the name in its folder: a millisecond after a write. A timer
- * is the safety net, each second, or 250 ms when there is no inotify (its limits are reached, the
- * folder is missing) or it would not tell: the path is a symbolic link, another file is about to be
- * read. One look at a time; what is heard during a look asks for another (`dirty`). While paused,
- * looks read nothing, but do see and open a new file, so that a rotation is not missed.
+ * Nothing is read ahead but the block from which the lines are taken: who is in step takes it from
+ * the follower's window, who is behind reads 64 KiB at a time on a pool thread, and who does not
+ * come is a number. What was read by pread is made sure of: the bytes before the offset (the mark)
+ * must be those that were read before, or the file has been truncated meanwhile. Then, and if the
+ * follower keeps too many former files, what is neither in the window nor in a copy is lost, which
+ * is told with its number of lines if they have been counted: from where it began or first was in
+ * step.
  *
- * Owned by whoever called follow_new, on that loop. A pool thread may be inside a look and libuv
- * may hold the watch's handle when it is freed; so follow_free only marks it, and whichever of the
- * two ends last frees the memory. Viewers of the same file have a follow each. It knows nothing of
- * Lua, and not what the bytes mean. */
+ * Owned by whoever called follow_new, on that loop. One piece of work at a time may be at it in the
+ * pool (`busy`); so follow_free only marks it, and the end of the work frees it. It knows nothing
+ * of Lua, and not what the bytes mean. */
 #include "tail/follow.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/watch.h"
-#include "net/work.h"
-#include "tail/lines.h"
-#include "tail/logfile.h"
+#include "tail/follow_own.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
-#define UNWATCHED_MS 250
+#define AGAIN_MS 250 /* between looks at it */
 
-struct follow {
-    struct loop *loop;
-    char *path;
-    char *folder;     /* where `path` stands */
-    const char *name; /* its last component, within `path` */
-    void (*on_ready)(struct follow *, void *);
-    void *arg;
-    struct lines lines;
-    struct watch watch;
-    struct timer timer;
-    struct work work; /* the look that is under way; the next two are its own until it is done */
-    struct logfile file;
-    struct look look;
-    int told; /* the error that was last logged */
-    bool looking;
-    bool dirty;   /* something was heard since the look began */
-    bool paused;  /* too much is not taken yet */
-    bool starved; /* follow_next has returned false */
-    bool said_unwatched;
-    bool freed; /* by its owner */
-    bool watch_closed;
-};
+static bool fill(struct follow *follow);
 
-static void release(struct follow *follow) {
-    if (follow->looking || !follow->watch_closed)
-        return;
-    logfile_fini(&follow->file);
-    lines_fini(&follow->lines);
-    free(follow->look.block);
-    free(follow->folder);
-    free(follow->path);
-    free(follow);
+/* ---- what is missing --------------------------------------------------------------------------*/
+
+void follow_tell_gap(struct follow *follow, int64_t lines) {
+    tail_count(TAIL_GAPS, 1);
+    if (lines > 0)
+        tail_count(TAIL_LOST, lines);
+    if (follow->gap_due && (lines < 0 || follow->gap_lines_due < 0))
+        follow->gap_lines_due = -1;
+    else
+        follow->gap_lines_due = follow->gap_due ? follow->gap_lines_due + lines : lines;
+    follow->gap_due = true;
 }
 
-/* ---- when to look -----------------------------------------------------------------------------*/
+/* Goes on where bytes of the part are to be had again: at a line of it in the window, or its end.
+ * Under the lock. */
+static void fall_forward(struct follow *follow) {
+    struct part *part = follow->part;
+    const struct window *window = &follow->follower->window;
+    uint64_t end = part_position(part, part->end), begin = window_begin(window);
+    uint64_t at = begin < part->at ? part->at : begin;
 
-static void look(struct follow *follow) {
-    if (follow->looking) {
-        follow->dirty = true;
-        return;
+    while (at < end) { /* to where a line begins */
+        struct str piece = window_piece(window, at, (size_t)(end - at));
+        const char *lf = memchr(piece.ptr, '\n', piece.len);
+        at += lf ? (uint64_t)(lf - piece.ptr) + 1 : piece.len;
+        if (lf)
+            break;
     }
-    timer_clear(&follow->timer);
-    follow->dirty = false;
-    follow->looking = true;
-    if (!follow->paused)
-        follow->look.block = mem_alloc(LOGFILE_MARK + LOGFILE_BLOCK);
+    at = at < end ? at : end;
+    uint64_t line_no = part->lines - window_lines(window, at < begin ? begin : at, end);
+    int64_t lost = follow->counted ? (int64_t)(line_no - follow->line_no) : -1;
+    if (lost >= 0 && at == end && part->ended && part->open_line)
+        lost++;
+    if (lost != 0)
+        follow_tell_gap(follow, lost);
+    lines_drop(&follow->lines);
+    follow->offset = follow->given.offset = part->start + (at - part->at);
+    follow->line_no = line_no;
+    follow->counted = true;
+    follow->mark_len = 0;
+    follow->doubt = 0;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------*/
+
+void follow_submit(struct follow *follow, enum follow_work kind, struct source *source) {
+    follow->kind = kind;
+    follow->source = source ? source_ref(source) : NULL;
+    follow->busy = true;
+    if (kind != WORK_RESUME)
+        follow->block = mem_alloc(LOGFILE_MARK + LOGFILE_BLOCK);
     work_submit(follow->loop, &follow->work);
 }
 
-static void watch(struct follow *follow) {
-    int rc = watch_start(&follow->watch, follow->folder);
-    if (rc == 0 || follow->said_unwatched)
+/* The last of `bytes`, which have just been read. */
+static void set_mark(struct follow *follow, struct str bytes) {
+    size_t n = bytes.len < LOGFILE_MARK ? bytes.len : LOGFILE_MARK;
+    if (n == 0)
         return;
-    follow->said_unwatched = true;
-    log_debug("tail: %s: cannot be watched (%s), looked at every %d ms", follow->folder,
-              logfile_reason(rc), UNWATCHED_MS);
+    size_t keep = follow->mark_len + n > LOGFILE_MARK ? LOGFILE_MARK - n : follow->mark_len;
+
+    memmove(follow->mark, follow->mark + follow->mark_len - keep, keep);
+    memcpy(follow->mark + keep, bytes.ptr + bytes.len - n, n);
+    follow->mark_len = keep + n;
 }
 
-static void on_change(struct watch *watched, const char *name, bool renamed) {
-    struct follow *follow = CONTAINER_OF(watched, struct follow, watch);
-
-    if (name == NULL)
-        watch(follow);
-    else if (strcmp(name, follow->name) != 0)
-        return;
-    else if (follow->paused && !renamed) /* the new bytes would not be read */
-        return;
-    look(follow);
+void follow_add(struct follow *follow, struct str bytes, uint64_t hole) {
+    lines_add(&follow->lines, bytes.ptr, bytes.len);
+    set_mark(follow, bytes);
+    follow->offset += bytes.len + hole;
+    follow->taken += bytes.len;
+    if (hole > 0) {
+        lines_skip(&follow->lines, hole);
+        follow->mark_len = 0;
+    }
 }
 
-static void on_timer(struct timer *timer) {
-    struct follow *follow = CONTAINER_OF(timer, struct follow, timer);
-
-    if (!watch_is_on(&follow->watch))
-        watch(follow);
-    look(follow);
+/* From the start of the next part. Under the lock. */
+void follow_enter(struct follow *follow, struct part *part) {
+    follow->part = part;
+    follow->offset = 0;
+    follow->given = part->head;
+    follow->given.offset = 0;
+    follow->line_no = 0;
+    follow->counted = part->start == 0;
+    follow->mark_len = 0;
+    follow->doubt = 0;
 }
 
-static void rest(struct follow *follow) {
-    uint32_t ms = follow->look.wait_ms;
-    if (!watch_is_on(&follow->watch) && ms > UNWATCHED_MS)
-        ms = UNWATCHED_MS;
-    loop_timer(follow->loop, &follow->timer, ms);
+static void enter_next(struct follow *follow) {
+    struct part *before = follow->part;
+    follow_enter(follow, part_ref(before->next));
+    part_unref(before);
 }
 
-/* ---- what a look found ------------------------------------------------------------------------*/
-
-/* Whether another block may be read: all that may become of it stays within FOLLOW_AHEAD_BYTES. A
- * longer line must still be able to end, hence the first clause. */
-static bool has_room(const struct follow *follow) {
-    size_t ready = lines_ready(&follow->lines);
-    return ready == 0 || ready + follow->lines.held.len + LOGFILE_BLOCK <= FOLLOW_AHEAD_BYTES;
+/* It waits until the follower has looked again. Under the lock. */
+bool follow_ask(struct follow *follow) {
+    follower_wait(follow->follower, &follow->wait);
+    return false;
 }
 
-static void tell(struct follow *follow, int error) {
-    if (error < 0 && error != follow->told)
-        log_warn("tail: %s: %s; trying again until it can be read", follow->path,
+/* What is to be done when the file is not what it was: the follower must know of it, too. */
+static bool doubt(struct follow *follow) {
+    if (follow->follower->looks >= follow->doubt) {
+        fall_forward(follow);
+        return true;
+    }
+    follower_nudge(follow->follower);
+    return follow_ask(follow);
+}
+
+/* Under the lock. False: there is nothing to be done now. */
+static bool read_part(struct follow *follow) {
+    struct follower *follower = follow->follower;
+    struct part *part = follow->part;
+
+    if (follow->offset >= part->end && part->ended) {
+        lines_flush(&follow->lines);
+        if (lines_ready(&follow->lines) > 0)
+            return true;
+        enter_next(follow);
+        return follow->search ? follow_search(follow) : true;
+    }
+    if (follow->offset >= part->end)
+        return follow_ask(follow);
+    follow->given.head_len = part->head.head_len;
+    follow->given.hash = part->head.hash;
+    if (follower_has(follower, part, follow->offset)) {
+        uint64_t at = part_position(part, follow->offset), end = part_position(part, part->end);
+        if (!follow->counted)
+            follow->line_no = part->lines - window_lines(&follower->window, at, end);
+        follow->counted = true;
+        follow->doubt = 0;
+        size_t most = end - at < LOGFILE_BLOCK ? (size_t)(end - at) : LOGFILE_BLOCK;
+        follow_add(follow, window_piece(&follower->window, at, most), 0);
+        return true;
+    }
+    if (part->source == NULL) {
+        fall_forward(follow);
+        return true;
+    }
+    if (follow->doubt > 0 && follow->source == part->source)
+        return doubt(follow);
+    source_unref(follow->source);
+    follow->source = NULL;
+    follow_submit(follow, WORK_READ, part->source);
+    return false;
+}
+
+/* It is tried again, and said once. */
+void follow_fail(struct follow *follow, int error) {
+    if (!follow->said_error)
+        log_warn("tail: %s: %s; trying again until it can be read", follow->follower->path,
                  logfile_reason(error));
-    follow->told = error;
+    follow->said_error = true;
+    loop_timer(follow->loop, &follow->timer, AGAIN_MS);
+}
+
+/* What the follower has not seen yet comes by the window. */
+static void take_block(struct follow *follow) {
+    size_t mark = follow->mark_len;
+
+    uv_mutex_lock(&follow->follower->lock);
+    unsigned looks = follow->follower->looks;
+    bool same = follow->part->source == follow->source;
+    uint64_t room = follow->part->end > follow->offset ? follow->part->end - follow->offset : 0;
+    uv_mutex_unlock(&follow->follower->lock);
+    if (follow->got > (ssize_t)mark && memcmp(follow->block, follow->mark, mark) == 0) {
+        size_t n = (size_t)follow->got - mark < room ? (size_t)follow->got - mark : (size_t)room;
+        uint64_t hole = follow->hole < room - n ? follow->hole : room - n;
+        tail_count(TAIL_REREAD, (int64_t)n);
+        follow_add(follow, (struct str){follow->block + mark, n}, hole);
+        follow->doubt = 0;
+        follow->said_error = false;
+    } else if (follow->got < 0 && follow->got != -EAGAIN) {
+        follow_fail(follow, (int)follow->got);
+    } else if (follow->got >= 0 && same) {
+        follow->doubt = looks + 2; /* one may be under way */
+    }
+}
+
+/* ---- the work ---------------------------------------------------------------------------------*/
+
+static void run_read(struct follow *follow) {
+    size_t mark = 0, most = LOGFILE_BLOCK;
+
+    follow->hole = 0;
+    if (has_past(follow)) {
+        follow_run_past(follow);
+    } else {
+        mark = follow->source->gz ? 0 : follow->mark_len;
+        follow->mark_len = mark;
+        follow->got =
+            source_read(follow->source, follow->block, mark + most, follow->offset - mark);
+    }
+    if (follow->got == (ssize_t)(mark + most) &&
+        source_is_hole((struct str){follow->block + mark, most}))
+        follow->hole =
+            source_skip_hole(follow->source, follow->offset + most) - (follow->offset + most);
 }
 
 static void run(struct work *work) {
     struct follow *follow = CONTAINER_OF(work, struct follow, work);
-    logfile_look(&follow->file, &follow->look);
-}
 
-static void take(struct follow *follow) {
-    struct look *found = &follow->look;
-
-    if (found->cut)
-        lines_flush(&follow->lines);
-    lines_add(&follow->lines, found->data.ptr, found->data.len);
-    free(found->block);
-    found->block = NULL;
-    tell(follow, found->error);
-}
-
-static void done(struct work *work) {
-    struct follow *follow = CONTAINER_OF(work, struct follow, work);
-
-    follow->looking = false;
-    if (follow->freed) {
-        release(follow);
-        return;
-    }
-    take(follow);
-    follow->paused = !has_room(follow);
-    if (follow->dirty || (follow->look.again && !follow->paused))
-        look(follow);
+    if (follow->kind == WORK_SEARCH)
+        follow_run_search(follow);
+    else if (follow->kind == WORK_RESUME)
+        follow_run_resume(follow);
     else
-        rest(follow);
-    if (follow->starved && lines_ready(&follow->lines) > 0) {
+        run_read(follow);
+}
+
+static void release(struct follow *follow) {
+    uv_mutex_lock(&follow->follower->lock);
+    part_unref(follow->part);
+    uv_mutex_unlock(&follow->follower->lock);
+    kin_fini(&follow->past);
+    source_unref(follow->source);
+    free(follow->block);
+    follower_leave(follow->follower);
+    lines_fini(&follow->lines);
+    free(follow);
+    tail_count(TAIL_VIEWERS, -1);
+}
+
+/* There may be lines now. */
+static void go_on(struct follow *follow) {
+    if (fill(follow) && follow->starved) {
         follow->starved = false;
         follow->on_ready(follow, follow->arg); /* may free it */
     }
 }
 
+static void done(struct work *work) {
+    struct follow *follow = CONTAINER_OF(work, struct follow, work);
+
+    follow->busy = false;
+    if (follow->freed) {
+        release(follow);
+        return;
+    }
+    if (follow->kind == WORK_SEARCH)
+        follow_take_search(follow);
+    else if (follow->kind == WORK_RESUME)
+        follow_take_resume(follow);
+    else if (has_past(follow))
+        follow_take_past(follow);
+    else
+        take_block(follow);
+    if (follow->doubt == 0) { /* else it is remembered which one it was */
+        source_unref(follow->source);
+        follow->source = NULL;
+    }
+    free(follow->block);
+    follow->block = NULL;
+    go_on(follow);
+}
+
 /* ---- for the owner ----------------------------------------------------------------------------*/
 
-/* "a/b" stands in "a", "/b" in "/", "b" in ".". */
-static void split_path(struct follow *follow) {
-    const char *slash = strrchr(follow->path, '/');
+static bool step(struct follow *follow) {
+    if (follow->started && has_past(follow)) {
+        follow_read_past(follow);
+        return false;
+    }
+    uv_mutex_lock(&follow->follower->lock);
+    bool moved = !follow->started                         ? follow_start(follow)
+                 : follow->search && follow->part->source ? follow_search(follow)
+                                                          : read_part(follow);
+    uv_mutex_unlock(&follow->follower->lock);
+    return moved;
+}
 
-    follow->name = slash ? slash + 1 : follow->path;
-    if (slash == NULL)
-        follow->folder = mem_strdup(".");
-    else
-        follow->folder =
-            mem_copy(follow->path, slash == follow->path ? 1 : (size_t)(slash - follow->path));
+/* Until there is a line; false: it is waited for. */
+static bool fill(struct follow *follow) {
+    while (lines_ready(&follow->lines) == 0) {
+        if (follow->busy || timer_is_set(&follow->timer))
+            return false;
+        if (follow->taken > FOLLOW_TURN_BYTES) { /* others have their turn */
+            follow->taken = 0;
+            loop_post(follow->loop, &follow->wait.mail);
+            return false;
+        }
+        if (!step(follow))
+            return false;
+    }
+    return true;
+}
+
+static void on_mail(struct mail *mail) {
+    go_on(CONTAINER_OF(mail, struct follow, wait.mail));
+}
+
+static void on_timer(struct timer *timer) {
+    go_on(CONTAINER_OF(timer, struct follow, timer));
 }
 
 int follow_new(struct loop *loop, const char *path, const struct follow_options *options,
                void (*on_ready)(struct follow *, void *), void *arg, struct follow **out) {
+    struct stat st;
+
     if (path[0] == '\0' || options->lines > FOLLOW_LINES_MAX || options->max_line == 0 ||
         options->max_line > FOLLOW_LINE_BYTES_MAX)
         return UV_EINVAL;
     struct follow *follow = mem_zalloc(sizeof *follow);
     follow->loop = loop;
-    follow->path = mem_strdup(path);
-    split_path(follow);
     follow->on_ready = on_ready;
     follow->arg = arg;
+    follow->last = options->lines;
     follow->work.run = run;
     follow->work.done = done;
-    lines_init(&follow->lines, options->max_line);
-    logfile_init(&follow->file, follow->path, options->lines);
+    follow->wait.loop = loop;
+    follow->wait.mail.run = on_mail;
+    list_init(&follow->wait.link);
     timer_init(&follow->timer, on_timer);
-    watch_init(&follow->watch, loop, on_change);
-    watch(follow); /* before the first look, so that nothing is missed between the two */
-    look(follow);
+    lines_init(&follow->lines, options->max_line);
+    if (options->after.ptr) {
+        follow->has_after = place_parse(options->after, &follow->after) == 0;
+        if (!follow->has_after)
+            follow_tell_gap(follow, -1);
+    }
+    if (stat(path, &st) == 0) {
+        follow->asked_dev = st.st_dev;
+        follow->asked_ino = st.st_ino;
+        follow->asked_size = (uint64_t)st.st_size;
+    } else {
+        follow->awaited = logfile_is_absent(-errno);
+    }
+    follow->follower = follower_join(path);
+    uv_mutex_lock(&follow->follower->lock);
+    follow->part = follower_newest(follow->follower);
+    uv_mutex_unlock(&follow->follower->lock);
+    tail_count(TAIL_VIEWERS, 1);
+    fill(follow);
     *out = follow;
     return 0;
 }
 
 bool follow_next(struct follow *follow, struct str *line) {
-    bool got = lines_next(&follow->lines, line);
-
-    if (follow->paused && has_room(follow)) {
-        follow->paused = false;
-        look(follow);
+    if (!fill(follow) || !lines_next(&follow->lines, line)) {
+        follow->starved = true;
+        return false;
     }
-    follow->starved = !got;
-    return got;
+    follow->given.offset += follow->lines.raw;
+    follow->line_no += follow->lines.ended;
+    follow->gap = follow->gap_due;
+    follow->gap_lines = follow->gap_lines_due;
+    follow->gap_due = false;
+    return true;
 }
 
-static void on_watch_closed(struct watch *closed) {
-    struct follow *follow = CONTAINER_OF(closed, struct follow, watch);
-    follow->watch_closed = true;
-    release(follow);
+size_t follow_id(const struct follow *follow, char out[FOLLOW_ID_MAX]) {
+    return place_write(out, &follow->given);
+}
+
+bool follow_gap(const struct follow *follow, int64_t *lines) {
+    *lines = follow->gap_lines;
+    return follow->gap;
 }
 
 void follow_free(struct follow *follow) {
     follow->freed = true;
     timer_clear(&follow->timer);
-    watch_close(&follow->watch, on_watch_closed);
+    uv_mutex_lock(&follow->follower->lock);
+    list_remove(&follow->wait.link);
+    uv_mutex_unlock(&follow->follower->lock);
+    loop_retract(follow->loop, &follow->wait.mail);
+    if (!follow->busy)
+        release(follow);
 }

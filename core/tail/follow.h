@@ -1,19 +1,21 @@
-/* follow: the lines of one growing file, across rotation and truncation. */
+/* follow: the lines of one growing file for one reader, across rotation and truncation. */
 #ifndef TAIL_FOLLOW_H
 #define TAIL_FOLLOW_H
 
-#include "base/str.h"
+#include "tail/place.h"
 
 struct loop;
 struct follow;
 
 #define FOLLOW_LINES_MAX 100000
 #define FOLLOW_LINE_BYTES_MAX (1u << 20)
-#define FOLLOW_AHEAD_BYTES (256u << 10) /* of lines not yet taken, after which reading stops */
+#define FOLLOW_SEARCHED_BYTES (16u << 20) /* from the end, for the last lines */
+#define FOLLOW_TURN_BYTES (256u << 10)    /* of lines that are given without a turn of the loop */
 
 struct follow_options {
-    uint32_t lines;  /* how many of the lines that are there already come first */
-    size_t max_line; /* bytes, at least 1; a longer line comes in pieces of this size */
+    uint32_t lines;   /* how many of the lines that are there already come first */
+    size_t max_line;  /* bytes, at least 1; a longer line comes in pieces of this size */
+    struct str after; /* instead of `lines`: what follow_id said; ptr NULL: none */
 };
 #define FOLLOW_DEFAULTS ((struct follow_options){.lines = 10, .max_line = 65536})
 
@@ -26,8 +28,15 @@ int follow_new(struct loop *loop, const char *path, const struct follow_options 
 /* The next line without its end, any bytes but LF; borrowed until the next call. False: none yet,
  * wait for on_ready. */
 bool follow_next(struct follow *follow, struct str *line);
+/* Writes the place behind the line given last, its length is returned: who passes that as `after`
+ * gets what comes next. */
+#define FOLLOW_ID_MAX PLACE_TEXT_MAX
+size_t follow_id(const struct follow *follow, char out[FOLLOW_ID_MAX]);
+/* Whether something is missing right before the line given last: `*lines` lines, or -1, nobody
+ * knows how many. */
+bool follow_gap(const struct follow *follow, int64_t *lines);
 /* At any time, from within on_ready too; on_ready is not called any more. The memory is given back
- * when the loop has closed the handle and a look that is under way has ended. */
+ * when a piece of work that is under way has ended. */
 void follow_free(struct follow *follow);
 
 #endif

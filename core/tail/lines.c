@@ -12,15 +12,17 @@
  *     one piece, whatever its end looks like; that is why a full `held` waits for one more byte,
  *     and, if that is a CR, for the one after it.
  *   - A piece of at least HOLE_BYTES that is nothing but NUL is left out. Who truncates a file
- *     below its writer leaves such a hole, of hundreds of megabytes perhaps.
+ *     below its writer leaves such a hole, of hundreds of megabytes perhaps. Its bytes are added by
+ *     their number (lines_skip), since nobody wants to read them.
  *
  * Where the bytes were cut on their way in makes no difference to the lines.
  *
  *     lines_add --> held --LF, too long, flush--> ready --all taken--> taking --> lines_next
  *
- * A piece holds no LF, so an LF after each is all the structure that a queue of them needs. There
- * are two bufs because a line that was given out must not move when more bytes come in: taking is
- * not touched until its last line was left, then the two change places.
+ * With each piece stands how many bytes of the stream end with it, since the piece before: its end,
+ * and what was left out before it. So who gives pieces out knows the place behind each of them.
+ * There are two bufs because a line that was given out must not move when more bytes come in:
+ * taking is not touched until its last line was left, then the two change places.
  *
  * It sets no limit on `ready`: who adds bytes asks lines_ready first. It knows nothing of files.
  * Owned by its follow, and used on that follow's loop only. */
@@ -29,6 +31,13 @@
 #include <string.h>
 
 #define HOLE_BYTES 1024
+
+/* What stands before each piece in `ready` and `taking`; behind it stands an LF. */
+struct label {
+    uint64_t raw;
+    uint32_t len;
+    uint32_t ended; /* by an LF */
+};
 
 void lines_init(struct lines *lines, size_t max_line) {
     *lines = (struct lines){.max_line = max_line};
@@ -40,14 +49,20 @@ void lines_fini(struct lines *lines) {
     buf_fini(&lines->taking);
 }
 
-static void emit(struct lines *lines, const char *bytes, size_t n) {
-    buf_reserve(&lines->ready, n + 1);
+/* `raw` of the bytes not yet given out are behind the reader with this piece. */
+static void emit(struct lines *lines, const char *bytes, size_t n, uint64_t raw, bool ended) {
+    struct label label = {.raw = raw, .len = (uint32_t)n, .ended = ended};
+
+    buf_reserve(&lines->ready, sizeof label + n + 1);
+    buf_append(&lines->ready, &label, sizeof label);
     buf_append(&lines->ready, bytes, n);
     buf_add_char(&lines->ready, '\n');
+    lines->pending -= raw;
+    lines->left += n + 1;
 }
 
 static void emit_held(struct lines *lines, size_t n) {
-    emit(lines, lines->held.data, n);
+    emit(lines, lines->held.data, n, lines->pending - (lines->held.len - n), false);
     buf_drop(&lines->held, n);
 }
 
@@ -91,6 +106,7 @@ static void hold(struct lines *lines, const char *bytes, size_t n) {
             continue;
         }
         buf_append(held, bytes, take);
+        lines->pending += take;
         bytes += take;
         n -= take;
     }
@@ -105,11 +121,13 @@ static void end(struct lines *lines, const char *bytes, size_t n) {
     struct buf *held = &lines->held;
 
     if (held->len == 0 && n <= lines->max_line) { /* nearly always: needs no copy in between */
-        emit(lines, bytes, without_cr(bytes, n));
+        lines->pending += n + 1;
+        emit(lines, bytes, without_cr(bytes, n), lines->pending, true);
         return;
     }
     hold(lines, bytes, n);
-    emit(lines, held->data, without_cr(held->data, held->len));
+    lines->pending++;
+    emit(lines, held->data, without_cr(held->data, held->len), lines->pending, true);
     buf_fini(held);
 }
 
@@ -127,14 +145,43 @@ void lines_add(struct lines *lines, const char *bytes, size_t n) {
     }
 }
 
+void lines_skip(struct lines *lines, uint64_t n) {
+    static const char nuls[4096];
+    struct buf *held = &lines->held;
+    size_t max = lines->max_line;
+
+    while (n > 0) {
+        size_t part = n < sizeof nuls ? (size_t)n : sizeof nuls;
+        if (held->len >= max) {
+            emit_piece(lines);
+        } else if (held->len == 0 && n > max && max >= HOLE_BYTES) {
+            uint64_t whole = (n - 1) / max * max; /* pieces of nothing but NUL */
+            lines->pending += whole;
+            n -= whole;
+        } else {
+            part = max - held->len < part ? max - held->len : part;
+            hold(lines, nuls, part);
+            n -= part;
+        }
+    }
+}
+
 void lines_flush(struct lines *lines) {
     if (lines->held.len > lines->max_line)
         emit_piece(lines);
     if (lines->held.len > 0)
         emit_held(lines, lines->held.len);
+    lines->pending = 0; /* a hole at the end of a file is behind nobody */
+}
+
+void lines_drop(struct lines *lines) {
+    buf_fini(&lines->held);
+    lines->pending = 0;
 }
 
 bool lines_next(struct lines *lines, struct str *line) {
+    struct label label;
+
     if (lines->taken == lines->taking.len) {
         buf_fini(&lines->taking);
         lines->taking = lines->ready;
@@ -143,13 +190,16 @@ bool lines_next(struct lines *lines, struct str *line) {
         if (lines->taking.len == 0)
             return false;
     }
-    line->ptr = lines->taking.data + lines->taken;
-    const char *lf = memchr(line->ptr, '\n', lines->taking.len - lines->taken);
-    line->len = (size_t)(lf - line->ptr);
-    lines->taken += line->len + 1;
+    memcpy(&label, lines->taking.data + lines->taken, sizeof label);
+    lines->taken += sizeof label;
+    *line = (struct str){lines->taking.data + lines->taken, label.len};
+    lines->taken += label.len + 1;
+    lines->left -= label.len + 1;
+    lines->raw = label.raw;
+    lines->ended = label.ended;
     return true;
 }
 
 size_t lines_ready(const struct lines *lines) {
-    return lines->taking.len - lines->taken + lines->ready.len;
+    return lines->left;
 }

@@ -2,15 +2,12 @@
  *
  *     nothing --path names a file--> reading --path names another--> reading, next open
  *                                     ^    |                            |
- *                            again    +----+ truncated: from 0          | end reached, late
- *                                     ^                                 | writers had time
+ *                                     |    +----+ truncated: the rest   | end reached, late
+ *                                     |         | of it from a copy     | writers had time
  *                                     +------------- next is read from 0 +
  *
- * Where it starts. In a file that is there when it is asked for: before the last `lines` lines,
- * found by reading backwards. At most 16 MiB are searched; if they hold fewer lines it starts at
- * the first line that begins in them, and if none does (one line longer than that), at the end. A
- * last line without LF is none of the `lines`: it is given in addition, with what completes it. A
- * file that was not there then is new and is given from its start.
+ * Where it starts. One block before the end of the file that is found first, so that who wants the
+ * last lines finds them in memory; which lines those are is not its business.
  *
  * Rotation. The path naming another inode means that the file was renamed or removed; its number
  * cannot be used again while it is open here. The new file is opened at once, so that it is not
@@ -22,29 +19,30 @@
  *   - the path names a third file already: until the end of the old one is met.
  *
  * Every look sees where the path leads before it reads, so with one writer nothing is lost: what it
- * wrote to the old file before it wrote to the new one is there to be read by then.
+ * wrote to the old file before it wrote to the new one is there to be read by then. A file that
+ * came and went under the path between the two is looked for in the folder (kin), and read between
+ * them.
  *
  * Truncation. Size and time do not tell a log that was truncated and has grown past the old offset
  * from one that has just grown. So the last up to 64 bytes before the offset, the *mark*, are read
- * again together with what follows them: if they are gone or differ, the file is read from 0.
+ * again together with what follows them: if they are gone or differ, the file is read from 0. What
+ * was not read of it may be in a copy (copytruncate): it is looked for by the first bytes and the
+ * mark, and read to its end before.
  *
  * What cannot be noticed:
  *
- *   - bytes truncated away before they were read (copytruncate loses those that are written between
- *     its copy and its truncation in any case);
+ *   - bytes truncated away before they were read, of which nobody has made a copy (copytruncate
+ *     loses those that are written between its copy and its truncation in any case);
  *   - a truncation after which the file has the same bytes at the mark's place again when it is
- *     looked at: a log of identical lines, or a mark of few bytes because few had been written;
- *   - a file that came and went under the path between two looks, or while two others were open.
+ *     looked at: a log of identical lines, or a mark of few bytes because few had been written.
  *
- * Who writes without O_APPEND leaves a hole where the truncated bytes were; it is read as the NULs
- * it consists of.
+ * Who writes without O_APPEND leaves a hole where the truncated bytes were; it is told by its size.
  *
- * Owned by its follow, which looks from a pool thread, one look at a time. It knows no lines but to
- * find the last ones, and no loop: time is asked from the clock, only to measure the graces. */
+ * Owned by its follower, which looks from a pool thread, one look at a time. It knows no lines, and
+ * no loop: time is asked from the clock, only to measure the graces. */
 #include "tail/logfile.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,24 +50,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEARCHED_BYTES (16u << 20)
 #define STEADY_MS 1000   /* between looks when all is as it should be */
 #define UNSTEADY_MS 250  /* when something is awaited, or changes where no one tells */
 #define FILLED_GRACE 100 /* ms without growth after which a rotated file has ended */
 #define EMPTY_GRACE 10000
 
+struct file_id {
+    dev_t dev;
+    ino_t ino;
+};
+
+void logfile_init(struct logfile *file, const char *path) {
+    *file = (struct logfile){.path = path};
+}
+
+static void forget_later(struct logfile *file) {
+    while (file->n_later > 0)
+        source_unref(file->later[--file->n_later]);
+}
+
 void logfile_fini(struct logfile *file) {
-    if (file->fd >= 0)
-        close(file->fd);
-    if (file->next >= 0)
-        close(file->next);
+    source_unref(file->now);
+    source_unref(file->next);
+    forget_later(file);
 }
 
 const char *logfile_reason(int error) {
     return error == -ESPIPE ? "not a regular file" : strerror(-error);
 }
 
-static bool is_absent(int error) {
+bool logfile_is_absent(int error) {
     return error == -ENOENT || error == -ENOTDIR;
 }
 
@@ -96,46 +106,14 @@ static int identify(const char *path, struct file_id *id, struct look *look) {
     return S_ISDIR(st.st_mode) ? -EISDIR : -ESPIPE; /* and never opened: a device may act on it */
 }
 
-/* The descriptor, or a negative errno. */
-static int open_path(const char *path, struct file_id *id) {
-    struct stat st;
-    int fd = fault("tail_open");
-
-    if (fd == 0 && (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0)
-        fd = -errno;
-    if (fd < 0)
-        return fd;
-    int rc = fstat(fd, &st) != 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -ESPIPE;
-    if (rc < 0) { /* another one since it was identified */
-        close(fd);
-        return rc;
-    }
-    *id = (struct file_id){st.st_dev, st.st_ino};
-    return fd;
+static bool is(const struct file_id *id, const struct source *source) {
+    return source->dev == id->dev && source->ino == id->ino;
 }
 
-static ssize_t read_at(int fd, char *into, size_t n, uint64_t offset) {
-    ssize_t got = fault("tail_read");
-
-    if (got == 0 && (got = pread(fd, into, n, (off_t)offset)) < 0)
-        got = -errno;
-    return got;
-}
-
-static bool same(const struct file_id *a, const struct file_id *b) {
-    return a->dev == b->dev && a->ino == b->ino;
-}
-
-void logfile_init(struct logfile *file, const char *path, uint32_t lines) {
-    struct stat st;
-
-    *file = (struct logfile){.path = path, .lines = lines, .fd = -1, .next = -1};
-    if (stat(path, &st) == 0) {
-        file->asked = (struct file_id){st.st_dev, st.st_ino};
-        file->asked_size = (uint64_t)st.st_size;
-    } else {
-        file->awaited = is_absent(-errno);
-    }
+/* As many of the first bytes as there are. */
+static void read_head(struct logfile *file) {
+    ssize_t got = source_read(file->now, file->head, sizeof file->head, 0);
+    file->head_len = got > 0 ? (size_t)got : 0;
 }
 
 /* ---- where to start ---------------------------------------------------------------------------*/
@@ -143,7 +121,7 @@ void logfile_init(struct logfile *file, const char *path, uint32_t lines) {
 /* Starts at `offset`; at 0 if the file has become shorter meanwhile. 0 or a negative errno. */
 static int place(struct logfile *file, uint64_t offset) {
     size_t n = offset < LOGFILE_MARK ? (size_t)offset : LOGFILE_MARK;
-    ssize_t got = read_at(file->fd, file->mark, n, offset - n);
+    ssize_t got = source_read(file->now, file->mark, n, offset - n);
 
     if (got < 0)
         return (int)got;
@@ -153,59 +131,30 @@ static int place(struct logfile *file, uint64_t offset) {
     return 0;
 }
 
-/* Starts before the last lines: behind the LF that is preceded by `lines` others, counted from the
- * end. 0 or a negative errno. */
-static int place_before_last(struct logfile *file, char *block) {
-    struct stat st;
-
-    if (fstat(file->fd, &st) != 0)
-        return -errno;
-    uint64_t size = (uint64_t)st.st_size;
-    if (same(&file->id, &file->asked) && file->asked_size < size)
-        size = file->asked_size;
-    uint64_t at = size;
-    uint64_t floor = size > SEARCHED_BYTES ? size - SEARCHED_BYTES : 0;
-    uint64_t start = size; /* of the earliest line seen so far */
-    uint32_t found = 0;
-
-    while (at > floor) {
-        size_t n = at - floor < LOGFILE_BLOCK ? (size_t)(at - floor) : LOGFILE_BLOCK;
-        ssize_t got = read_at(file->fd, block, n, at - n);
-        if (got < 0)
-            return (int)got;
-        if ((size_t)got < n)
-            return place(file, 0);
-        at -= n;
-        const char *lf;
-        while ((lf = memrchr(block, '\n', n)) != NULL) {
-            n = (size_t)(lf - block);
-            start = at + n + 1;
-            if (found++ == file->lines)
-                return place(file, start);
-        }
-    }
-    return place(file, floor > 0 ? start : 0);
-}
-
 /* The path has not led anywhere yet. */
 static void find(struct logfile *file, struct look *look) {
     struct file_id id;
+    struct stat st;
     int rc = identify(file->path, &id, look);
 
     if (rc == 0)
-        rc = open_path(file->path, &file->id);
-    if (rc >= 0) {
-        file->fd = rc;
-        rc = file->awaited ? 0 : place_before_last(file, look->block);
+        rc = source_open(AT_FDCWD, file->path, false, &file->now);
+    if (rc == 0) {
+        rc = fstat(file->now->fd, &st) != 0 ? -errno : 0;
         if (rc == 0)
-            return;
-        close(file->fd);
-        file->fd = -1;
+            rc = place(file, st.st_size > LOGFILE_BLOCK ? st.st_size - LOGFILE_BLOCK : 0);
+        if (rc < 0) {
+            source_unref(file->now);
+            file->now = NULL;
+        }
     }
-    if (is_absent(rc))
-        file->awaited = true;
-    else
+    if (rc == 0) {
+        look->event = LOOK_BEGAN;
+        look->from = file->offset;
+        read_head(file);
+    } else if (!logfile_is_absent(rc)) {
         look->error = rc;
+    }
 }
 
 /* ---- from one file to the next ----------------------------------------------------------------*/
@@ -215,41 +164,93 @@ static void see_path(struct logfile *file, struct look *look) {
     struct file_id id;
     int rc = identify(file->path, &id, look);
 
-    if (rc == 0 && same(&id, &file->id)) {
-        if (file->next >= 0) /* the file was put back into its place */
-            close(file->next);
-        file->next = -1;
+    if (rc == 0 && is(&id, file->now)) {
+        source_unref(file->next); /* the file was put back into its place */
+        file->next = NULL;
         return;
     }
     wait_at_most(look, UNSTEADY_MS);
-    if (file->next >= 0) {
-        file->hurry |= rc == 0 && !same(&id, &file->next_id);
+    if (file->next) {
+        file->hurry |= rc == 0 && !is(&id, file->next);
         return;
     }
     if (rc == 0)
-        rc = open_path(file->path, &file->next_id);
-    if (rc >= 0) {
-        file->next = rc;
-        file->filled = file->hurry = false;
+        rc = source_open(AT_FDCWD, file->path, false, &file->next);
+    if (rc == 0) {
+        file->filled = file->hurry = file->asked = false;
         file->met_ms = file->grown_ms = clock_mono_ms();
-    } else if (!is_absent(rc)) {
+    } else if (!logfile_is_absent(rc)) {
         look->error = rc;
     }
 }
 
-/* Reads on from the start, of the same file or of another. */
-static void restart(struct logfile *file, struct look *look) {
+static void remember(struct logfile *file) {
+    struct past *past = &file->past[file->n_past++ % LOGFILE_PAST];
+    past->dev = file->now->dev;
+    past->place = (struct place){.ino = file->now->ino,
+                                 .head_len = (uint32_t)file->head_len,
+                                 .hash = place_hash(file->head, file->head_len)};
+}
+
+static bool is_past(const struct logfile *file, struct source *source) {
+    char head[PLACE_HEAD];
+    size_t n = file->n_past < LOGFILE_PAST ? file->n_past : LOGFILE_PAST;
+    for (size_t i = 0; i < n; i++) {
+        const struct past *past = &file->past[i];
+        if (past->dev != source->dev || past->place.ino != source->ino)
+            continue;
+        ssize_t got = source_read(source, head, sizeof head, 0);
+        if (got >= 0 && place_fits(&past->place, head, (size_t)got))
+            return true;
+    }
+    return false;
+}
+
+static void queue(struct logfile *file, const struct kin *kin) {
+    forget_later(file);
+    for (size_t i = 0; i < kin->n_after; i++)
+        if (!is_past(file, kin->after[i]))
+            file->later[file->n_later++] = source_ref(kin->after[i]);
+}
+
+/* `source` is read from its start. */
+static void begin(struct logfile *file, struct source *source, struct look *look) {
+    remember(file);
+    if (source != file->now)
+        source_unref(file->now);
+    file->now = source;
     file->offset = 0;
     file->mark_len = 0;
-    look->cut = look->again = true;
+    file->written = 0;
+    read_head(file);
+    look->event = LOOK_BEGAN;
+    look->again = true;
+}
+
+/* What came between this file and the next one. */
+static void ask_between(struct logfile *file) {
+    struct kin_wanted wanted = {.place.ino = file->now->ino, .open = file->now};
+    struct kin kin;
+
+    file->asked = true;
+    if (kin_look(file->path, &wanted, file->next, &kin) == 0)
+        queue(file, &kin);
+    kin_fini(&kin);
 }
 
 static void leave(struct logfile *file, struct look *look) {
-    close(file->fd);
-    file->fd = file->next;
-    file->id = file->next_id;
-    file->next = -1;
-    restart(file, look);
+    if (!file->asked)
+        ask_between(file);
+    if (file->n_later == 0) {
+        struct source *next = file->next;
+        file->next = NULL;
+        begin(file, next, look);
+        return;
+    }
+    struct source *next = file->later[0];
+    memmove(file->later, file->later + 1, --file->n_later * sizeof *file->later);
+    begin(file, next, look);
+    file->hurry = true;
 }
 
 /* Another file waits to be read: goes there if this one, which has just grown or not, has ended. */
@@ -259,7 +260,7 @@ static void move_on(struct logfile *file, bool grown, struct look *look) {
 
     if (grown)
         file->grown_ms = now;
-    if (!file->filled && fstat(file->next, &st) == 0 && st.st_size > 0) {
+    if (!file->filled && fstat(file->next->fd, &st) == 0 && st.st_size > 0) {
         file->filled = true;
         file->met_ms = file->grown_ms = now;
     }
@@ -275,43 +276,100 @@ static void move_on(struct logfile *file, bool grown, struct look *look) {
         wait_at_most(look, quiet < grace ? grace - quiet : UNSTEADY_MS);
 }
 
+/* The bytes before the offset are not there any more: the file itself is what comes next, and the
+ * rest of what it was is read from a copy, if there is one. */
+static void truncated(struct logfile *file, struct look *look) {
+    struct kin_wanted wanted = {
+        .place = {.ino = 0,
+                  .hash = place_hash(file->head, file->head_len),
+                  .head_len = (uint32_t)file->head_len,
+                  .offset = file->offset},
+        .mark = file->mark,
+        .since = file->written,
+        .mark_len = file->mark_len,
+    };
+    struct kin kin;
+
+    if (file->next) { /* it has been renamed: no copy was made */
+        begin(file, file->now, look);
+        look->gone = true;
+        return;
+    }
+    kin_look(file->path, &wanted, file->now, &kin);
+    if (kin.found == NULL || is_past(file, kin.found)) {
+        begin(file, file->now, look);
+        look->gone = true;
+    } else {
+        queue(file, &kin);
+        file->next = file->now;
+        file->now = source_ref(kin.found);
+        file->hurry = file->asked = true;
+        file->mark_len = file->now->gz ? 0 : file->mark_len;
+        look->event = LOOK_COPY;
+        look->again = true;
+    }
+    kin_fini(&kin);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------*/
 
-/* `n` more bytes were read, at block + mark_len. */
+/* `n` more bytes were read, at block + mark_len. What is packed has no mark: nobody truncates that,
+ * and reading it backwards is to begin anew. */
 static void advance(struct logfile *file, const char *block, size_t n) {
-    size_t all = file->mark_len + n;
+    size_t all = file->now->gz ? 0 : file->mark_len + n;
     file->offset += n;
     file->mark_len = all < LOGFILE_MARK ? all : LOGFILE_MARK;
     memcpy(file->mark, block + all - file->mark_len, file->mark_len);
+    if (n > 0 && file->head_len < PLACE_HEAD)
+        read_head(file);
+}
+
+/* A block of nothing but NUL: there may be many more that need not be read. */
+static void skip_hole(struct logfile *file, struct look *look) {
+    uint64_t behind = source_skip_hole(file->now, file->offset);
+
+    look->skipped = behind - file->offset;
+    file->offset = behind;
+    memset(file->mark, 0, file->mark_len);
 }
 
 static void read_on(struct logfile *file, struct look *look) {
     size_t mark = file->mark_len;
+    struct stat st;
+    bool known = fstat(file->now->fd, &st) == 0; /* before it is read: it may be truncated since */
     ssize_t got =
-        read_at(file->fd, look->block, mark + LOGFILE_BLOCK, file->offset - file->mark_len);
+        source_read(file->now, look->block, mark + LOGFILE_BLOCK, file->offset - file->mark_len);
     size_t n = 0;
 
+    if (got == -EAGAIN) {
+        look->again = true;
+        return;
+    }
     if (got < 0) {
         look->error = (int)got;
     } else if ((size_t)got < mark || memcmp(look->block, file->mark, mark) != 0) {
-        restart(file, look);
+        truncated(file, look);
         return;
     } else {
         n = (size_t)got - mark;
         look->data = (struct str){look->block + mark, n};
         look->again = n == LOGFILE_BLOCK;
         advance(file, look->block, n);
+        if (n > 0 && known)
+            file->written = kin_time(&st);
+        if (n == LOGFILE_BLOCK && source_is_hole(look->data))
+            skip_hole(file, look);
     }
-    if (file->next >= 0)
+    if (file->next)
         move_on(file, n > 0, look);
 }
 
 void logfile_look(struct logfile *file, struct look *look) {
     *look = (struct look){.block = look->block, .wait_ms = STEADY_MS};
-    if (file->fd < 0)
+    if (file->now == NULL)
         find(file, look);
-    else
+    else if (file->now->gz == NULL || file->next == NULL)
         see_path(file, look);
-    if (file->fd >= 0 && look->block != NULL)
+    if (file->now)
         read_on(file, look);
 }

@@ -6,15 +6,21 @@
 local core = require "weir.core"
 local check = require "weir.check"
 
-local OPTIONS = { "lines", "max_line" }
+local OPTIONS = { "lines", "max_line", "after" }
 
 local Tail = { __name = "weir.tail" }
 Tail.__index = Tail
 
---- The next line, waiting for it; nil after close.
+-- The table of what is missing, for most lines none.
+local function with_gap(line, id, lost)
+  if not lost then return line, id end
+  return line, id, { lines = lost >= 0 and lost or nil }
+end
+
+--- The next line and its id, waiting for it; nil after close. A third value says that lines are missing before it.
 function Tail:__call()
   if not self.follower then return nil end
-  return check(core.tail_next(self.follower))
+  return with_gap(check(core.tail_next(self.follower)))
 end
 
 --- Stops following the file.
@@ -24,8 +30,8 @@ function Tail:close()
   self.follower = nil
 end
 
---- Follows a file: first its last `lines` lines (10), then each new one. A line longer than `max_line` ("64KB") comes
---- in pieces.
+--- Follows a file: first its last `lines` lines (10), or what came after the line with the id `after`; then each new
+--- one. A line longer than `max_line` ("64KB") comes in pieces.
 return function(path, options)
   check.path("weir.tail", "argument 1 (path)", path)
   options = check.options("weir.tail", options, OPTIONS)
@@ -33,5 +39,7 @@ return function(path, options)
   check.integer("weir.tail", "lines", lines, 0)
   max_line = check.size("weir.tail", "max_line", max_line)
   if max_line == 0 then check.bad("weir.tail", "max_line", max_line, "1 byte or more") end
-  return setmetatable({ follower = core.tail(path, lines, max_line) }, Tail)
+  local after = options.after
+  if after ~= nil and type(after) ~= "string" then check.bad("weir.tail", "after", after, "the id of a line") end
+  return setmetatable({ follower = core.tail(path, lines, max_line, after) }, Tail)
 end

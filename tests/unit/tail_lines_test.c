@@ -220,6 +220,42 @@ static void test_what_is_ready_is_counted(void **state) {
     lines_fini(&lines);
 }
 
+/* Those that are added by their number are as those that are added as bytes; and each piece knows
+ * how much of the stream ends with it. */
+static void test_skipped_bytes_are_nul(void **state) {
+    static char text[40000];
+    (void)state;
+    for (unsigned seed = 1; seed <= 300; seed++) {
+        struct lines one, two;
+        struct buf got = {0}, want = {0};
+        srandom(seed);
+        size_t max = seed % 3 ? 1024 + (size_t)random() % 2000 : 1 + (size_t)random() % 20;
+        size_t before = (size_t)random() % 3000, hole = (size_t)random() % 30000;
+        memset(text, seed % 2 ? 'x' : '\xf0', before);
+        memset(text + before, 0, hole);
+        memcpy(text + before + hole, "end\n", 4);
+        lines_init(&one, max);
+        lines_add(&one, text, before);
+        lines_skip(&one, hole);
+        lines_add(&one, "end\n", 4);
+        lines_init(&two, max);
+        lines_add(&two, text, before + hole + 4);
+        uint64_t raw = 0;
+        for (struct str line; lines_next(&one, &line); raw += one.raw)
+            buf_printf(&got, "[%zu %d]", line.len, line.len ? line.ptr[0] : 0);
+        for (struct str line; lines_next(&two, &line); raw -= two.raw)
+            buf_printf(&want, "[%zu %d]", line.len, line.len ? line.ptr[0] : 0);
+        assert_true(one.ended && two.ended);
+        assert_int_equal(raw, 0);
+        assert_int_equal(one.pending, 0);
+        assert_str(buf_str(&got), buf_str(&want));
+        buf_fini(&got);
+        buf_fini(&want);
+        lines_fini(&one);
+        lines_fini(&two);
+    }
+}
+
 static void test_nothing_ready_holds_no_memory(void **state) {
     (void)state;
     struct lines lines;
@@ -242,6 +278,7 @@ int main(void) {
         cmocka_unit_test(test_random_cuts_agree_with_the_model),
         cmocka_unit_test(test_a_line_given_out_stays_while_more_comes),
         cmocka_unit_test(test_what_is_ready_is_counted),
+        cmocka_unit_test(test_skipped_bytes_are_nul),
         cmocka_unit_test(test_nothing_ready_holds_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

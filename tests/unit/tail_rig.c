@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tail/home.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,6 +41,7 @@ int rig_setup(void **state) {
     struct rig *rig = mem_zalloc(sizeof *rig);
     if (loop_init(&rig->loop) != 0)
         return -1;
+    home_use(&rig->loop); /* the follower lives here too, so that the test turns it by hand */
     uv_timer_init(&rig->loop.uv, &rig->beat);
     rig->beat.data = rig;
     uv_timer_start(&rig->beat, on_beat, BEAT_MS, BEAT_MS);
@@ -65,10 +67,12 @@ int rig_teardown(void **state) {
     if (rig->follow)
         follow_free(rig->follow);
     uv_close((uv_handle_t *)&rig->beat, NULL);
-    uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
-    while (rig->loop.uv.active_reqs.count > 0) /* a look that was under way */
+    for (int turns = 0; turns < 5; turns++) {
         uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
-    uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+        while (rig->loop.uv.active_reqs.count > 0) /* a look that was under way */
+            uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+    }
+    home_use(NULL);
     int handles = loop_handles(&rig->loop);
     loop_fini(&rig->loop);
     log_set_level(LOG_INFO);
@@ -85,7 +89,11 @@ static void on_ready(struct follow *follow, void *arg) {
 }
 
 void rig_follow(struct rig *rig, uint32_t lines, size_t max_line) {
-    struct follow_options options = {.lines = lines, .max_line = max_line};
+    rig_resume(rig, NULL, lines, max_line);
+}
+
+void rig_resume(struct rig *rig, const char *after, uint32_t lines, size_t max_line) {
+    struct follow_options options = {.lines = lines, .max_line = max_line, .after = str_of(after)};
     assert_int_equal(follow_new(&rig->loop, rig->path, &options, on_ready, rig, &rig->follow), 0);
 }
 
@@ -102,8 +110,8 @@ void rig_settle(struct rig *rig) {
     do {
         while (rig->loop.uv.active_reqs.count > 0)
             rig_turn(rig);
-        uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
-        uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
+        for (int turns = 0; turns < 4; turns++)
+            uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
     } while (rig->loop.uv.active_reqs.count > 0);
 }
 

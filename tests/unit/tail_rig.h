@@ -25,6 +25,8 @@ int rig_teardown(void **state);
 
 /* Follows rig->path. */
 void rig_follow(struct rig *rig, uint32_t lines, size_t max_line);
+/* The same from behind the line with that id on; NULL: none. */
+void rig_resume(struct rig *rig, const char *after, uint32_t lines, size_t max_line);
 /* One turn of the loop; fails the test when turns do not help for 20 s. */
 void rig_turn(struct rig *rig);
 /* Turns until all that was done to the file so far is noticed and read; the follow's timer has not

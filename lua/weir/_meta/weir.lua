@@ -137,6 +137,12 @@ function weir.stats() end
 ---@field reloads integer that took over
 ---@field reloads_failed integer
 ---@field streams_expelled integer ended because four newer generations lived
+---@field tail_files integer files that are followed
+---@field tail_viewers integer tails that read them
+---@field tail_read integer bytes of them that were read, once for all tails
+---@field tail_reread integer bytes that tails read on their own, being behind
+---@field tail_gaps integer gaps that tails were told of
+---@field tail_lost integer lines that tails were told to have missed
 
 ---Suspends the task for so many seconds.
 ---@param seconds number
@@ -327,10 +333,14 @@ function Shared:delete(key) end
 
 ---@class weir.TailOptions
 ---@field lines? integer how many of the lines that are there come first (10)
+---@field after? string the id of a line: what came after it is first, instead
 ---@field max_line? weir.Size a longer line comes in pieces ("64KB")
 
+---@class weir.TailGap
+---@field lines? integer how many are missing; nil: nobody knows
+
 ---@class weir.Tail
----@operator call: string?
+---@overload fun(): string?, string?, weir.TailGap? the line, its id, and what is missing before it
 local Tail = {}
 
 ---Stops following; the iteration ends.

@@ -1,0 +1,345 @@
+/* kin: the older files of a log, found in its folder when a reader comes back.
+ *
+ *     app.log        now                      kin_look: who was "inode 7, begins so, offset 812"?
+ *     app.log.1      after it, all of it          itself, renamed: its inode and its first bytes
+ *     app.log.2.gz   found, from 812 on           a copy, packed or not: its first bytes alone
+ *
+ * Who is looked at: the inode that is wanted, under any name; and the log's relatives, whose names
+ * begin with its own or are rotated ones of it. Of a name that stands there packed and unpacked
+ * the packed one is still being made.
+ *
+ * Which came after it: those whose names are rotated ones (the log's name and a number, a date or
+ * "old"; the number may stand before the extension), written to later than what was found; at the
+ * same time, of which file systems have a few hundred in a second, the lower number is newer.
+ * A copy of the file that is there now is none of them: copytruncate is about to truncate that.
+ *
+ * At most KIN_LOOKED_AT entries are opened and KIN_MOST given. It runs on pool threads, has no
+ * state, and knows nothing of who reads. */
+#include "tail/kin.h"
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECOND_NS 1000000000ll
+#define NO_NUMBER UINT64_MAX
+
+struct entry {
+    char *name;
+    struct source *source;
+    ino_t ino;
+    uint64_t size; /* of what is packed: unknown, UINT64_MAX */
+    int64_t time;  /* of the last write, ns */
+    uint64_t number;
+    bool rotated; /* its name is one of a rotated file */
+    char head[PLACE_HEAD];
+    size_t head_len;
+};
+
+struct folder {
+    int fd;
+    char *path;
+    struct str base, stem, extension; /* of the log: "app.log", "app", ".log"; within `path` */
+    struct entry *entries;
+    size_t n;
+};
+
+/* ---- names ------------------------------------------------------------------------------------*/
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool ends(struct str s, struct str end) {
+    return s.len >= end.len && memcmp(s.ptr + s.len - end.len, end.ptr, end.len) == 0;
+}
+
+static bool is_packed(struct str name) {
+    return ends(name, STR(".gz"));
+}
+
+/* Whether what stands behind the log's name is that of a rotated file: ".1", "-20260131", ".old".
+ */
+static bool is_suffix(struct str suffix, uint64_t *number) {
+    *number = NO_NUMBER;
+    if (suffix.len < 2 || strchr(".-_", suffix.ptr[0]) == NULL)
+        return false;
+    struct str rest = {suffix.ptr + 1, suffix.len - 1};
+    if (str_eq(rest, STR("old"))) {
+        *number = 1;
+        return true;
+    }
+    if (!is_digit(rest.ptr[0]))
+        return false;
+    for (size_t i = 0; i < rest.len; i++)
+        if (!is_digit(rest.ptr[i]) && strchr("-_.:TZ", rest.ptr[i]) == NULL)
+            return false;
+    if (suffix.ptr[0] == '.' && rest.len <= 6)
+        (void)str_to_u64(rest, number);
+    return true;
+}
+
+static bool is_rotated(const struct folder *folder, struct str name, uint64_t *number) {
+    struct str stem = folder->stem, extension = folder->extension;
+
+    if (is_packed(name))
+        name.len -= 3;
+    if (str_starts(name, folder->base) &&
+        is_suffix((struct str){name.ptr + folder->base.len, name.len - folder->base.len}, number))
+        return true;
+    if (extension.len == 0 || !str_starts(name, stem) || !ends(name, extension) ||
+        name.len < stem.len + extension.len)
+        return false;
+    return is_suffix((struct str){name.ptr + stem.len, name.len - stem.len - extension.len},
+                     number);
+}
+
+/* ---- what is there ----------------------------------------------------------------------------*/
+
+/* Where the log itself is: behind a link, if one leads somewhere. */
+static int folder_open(struct folder *folder, const char *path) {
+    char *real = realpath(path, NULL);
+    *folder = (struct folder){.path = real ? real : mem_strdup(path)};
+    char *copy = mem_strdup(folder->path);
+    folder->fd = fault("tail_folder");
+    if (folder->fd == 0) {
+        folder->fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        folder->fd = folder->fd < 0 ? -errno : folder->fd;
+    }
+    free(copy);
+    const char *slash = strrchr(path, '/'); /* names are those of the path that was asked for */
+    free(folder->path);
+    folder->path = mem_strdup(slash ? slash + 1 : path);
+    folder->base = str_of(folder->path);
+    const char *dot = strrchr(folder->path, '.');
+    size_t stem = dot && dot > folder->path ? (size_t)(dot - folder->path) : folder->base.len;
+    folder->stem = (struct str){folder->path, stem};
+    folder->extension = (struct str){folder->path + stem, folder->base.len - stem};
+    return folder->fd < 0 ? folder->fd : 0;
+}
+
+static void folder_close(struct folder *folder) {
+    for (size_t i = 0; i < folder->n; i++) {
+        source_unref(folder->entries[i].source);
+        free(folder->entries[i].name);
+    }
+    free(folder->entries);
+    free(folder->path);
+    if (folder->fd >= 0)
+        close(folder->fd);
+}
+
+int64_t kin_time(const struct stat *st) {
+    return st->st_mtim.tv_sec * SECOND_NS + st->st_mtim.tv_nsec;
+}
+
+/* Reads what tells it from others. False: it is nothing that can be read. */
+static bool entry_read(struct folder *folder, struct entry *entry) {
+    struct stat st;
+    bool packed = is_packed(str_of(entry->name));
+
+    if (fstatat(folder->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
+        source_open(folder->fd, entry->name, packed, &entry->source) < 0)
+        return false;
+    ssize_t got = source_read(entry->source, entry->head, sizeof entry->head, 0);
+    entry->head_len = got > 0 ? (size_t)got : 0;
+    entry->ino = st.st_ino;
+    entry->size = entry->source->gz ? UINT64_MAX : (uint64_t)st.st_size;
+    entry->time = kin_time(&st);
+    entry->rotated = is_rotated(folder, str_of(entry->name), &entry->number);
+    return true;
+}
+
+static void add(struct folder *folder, const char *name) {
+    if (folder->n % 32 == 0)
+        folder->entries = mem_resize(folder->entries, (folder->n + 32) * sizeof *folder->entries);
+    struct entry *entry = &folder->entries[folder->n];
+    *entry = (struct entry){.name = mem_strdup(name)};
+    if (entry_read(folder, entry)) {
+        folder->n++;
+        return;
+    }
+    source_unref(entry->source);
+    free(entry->name);
+}
+
+static void folder_read(struct folder *folder, uint64_t ino) {
+    int fd = dup(folder->fd);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *at;
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    while (dir && folder->n < KIN_LOOKED_AT && (at = readdir(dir)) != NULL) {
+        struct str name = str_of(at->d_name);
+        uint64_t number;
+        if (at->d_ino == ino || str_starts(name, folder->base) || is_rotated(folder, name, &number))
+            add(folder, at->d_name);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* Whether it is being packed, or has been, and both are there. */
+static bool is_doubled(const struct folder *folder, const struct entry *entry) {
+    struct str name = str_of(entry->name);
+    if (!is_packed(name))
+        return false;
+    for (size_t i = 0; i < folder->n; i++)
+        if (str_eq(str_of(folder->entries[i].name), (struct str){name.ptr, name.len - 3}))
+            return true;
+    return false;
+}
+
+/* ---- the one that is looked for ---------------------------------------------------------------*/
+
+static bool has_mark(const struct entry *entry, const struct kin_wanted *wanted) {
+    char bytes[PLACE_HEAD];
+    uint64_t from = wanted->place.offset - wanted->mark_len;
+    ssize_t got;
+
+    if (wanted->mark == NULL || wanted->mark_len == 0)
+        return true;
+    do
+        got = source_read(entry->source, bytes, wanted->mark_len, from);
+    while (got == -EAGAIN);
+    return got == (ssize_t)wanted->mark_len && memcmp(bytes, wanted->mark, wanted->mark_len) == 0;
+}
+
+static bool is_wanted(const struct folder *folder, const struct entry *entry,
+                      const struct kin_wanted *wanted, bool itself) {
+    if (itself ? entry->ino != wanted->place.ino : wanted->place.head_len == 0)
+        return false;
+    return entry->size >= wanted->place.offset && entry->time >= wanted->since &&
+           place_fits(&wanted->place, entry->head, entry->head_len) && !is_doubled(folder, entry) &&
+           has_mark(entry, wanted);
+}
+
+/* As itself, else of several copies the newest. */
+static struct entry *find(const struct folder *folder, const struct kin_wanted *wanted,
+                          const struct source *now, bool itself) {
+    struct entry *best = NULL;
+    for (size_t i = 0; i < folder->n; i++) {
+        struct entry *entry = &folder->entries[i];
+        bool is_now = now && entry->source->dev == now->dev && entry->ino == now->ino;
+        if (is_now && wanted->mark) /* that one has lost it */
+            continue;
+        if ((best == NULL || entry->time > best->time) && is_wanted(folder, entry, wanted, itself))
+            best = entry;
+    }
+    return best;
+}
+
+/* ---- those after it ---------------------------------------------------------------------------*/
+
+/* Below 0: `a` was written before `b`. */
+static int compare(const struct entry *a, const struct entry *b) {
+    if (a->time != b->time)
+        return a->time < b->time ? -1 : 1;
+    if (a->number != NO_NUMBER && b->number != NO_NUMBER && a->number != b->number)
+        return a->number > b->number ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static int compare_at(const void *a, const void *b) {
+    return compare(*(struct entry *const *)a, *(struct entry *const *)b);
+}
+
+/* Whether it begins as the file that is there now, and is no longer. */
+static bool is_copy(const struct entry *entry, struct source *now) {
+    char head[PLACE_HEAD];
+    struct stat st;
+
+    if (now == NULL || entry->head_len == 0 || fstat(now->fd, &st) != 0 ||
+        (entry->size != UINT64_MAX && entry->size > (uint64_t)st.st_size))
+        return false;
+    ssize_t got = source_read(now, head, sizeof head, 0);
+    return got >= (ssize_t)entry->head_len && memcmp(head, entry->head, entry->head_len) == 0;
+}
+
+static bool comes_after(const struct folder *folder, const struct entry *entry,
+                        const struct entry *found, struct source *now) {
+    if (!entry->rotated || entry == found || is_doubled(folder, entry))
+        return false;
+    if (now && entry->source->dev == now->dev && entry->ino == now->ino)
+        return false;
+    if (found->source && entry->ino == found->ino && entry->source->dev == found->source->dev)
+        return false;
+    return compare(entry, found) > 0 && !is_copy(entry, now);
+}
+
+static void collect(const struct folder *folder, const struct entry *found, struct source *now,
+                    struct kin *out) {
+    struct entry **sorted = mem_alloc((folder->n + 1) * sizeof *sorted);
+    const struct entry *last = NULL; /* the file of `now`, if it has been rotated since */
+    size_t n = 0;
+
+    for (size_t i = 0; now && i < folder->n; i++)
+        if (folder->entries[i].rotated && folder->entries[i].ino == now->ino &&
+            folder->entries[i].source->dev == now->dev)
+            last = &folder->entries[i];
+    for (size_t i = 0; i < folder->n; i++)
+        if (comes_after(folder, &folder->entries[i], found, now) &&
+            (last == NULL || compare(&folder->entries[i], last) < 0))
+            sorted[n++] = &folder->entries[i];
+    qsort(sorted, n, sizeof *sorted, compare_at);
+    for (size_t i = n > KIN_MOST ? n - KIN_MOST : 0; i < n; i++)
+        out->after[out->n_after++] = source_ref(sorted[i]->source);
+    free(sorted);
+}
+
+/* The file that is open, among the entries or as one that has no name any more. */
+static struct entry *find_open(const struct folder *folder, struct source *open,
+                               struct entry *nameless) {
+    struct stat st;
+    for (size_t i = 0; i < folder->n; i++)
+        if (folder->entries[i].ino == open->ino && folder->entries[i].source->dev == open->dev)
+            return &folder->entries[i];
+    *nameless = (struct entry){.name = "", .source = open, .ino = open->ino, .number = NO_NUMBER};
+    if (fstat(open->fd, &st) == 0)
+        nameless->time = kin_time(&st);
+    return nameless;
+}
+
+int kin_look(const char *path, const struct kin_wanted *wanted, struct source *now,
+             struct kin *out) {
+    struct folder folder;
+    struct entry nameless, *found;
+
+    *out = (struct kin){0};
+    int rc = folder_open(&folder, path);
+    if (rc == 0) {
+        folder_read(&folder, wanted->place.ino);
+        if (wanted->open) {
+            found = find_open(&folder, wanted->open, &nameless);
+        } else if ((found = find(&folder, wanted, now, true)) != NULL) {
+            out->renamed = true;
+        } else {
+            found = find(&folder, wanted, now, false);
+        }
+        if (found) {
+            out->found = source_ref(found->source);
+            collect(&folder, found, now, out);
+        }
+    }
+    folder_close(&folder);
+    return rc;
+}
+
+void kin_fini(struct kin *kin) {
+    source_unref(kin->found);
+    for (size_t i = 0; i < kin->n_after; i++)
+        source_unref(kin->after[i]);
+    *kin = (struct kin){0};
+}
