@@ -265,12 +265,12 @@ describe("an unknown option", function()
 
   it("that nothing is near to comes with the names there are alone", function()
     local _, message = pcall(weir.tail, "a", { colour = 1 })
-    assert.matches('unknown option "colour"; known are: lines, max_line$', message)
+    assert.matches('unknown option "colour"; known are: lines, max_line, after$', message)
   end)
 
   it("that is no string is told too", function()
     local _, message = pcall(weir.tail, "a", { 5 })
-    assert.matches("unknown option 1; known are: lines, max_line$", message)
+    assert.matches("unknown option 1; known are: lines, max_line, after$", message)
   end)
 
   it("of the reference is in this list", function()

@@ -243,7 +243,7 @@ describe("weir.tail", function()
   local path
   before_each(function() path = folder .. "/log" end)
 
-  local function handles() return test.counters().handles end
+  local function viewers() return weir.stats().tail_viewers end
 
   it("says which option is too large, and where", function()
     local function message(options) return select(2, pcall(function() weir.tail(path, options) end)) end
@@ -277,17 +277,17 @@ describe("weir.tail", function()
   end)
 
   it("ends with the task that made it", function()
-    local before = handles()
+    local before = viewers()
     local tail
     local task = weir.spawn(function()
       tail = weir.tail(path)
       tail()
     end)
     weir.sleep(0)
-    assert.equal(before + 1, handles())
+    assert.equal(before + 1, viewers())
     task:cancel()
     task:join()
-    test.eventually(function() return handles() == before end)
+    test.eventually(function() return viewers() == before end)
     assert.error_matches(function() tail() end, "the task that made it was cancelled")
   end)
 
@@ -300,12 +300,12 @@ describe("weir.tail", function()
   end)
 
   it("goes when it is forgotten", function()
-    local before = handles()
+    local before = viewers()
     weir.tail(path)
-    assert.equal(before + 1, handles())
+    assert.equal(before + 1, viewers())
     collectgarbage()
     collectgarbage()
-    test.eventually(function() return handles() == before end)
+    test.eventually(function() return viewers() == before end)
   end)
 
   it("is kept while a task waits, whoever forgot it", function()
