@@ -165,6 +165,48 @@ describe("weir.tail", function()
     expect(follow { after = ids["2"], lines = 0 }, { "3", "4" })
   end)
 
+  -- Debian's logrotate, a run after each few lines; one viewer stays, one comes back each time, one at the end.
+  for _, mode in ipairs { "create", "copytruncate" } do
+    it("loses nothing under logrotate, " .. mode .. " and compress", function()
+      local folder = path:match "^(.*)/"
+      support.write_file(folder .. "/conf", ('"%s" { rotate 100\n size 1\n compress\n %s\n }\n'):format(path, mode))
+      local rotate = ("PATH=$PATH:/usr/sbin logrotate -f -s '%s/state' '%s/conf'"):format(folder, folder)
+      support.write_file(path, "1\n")
+      local lines, expected = follow(), { "1" }
+      expect(lines, expected)
+      local tail = weir.tail(path)
+      local _, first = tail()
+      tail:close()
+      local last, some = first, { "1" }
+      for i = 2, 24 do
+        expected[i] = tostring(i)
+        support.append_file(path, i .. "\n")
+        if i % 4 == 0 then
+          if mode == "copytruncate" then expect(lines, expected) end -- what it loses is not ours to lose
+          assert.equal(0, os.execute(rotate))
+          if mode == "create" then expect(lines, expected) end
+        elseif i % 4 == 2 then
+          tail = weir.tail(path, { after = last })
+          while #some < i do
+            local line, id, gap = tail()
+            assert.is_nil(gap)
+            some[#some + 1], last = line, id
+          end
+          tail:close()
+        end
+      end
+      expect(lines, expected)
+      for i = 23, 24 do expected[i] = nil end
+      table.remove(some)
+      assert.equal(#expected - 1, #some)
+      table.remove(expected)
+      assert.same(expected, some)
+      local all, want = follow { after = first }, {}
+      for i = 2, 24 do want[#want + 1] = tostring(i) end
+      expect(all, want)
+    end)
+  end
+
   it("tells what is missing with the line behind it", function()
     support.write_file(path, "1\n2\n3\n")
     local before = weir.stats()

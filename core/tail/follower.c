@@ -199,10 +199,12 @@ static void change_file(struct follower *follower, const struct look *found) {
         source_unref(part->source);
         part->source = NULL;
     }
-    if (found->event == LOOK_COPY)
+    if (found->event == LOOK_COPY) {
         part->source = source_ref(follower->file.now);
-    else
+        part->head.ino = part->source->ino;
+    } else {
         add_part(follower, follower->file.now, found->from);
+    }
 }
 
 static void add_bytes(struct follower *follower, const struct look *found) {

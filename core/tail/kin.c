@@ -268,19 +268,39 @@ static bool is_copy(const struct entry *entry, struct source *now) {
     return got >= (ssize_t)entry->head_len && memcmp(head, entry->head, entry->head_len) == 0;
 }
 
+/* Whether both begin alike, up to where reading goes on in one of them. */
+static bool is_same(const struct entry *a, const struct entry *b, uint64_t offset) {
+    char bytes[2][64];
+    size_t n = offset < sizeof bytes[0] ? (size_t)offset : sizeof bytes[0];
+    size_t head = a->head_len < b->head_len ? a->head_len : b->head_len;
+
+    if (n == 0 || head == 0 || memcmp(a->head, b->head, head) != 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        struct source *source = i ? b->source : a->source;
+        ssize_t got;
+        do
+            got = source_read(source, bytes[i], n, offset - n);
+        while (got == -EAGAIN);
+        if (got != (ssize_t)n)
+            return false;
+    }
+    return memcmp(bytes[0], bytes[1], n) == 0;
+}
+
 static bool comes_after(const struct folder *folder, const struct entry *entry,
-                        const struct entry *found, struct source *now) {
+                        const struct entry *found, uint64_t offset, struct source *now) {
     if (!entry->rotated || entry == found || is_doubled(folder, entry))
         return false;
     if (now && entry->source->dev == now->dev && entry->ino == now->ino)
         return false;
     if (found->source && entry->ino == found->ino && entry->source->dev == found->source->dev)
         return false;
-    return compare(entry, found) > 0 && !is_copy(entry, now);
+    return compare(entry, found) > 0 && !is_copy(entry, now) && !is_same(entry, found, offset);
 }
 
-static void collect(const struct folder *folder, const struct entry *found, struct source *now,
-                    struct kin *out) {
+static void collect(const struct folder *folder, const struct entry *found, uint64_t offset,
+                    struct source *now, struct kin *out) {
     struct entry **sorted = mem_alloc((folder->n + 1) * sizeof *sorted);
     const struct entry *last = NULL; /* the file of `now`, if it has been rotated since */
     size_t n = 0;
@@ -290,7 +310,7 @@ static void collect(const struct folder *folder, const struct entry *found, stru
             folder->entries[i].source->dev == now->dev)
             last = &folder->entries[i];
     for (size_t i = 0; i < folder->n; i++)
-        if (comes_after(folder, &folder->entries[i], found, now) &&
+        if (comes_after(folder, &folder->entries[i], found, offset, now) &&
             (last == NULL || compare(&folder->entries[i], last) < 0))
             sorted[n++] = &folder->entries[i];
     qsort(sorted, n, sizeof *sorted, compare_at);
@@ -330,7 +350,7 @@ int kin_look(const char *path, const struct kin_wanted *wanted, struct source *n
         }
         if (found) {
             out->found = source_ref(found->source);
-            collect(&folder, found, now, out);
+            collect(&folder, found, wanted->place.offset, now, out);
         }
     }
     folder_close(&folder);

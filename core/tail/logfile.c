@@ -29,6 +29,9 @@
  * was not read of it may be in a copy (copytruncate): it is looked for by the first bytes and the
  * mark, and read to its end before.
  *
+ * A file that takes the other's place and begins with all that was read of it is a copy, too, and
+ * read on from there.
+ *
  * What cannot be noticed:
  *
  *   - bytes truncated away before they were read, of which nobody has made a copy (copytruncate
@@ -192,15 +195,20 @@ static void remember(struct logfile *file) {
                                  .hash = place_hash(file->head, file->head_len)};
 }
 
+/* Whether it was read already: it is such a file, or a copy of one. The latter only if it is no
+ * newer than the file that is read now: there are logs that all begin alike. */
 static bool is_past(const struct logfile *file, struct source *source) {
     char head[PLACE_HEAD];
+    struct stat st;
     size_t n = file->n_past < LOGFILE_PAST ? file->n_past : LOGFILE_PAST;
-    for (size_t i = 0; i < n; i++) {
+    bool old = fstat(source->fd, &st) == 0 && kin_time(&st) <= file->written;
+    ssize_t got = source_read(source, head, sizeof head, 0);
+
+    for (size_t i = 0; got > 0 && i < n; i++) {
         const struct past *past = &file->past[i];
-        if (past->dev != source->dev || past->place.ino != source->ino)
-            continue;
-        ssize_t got = source_read(source, head, sizeof head, 0);
-        if (got >= 0 && place_fits(&past->place, head, (size_t)got))
+        bool itself = past->dev == source->dev && past->place.ino == source->ino;
+        if (past->place.head_len > 0 && (itself || old) &&
+            place_fits(&past->place, head, (size_t)got))
             return true;
     }
     return false;
@@ -213,9 +221,33 @@ static void queue(struct logfile *file, const struct kin *kin) {
             file->later[file->n_later++] = source_ref(kin->after[i]);
 }
 
-/* `source` is read from its start. */
+/* Whether another file is a copy of the one that is read now, with all that was read of it. */
+static bool continues(const struct logfile *file, struct source *source) {
+    char bytes[PLACE_HEAD];
+    ssize_t got;
+
+    if (file->offset == 0 || source == file->now || file->now->gz || file->mark_len == 0)
+        return false;
+    got = source_read(source, bytes, file->head_len, 0);
+    if (got < (ssize_t)file->head_len || memcmp(bytes, file->head, file->head_len) != 0)
+        return false;
+    do
+        got = source_read(source, bytes, file->mark_len, file->offset - file->mark_len);
+    while (got == -EAGAIN);
+    return got == (ssize_t)file->mark_len && memcmp(bytes, file->mark, file->mark_len) == 0;
+}
+
+/* `source` is read from its start; from where we are if it is a copy. */
 static void begin(struct logfile *file, struct source *source, struct look *look) {
+    look->again = true;
     remember(file);
+    if (continues(file, source)) {
+        source_unref(file->now);
+        file->now = source;
+        file->mark_len = source->gz ? 0 : file->mark_len;
+        look->event = LOOK_COPY;
+        return;
+    }
     if (source != file->now)
         source_unref(file->now);
     file->now = source;
@@ -224,7 +256,6 @@ static void begin(struct logfile *file, struct source *source, struct look *look
     file->written = 0;
     read_head(file);
     look->event = LOOK_BEGAN;
-    look->again = true;
 }
 
 /* What came between this file and the next one. */

@@ -537,7 +537,7 @@ static void test_a_hundred_viewers_cost_one_reading(void **state) {
     }
     assert_int_equal(counter("tail_files"), 1);
     for (int line = 0; line < 5000; line++) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "line %04d\n", line);
         if (line > 0)
             rig_append(rig, "log", text);
