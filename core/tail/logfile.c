@@ -196,8 +196,9 @@ static void remember(struct logfile *file) {
 }
 
 /* Whether it was read already: it is such a file, or a copy of one. The latter only if it is no
- * newer than the file that is read now: there are logs that all begin alike. */
-static bool is_past(const struct logfile *file, struct source *source) {
+ * newer than the file that is read now: there are logs that all begin alike. `others`: than the one
+ * that is read now, and those that it is a copy of. */
+static bool is_past(const struct logfile *file, struct source *source, bool others) {
     char head[PLACE_HEAD];
     struct stat st;
     size_t n = file->n_past < LOGFILE_PAST ? file->n_past : LOGFILE_PAST;
@@ -207,18 +208,13 @@ static bool is_past(const struct logfile *file, struct source *source) {
     for (size_t i = 0; got > 0 && i < n; i++) {
         const struct past *past = &file->past[i];
         bool itself = past->dev == source->dev && past->place.ino == source->ino;
+        if (others && place_fits(&past->place, file->head, file->head_len))
+            continue;
         if (past->place.head_len > 0 && (itself || old) &&
             place_fits(&past->place, head, (size_t)got))
             return true;
     }
     return false;
-}
-
-static void queue(struct logfile *file, const struct kin *kin) {
-    forget_later(file);
-    for (size_t i = 0; i < kin->n_after; i++)
-        if (!is_past(file, kin->after[i]))
-            file->later[file->n_later++] = source_ref(kin->after[i]);
 }
 
 /* Whether another file is a copy of the one that is read now, with all that was read of it. */
@@ -235,6 +231,13 @@ static bool continues(const struct logfile *file, struct source *source) {
         got = source_read(source, bytes, file->mark_len, file->offset - file->mark_len);
     while (got == -EAGAIN);
     return got == (ssize_t)file->mark_len && memcmp(bytes, file->mark, file->mark_len) == 0;
+}
+
+static void queue(struct logfile *file, const struct kin *kin) {
+    forget_later(file);
+    for (size_t i = 0; i < kin->n_after; i++)
+        if (!is_past(file, kin->after[i], false) || continues(file, kin->after[i]))
+            file->later[file->n_later++] = source_ref(kin->after[i]);
 }
 
 /* `source` is read from its start; from where we are if it is a copy. */
@@ -327,7 +330,7 @@ static void truncated(struct logfile *file, struct look *look) {
         return;
     }
     kin_look(file->path, &wanted, file->now, &kin);
-    if (kin.found == NULL || is_past(file, kin.found)) {
+    if (kin.found == NULL || is_past(file, kin.found, true)) {
         begin(file, file->now, look);
         look->gone = true;
     } else {
