@@ -45,7 +45,7 @@ describe("logtail", function()
     support.write_file(path, "one\ntwo\n")
     local events = assert(serve({ WEIR_LOG = path }):sse "/lines")
     assert.equal(5, json.decode(expect(events, "weir.hello")).heartbeat)
-    assert.same({ path = path, lines = 200 }, json.decode(expect(events, "start")))
+    assert.same({ path = path, lines = 200, resumed = false }, json.decode(expect(events, "start")))
     assert.equal("one", expect(events, "message"))
     assert.equal("two", expect(events, "message"))
     support.append_file(path, "three\n\nfive\n")
@@ -73,6 +73,52 @@ describe("logtail", function()
     assert(os.rename(path, path .. ".1"))
     support.write_file(path, "second\n")
     assert.equal("second", expect(events, "message"))
+  end)
+
+  it("goes on where a client was, after a rotation and a restart", function()
+    support.write_file(path, "one\ntwo\n")
+    local server = serve { WEIR_LOG = path }
+    local events = assert(server:sse "/lines")
+    expect(events, "weir.hello")
+    expect(events, "start")
+    local id = assert(events:next()).id
+    server:stop()
+    os.rename(path, path .. ".1")
+    support.write_file(path, "three\n")
+    events = assert(serve({ WEIR_LOG = path }):sse("/lines", { last_event_id = id }))
+    expect(events, "weir.hello")
+    assert.is_true(json.decode(expect(events, "start")).resumed)
+    assert.equal("two", expect(events, "message"))
+    assert.equal("three", expect(events, "message"))
+    os.remove(path .. ".1")
+    events = assert(serve({ WEIR_LOG = path }):sse("/lines", { last_event_id = id }))
+    expect(events, "weir.hello")
+    expect(events, "start")
+    assert.same({}, json.decode(expect(events, "gap")))
+    assert.equal("three", expect(events, "message"))
+  end)
+
+  it("is text or JSON for who accepts that", function()
+    support.write_file(path, "one\n\255\n")
+    local server = serve { WEIR_LOG = path }
+    -- The first two lines of it.
+    local function ask(target, accept)
+      local client = assert(server:connect())
+      client:send(("GET %s HTTP/1.1\r\nHost: x\r\nAccept: %s\r\n\r\n"):format(target, accept))
+      local head, body = assert(client:receive_head()), ""
+      while select(2, body:gsub("\n", "")) < 2 do body = body .. assert(client:receive_piece(head)) end
+      return body, head.headers["content-type"]
+    end
+    assert.same({ "one\n\255\n", "text/plain; charset=utf-8" }, { ask("/lines", "text/plain") })
+    assert.equal("-- some lines are missing --\none\n", (ask("/lines?after=none", "text/plain"):gsub("\255\n", "")))
+    local body, kind = ask("/lines", "application/x-ndjson")
+    assert.equal("application/x-ndjson", kind)
+    local one, other = body:match "^([^\n]*)\n([^\n]*)\n$"
+    assert.equal("one", json.decode(one).line)
+    assert.equal("\239\191\189", json.decode(other).line)
+    assert.same({ "one" }, { json.decode(ask("/lines?after=none", "application/x-ndjson"):match "^[^\n]*").line })
+    support.append_file(path, "three\n")
+    assert.equal("\255\nthree\n", (ask("/lines?after=" .. json.decode(one).id, "text/plain")))
   end)
 
   it("says how to set it up, and ends", function()

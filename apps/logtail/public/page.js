@@ -104,14 +104,18 @@ function listen(type, handle) {
 
 stream.addEventListener("weir.state", followState);
 listen("start", (data) => {
-  const { path } = JSON.parse(data);
+  const { path, resumed } = JSON.parse(data);
   setText(element.name, path.split("/").pop());
   setText(element.path, path);
   document.title = `${element.name.textContent} · Weir`;
   toSpeak = 0;
   spoken = Date.now();
-  log.restart();
+  if (!resumed) log.restart();
   become("live");
+});
+listen("gap", (data) => {
+  const { lines } = JSON.parse(data);
+  log.add(`— ${lines ? lineCount(lines) : "some lines"} missing here —`);
 });
 listen("message", (text) => {
   toSpeak++;
