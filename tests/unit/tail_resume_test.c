@@ -560,7 +560,7 @@ static void test_who_is_behind_reads_by_itself(void **state) {
     static char text[3 << 20];
     clock_freeze();
     for (size_t k = 0; k < sizeof text; k += 16)
-        snprintf(text + k, 16, "%015zu", k / 16), text[k + 15] = '\n';
+        snprintf(text + k, 16, "%015u", (unsigned)(k / 16) % 1000000u), text[k + 15] = '\n';
     rig_append(rig, "log", "first\n");
     rig_follow(rig, 10, 100);
     rig_next(rig);
