@@ -14,14 +14,15 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 struct sse {
     struct manner manner;
     struct stream *stream;
     struct timer timer;
     uint32_t beat_ms;
-    int32_t retry_ms;      /* told at the opening; below 0: not */
-    struct buf beat_event; /* empty: the comment */
+    int32_t retry_ms; /* told at the opening; below 0: not */
+    char *beat_event; /* as it is sent, to its NUL, which no name has; NULL: the comment */
     bool hello;
     bool nameless;
     bool resumed; /* it goes on where the client left */
@@ -43,7 +44,7 @@ static void arm(struct sse *sse) {
 }
 
 static void beat(struct sse *sse) {
-    struct str text = sse->beat_event.len > 0 ? buf_str(&sse->beat_event) : STR(":\n\n");
+    struct str text = sse->beat_event ? str_of(sse->beat_event) : STR(":\n\n");
     stream_write(sse->stream, text.ptr, text.len);
 }
 
@@ -66,14 +67,20 @@ static void on_beat(struct timer *timer) {
 static void free_sse(struct manner *manner) {
     struct sse *sse = CONTAINER_OF(manner, struct sse, manner);
     timer_clear(&sse->timer);
-    buf_fini(&sse->beat_event);
+    free(sse->beat_event);
     pool_free(&sse->stream->server->loop->pool, sse, sizeof *sse);
 }
 
 static int encode_beat(struct sse *sse, struct str name) {
     uint64_t replaced = 0;
     struct sse_event event = {.retry = -1, .event = name, .data = STR("{}")};
-    return name.len > 0 ? sse_encode(&sse->beat_event, &event, &replaced) : 0;
+    struct buf text = {0};
+    if (name.len == 0)
+        return 0;
+    int rc = sse_encode(&text, &event, &replaced);
+    buf_add_char(&text, '\0');
+    sse->beat_event = text.data;
+    return rc;
 }
 
 static void encode_hello(struct sse *sse, struct buf *out) {
