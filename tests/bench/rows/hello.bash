@@ -6,7 +6,7 @@ subjects=(least weir weir-nolog nginx-lua)
 programs=(least_hello load)
 extras=(requests/s "% of CPU")
 base=least
-aim=1.20
+aim=1.15
 
 serve() {
   case $1 in
