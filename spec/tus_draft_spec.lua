@@ -126,10 +126,7 @@ for _, version in ipairs { "5", "6" } do
 
     it("takes over from an old request", function()
       tus.begin()
-      local path = tus.create(100)
-      local old = tus.begin_patch(path, 0, 100)
-      old:send "hello"
-      tus.await_stored(path, 5)
+      local path, old = tus.halfway()
       stands(ask("HEAD", path), 204, 5, false)
       assert.equal(409, old:receive_response().status)
       old:close()

@@ -1,5 +1,6 @@
 -- What the specs of weir.tus share: an app that mounts it at /files, and a client that says what is meant.
 
+local assert = require "luassert"
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
@@ -105,6 +106,35 @@ end
 --- Waits until so much of an upload is in its file.
 function tus.await_stored(path, bytes)
   test.eventually(function() return #(tus.stored(path) or "") >= bytes end)
+end
+
+--- An answer that refuses, of tus: with that status, and a text that matches.
+function tus.refused(answer, status, message)
+  assert.equal(status, answer.status, answer.body)
+  assert.equal("1.0.0", answer.headers["tus-resumable"])
+  if message then assert.matches(message, answer.body) end
+end
+
+--- A value of Upload-Checksum.
+function tus.checksum(algorithm, text)
+  return algorithm .. " " .. weir.base64.encode(weir.hash(algorithm, text))
+end
+
+--- The names in the folder of uploads.
+function tus.names() return weir.fs.list(tus.folder) end
+
+--- As if it had been left alone for so long.
+function tus.age(path, seconds)
+  os.execute(("touch -d '%d seconds ago' %s/%s"):format(seconds, tus.folder, tus.id(path)))
+end
+
+--- An upload of 100 bytes, and the client of a PATCH to it that has sent "hello" and stands still.
+function tus.halfway()
+  local path = tus.create(100)
+  local client = tus.begin_patch(path, 0, 100)
+  client:send "hello"
+  tus.await_stored(path, 5)
+  return path, client
 end
 
 return tus
