@@ -67,12 +67,14 @@ test("resume: a long file is verified at its end", async (t) => {
   await assertWhole(server, path, "large.bin");
 });
 
-// Begins a file of which half is there; the wire is slow from then on.
+// Begins a file of which half is there. From then on it crawls, so that it is not over before the test has done what it
+// wants to, however slow the machine is; who wants the rest of it mends the wire.
 async function beginHalf(t, page, name = "large.bin") {
   const path = large(t, name);
   await throttle(page, 6 * MB);
   await choose(page, path);
   await isHalf(page);
+  await throttle(page, 0.2 * MB);
   return path;
 }
 
@@ -131,11 +133,12 @@ test("resume: a network that is lost at half comes back, and it goes on, with a 
   await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
   await page.getByRole("status").filter({ hasText: "large.bin: the connection broke off" }).waitFor({ state: "attached" });
   await screenshot(page, "resume-network-cut");
-  await throttle(page, 4 * MB);
+  await throttle(page, 2 * MB);
   wire.mend();
   await page.waitForFunction(() => document.querySelector("#transfers progress")?.value > 0.6);
-  const speed = Number((await page.textContent("#totals")).match(/ · ([\d.]+) MB\/s · /)?.[1]);
-  assert.ok(speed > 0 && speed < 8, await page.textContent("#totals")); // and not what was there before
+  const totals = await page.locator("#totals", { hasText: "MB/s" }).textContent();
+  const speed = Number(totals.match(/ · ([\d.]+) MB\/s · /)?.[1]);
+  assert.ok(speed > 0 && speed < HALF, totals); // and not what was there before
   await screenshot(page, "resume-network-back");
   await page.getByRole("status").filter({ hasText: "large.bin goes on" }).waitFor({ state: "attached" });
   await throttle(page, -1);
@@ -277,7 +280,7 @@ test("resume: another machine with the same file takes over, and the first one w
   const page = await enter(t, server, { expected: EXPECTED });
   const other = await enter(t, server, { expected: EXPECTED }); // a profile of its own
   const path = await beginHalf(t, page);
-  await throttle(other, 4 * MB);
+  await throttle(other, 0.2 * MB);
   await choose(other, path);
   await row(page, "transfers", "sent by another tab or machine").waitFor();
   await screenshot(page, "resume-taken-over");

@@ -234,6 +234,7 @@ test("upload: a name that is taken is asked for once; deleting can be undone; a 
   await isSaid(page, "Restored c.txt");
   await row(page, "files", "c.txt").waitFor();
   await page.getByRole("button", { name: "Delete: c.txt" }).click();
+  await row(page, "files", "c.txt").waitFor({ state: "detached" }); // a page that is left takes what it asked along
   await page.reload();
   await page.getByText("Recently deleted").click();
   await row(page, "deleted", /c\.txt.*gone in [45](\.\d)? min/).waitFor();
