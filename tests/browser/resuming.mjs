@@ -93,7 +93,8 @@ function countSent(page) {
   return counts;
 }
 
-// A wire to the server that can be cut, and mended: { url, cut(), mend() }.
+// A wire to the server: { url, cut(), mend(), hold() }. What is held goes no further, and nobody is told: the connections
+// that carry a file. For pages that are closed: those are throttled no more, and all could be there before they are gone.
 async function wireTo(t, server) {
   const { hostname, port } = new URL(server.url);
   const sockets = new Set();
@@ -111,15 +112,20 @@ async function wireTo(t, server) {
     if (isCut) near.destroy();
     else near.pipe(far).pipe(near);
   });
+  const cut = () => {
+    isCut = true;
+    for (const one of sockets) one.destroy();
+  };
   await new Promise((done) => wire.listen(0, "127.0.0.1", done));
-  t.closes(() => wire.close());
+  t.closes(() => {
+    cut();
+    wire.close();
+  });
   return {
     url: `http://127.0.0.1:${wire.address().port}`,
-    cut() {
-      isCut = true;
-      for (const one of sockets) one.destroy();
-    },
+    cut,
     mend() { isCut = false; },
+    hold() { for (const one of sockets) if (one.bytesRead > MB) one.unpipe(); },
   };
 }
 
@@ -174,14 +180,18 @@ test("resume: a tab that crashes at half leaves what came; the file dropped in a
 
 test("resume: in a browser that is started again the same file goes on", async (t) => {
   const server = await serve(t);
+  const wire = await wireTo(t, server);
   const first = await t.profile(`${t.folder}/profile`);
   const page = await t.tab(first, { expected: EXPECTED });
-  await open(page, server, "ann");
+  await open(page, wire, "ann");
   const path = await beginHalf(t, page);
+  wire.hold();
   await first.close();
+  wire.cut();
+  wire.mend();
   const again = await t.profile(`${t.folder}/profile`);
   const next = await t.tab(again, { expected: EXPECTED });
-  await open(next, server); // it knows who it is
+  await open(next, wire); // it knows who it is
   await row(next, "left", "drop the file again to go on").waitFor();
   await screenshot(next, "resume-browser-restarted");
   const sent = countSent(next);
@@ -260,15 +270,17 @@ test("resume: what is paused while the network is lost is paused everywhere when
 
 test("resume: a second tab with the same file watches, and goes on when the first is closed", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
   const tab = await t.tab(page.context(), { expected: EXPECTED });
-  await open(tab, server);
+  await open(tab, wire);
   const path = await beginHalf(t, page);
   await choose(tab, path);
   await row(tab, "transfers", "sent by another tab or machine").waitFor();
   await screenshot(tab, "resume-second-tab");
   assert.equal((await (await server.get("files")).json()).running.length, 1);
   const sent = countSent(tab);
+  wire.hold();
   await page.close();
   await row(tab, "transfers", "verified").waitFor();
   assert.ok(sent.from[0] > HALF * MB / 2, `${sent.from}`);
