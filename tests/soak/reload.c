@@ -226,7 +226,8 @@ static void ask(struct client *client) {
     const char *path = client->kind == PUBLISHER                             ? "/publish"
                        : client->kind == PROBER && soak.state == AWAITED_BAD ? "/stats"
                                                                              : "/";
-    if (client->kind == FRESH && client->fd >= 0) /* the server has ended it, which is not seen yet */
+    if (client->kind == FRESH &&
+        client->fd >= 0) /* the server has ended it, which is not seen yet */
         drop(client);
     if (client->fd < 0)
         dial(client);
