@@ -114,8 +114,10 @@ static int set_watch(struct serve *serve, const char *value) {
 
 static int set_log(struct serve *serve, const char *value) {
     (void)serve;
-    if (strcmp(value, "text") != 0)
-        return cli_usage("serve", "--log %s: expected text", value);
+    bool json = strcmp(value, "json") == 0;
+    if (!json && strcmp(value, "text") != 0)
+        return cli_usage("serve", "--log %s: expected text or json", value);
+    log_set_json(json);
     return 0;
 }
 

@@ -92,10 +92,11 @@ describe("a log whose reader rests", function()
     local lines = read_until(pipe, "lines were dropped")
     local seen, last = 0, 0
     for _, line in ipairs(lines) do
-      local n = tonumber(line:match("warn  line (%d+) x+$"))
+      local n, filling = line:match("warn  line (%d+) (x+) request_id=%x+%-%d+$")
+      n = tonumber(n)
       if n then
         assert.equal(last + 1, n)
-        assert.equal(1000, #line:match("x+$"))
+        assert.equal(1000, #filling)
         seen, last = seen + 1, n
       end
     end
@@ -156,7 +157,8 @@ describe("a log", function()
       return count, told
     end
     test.eventually(function()
-      return total("400 Bad Request", "refused requests") == 600 and total("on purpose\n", "errors of handlers") == 100
+      return total("400 Bad Request", "refused requests") == 600 and
+        total("on purpose request_id=[%x-]+\n", "errors of handlers") == 100
     end, 5)
     assert.is_true(select(2, total("400 Bad Request", "refused requests")) < 600)
     server:stop()
@@ -214,7 +216,7 @@ describe("an access log", function()
       client:send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: " .. agent .. "\r\n\r\n")
       assert.equal("well", client:receive_response().body)
     end
-    assert.equal("done", pipe:read("*l"):match("(%w+)$"))
+    assert.equal("done", pipe:read("*l"):match("(%w+) %-$"))
     server:signal "TERM"
     assert.equal(0, (server:wait(10)))
     pipe:close()

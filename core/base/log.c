@@ -1,6 +1,6 @@
 /* log: what the server has to say to the person who runs it. Not for access logs, which are data.
  *
- *     log_at, log_text --> a buf on the caller's stack: stamp, level, escaped text, newline
+ *     log_at, log_text --> a buf on the caller's stack: an event as a line (log_line.h)
  *        \--> in a server: a scribe (scribe.h), whose thread writes
  *        \--> else, under the lock: one write(2) to standard error, or the test's sink
  *
@@ -13,8 +13,9 @@
  * What strangers cause comes as fast as they like, and would push out what matters: of each kind of
  * it a server tells ten lines a second, and then how many more there were.
  *
- * Text may come from a peer. What could begin a line or steer a terminal is escaped: C0 controls
- * and DEL, C1 controls (U+009B is an escape sequence's start), and all bytes that are not UTF-8. */
+ * What is told while a request is answered is told with that request's id. Nobody who tells
+ * something has to know of it: the thread's speaker is asked, when there is a line to be made and
+ * not before, so that a request of which nothing is told pays nothing. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -27,12 +28,14 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <time.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static const struct str names[] = {{"debug", 5}, {"info", 4}, {"warn", 4}, {"error", 5}};
 
 static atomic_int lowest = LOG_INFO;
+static atomic_bool json;
+static _Thread_local struct log_speaker speaker;
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 static void (*line_sink)(enum log_level, struct str, void *); /* guarded by `writing` */
 static void *line_arg;
@@ -43,6 +46,20 @@ static struct list kinds = {&kinds, &kinds};                 /* with more to tel
 
 void log_set_level(enum log_level level) {
     atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
+}
+
+void log_set_json(bool is) {
+    atomic_store_explicit(&json, is, memory_order_relaxed);
+}
+
+bool log_is_json(void) {
+    return atomic_load_explicit(&json, memory_order_relaxed);
+}
+
+struct log_speaker log_speak(struct log_speaker next) {
+    struct log_speaker before = speaker;
+    speaker = next;
+    return before;
 }
 
 bool log_enabled(enum log_level level) {
@@ -65,57 +82,6 @@ void log_set_sink(void (*sink)(enum log_level, struct str, void *), void *arg) {
     line_sink = sink;
     line_arg = arg;
     pthread_mutex_unlock(&writing);
-}
-
-static void add_head(struct buf *line, enum log_level level) {
-    int64_t ms = clock_wall_ms();
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    buf_printf(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %-5s ", tm.tm_year + 1900, tm.tm_mon + 1,
-               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000), names[level].ptr);
-}
-
-static void add_escaped(struct buf *line, char c) {
-    if (c == '\n')
-        buf_add(line, STR("\\n"));
-    else
-        buf_printf(line, "\\x%02x", (unsigned char)c);
-}
-
-/* How many bytes at the start of `text`, valid UTF-8, are a control character; 0 if none. */
-static size_t control(struct str text) {
-    unsigned char c = (unsigned char)text.ptr[0];
-    if (c == 0xC2 && (unsigned char)text.ptr[1] < 0xA0)
-        return 2;
-    return c < 0x20 || c == 0x7F;
-}
-
-/* Appends valid UTF-8 with its control characters escaped, but for `keep` (NUL: for none). */
-static void add_valid(struct buf *line, struct str text, char keep) {
-    size_t n;
-    for (; text.len > 0; text.ptr += n, text.len -= n) {
-        n = control(text);
-        if (n == 0 || (text.ptr[0] == keep && keep != '\0')) {
-            n = 1;
-            buf_add_char(line, text.ptr[0]);
-            continue;
-        }
-        for (size_t i = 0; i < n; i++)
-            add_escaped(line, text.ptr[i]);
-    }
-}
-
-static void add_message(struct buf *line, struct str text, char keep) {
-    for (;;) {
-        size_t valid = str_utf8_valid(text);
-        add_valid(line, (struct str){text.ptr, valid}, keep);
-        if (valid == text.len)
-            return;
-        add_escaped(line, text.ptr[valid]);
-        text.ptr += valid + 1;
-        text.len -= valid + 1;
-    }
 }
 
 /* write(2) with the negative errno as its result; tests make it fail at "log_write". */
@@ -172,12 +138,22 @@ static size_t cut(struct str *text) {
     return all - end;
 }
 
-static void finish(struct buf *line, enum log_level level, size_t missing) {
-    if (missing > 0)
-        buf_printf(line, " … and %zu bytes more", missing);
-    buf_add_char(line, '\n');
-    emit(level, buf_str(line));
-    buf_fini(line);
+static void tell(enum log_level level, struct str text, bool lines, struct str fields) {
+    struct log_event event = {.time_ms = clock_wall_ms(),
+                              .level = names[level],
+                              .text = text,
+                              .fields = fields,
+                              .lines = lines};
+    struct buf line = {0};
+    event.missing = cut(&event.text);
+    if (speaker.origin)
+        speaker.origin(speaker.arg, &event.origin);
+    if (log_is_json())
+        log_line_json(&line, &event);
+    else
+        log_line_text(&line, &event);
+    emit(level, buf_str(&line));
+    buf_fini(&line);
 }
 
 void log_at(enum log_level level, const char *format, ...) {
@@ -185,38 +161,31 @@ void log_at(enum log_level level, const char *format, ...) {
         return;
     int saved = errno; /* a caller may log before it looks at errno */
     struct buf text = {0};
-    struct buf line = {0};
     va_list args;
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);
-
-    struct str shown = buf_str(&text);
-    size_t missing = cut(&shown);
-    add_head(&line, level);
-    add_message(&line, shown, '\0');
-    finish(&line, level, missing);
+    tell(level, buf_str(&text), false, (struct str){NULL, 0});
     buf_fini(&text);
     errno = saved;
 }
 
-void log_text(enum log_level level, struct str text) {
+void log_fields(enum log_level level, struct str text, struct str fields) {
     if (!log_enabled(level))
         return;
     int saved = errno;
-    struct buf line = {0};
+    char instead[64];
     if (text.len > 0 && text.ptr[text.len - 1] == '\n')
         text.len--;
-    size_t missing = cut(&text);
-
-    add_head(&line, level);
-    add_message(&line, str_cut(&text, '\n'), '\t');
-    while (text.ptr != NULL) {
-        buf_add(&line, STR("\n    "));
-        add_message(&line, str_cut(&text, '\n'), '\t');
-    }
-    finish(&line, level, missing);
+    if (fields.len > LOG_TEXT_MAX)
+        fields = (struct str){instead, (size_t)snprintf(instead, sizeof instead,
+                                                        "{\"missing_bytes\":%zu}", fields.len)};
+    tell(level, text, true, fields);
     errno = saved;
+}
+
+void log_text(enum log_level level, struct str text) {
+    log_fields(level, text, (struct str){NULL, 0});
 }
 
 /* --- what strangers cause --- */

@@ -2,13 +2,14 @@
  *
  *   2026-11-20T12:34:56.789Z info  listening on http://127.0.0.1:8080
  *
- * A message is one line: control characters in it, and bytes that are not UTF-8, are written as
- * \xNN, a newline as \n, so that no peer can forge a line or steer a terminal. Tracebacks go
- * through log_text, which indents the lines that follow. */
+ * or a JSON object (base/log_line.h). A message is one line: control characters in it, and bytes
+ * that are not UTF-8, are written as \xNN, a newline as \n, so that no peer can forge a line or
+ * steer a terminal. Tracebacks go through log_text, which indents the lines that follow. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 #include "base/list.h"
+#include "base/log_line.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -23,6 +24,9 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE };
 
 /* What is below `level` is dropped; LOG_INFO at first, LOG_NONE drops all. */
 void log_set_level(enum log_level level);
+/* Whether lines are JSON objects; they are text at first. */
+void log_set_json(bool json);
+bool log_is_json(void);
 /* For those who would have to work to make the message. */
 bool log_enabled(enum log_level level);
 /* "debug" "info" "warn" "error"; 0 or -1. */
@@ -36,6 +40,18 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 /* `text` may have several lines; those after the first are indented by four spaces. Tabs stay, a
  * newline at the end is dropped, and all of it is written at once. */
 void log_text(enum log_level level, struct str text);
+/* The same with what else there is to say, a JSON object that stands beside the message where lines
+ * are JSON; in place of one longer than LOG_TEXT_MAX stands how long it is. */
+void log_fields(enum log_level level, struct str text, struct str fields);
+
+/* Who speaks on a thread: whoever makes a line there is asked which request it is about. */
+struct log_speaker {
+    /* `out` is empty before. NULL: it is about none. */
+    void (*origin)(void *arg, struct log_origin *out);
+    void *arg;
+};
+/* From now on, on this thread; returns who did before. */
+struct log_speaker log_speak(struct log_speaker speaker);
 
 /* What strangers can cause as often as they like: `kind` is a static LOG_KIND. With a scribe at
  * most LOG_OFTEN lines a second are told of each; how many more there were is told then. */

@@ -94,13 +94,68 @@ static int l_set_limits(lua_State *L) {
 
 /* --- the rest --- */
 
+/* Empty for what is no text. */
+static struct str text_at(lua_State *L, int index) {
+    size_t n = 0;
+    const char *text = lua_tolstring(L, index, &n);
+    return (struct str){text, n};
+}
+
+/* The value on top, as JSON. */
+static void add_field_value(lua_State *L, struct buf *out) {
+    int type = lua_type(L, -1);
+    if (type == LUA_TBOOLEAN)
+        buf_add(out, lua_toboolean(L, -1) ? STR("true") : STR("false"));
+    else if (type == LUA_TNUMBER && isfinite(lua_tonumber(L, -1)))
+        buf_printf(out, "%.14g", lua_tonumber(L, -1));
+    else
+        log_quote(out, text_at(L, -1));
+}
+
+/* {name, value, ...}, of which names are strings, at 3: as an object. */
+static void add_fields(lua_State *L, struct buf *out) {
+    int n = (int)lua_objlen(L, 3);
+    for (int i = 1; i < n; i += 2) {
+        buf_add_char(out, i == 1 ? '{' : ',');
+        lua_rawgeti(L, 3, i);
+        log_quote(out, text_at(L, -1));
+        buf_add_char(out, ':');
+        lua_rawgeti(L, 3, i + 1);
+        add_field_value(L, out);
+        lua_pop(L, 2);
+    }
+    if (n > 0)
+        buf_add_char(out, '}');
+}
+
+/* level, message [, fields as a list of names and values, where lines are JSON] */
 static int l_log(lua_State *L) {
     enum log_level level;
     if (log_level_of(state_check_str(L, 1), &level) < 0)
         return state_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
-    if (log_enabled(level))
-        log_text(level, state_check_str(L, 2));
+    struct str text = state_check_str(L, 2);
+    if (!lua_isnoneornil(L, 3))
+        luaL_checktype(L, 3, LUA_TTABLE);
+    if (!log_enabled(level))
+        return 0;
+    struct buf fields = {0};
+    size_t mark = state_lend(state_of(L));
+    if (lua_istable(L, 3))
+        add_fields(L, &fields);
+    log_fields(level, text, buf_str(&fields));
+    state_take_back(state_of(L), mark);
+    buf_fini(&fields);
     return 0;
+}
+
+/* Whether a line of that level is told, and whether as JSON. */
+static int l_log_form(lua_State *L) {
+    enum log_level level;
+    if (log_level_of(state_check_str(L, 1), &level) < 0)
+        return state_error(L, "weir.log: no level \"%s\"", lua_tostring(L, 1));
+    lua_pushboolean(L, log_enabled(level));
+    lua_pushboolean(L, log_is_json());
+    return 2;
 }
 
 /* Whether one more refused token is to be told: whoever likes sends them. */
@@ -141,6 +196,7 @@ void bind_process(lua_State *L) {
                                          {"limit_names", l_limit_names},
                                          {"set_limits", l_set_limits},
                                          {"log", l_log},
+                                         {"log_form", l_log_form},
                                          {"tells_refused", l_tells_refused},
                                          {"reason", l_reason},
                                          {"app_folder", l_app_folder},

@@ -10,8 +10,7 @@
  */
 #include "exchange/exchange.h"
 
-#include "base/log.h"
-#include "http/access_log.h"
+#include "access/access_log.h"
 #include "proto/redact.h"
 #include "read/subscription.h"
 
@@ -19,7 +18,11 @@
 
 static void task_ended(struct task *task);
 
-static const struct task_ops task_ops = {.ended = task_ended};
+static void task_origin_of(struct task *task, struct log_origin *out) {
+    exchange_origin(task->owner, out);
+}
+
+static const struct task_ops task_ops = {.ended = task_ended, .origin = task_origin_of};
 
 struct task *answerer_new(struct exchange *exchange) {
     struct task *task = exchange->task = task_new(exchange->app->gen, NULL);
@@ -77,7 +80,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
         push_traceback(exchange, task, L);
         size_t n;
         const char *text = lua_tolstring(L, -1, &n);
-        log_text(LOG_ERROR, (struct str){text, n});
+        task_log_error(task, (struct str){text, n});
         lua_pop(L, 1);
     }
     if (open && !exchange->recovering)

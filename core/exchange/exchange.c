@@ -15,6 +15,7 @@
 #include "exchange/exchange.h"
 
 #include "base/must.h"
+#include "proto/trace.h"
 #include "read/subscription.h"
 
 #include <lauxlib.h>
@@ -169,6 +170,19 @@ static void closer_ended(void *arg) {
     exchange_settle(exchange);
 }
 
+_Static_assert(TRACE_REQUEST_ID_MAX <= LOG_ID_MAX, "a request id fits into a line");
+
+void exchange_origin(void *arg, struct log_origin *out) {
+    struct stream *stream = ((struct exchange *)arg)->stream;
+    char made[IDENTITY_MADE];
+    struct str id = stream_request_id(stream, made), trace = identity_trace(stream->request);
+    memcpy(out->request_id, id.ptr, id.len);
+    if (trace.len > 0)
+        memcpy(out->trace_id, trace.ptr, trace.len);
+}
+
+static const struct cleanup_ops closer = {closer_ended, exchange_origin};
+
 static void run_closers(struct exchange *exchange) {
     struct generation *gen = exchange->app->gen;
     struct stream *stream = exchange->stream;
@@ -182,7 +196,7 @@ static void run_closers(struct exchange *exchange) {
         lua_pushstring(L, stream_reason_name(stream->reason));
         lua_pushstring(L, stream->detail); /* NULL gives nil */
         exchange->closing++;
-        task_cleanup(gen, L, 2, closer_ended, exchange);
+        task_cleanup(gen, L, 2, &closer, exchange);
     }
     lua_pop(L, 1);
 }

@@ -67,6 +67,8 @@ void exchange_disarm(struct task *task);
 struct task *exchange_waiter(struct exchange *exchange, const struct wait *wait);
 /* What is published and not sent will be dropped: who flushes is told. */
 void exchange_drop(struct exchange *exchange);
+/* Of the exchange `arg`: its request, for what is told of it. */
+void exchange_origin(void *arg, struct log_origin *out);
 /* Frees the exchange when nothing of it goes on. */
 void exchange_settle(struct exchange *exchange);
 /* Ends the stream because its generation is too old; false: it had ended. A task that answers is

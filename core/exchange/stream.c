@@ -76,6 +76,19 @@ static void push_id(lua_State *L, struct exchange *exchange) {
     lua_pushnumber(L, (lua_Number)exchange->stream->id);
 }
 
+static void push_request_id(lua_State *L, struct exchange *exchange) {
+    char made[IDENTITY_MADE];
+    state_push_str(L, stream_request_id(exchange->stream, made));
+}
+
+static void push_traceparent(lua_State *L, struct exchange *exchange) {
+    struct str came = identity_traceparent(exchange->stream->request);
+    if (came.ptr)
+        state_push_str(L, came);
+    else
+        lua_pushnil(L);
+}
+
 static void push_content_length(lua_State *L, struct exchange *exchange) {
     if (exchange->stream->request->content_length < 0)
         lua_pushnil(L);
@@ -188,6 +201,8 @@ static const struct {
     {"remote_addr", push_remote_addr, false},
     {"peer_addr", push_peer_addr, false},
     {"id", push_id, false},
+    {"request_id", push_request_id, false},
+    {"traceparent", push_traceparent, false},
     {"content_length", push_content_length, false},
     {"received", push_received, false},
     {"closed", push_closed, false},

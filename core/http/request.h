@@ -31,6 +31,7 @@ struct request {
     bool chunked;           /* the body comes in chunks */
     bool keep_alive;        /* the client would go on with this connection */
     bool expect_continue;   /* the client waits for 100 before it sends the body */
+    bool identified;        /* it came with a request id, or somebody was told one: http/identity */
     bool sealed;            /* fields and bytes are one block */
 };
 

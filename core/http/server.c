@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/rates.h"
-#include "base/tally.h"
+#include "http/tally.h"
 #include "http/protocol.h"
 #include "http/request.h"
 #include "http/stream.h"

@@ -30,7 +30,8 @@ struct http_server {
     struct limits limits;
     const struct protocol *protocol; /* which its connections speak; NULL: it has none */
     struct access_log *access_log;   /* NULL: none */
-    /* An exchange is over: its reason is set, its peer still known. */
+    /* An answer that goes on has begun; or an exchange is over (its state says so): its reason is
+     * set, its peer still known. */
     void (*log)(struct access_log *access_log, const struct stream *stream);
     /* A request's head is complete: answer it, now or later. Set by the application. */
     void (*on_request)(struct http_server *server, struct stream *stream);

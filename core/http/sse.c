@@ -173,6 +173,7 @@ int sse_send(struct stream *stream, const struct sse_event *event) {
     if (rc == 0) {
         counter_add(&stream->server->counters.utf8_replaced, replaced);
         rc = stream_write(stream, text.data, text.len);
+        stream->delivered += rc == 0;
     }
     buf_fini(&text);
     return rc;

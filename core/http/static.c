@@ -88,7 +88,7 @@ static void leave(struct static_job *job) {
     if (!stream)
         return;
     if (stream->producer == &job->producer)
-        stream_detach(stream);
+        stream_attach(stream, NULL);
     stream_unref(stream);
 }
 

@@ -88,6 +88,11 @@ static void tell(struct stream *stream, void (*event)(struct stream *)) {
         event(stream);
 }
 
+static void log_stream(struct stream *stream) {
+    if (stream->server->access_log)
+        stream->server->log(stream->server->access_log, stream);
+}
+
 void stream_closed(struct stream *stream, enum stream_reason reason, const char *detail) {
     if (stream->state == STREAM_CLOSED)
         return;
@@ -95,8 +100,7 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     if (stream->reason == REASON_DONE)
         stream->reason = reason;
     stream->detail = detail;
-    if (stream->server->access_log)
-        stream->server->log(stream->server->access_log, stream);
+    log_stream(stream);
     stream->transport = NULL;
     stream_set_manner(stream, NULL);
     grant_free(stream->grant);
@@ -273,6 +277,10 @@ static void mark_open_ended(struct stream *stream) {
         field_lines_add(&stream->fields, STR("X-Accel-Buffering"), STR("no"));
     if (stream_get_header(stream, STR("Cache-Control")).ptr == NULL)
         field_lines_add(&stream->fields, STR("Cache-Control"), STR("no-cache"));
+    if (stream->head_only)
+        return;
+    stream->request->identified = true; /* by the id its two lines in the log belong together */
+    log_stream(stream);
 }
 
 /* A 205 has no content either (RFC 9110 section 15.3.6), but its framing is that of any other
@@ -288,8 +296,11 @@ int stream_start(struct stream *stream, int64_t length) {
         return stream->state == STREAM_CLOSED ? STREAM_ECLOSED : STREAM_EHEAD;
     if (stream->status == 0)
         stream->status = 200;
-    stream->bodiless = stream->status == 204 || stream->status == 205 || stream->status == 304;
+    else
+        stream->bodiless = stream->status == 204 || stream->status == 205 || stream->status == 304;
     stream->length = length;
+    if (stream->request->identified)
+        identity_answer(stream->request, stream->id, &stream->fields);
     if (length < 0 && !stream->bodiless)
         mark_open_ended(stream);
     enter(stream, STREAM_STARTED);
@@ -321,6 +332,7 @@ bool stream_is_full(const struct stream *stream) {
 static int overflow(struct stream *stream) {
     if (stream->policy == WRITE_DROP_NEWEST) {
         counter_add(&stream->server->counters.writes_dropped, 1);
+        stream->lost++;
         return STREAM_EDROPPED;
     }
     stream_abort(stream, REASON_OVERFLOW, "the client reads too slowly");
@@ -349,10 +361,6 @@ int stream_write(struct stream *stream, const void *bytes, size_t n) {
 
 int stream_produce(struct stream *stream, const void *bytes, size_t n) {
     return stream_is_live(stream) ? put(stream, bytes, n) : STREAM_ECLOSED;
-}
-
-bool stream_takes_chunks(const struct stream *stream) {
-    return stream_is_live(stream) && stream->ops->takes_chunks && stream->ops->takes_chunks(stream);
 }
 
 size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int count, size_t bytes) {
@@ -482,14 +490,6 @@ void stream_abort(struct stream *stream, enum stream_reason reason, const char *
 }
 
 /* --- producers --- */
-
-void stream_attach(struct stream *stream, struct producer *producer) {
-    stream->producer = producer;
-}
-
-void stream_detach(struct stream *stream) {
-    stream->producer = NULL;
-}
 
 void stream_drained(struct stream *stream) {
     if (stream->producer)

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "http/head.h"
+#include "http/identity.h"
 #include "http/request.h"
 #include "http/server.h"
 
@@ -127,6 +128,8 @@ struct stream {
     uint64_t in_wanted; /* someone waits for the whole body, up to so many bytes: it must keep
                            coming; 0: nobody does */
     uint64_t sent;      /* body bytes of the answer; of ready-made chunks their size lines too */
+    uint64_t delivered; /* events: of its own and of its topics */
+    uint64_t lost;      /* those, and chunks, that were dropped, or told to be missing */
     int64_t length;     /* declared Content-Length of the answer, -1 none */
     uint64_t started;   /* ms on the loop's clock */
     uint64_t wrote;     /* when body bytes were last written, ms on the loop's clock */
@@ -151,9 +154,21 @@ static inline bool stream_is_live(const struct stream *stream) {
     return stream->state == STREAM_STARTED || stream->state == STREAM_ENDING;
 }
 
+/* The answer is, or was, one whose end nobody knew. */
+static inline bool stream_goes_on(const struct stream *stream) {
+    return stream->open_ended && !stream->head_only;
+}
+
 /* Who asks: the peer, or whom it speaks for. */
 static inline const struct address *stream_client(const struct stream *stream) {
     return stream->proxied ? &stream->client : &stream->peer;
+}
+
+/* The request id, to tell it to somebody: the answer's head has it then, too, unless that is out.
+ */
+static inline struct str stream_request_id(struct stream *stream, char made[IDENTITY_MADE]) {
+    stream->request->identified = true;
+    return identity_of(stream->request, stream->id, made);
 }
 
 /* --- by protocols --- */
@@ -218,7 +233,9 @@ int stream_write(struct stream *stream, const void *bytes, size_t n);
 /* The same for a producer: its bytes are subject to no write policy, and go out while it ends. */
 int stream_produce(struct stream *stream, const void *bytes, size_t n);
 /* For bodies that are kept as HTTP/1.1 chunks: whether this stream can send them as they are. */
-bool stream_takes_chunks(const struct stream *stream);
+static inline bool stream_takes_chunks(const struct stream *stream) {
+    return stream_is_live(stream) && stream->ops->takes_chunks && stream->ops->takes_chunks(stream);
+}
 /* Sends as much of `count` pieces with `bytes` bytes in all as the kernel takes now: how much. When
  * it is not all, the stream is blocked until its producer is told to proceed; whatever ends within
  * a chunk must then be completed by stream_queue_chunks. */
@@ -256,9 +273,11 @@ void stream_abort(struct stream *stream, enum stream_reason reason, const char *
 size_t stream_queued(const struct stream *stream);
 /* Whether a writer has to wait for on_writable. */
 bool stream_is_full(const struct stream *stream);
-/* Attaches a producer; its `proceed` is called whenever the queue has sunk, not at once. */
-void stream_attach(struct stream *stream, struct producer *producer);
-void stream_detach(struct stream *stream);
+/* Attaches a producer; its `proceed` is called whenever the queue has sunk, not at once. NULL: it
+ * is detached. */
+static inline void stream_attach(struct stream *stream, struct producer *producer) {
+    stream->producer = producer;
+}
 
 const char *stream_reason_name(enum stream_reason reason);
 

@@ -32,6 +32,17 @@ static void keep_rest(struct stream *stream, const struct piece *rest, size_t n)
     stream_queue_chunks(stream, n > COPY_MAX ? rest->slab : NULL, rest->bytes, n);
 }
 
+/* What the position has passed by that, the stream has sent, or has been told that it lost. */
+static size_t advance(struct subscription *sub, const struct span *span, size_t taken,
+                      struct piece *rest) {
+    const struct hub_counters *counters = &sub->position.reader->counters;
+    uint64_t delivered = counters->delivered, lost = counters->lost;
+    size_t n = span_advance(&sub->position, span, taken, rest);
+    sub->stream->delivered += counters->delivered - delivered;
+    sub->stream->lost += counters->lost - lost;
+    return n;
+}
+
 /* Sends the span as it is. Returns how much of it has been read with that; 0 as well when that has
  * ended the stream, and with it the subscription. */
 static size_t send_chunks(struct subscription *sub, const struct span *span) {
@@ -43,7 +54,7 @@ static size_t send_chunks(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    size_t n = span_advance(&sub->position, span, taken, &rest);
+    size_t n = advance(sub, span, taken, &rest);
     if (n > 0)
         keep_rest(stream, &rest, n);
     sub->blocked = taken < span->bytes;
@@ -66,7 +77,7 @@ static size_t send_copies(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    span_advance(&sub->position, span, taken, &rest);
+    advance(sub, span, taken, &rest);
     sub->blocked = taken < span->bytes;
     return taken;
 }

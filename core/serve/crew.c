@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "vm/cstack.h"
 #include "base/mem.h"
-#include "http/access_log.h"
+#include "access/access_log.h"
 #include "serve/host.h"
 
 #include <fcntl.h>

@@ -94,6 +94,13 @@ static void run_ready(void *arg) {
         scheduler->loop->ready = true;
 }
 
+/* What is told while a task runs is told of its request. */
+static void tell_origin(void *arg, struct log_origin *out) {
+    const struct scheduler *scheduler = arg;
+    if (scheduler->current)
+        task_origin(scheduler->current, out);
+}
+
 void scheduler_init(struct scheduler *scheduler, struct loop *loop, struct reader *reader,
                     void (*library)(lua_State *)) {
     *scheduler = (struct scheduler){
@@ -104,9 +111,11 @@ void scheduler_init(struct scheduler *scheduler, struct loop *loop, struct reade
     loop->run_arg = scheduler;
     guard_init(&scheduler->guard);
     loops_join(loop);
+    log_speak((struct log_speaker){tell_origin, scheduler});
 }
 
 void scheduler_fini(struct scheduler *scheduler) {
+    log_speak((struct log_speaker){NULL, NULL});
     guard_fini(&scheduler->guard);
     loops_leave(scheduler->loop); /* its tasks are over: nobody waits for an answer */
 }

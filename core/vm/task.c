@@ -357,11 +357,17 @@ static void defers_done(void *arg) {
     finish(task);
 }
 
+static void defers_origin(void *arg, struct log_origin *out) {
+    task_origin(arg, out);
+}
+
+static const struct cleanup_ops defers = {defers_done, defers_origin};
+
 static void run_defers(struct task *task) {
     lua_State *L = task->gen->state.L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->gen->run_defers);
     generation_push(task->gen, L, task->defers);
-    task_cleanup(task->gen, L, 1, defers_done, task)->depth = (uint8_t)(task->depth + 1);
+    task_cleanup(task->gen, L, 1, &defers, task)->depth = (uint8_t)(task->depth + 1);
 }
 
 static void cancel_children(struct task *task) {

@@ -3,6 +3,7 @@
 #define VM_TASK_H
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/wheel.h"
 #include "net/loop.h"
 #include "vm/guard.h"
@@ -75,6 +76,8 @@ struct task_ops {
     void (*returned)(struct task *task);
     /* Its end, defers included; co holds the results, `error` the error. */
     void (*ended)(struct task *task);
+    /* The request that it answers, for what is told by it and those below it. NULL: none. */
+    void (*origin)(struct task *task, struct log_origin *out);
 };
 
 struct task {
@@ -193,6 +196,10 @@ struct task *task_current(lua_State *L);
 void task_push_traceback(struct task *task, lua_State *L, const char *where);
 /* Logs the error of a task that failed. */
 void task_log_failure(struct task *task);
+/* The request that the task belongs to; `out` is left as it is if it belongs to none. */
+void task_origin(struct task *task, struct log_origin *out);
+/* Logs an error that has to do with a task which does not run. */
+void task_log_error(struct task *task, struct str text);
 /* Whether the guard ended a task that failed. */
 bool task_was_stopped(const struct task *task);
 /* Whether the error of a task that failed is that of the guard: its own, or that of the last task
@@ -211,10 +218,16 @@ void task_describe(lua_State *L, struct task *task);
 
 /* --- cleanups, in task_cleanup --- */
 
+/* Who is told of one, with `arg`. */
+struct cleanup_ops {
+    void (*ended)(void *arg);
+    void (*origin)(void *arg, struct log_origin *out); /* as that of struct task_ops */
+};
+
 /* Starts `fn` (popped from L with its `nargs` arguments) as a task that belongs to no other, has at
  * most CLEANUP_MS, and whose errors are logged: what runs when something has ended. */
-struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                          void *arg);
+struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs,
+                          const struct cleanup_ops *ops, void *arg);
 #define CLEANUP_MS 5000
 bool task_is_cleanup(const struct task *task);
 /* Frees the rest of one whose generation goes, see task_forget. */

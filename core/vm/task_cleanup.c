@@ -15,7 +15,7 @@
 struct cleanup {
     struct task *task;
     struct timer limit;
-    void (*on_end)(void *arg);
+    const struct cleanup_ops *ops;
     void *arg;
 };
 
@@ -33,28 +33,32 @@ static void cleanup_ended(struct task *task) {
     if (task->failed && !task_was_cancelled(task))
         task_log_failure(task);
     timer_clear(&cleanup->limit);
-    if (cleanup->on_end)
-        cleanup->on_end(cleanup->arg);
+    cleanup->ops->ended(cleanup->arg);
     free(cleanup);
 }
 
-static const struct task_ops cleanup_ops = {.ended = cleanup_ended};
-
-bool task_is_cleanup(const struct task *task) {
-    return task->ops == &cleanup_ops;
+static void cleanup_origin(struct task *task, struct log_origin *out) {
+    struct cleanup *cleanup = task->owner;
+    cleanup->ops->origin(cleanup->arg, out);
 }
 
-struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs, void (*on_end)(void *),
-                          void *arg) {
+static const struct task_ops task_ops = {.ended = cleanup_ended, .origin = cleanup_origin};
+
+bool task_is_cleanup(const struct task *task) {
+    return task->ops == &task_ops;
+}
+
+struct task *task_cleanup(struct generation *gen, lua_State *L, int nargs,
+                          const struct cleanup_ops *ops, void *arg) {
     struct cleanup *cleanup = mem_zalloc(sizeof *cleanup);
     struct task *task = cleanup->task = task_new(gen, NULL);
-    cleanup->on_end = on_end;
+    cleanup->ops = ops;
     cleanup->arg = arg;
     task->what = "a deferred or on_close function";
     timer_init(&cleanup->limit, on_limit);
     loop_timer(gen->scheduler->loop, &cleanup->limit, CLEANUP_MS);
     task->owner = cleanup;
-    task->ops = &cleanup_ops;
+    task->ops = &task_ops;
     lua_xmove(L, task->co, nargs + 1);
     task_make_ready(task);
     return task;

@@ -5,7 +5,6 @@
  * made of these when somebody asks. It must not know who does. */
 #include "vm/task.h"
 
-#include "base/log.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -119,6 +118,25 @@ void task_push_traceback(struct task *task, lua_State *L, const char *where) {
     lua_pop(L, 1);
 }
 
+/* --- in the log --- */
+
+void task_origin(struct task *task, struct log_origin *out) {
+    while (task->parent)
+        task = task->parent;
+    if (task->ops && task->ops->origin)
+        task->ops->origin(task, out);
+}
+
+static void speak(void *task, struct log_origin *out) {
+    task_origin(task, out);
+}
+
+void task_log_error(struct task *task, struct str text) {
+    struct log_speaker before = log_speak((struct log_speaker){speak, task});
+    log_text(LOG_ERROR, text);
+    log_speak(before);
+}
+
 void task_log_failure(struct task *task) {
     static struct log_kind errors = LOG_KIND("errors of tasks");
     if (!log_admits(&errors, LOG_ERROR))
@@ -134,6 +152,6 @@ void task_log_failure(struct task *task) {
     lua_remove(L, -2);
     size_t n;
     const char *text = lua_tolstring(L, -1, &n);
-    log_text(LOG_ERROR, (struct str){text, n});
+    task_log_error(task, (struct str){text, n});
     lua_pop(L, 1);
 }

@@ -87,14 +87,15 @@ static int refuse(int status, const char *reason, const char **why) {
 }
 
 /* The fields that decide how a request is taken: how often each came, and its first value. */
-enum { HOST, CODING, LENGTH, EXPECT, CONNECTION, DECIDING };
+enum { HOST, CODING, LENGTH, EXPECT, CONNECTION, DECIDING, IDENTITY };
 
 struct deciding {
     struct str value; /* ptr NULL: it did not come */
     unsigned count;
 };
 
-/* Which of them has that name, DECIDING: none. Their lengths differ, so one is compared. */
+/* Which of them has that name, or IDENTITY; DECIDING: none. Their lengths differ, so one is
+ * compared. */
 static int deciding_of(struct str name) {
     switch (name.len) {
     case 4:
@@ -103,6 +104,8 @@ static int deciding_of(struct str name) {
         return str_eq(name, STR("expect")) ? EXPECT : DECIDING;
     case 10:
         return str_eq(name, STR("connection")) ? CONNECTION : DECIDING;
+    case 12:
+        return str_eq(name, STR("x-request-id")) ? IDENTITY : DECIDING;
     case 14:
         return str_eq(name, STR("content-length")) ? LENGTH : DECIDING;
     case 17:
@@ -118,7 +121,9 @@ static void read_fields(struct request *request, struct deciding found[DECIDING]
         struct str value = str_trim(request_field_value(request, i));
         int k = deciding_of(request_field_name(request, i));
         request->fields[i].value_len = (uint16_t)value.len;
-        if (k < DECIDING && found[k].count++ == 0)
+        if (k == IDENTITY)
+            request->identified = true;
+        else if (k < DECIDING && found[k].count++ == 0)
             found[k].value = value;
     }
 }

@@ -71,7 +71,7 @@ static void producers_are_asked_for_more(void **state) {
     assert_int_equal(stops, 1);
     stream = ask("GET");
     stream_attach(stream, &producer);
-    stream_detach(stream);
+    stream_attach(stream, NULL);
     stream_drained(stream);
     fake_leave(&fake);
     assert_int_equal(proceeds, 2);

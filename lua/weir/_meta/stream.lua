@@ -22,6 +22,8 @@
 ---@field peer_addr string the socket's address
 ---@field claims? weir.Claims of the token; may be set: `sub` and `exp` then hold for the stream
 ---@field id integer
+---@field request_id string the `X-Request-Id` that came, if it is sane, else one that is made
+---@field traceparent? string of W3C Trace Context, if one that is right came; to be passed on
 ---@field content_length? integer of the body, when the client said it
 ---@field received integer bytes of the body that have arrived
 ---@field closed boolean

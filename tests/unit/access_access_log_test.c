@@ -1,9 +1,11 @@
-/* What http/access_log promises: the line, and that it is written. What happens to lines whose file
+/* What access/access_log promises: the line, and that it is written. What happens to lines whose file
  * is slow or full is tested with base/scribe. */
-#include "http/access_log.h"
+#include "access/access_log.h"
+#include "access/line.h"
 #include "http/methods.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/scribe.h"
 #include "fake_stream.h"
 #include "net/file.h"
@@ -106,7 +108,7 @@ static void a_line_has_all_fields(void **state) {
     f->fake.server.log = access_log_stream;
     stream_respond(stream, NULL, "hello", 5);
     assert_line(f, "192.0.2.1 - - ",
-                " \"GET /a?b=c HTTP/1.1\" 200 5 \"http://x/\" \"curl\" 12.345 done\n");
+                " \"GET /a?b=c HTTP/1.1\" 200 5 \"http://x/\" \"curl\" 12.345 done -\n");
 }
 
 static void tokens_are_not_logged(void **state) {
@@ -119,7 +121,7 @@ static void tokens_are_not_logged(void **state) {
     stream_respond(stream, NULL, "hello", 5);
     assert_line(f, "192.0.2.1 - - ",
                 " \"GET /e?access_token=***&b=c HTTP/1.1\" 200 5 \"http://x/?access_token=***\" "
-                "\"curl\" 0.000 done\n");
+                "\"curl\" 0.000 done -\n");
 }
 
 static void what_is_missing_is_a_dash(void **state) {
@@ -128,7 +130,7 @@ static void what_is_missing_is_a_dash(void **state) {
     stream->request->minor = 0;
     stream->peer = (struct address){0};
     over(f, stream, REASON_CLIENT);
-    assert_line(f, "- - - ", " \"POST / HTTP/1.0\" 000 0 \"-\" \"-\" 0.000 client\n");
+    assert_line(f, "- - - ", " \"POST / HTTP/1.0\" 000 0 \"-\" \"-\" 0.000 client -\n");
 }
 
 static void bodies_that_are_not_sent_do_not_count(void **state) {
@@ -137,7 +139,7 @@ static void bodies_that_are_not_sent_do_not_count(void **state) {
     f->fake.server.access_log = f->log;
     f->fake.server.log = access_log_stream;
     stream_respond(stream, NULL, "hello", 5);
-    assert_line(f, "192.0.2.1 - - ", " \"HEAD / HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 done\n");
+    assert_line(f, "192.0.2.1 - - ", " \"HEAD / HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 done -\n");
 }
 
 static void the_time_is_that_of_the_end(void **state) {
@@ -152,7 +154,7 @@ static void the_time_is_that_of_the_end(void **state) {
         clock_advance_ns(86399 * SECOND);
     }
     close_log(f);
-    const char *rest = "\"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done";
+    const char *rest = "\"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done -";
     snprintf(text, sizeof(text), "192.0.2.1 - - %s %s\n192.0.2.1 - - %s %s\n", stamp[0], rest,
              stamp[1], rest);
     assert_content(f->path, text);
@@ -163,7 +165,7 @@ static void ipv6_peers_are_written(void **state) {
     struct fixture *f = *state;
     f->peer = (struct address){.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, .v6 = true};
     over(f, request(f, "GET", "/", ""), REASON_DONE);
-    assert_line(f, "2001:db8::1 - - ", " \"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done\n");
+    assert_line(f, "2001:db8::1 - - ", " \"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done -\n");
 }
 
 static void no_peer_can_forge_a_line(void **state) {
@@ -172,7 +174,7 @@ static void no_peer_can_forge_a_line(void **state) {
          REASON_DONE);
     assert_line(f, "192.0.2.1 - - ",
                 " \"GET /%22%5C HTTP/1.1\" 000 0 \"\\x1B[2J\" "
-                "\"a\\x09b\\x22c\\x5Cd\\x7F\\xC3\\xA9 e\" 0.000 done\n");
+                "\"a\\x09b\\x22c\\x5Cd\\x7F\\xC3\\xA9 e\" 0.000 done -\n");
 }
 
 /* Long fields are looked at in runs: a byte is escaped wherever it stands. */
@@ -226,10 +228,193 @@ static void long_fields_are_cut(void **state) {
     assert_non_null(strstr(text, "... HTTP/1.1\" 000 18446744073709551615 \"\\x80"));
     assert_non_null(strstr(text, "\\x80...\" \"\\x22"));
     assert_non_null(strstr(text, "\\x22...\" "));
-    assert_string_equal(text + strlen(text) - 11, " cancelled\n");
+    assert_string_equal(text + strlen(text) - 13, " cancelled -\n");
     free(text);
     buf_fini(&target);
     buf_fini(&fields);
+}
+
+/* --- who it is --- */
+
+static void a_request_id_that_came_is_told(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/", "x-request-id: a.b-1\n");
+    stream->request->identified = true;
+    over(f, stream, REASON_DONE);
+    assert_line(f, "192.0.2.1 - - ", " \"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done a.b-1\n");
+}
+
+static void one_that_is_made_is_told_once_somebody_knows_it(void **state) {
+    struct fixture *f = *state;
+    char made[IDENTITY_MADE], line[128];
+    struct stream *stream = request(f, "GET", "/", "");
+    struct str id = stream_request_id(stream, made);
+    snprintf(line, sizeof line, " \"GET / HTTP/1.1\" 000 0 \"-\" \"-\" 0.000 done %.*s\n",
+             STR_ARG(id));
+    over(f, stream, REASON_DONE);
+    assert_line(f, "192.0.2.1 - - ", line);
+}
+
+/* --- a stream that goes on --- */
+
+static void begin(struct fixture *f, struct stream *stream) {
+    f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
+    stream_start(stream, -1);
+}
+
+static void a_stream_has_a_line_when_it_begins_and_one_when_it_ends(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/e", "x-request-id: r1\n");
+    begin(f, stream);
+    stream_write(stream, "hello", 5);
+    stream->delivered = 17;
+    stream->lost = 3;
+    stream_closed(stream, REASON_CLIENT, NULL);
+    close_log(f);
+    char *text = content(f->path), *second = strchr(text, '\n');
+    assert_non_null(second);
+    *second++ = 0;
+    assert_non_null(strstr(text, "] \"GET /e HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 begun r1"));
+    assert_non_null(strstr(second, "] \"GET /e HTTP/1.1\" 200 5 \"-\" \"-\" 0.000 client r1 "
+                                   "events=17 dropped=3\n"));
+    assert_null(strchr(strchr(second, '\n') + 1, '\n'));
+    free(text);
+}
+
+/* HEAD has no stream that could go on. */
+static void the_head_of_a_stream_has_one_line(void **state) {
+    struct fixture *f = *state;
+    begin(f, request(f, "HEAD", "/e", ""));
+    assert_line(f, "192.0.2.1 - - ", " \"HEAD /e HTTP/1.1\" 200 0 \"-\" \"-\" 0.000 done -\n");
+}
+
+/* --- as JSON --- */
+
+static int setup_json(void **state) {
+    log_set_json(true);
+    int rc = setup(state);
+    log_set_json(false);
+    return rc;
+}
+
+/* The line behind the time, which has the form of the log's. */
+static void assert_json(struct fixture *f, const char *expected) {
+    close_log(f);
+    char *text = content(f->path);
+    int ms, used = 0;
+    assert_int_equal(sscanf(text, "{\"time\":\"%*4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3dZ\"%n", &ms, &used),
+                     1);
+    assert_int_equal(used, strlen("{\"time\":\"2026-11-20T12:34:56.789Z\""));
+    assert_string_equal(text + used, expected);
+    free(text);
+}
+
+static void an_object_has_all_fields(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream =
+        request(f, "GET", "/a?b=c",
+                "referer: http://x/?ticket=1\nuser-agent: curl\nx-request-id: r1\n"
+                "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n");
+    char line[512];
+    snprintf(line, sizeof line,
+             ",\"access\":\"request\",\"stream\":%llu,\"request_id\":\"r1\","
+             "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"client\":\"192.0.2.1\","
+             "\"method\":\"GET\",\"target\":\"/a?b=c\",\"version\":\"1.1\",\"status\":200,"
+             "\"bytes\":5,\"seconds\":12.345,\"reason\":\"done\","
+             "\"referer\":\"http://x/?ticket=***\",\"user_agent\":\"curl\"}\n",
+             (unsigned long long)stream->id);
+    stream->started = f->fake.loop.now - 12345;
+    f->fake.server.access_log = f->log;
+    f->fake.server.log = access_log_stream;
+    stream_respond(stream, NULL, "hello", 5);
+    assert_json(f, line);
+}
+
+static void an_object_leaves_out_what_is_not_known(void **state) {
+    struct fixture *f = *state;
+    char made[IDENTITY_MADE], line[512];
+    struct stream *stream = request(f, "POST", "/", "");
+    stream->peer = (struct address){0};
+    struct str id = identity_of(stream->request, stream->id, made);
+    snprintf(line, sizeof line,
+             ",\"access\":\"request\",\"stream\":%llu,\"request_id\":\"%.*s\",\"method\":\"POST\","
+             "\"target\":\"/\",\"version\":\"1.1\",\"bytes\":0,\"seconds\":0.000,"
+             "\"reason\":\"client\"}\n",
+             (unsigned long long)stream->id, STR_ARG(id));
+    over(f, stream, REASON_CLIENT);
+    assert_json(f, line);
+}
+
+static void a_stream_is_two_objects(void **state) {
+    struct fixture *f = *state;
+    struct stream *stream = request(f, "GET", "/e", "x-request-id: r1\n");
+    begin(f, stream);
+    stream->delivered = 17;
+    stream->lost = 3;
+    stream_closed(stream, REASON_OVERFLOW, NULL);
+    close_log(f);
+    char *text = content(f->path), *second = strchr(text, '\n');
+    assert_non_null(second);
+    *second++ = 0;
+    assert_non_null(strstr(text, ",\"access\":\"begun\","));
+    assert_non_null(strstr(text, ",\"version\":\"1.1\",\"status\":200}"));
+    assert_non_null(strstr(second, ",\"access\":\"ended\","));
+    assert_non_null(strstr(second, ",\"status\":200,\"bytes\":0,\"seconds\":0.000,"
+                                   "\"reason\":\"overflow\",\"events\":17,\"dropped\":3}\n"));
+    free(text);
+}
+
+/* What is valid UTF-8 is text; a lone byte of it is not, and JSON has no other bytes. */
+static void nothing_breaks_an_object(void **state) {
+    struct fixture *f = *state;
+    over(f, request(f, "GET", "/", "user-agent: a\tb\"c\\d\x7f\xc3\xa9\xc3 \xc2\x9b\xff\n"),
+         REASON_DONE);
+    close_log(f);
+    char *text = content(f->path);
+    assert_non_null(strstr(text, "\"user_agent\":\"a\\u0009b\\\"c\\\\d\\u007f\xc3\xa9\\ufffd "
+                                 "\\u009b\\ufffd\"}\n"));
+    free(text);
+}
+
+/* Whatever fills it, an object is whole and no longer than a pipe keeps together. */
+static void long_texts_of_an_object_are_cut(void **state) {
+    (void)state;
+    static const char *const fillings[] = {"x", "\"", "\xc3\xa9", "\xff", "\x01"};
+    for (size_t i = 0; i < sizeof fillings / sizeof *fillings; i++) {
+        struct fixture *f;
+        struct buf target = {0}, fields = {0};
+        assert_int_equal(setup_json((void **)&f), 0);
+        buf_add(&fields, STR("referer: "));
+        for (int n = 0; n < 3000; n++)
+            buf_add(&fields, str_of(fillings[i]));
+        buf_add(&fields, STR("\nuser-agent: "));
+        for (int n = 0; n < 3000; n++)
+            buf_add(&fields, str_of(fillings[i]));
+        buf_add_char(&target, '/');
+        for (int n = 0; n < 3000; n++)
+            buf_add_char(&target, 'a');
+        buf_add_char(&target, 0);
+        buf_add_char(&fields, 0);
+        char method[METHOD_MAX + 1] = "";
+        memset(method, 'M', METHOD_MAX);
+        f->peer = (struct address){.v6 = true};
+        memset(f->peer.ip, 0xff, 16);
+        struct stream *stream = request(f, method, target.data, fields.data);
+        stream->sent = UINT64_MAX;
+        over(f, stream, REASON_CANCELLED);
+        close_log(f);
+        char *text = content(f->path);
+        assert_true(strlen(text) <= ACCESS_LINE_MAX);
+        assert_non_null(strstr(text, "aaa...\",\"version\":\"1.1\""));
+        assert_non_null(strstr(text, "...\",\"user_agent\":\""));
+        assert_string_equal(text + strlen(text) - 6, "...\"}\n");
+        assert_int_equal(str_utf8_valid(str_of(text)), strlen(text));
+        free(text);
+        buf_fini(&target);
+        buf_fini(&fields);
+        teardown((void **)&f);
+    }
 }
 
 static bool file_is_filled(void *arg) {
@@ -301,6 +486,7 @@ static void opening_can_fail(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define JSON(name) cmocka_unit_test_setup_teardown(name, setup_json, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_line_has_all_fields),
         TEST(tokens_are_not_logged),
@@ -311,6 +497,15 @@ int main(void) {
         TEST(no_peer_can_forge_a_line),
         TEST(every_byte_of_a_field_is_looked_at),
         TEST(long_fields_are_cut),
+        TEST(a_request_id_that_came_is_told),
+        TEST(one_that_is_made_is_told_once_somebody_knows_it),
+        TEST(a_stream_has_a_line_when_it_begins_and_one_when_it_ends),
+        TEST(the_head_of_a_stream_has_one_line),
+        JSON(an_object_has_all_fields),
+        JSON(an_object_leaves_out_what_is_not_known),
+        JSON(a_stream_is_two_objects),
+        JSON(nothing_breaks_an_object),
+        cmocka_unit_test(long_texts_of_an_object_are_cut),
         TEST(lines_are_written_after_a_while),
         TEST(many_lines_are_written_at_once),
         TEST(a_rotated_file_is_opened_anew),

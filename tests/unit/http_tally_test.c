@@ -1,6 +1,6 @@
-/* What base/tally promises: never more of a key than its limit, and nothing left of who has gone.
+/* What http/tally promises: never more of a key than its limit, and nothing left of who has gone.
  */
-#include "base/tally.h"
+#include "http/tally.h"
 
 #include "table.h"
 
