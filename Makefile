@@ -246,7 +246,7 @@ help: ## this list
 DEBIAN_12 := $(shell . /etc/os-release 2>/dev/null; [ "$$ID$$VERSION_ID" = debian12 ] && echo yes)
 DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libjansson-dev zlib1g-dev lua-cjson \
         $(if $(DEBIAN_12),libluajit2-5.1-dev node-llhttp,libluajit-5.1-dev libllhttp-dev)
-DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy \
+DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy systemd \
         apache2-bin openssl strace logrotate \
         $(if $(shell command -v npm),,npm)
 DEPS_LINT := clang-format-14 cppcheck lua-check

@@ -33,8 +33,8 @@ static const struct command {
 } commands[] = {
     {"serve", cli_serve,
      "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--watch]\n"
-     "                   [--data DIR] [--access-log FILE|-] [--log text] [--log-level "
-     "debug|info|warn|error]\n"
+     "                   [--data DIR] [--access-log FILE|-] [--log text|json]\n"
+     "                   [--log-level debug|info|warn|error]\n"
      "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
      "    --workers      threads; default: the number of processors\n"

@@ -4,9 +4,8 @@
  * the apps, and lets clients connect only then: before that nobody could answer them. Then it waits
  * for signals (cli_signals.h): SIGTERM and SIGINT drain, a second one stops at once; SIGHUP reloads
  * all apps; SIGUSR1 shows what is alive; SIGUSR2 reopens the access log. Between two signals it
- * looks whether all workers turn. Addresses are probed without SO_REUSEPORT first, or two servers
- * would share a port without a word. The store is opened before the crew and closed, by cli.c,
- * after it.
+ * looks whether all workers turn. What the service manager wants to know it is told (ops/notify).
+ * The store is opened before the crew and closed, by cli.c, after it.
  */
 #include "cli.h"
 
@@ -16,14 +15,16 @@
 #include "base/mem.h"
 #include "base/scribe.h"
 #include "base/str.h"
+#include "cli_addresses.h"
 #include "cli_signals.h"
 #include "hub/hub.h"
 #include "store/store.h"
-#include "net/listener.h"
+#include "ops/notify.h"
 #include "ops/watcher.h"
 #include "library.h"
 #include "serve/crew.h"
 #include "serve/host.h"
+#include "vm/lineage.h"
 #include "vm/state.h"
 
 #include <stdlib.h>
@@ -31,57 +32,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ADDRESSES_MAX 16
 #define WORKERS_MAX 256
 #define LEAST_CLIENTS 8
-#define LOOK_MS 500   /* between two looks at what nobody tells of */
-#define GRACE_MS 1000 /* after the drain timeout */
-
-struct address_option {
-    char host[256];
-    uint16_t port;
-};
+#define LOOK_MS 500       /* between two looks at what nobody tells of */
+#define RELOAD_LOOK_MS 20 /* whether a reload is over */
+#define GRACE_MS 1000     /* after the drain timeout */
 
 struct serve {
     struct sources sources;
-    struct address_option addresses[ADDRESSES_MAX];
-    int naddresses;
+    struct addresses addresses;
+    struct notify notify;
     int workers;
     const char *access_log;
-    const char *data; /* NULL: memory only */
-    int *fds;
+    const char *data;  /* NULL: memory only */
+    bool reloading;    /* by a signal */
+    uint64_t failures; /* of reloads, when it began */
 };
 
 /* --- options --- */
 
-/* "HOST:PORT", "[IPV6]:PORT". 0 or -1. */
-static int parse_address(const char *text, struct address_option *out) {
-    const char *colon = strrchr(text, ':');
-    uint64_t port;
-    if (colon == NULL || str_to_u64(str_of(colon + 1), &port) < 0 || port > 65535)
-        return -1;
-    struct str host = {text, (size_t)(colon - text)};
-    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = (struct str){host.ptr + 1, host.len - 2};
-    else if (memchr(host.ptr, ':', host.len))
-        return -1;
-    if (host.len == 0 || host.len >= sizeof out->host)
-        return -1;
-    memcpy(out->host, host.ptr, host.len);
-    out->host[host.len] = '\0';
-    out->port = (uint16_t)port;
-    return 0;
-}
-
 static int set_listen(struct serve *serve, const char *value) {
-    if (serve->naddresses == ADDRESSES_MAX)
-        return cli_usage("serve", "more than %d addresses", ADDRESSES_MAX);
-    if (parse_address(value, &serve->addresses[serve->naddresses]) < 0)
-        return cli_usage("serve",
-                         "--listen %s: expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080",
-                         value);
-    serve->naddresses++;
-    return 0;
+    return addresses_add(&serve->addresses, value);
 }
 
 static int set_workers(struct serve *serve, const char *value) {
@@ -190,7 +161,7 @@ static int parse(struct serve *serve, int argc, char **argv) {
     int rc = find_apps(serve, npaths, argv);
     if (rc != 0)
         return rc;
-    if (serve->naddresses == 0)
+    if (serve->addresses.count == 0)
         set_listen(serve, "127.0.0.1:8080");
     if (serve->workers == 0) {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -199,62 +170,11 @@ static int parse(struct serve *serve, int argc, char **argv) {
     return 0;
 }
 
-/* --- sockets --- */
-
-static int refuse_address(const struct address_option *address, int rc) {
-    return cli_fail(
-        "cannot listen on %s:%u: %s%s", address->host, address->port, uv_strerror(rc),
-        rc == UV_EADDRINUSE ? "; stop what listens there, or choose another with --listen" : "");
-}
-
-/* Whether somebody listens there. 0 or an error. */
-static int probe(struct address_option *address) {
-    int fd = listener_claim(address->host, &address->port, false);
-    if (fd >= 0)
-        close(fd);
-    return fd < 0 ? fd : 0;
-}
-
-static int bind_address(struct serve *serve, int index) {
-    struct address_option *address = &serve->addresses[index];
-    int rc = probe(address);
-    for (int i = 0; rc >= 0 && i < serve->workers; i++)
-        serve->fds[i * serve->naddresses + index] = rc =
-            listener_claim(address->host, &address->port, true);
-    return rc < 0 ? refuse_address(address, rc) : 0;
-}
-
-/* Others may have begun to listen while the apps were loaded. */
-static int open_address(struct serve *serve, int index) {
-    int rc = probe(&serve->addresses[index]);
-    for (int i = 0; rc == 0 && i < serve->workers; i++)
-        rc = listener_open(serve->fds[i * serve->naddresses + index]);
-    return rc < 0 ? refuse_address(&serve->addresses[index], rc) : 0;
-}
-
-static int open_all(struct serve *serve) {
-    int rc = 0;
-    for (int i = 0; rc == 0 && i < serve->naddresses; i++)
-        rc = open_address(serve, i);
-    return rc;
-}
-
-static int bind_all(struct serve *serve) {
-    int count = serve->workers * serve->naddresses;
-    serve->fds = mem_alloc((size_t)count * sizeof *serve->fds);
-    for (int i = 0; i < count; i++)
-        serve->fds[i] = -1;
-    for (int i = 0; i < serve->naddresses; i++) {
-        int rc = bind_address(serve, i);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
+/* --- before anything runs --- */
 
 /* Modules, sockets and files are said to be missing when a process may open no more of them. */
 static int check_descriptors(const struct serve *serve) {
-    unsigned needed = crew_descriptors(serve->workers, serve->naddresses);
+    unsigned needed = crew_descriptors(serve->workers, serve->addresses.count);
     struct rlimit limit = {.rlim_cur = needed};
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= needed + LEAST_CLIENTS)
@@ -282,15 +202,6 @@ static int open_data(const struct serve *serve) {
     return 0;
 }
 
-static void announce(const struct serve *serve) {
-    for (int i = 0; i < serve->naddresses; i++) {
-        const struct address_option *address = &serve->addresses[i];
-        bool v6 = strchr(address->host, ':') != NULL;
-        console_announce("weir: listening on http://%s%s%s:%u", v6 ? "[" : "", address->host,
-                         v6 ? "]" : "", address->port);
-    }
-}
-
 /* --- running --- */
 
 /* After drain_timeout streams are closed and tasks cancelled, which takes the workers no second.
@@ -313,15 +224,40 @@ static int drain(struct crew *crew) {
     return EXIT_DONE;
 }
 
-static void reload_all(struct crew *crew, const struct serve *serve) {
+static void tell_serving(struct serve *serve, const char *what) {
+    notify_tell(&serve->notify, "READY=1\nSTATUS=%sapps: %d, workers: %d", what,
+                serve->sources.count, serve->workers);
+}
+
+static void reload_all(struct crew *crew, struct serve *serve) {
+    notify_reloading(&serve->notify);
+    serve->failures = atomic_load(&lineage_counters.failures);
+    serve->reloading = true;
     for (int i = 0; i < serve->sources.count; i++)
         crew_reload(crew, i);
 }
 
+/* What was begun by reload_all is told when it is over. */
+static void follow_reload(struct crew *crew, struct serve *serve) {
+    if (!serve->reloading || crew_reloads(crew))
+        return;
+    bool failed = atomic_load(&lineage_counters.failures) != serve->failures;
+    serve->reloading = false;
+    tell_serving(serve, failed ? "an app was not reloaded, the log says why; " : "");
+}
+
+/* Whoever counts on this server's signs of life has it started anew without them: so they are those
+ * of the workers. */
+static void tell_alive(struct crew *crew, struct serve *serve) {
+    if (crew_stuck(crew) == NULL)
+        notify_alive(&serve->notify);
+}
+
 /* Until one that ends. */
-static void wait_for_signals(struct crew *crew, const struct serve *serve) {
+static void wait_for_signals(struct crew *crew, struct serve *serve) {
     for (;;) {
-        unsigned come = signals_wait(LOOK_MS);
+        unsigned come = signals_wait(
+            notify_wait_ms(&serve->notify, serve->reloading ? RELOAD_LOOK_MS : LOOK_MS));
         if (come & SIGNAL_INSPECT)
             crew_inspect(crew);
         if (come & SIGNAL_REOPEN)
@@ -331,6 +267,8 @@ static void wait_for_signals(struct crew *crew, const struct serve *serve) {
         if (come & SIGNAL_END)
             return;
         crew_look(crew);
+        follow_reload(crew, serve);
+        tell_alive(crew, serve);
         log_sums(false);
     }
 }
@@ -340,23 +278,25 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
     struct crew_options crew_options = {.sources = &serve->sources,
                                         .library = library_open,
                                         .workers = serve->workers,
-                                        .addresses = serve->naddresses,
+                                        .addresses = serve->addresses.count,
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
                                         .watch = state_mode.watching};
     struct crew *crew;
     if (crew_start(&crew_options, &crew, error) < 0)
         return EXIT_FAILED;
-    int rc = open_all(serve);
+    int rc = addresses_open(&serve->addresses);
     if (rc != 0) {
         crew_stop(crew);
         return rc;
     }
-    crew_serve(crew, serve->fds, serve->naddresses);
+    crew_serve(crew, serve->addresses.fds, serve->addresses.count);
     if (watcher)
         watcher_start(watcher, crew);
-    announce(serve);
+    addresses_announce(&serve->addresses);
+    tell_serving(serve, "");
     wait_for_signals(crew, serve);
+    notify_tell(&serve->notify, "STOPPING=1\nSTATUS=draining");
     if (watcher)
         watcher_stop(watcher);
     return drain(crew);
@@ -365,7 +305,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
 static int run(struct serve *serve) {
     int rc = check_descriptors(serve);
     if (rc == 0)
-        rc = bind_all(serve);
+        rc = addresses_bind(&serve->addresses, serve->workers);
     if (rc == 0)
         rc = open_data(serve);
     if (rc != 0)
@@ -382,15 +322,31 @@ static int run(struct serve *serve) {
     return rc;
 }
 
-int cli_serve(int argc, char **argv) {
-    struct serve serve = {0};
+/* What the environment says is for this process alone, and other threads may read it later. */
+static int inherit(struct serve *serve) {
+    char *error = NULL;
+    notify_open(&serve->notify);
+    int rc = addresses_inherit(&serve->addresses, &error) < 0 ? cli_fail("%s", error) : 0;
+    free(error);
+    return rc;
+}
+
+static int start(struct serve *serve, int argc, char **argv) {
     int rc = signals_catch();
     if (rc == 0)
         rc = console_open();
-    rc = rc < 0 ? cli_fail("cannot start: %s", strerror(-rc)) : parse(&serve, argc, argv);
+    return rc < 0 ? cli_fail("cannot start: %s", strerror(-rc)) : parse(serve, argc, argv);
+}
+
+int cli_serve(int argc, char **argv) {
+    struct serve serve = {0};
+    int rc = inherit(&serve);
+    if (rc == 0)
+        rc = start(&serve, argc, argv);
     if (rc == 0)
         rc = run(&serve);
     sources_free(&serve.sources);
-    free(serve.fds);
+    addresses_free(&serve.addresses);
+    notify_close(&serve.notify);
     return rc;
 }

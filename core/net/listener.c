@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -43,12 +44,38 @@ static int resolve(const char *host, uint16_t port, struct addrinfo **out) {
     }
 }
 
-static uint16_t bound_port(int fd) {
-    struct sockaddr_storage addr;
+static void take_address(const struct sockaddr_storage *from, struct address *to) {
+    *to = (struct address){.v6 = from->ss_family == AF_INET6};
+    if (to->v6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+        memcpy(to->ip, &in6->sin6_addr, 16);
+        to->port = ntohs(in6->sin6_port);
+    } else {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        memcpy(to->ip, &in->sin_addr, 4);
+        to->port = ntohs(in->sin_port);
+    }
+}
+
+static void bound_address(int fd, struct address *out) {
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof addr;
     getsockname(fd, (struct sockaddr *)&addr, &len);
-    return ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
-                                            : ((struct sockaddr_in *)&addr)->sin_port);
+    take_address(&addr, out);
+}
+
+/* Accepted sockets inherit these. */
+static void tune(int fd) {
+    int on = 1, unsent = UNSENT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+void listener_adopt(int fd, struct address *bound) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    tune(fd);
+    bound_address(fd, bound);
 }
 
 static int open_socket(const struct addrinfo *ai, bool share) {
@@ -61,9 +88,7 @@ static int open_socket(const struct addrinfo *ai, bool share) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (ai->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    int unsent = UNSENT_MAX; /* accepted sockets inherit this and the next */
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    tune(fd);
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
         int rc = -errno;
         close(fd);
@@ -78,8 +103,11 @@ int listener_claim(const char *host, uint16_t *port, bool share) {
     if (fd < 0)
         return fd;
     fd = open_socket(list, share);
-    if (fd >= 0)
-        *port = bound_port(fd);
+    struct address bound;
+    if (fd >= 0) {
+        bound_address(fd, &bound);
+        *port = bound.port;
+    }
     freeaddrinfo(list);
     return fd;
 }
@@ -94,19 +122,6 @@ int listener_bind(const char *host, uint16_t *port, bool share) {
     if (rc < 0 && fd >= 0)
         close(fd);
     return rc < 0 ? rc : fd;
-}
-
-static void take_address(const struct sockaddr_storage *from, struct address *to) {
-    *to = (struct address){.v6 = from->ss_family == AF_INET6};
-    if (to->v6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
-        memcpy(to->ip, &in6->sin6_addr, 16);
-        to->port = ntohs(in6->sin6_port);
-    } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-        memcpy(to->ip, &in->sin_addr, 4);
-        to->port = ntohs(in->sin_port);
-    }
 }
 
 static int accept_one(struct listener *listener, struct address *peer) {

@@ -23,6 +23,9 @@ int listener_claim(const char *host, uint16_t *port, bool share);
 int listener_open(int fd);
 /* Both. */
 int listener_bind(const char *host, uint16_t *port, bool share);
+/* Makes a listening socket that somebody else has opened as those of listener_claim are; `*bound`:
+ * where it listens. */
+void listener_adopt(int fd, struct address *bound);
 /* Watches `fd`, which becomes the listener's. 0 or a libuv error (then `fd` is still the caller's).
  */
 int listener_init(struct listener *listener, struct loop *loop, int fd,

@@ -320,6 +320,10 @@ void crew_reload(struct crew *crew, int app) {
     reloads_request(crew->reloads, app);
 }
 
+bool crew_reloads(struct crew *crew) {
+    return reloads_go_on(crew->reloads);
+}
+
 void crew_refresh(struct crew *crew, int app) {
     reloads_refresh(crew->reloads, app);
 }

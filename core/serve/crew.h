@@ -35,6 +35,8 @@ void crew_serve(struct crew *crew, const int *fds, int addresses);
 /* Loads the app at that place in the sources again; it takes over if it starts in every worker.
  * From any thread, until crew_join. */
 void crew_reload(struct crew *crew, int app);
+/* Whether such a reload is asked for, or goes on; the same. */
+bool crew_reloads(struct crew *crew);
 /* Open pages of the app are reloaded; the same. */
 void crew_refresh(struct crew *crew, int app);
 /* Ends: streams are ended well, within the limit drain_timeout. */

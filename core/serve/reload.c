@@ -50,6 +50,7 @@ struct reload {
     const char *name;
     struct lineage lineage;
     atomic_bool wanted, stale; /* asked for: a reload; that pages are reloaded */
+    atomic_bool going_on;      /* `step` is another one than IDLE, for other threads */
     /* The coordinator's: */
     enum step step;
     int missing; /* reports */
@@ -133,10 +134,15 @@ static void begin(struct reload *reload) {
     set_step(reload, LOAD);
 }
 
+/* Who asks whether something goes on meanwhile sees the one or the other. */
 static void look_for_work(struct reload *reload) {
-    if (reload->step == IDLE && reload->all->members[0].host &&
-        atomic_exchange(&reload->wanted, false))
+    if (reload->step != IDLE || reload->all->members[0].host == NULL)
+        return;
+    atomic_store(&reload->going_on, true);
+    if (atomic_exchange(&reload->wanted, false))
         begin(reload);
+    else
+        atomic_store(&reload->going_on, false);
 }
 
 static void tell_pages(struct reload *reload, const char *error) {
@@ -246,6 +252,13 @@ static void request(struct reload *reload) {
 
 void reloads_request(struct reloads *reloads, int app) {
     request(&reloads->list[app]);
+}
+
+bool reloads_go_on(const struct reloads *reloads) {
+    for (int i = 0; i < reloads->apps; i++)
+        if (atomic_load(&reloads->list[i].wanted) || atomic_load(&reloads->list[i].going_on))
+            return true;
+    return false;
 }
 
 void reloads_refresh(struct reloads *reloads, int app) {

@@ -43,6 +43,8 @@ void reloads_open(struct reloads *reloads, char *const *errors);
 /* Asks for a newer generation of the app, even if nothing has changed. From any thread. One that is
  * asked for during a reload runs after it. */
 void reloads_request(struct reloads *reloads, int app);
+/* Whether one is asked for, or goes on, of any app. From any thread. */
+bool reloads_go_on(const struct reloads *reloads);
 /* Open pages of the app are to be reloaded: one of its other files has changed. From any thread.
  */
 void reloads_refresh(struct reloads *reloads, int app);
