@@ -29,7 +29,7 @@ local app_text = [[
   end)
   app:get("/pieces", function(stream) stream:write "a" stream:write "b" end)
   app:get("/topic", function(stream) stream:sse():subscribe("topic", { after = "earliest" }) end)
-  app:post("/topic", function(stream) weir.publish("topic", stream:body()) return "published" end)
+  app:post("/topic", function(stream) return (weir.publish("topic", stream:body())) end)
   return app
 ]]
 
@@ -178,13 +178,16 @@ describe("the access log", function()
 
   it("counts what a topic has sent, and what of it was lost", function()
     local _, list = logged(function(server)
+      local first = server:post("/topic", { body = "x" }).body
       for _ = 1, 1010 do server:post("/topic", { body = "x" }) end -- ten more than are kept
-      local events = server:sse "/topic"
+      local events = server:sse("/topic", { last_event_id = first })
+      local gap = events:next(5)
+      assert.same({ "weir.gap", 10 }, { gap.event, weir.json.decode(gap.data).lost })
       for _ = 1, 1000 do assert.is_table((events:next(5))) end
       events:close()
-    end, 1012)
+    end, 1013)
     local ended = find(list, "access", "ended")
-    assert.same({ "client", 1000 }, { ended.reason, ended.events })
+    assert.same({ "client", 1000, 10 }, { ended.reason, ended.events, ended.dropped })
   end)
 
   it("calls every answer a stream whose end nobody knew", function()

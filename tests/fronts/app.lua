@@ -9,7 +9,8 @@ weir.trust_proxies { "127.0.0.1" }
 app:get("/seen", function(stream)
   local stats = weir.stats()
   return { address = stream.remote_addr, scheme = stream.scheme, host = stream.host, host_field = stream.headers.host,
-    connections = stats.connections_total, subscribers = stats.subscribers, streams = stats.streams }
+    request_id = stream.request_id, connections = stats.connections_total, subscribers = stats.subscribers,
+    streams = stats.streams }
 end)
 
 app:get("/events/:topic", function(stream)

@@ -85,6 +85,15 @@ local function logged(front, _, folder)
   end)
 end
 
+-- Whose id the app has of a request with one.
+local function identified(front, _, folder)
+  local id = front:get("/seen", { headers = { ["X-Request-Id"] = "mine" } }).json().request_id
+  return test.eventually(function()
+    local lines = support.read_file(folder .. "/weir.log") or ""
+    return lines:find("/seen", 1, true) and (lines:find(id, 1, true) and "that of nginx's log" or id)
+  end)
+end
+
 -- line, experiment, what it gives with the line and without it, in which files (all)
 local lines = {
   { "keepalive 64;", connections, 0, 2 },
@@ -96,6 +105,7 @@ local lines = {
   { "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;", lies "address", "127.0.0.2", "192.0.2.6" },
   { "proxy_set_header X-Forwarded-Proto $scheme;", lies "scheme", "http", "https" },
   { "proxy_set_header X-Forwarded-Host $http_host;", lies "host", "a.example", "evil.example" },
+  { "proxy_set_header X-Request-Id $request_id;", identified, "that of nginx's log", "mine" },
   { "proxy_request_buffering off;", told, "in Weir", "in nginx" },
   { "client_max_body_size 0;", large, 200, 413 },
   { "proxy_read_timeout 300s;", late, 200, 504 },

@@ -27,6 +27,7 @@ static void policies_decide_about_a_slow_peer(void **state) {
     stream->policy = WRITE_DROP_NEWEST;
     uint64_t sent = stream->sent;
     assert_int_equal(stream_write(stream, "b", 1), STREAM_EDROPPED);
+    assert_int_equal(stream->lost, 1);
     assert_int_equal(stream->sent, sent);
     assert_int_equal(fake.server.counters.writes_dropped, 1);
     fake_drain(&fake);

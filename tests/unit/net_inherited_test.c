@@ -63,7 +63,7 @@ static void report(void) {
     ssize_t n = write(REPORT, text.data, text.len);
     buf_fini(&text);
     free(error);
-    _exit(n < 0);
+    _exit(n < 0 ? 1 : 0);
 }
 
 static void be_child(const struct given *given, int out) {
