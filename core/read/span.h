@@ -27,7 +27,7 @@ struct span {
     struct piece pieces[SPAN_PIECES];
     int count;
     size_t bytes;
-    uint64_t entries;
+    uint64_t entries; /* in all pieces */
     bool more;       /* there is more than fitted */
     bool ended;      /* nothing comes behind it, ever */
     struct buf text; /* the text of gaps and ends */
