@@ -22,6 +22,7 @@ local app_text = [[
     weir.log.info("much", { text = ("x"):rep(65536) })
   end)
   app:get("/error", function() error "on purpose" end)
+  app:get("/dropped", function() return tostring(weir.stats().log_dropped) end)
   app:get("/two", function(stream)
     local sse = stream:sse()
     sse:send "one"
@@ -220,6 +221,7 @@ for _, form in ipairs { "text", "json" } do
       local seen, dropped = read_until_dropped(pipe)
       assert.equal(3000, seen + dropped)
       assert.is_true(dropped > 0)
+      assert.equal(tostring(dropped), server:get("/dropped").body)
       server:stop()
       pipe:close()
     end)

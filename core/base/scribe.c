@@ -62,6 +62,7 @@ struct scribe {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list scribes = {&scribes, &scribes};
+static uint64_t all_dropped; /* lines, of all scribes */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_cond_t calm; /* a thread has done what it could */
 
@@ -353,7 +354,9 @@ static void put(struct scribe *scribe, struct str lines, bool always) {
     size_t waits = scribe->waiting.len + scribe->taken;
     if (!always && waits + lines.len > SCRIBE_BYTES &&
         !pthread_equal(scribe->thread, pthread_self())) {
-        scribe->dropped += count_lines(lines);
+        uint64_t count = count_lines(lines);
+        scribe->dropped += count;
+        counter_add(&all_dropped, count);
     } else {
         buf_add(&scribe->waiting, lines);
     }
@@ -361,6 +364,17 @@ static void put(struct scribe *scribe, struct str lines, bool always) {
         pthread_cond_signal(&scribe->wake);
     pthread_mutex_unlock(&lock);
 }
+
+static uint64_t read_dropped(size_t at) {
+    (void)at;
+    return counter_read(&all_dropped);
+}
+
+const struct counter_row scribe_counter_rows[] = {
+    {"log_dropped", "Lines for which a log, or who reads it, had no room.", COUNTER, read_dropped,
+     0},
+    {0},
+};
 
 void scribe_put(struct scribe *scribe, struct str lines) {
     put(scribe, lines, false);

@@ -3,6 +3,7 @@
 #define BASE_SCRIBE_H
 
 #include "base/buf.h"
+#include "base/counter.h"
 
 #define SCRIBE_BYTES (1u << 20) /* that wait; lines beyond it are dropped */
 #define SCRIBE_RETRY_MS 1000    /* after a write that failed */
@@ -25,6 +26,8 @@ void scribe_put(struct scribe *scribe, struct str lines);
 void scribe_take(struct scribe *scribe, struct buf *lines);
 /* The same for what must not be dropped, however much waits. */
 void scribe_put_always(struct scribe *scribe, struct str lines);
+
+extern const struct counter_row scribe_counter_rows[];
 
 /* Opens the files of all scribes again, whether they were renamed or not. */
 void scribes_reopen(void);

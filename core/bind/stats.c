@@ -5,6 +5,7 @@
  * over all workers, and beside them what its own state takes. What is new to be shown is a row. */
 #include "bind/stats.h"
 
+#include "base/scribe.h"
 #include "bind/bind.h"
 #include "http/server.h"
 #include "hub/hub.h"
@@ -53,10 +54,11 @@ static const struct counter_row common_rows[] = {
     {0},
 };
 
-const struct counter_row *const stats_tables[] = {
-    http_counter_rows,   hub_rows,           store_counter_rows,
-    shared_counter_rows, guard_counter_rows, lineage_counter_rows,
-    tail_counter_rows,   common_rows,        NULL};
+const struct counter_row *const stats_tables[] = {http_counter_rows,  hub_rows,
+                                                  store_counter_rows, shared_counter_rows,
+                                                  guard_counter_rows, lineage_counter_rows,
+                                                  tail_counter_rows,  scribe_counter_rows,
+                                                  common_rows,        NULL};
 
 static void set(lua_State *L, const char *name, uint64_t value) {
     lua_pushnumber(L, (lua_Number)value);

@@ -133,6 +133,7 @@ function weir.stats() end
 ---@field hub_memory integer bytes that topics take
 ---@field shared_memory integer bytes in use
 ---@field store_stopped integer 1: the disk could not sync, nothing durable is written until the restart
+---@field log_dropped integer lines for which a log, or who reads it, had no room
 ---@field generations integer versions of apps that live, in all workers
 ---@field reloads integer that took over
 ---@field reloads_failed integer
