@@ -167,7 +167,8 @@ describe("a ticket", function()
     local other = ticket_for(server, token_for "ann", "/s/other")
     local function answer(text)
       local client = server:connect()
-      client:send(("GET /s/who?ticket=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):format(text))
+      client:send(("GET /s/who?ticket=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ..
+        "X-Request-Id: the-same\r\n\r\n"):format(text))
       return client:receive_all()
     end
     local first = answer(used)
