@@ -153,14 +153,14 @@ describe("lua/README.md", function()
     end
   end
 
-  -- The program is where it will be installed; here it is the one that runs.
+  -- The program is where it will be installed, and a minimal machine has no kill.
   it("has units that systemd takes", function()
     local folder, paths = support.folder(), {}
     for _, block in ipairs(blocks) do
       if block.info == "ini" then
         local name = assert(block.text:match "^# /etc/systemd/system/(%S+)\n")
         local path = folder .. "/" .. name
-        support.write_file(path, (block.text:gsub("/usr/local/bin/weir", "/bin/true")))
+        support.write_file(path, (block.text:gsub("/usr/local/bin/weir", "/bin/true"):gsub("/bin/kill", "/bin/true")))
         paths[#paths + 1] = path
         for line in block.text:gmatch "[^\n]+" do assert.is_nil(line:match "^[^#]+#", line) end
       end
