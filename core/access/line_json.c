@@ -42,6 +42,17 @@ static char *put_text(char *out, struct str name, struct str value, size_t most)
     return value.len > 0 ? put_quoted(line_put(out, name), value, most) : out;
 }
 
+/* The same of what has nothing to escape and a limit of its own. */
+static char *put_word(char *out, struct str name, struct str value) {
+    if (value.len == 0)
+        return out;
+    out = line_put(out, name);
+    *out++ = '"';
+    out = line_put(out, value);
+    *out++ = '"';
+    return out;
+}
+
 static char *put_count(char *out, struct str name, uint64_t n) {
     return line_put_number(line_put(out, name), n, 1);
 }
@@ -82,16 +93,16 @@ static char *put_identity(char *out, const struct stream *stream) {
     out = line_put(out, STR(",\"access\":\""));
     out = stpcpy(out, access_of(stream));
     out = put_count(out, STR("\",\"stream\":"), stream->id);
-    out = put_text(out, STR(",\"request_id\":"), id, NAMED_MOST);
-    return put_text(out, STR(",\"trace_id\":"), identity_trace(stream->request), NAMED_MOST);
+    out = put_word(out, STR(",\"request_id\":"), id);
+    return put_word(out, STR(",\"trace_id\":"), identity_trace(stream->request));
 }
 
 static char *put_request(struct line *line, char *out, const struct stream *stream) {
     const struct request *request = stream->request;
     struct str target = request_show_target(request, &line->target);
     line_take_client(line, stream);
-    out = put_text(out, STR(",\"client\":"), str_of(line->shown), NAMED_MOST);
-    out = put_text(out, STR(",\"method\":"), request_method(request), NAMED_MOST);
+    out = put_word(out, STR(",\"client\":"), (struct str){line->shown, line->shown_len});
+    out = put_word(out, STR(",\"method\":"), request_method(request));
     out = put_url(out, STR(",\"target\":"), target, TARGET_MOST);
     out = line_put(out, STR(",\"version\":\"1."));
     *out++ = (char)('0' + request->minor);
@@ -106,7 +117,7 @@ static char *put_end(char *out, const struct stream *stream) {
         return out;
     out = put_count(out, STR(",\"bytes\":"), line_sent(stream));
     out = line_put_seconds(line_put(out, STR(",\"seconds\":")), ms);
-    out = put_text(out, STR(",\"reason\":"), reason, NAMED_MOST);
+    out = put_word(out, STR(",\"reason\":"), reason);
     if (!stream_goes_on(stream))
         return out;
     out = put_count(out, STR(",\"events\":"), stream->delivered);

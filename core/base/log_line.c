@@ -105,11 +105,8 @@ static size_t put_code(char *out, unsigned code) {
     return 6;
 }
 
-size_t log_quote_one(char out[LOG_QUOTED_MAX], struct str *rest) {
-    struct str text = *rest;
-    size_t n = character(text);
-    size_t taken = n == 0 ? 1 : n;
-    *rest = (struct str){text.ptr + taken, text.len - taken};
+/* Of a character of `n` bytes at the start of `text`; 0: it is none. */
+static size_t quote(char out[LOG_QUOTED_MAX], struct str text, size_t n) {
     if (n == 0)
         return put_code(out, 0xFFFD);
     if (control(text) == 2)
@@ -125,6 +122,21 @@ size_t log_quote_one(char out[LOG_QUOTED_MAX], struct str *rest) {
     }
     memcpy(out, text.ptr, n);
     return n;
+}
+
+size_t log_quote_one(char out[LOG_QUOTED_MAX], struct str *rest) {
+    struct str text = *rest;
+    unsigned char c = (unsigned char)text.ptr[0];
+    size_t n = 1, put = 1;
+    if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') { /* most are */
+        out[0] = text.ptr[0];
+    } else {
+        n = character(text);
+        put = quote(out, text, n);
+    }
+    n += n == 0;
+    *rest = (struct str){text.ptr + n, text.len - n};
+    return put;
 }
 
 void log_quote(struct buf *out, struct str text) {

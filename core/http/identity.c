@@ -11,19 +11,23 @@
 #include "http/identity.h"
 
 #include "base/clock.h"
+#include "http/head.h"
 #include "proto/field_lines.h"
 #include "proto/trace.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint64_t process;
+static char process[18]; /* its part, with the dash behind it */
 
 static void draw(void) {
-    if (getrandom(&process, sizeof process, GRND_NONBLOCK) != sizeof process)
-        process = clock_mono_ns() ^ (uint64_t)clock_wall_ns() << 20;
+    uint64_t lot;
+    if (getrandom(&lot, sizeof lot, GRND_NONBLOCK) != sizeof lot)
+        lot = clock_mono_ns() ^ (uint64_t)clock_wall_ns() << 20;
+    snprintf(process, sizeof process, "%016llx-", (unsigned long long)lot);
 }
 
 /* The value of the only field of that name; ptr NULL: there is none, or another one. */
@@ -45,9 +49,9 @@ struct str identity_of(const struct request *request, uint64_t stream_id,
     if (trace_is_request_id(came))
         return came;
     pthread_once(&once, draw);
-    int n = snprintf(made, IDENTITY_MADE, "%016llx-%llu", (unsigned long long)process,
-                     (unsigned long long)stream_id);
-    return (struct str){made, (size_t)n};
+    memcpy(made, process, sizeof process - 1);
+    char *end = head_put_number(made + sizeof process - 1, stream_id);
+    return (struct str){made, (size_t)(end - made)};
 }
 
 void identity_answer(const struct request *request, uint64_t stream_id, struct buf *fields) {
