@@ -101,7 +101,7 @@ describe("a log whose reader rests", function()
       end
     end
     local dropped = tonumber(lines[#lines]:match("standard error: (%d+) lines were dropped"))
-    assert.is_true(seen >= 1000, seen)
+    assert.is_true(seen >= 950, seen) -- of fewer than 1,100 bytes each, a mebibyte
     assert.equal(3000, seen + dropped)
     assert.equal("logged", server:get("/log?n=1").body)
     read_until(pipe, "line 000001 x")
