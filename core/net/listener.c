@@ -44,12 +44,17 @@ static int resolve(const char *host, uint16_t port, struct addrinfo **out) {
     }
 }
 
+/* Who comes by IPv4 has an IPv4 address, whatever the socket: limits and trust go by it. */
 static void take_address(const struct sockaddr_storage *from, struct address *to) {
     *to = (struct address){.v6 = from->ss_family == AF_INET6};
     if (to->v6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
-        memcpy(to->ip, &in6->sin6_addr, 16);
         to->port = ntohs(in6->sin6_port);
+        to->v6 = !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr); /* by a socket that takes both */
+        if (to->v6)
+            memcpy(to->ip, &in6->sin6_addr, 16);
+        else
+            memcpy(to->ip, in6->sin6_addr.s6_addr + 12, 4);
     } else {
         const struct sockaddr_in *in = (const struct sockaddr_in *)from;
         memcpy(to->ip, &in->sin_addr, 4);

@@ -30,7 +30,7 @@ void span_release(struct span *span) {
     for (int i = 0; i < span->count; i++)
         slab_unref(span->pieces[i].slab);
     span->count = 0;
-    span->bytes = span->entries = 0;
+    span->bytes = 0;
     span->text.len = 0;
     span->topic = NULL;
     span->upto = 0;
@@ -121,7 +121,6 @@ static void add_entry(struct span *span, const struct head *head) {
     struct str bytes = locate(head, &slab);
     struct piece *last = span->count > 0 ? &span->pieces[span->count - 1] : NULL;
     span->bytes += bytes.len;
-    span->entries++;
     if (last && last->slab == slab && last->interest == head->interest &&
         last->bytes + last->len == bytes.ptr && last->end == head->next) {
         last->len += (uint32_t)bytes.len;

@@ -27,10 +27,9 @@ struct span {
     struct piece pieces[SPAN_PIECES];
     int count;
     size_t bytes;
-    uint64_t entries; /* in all pieces */
-    bool more;        /* there is more than fitted */
-    bool ended;       /* nothing comes behind it, ever */
-    struct buf text;  /* the text of gaps and ends */
+    bool more;       /* there is more than fitted */
+    bool ended;      /* nothing comes behind it, ever */
+    struct buf text; /* the text of gaps and ends */
     /* What it was read for: positions that stand at the same place read it once. */
     struct topic *topic;
     uint64_t from;

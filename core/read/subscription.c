@@ -33,23 +33,14 @@ static void keep_rest(struct stream *stream, const struct piece *rest, size_t n)
 }
 
 /* What the position passes, the stream has sent, or has been told that it lost. */
-static size_t pass(struct subscription *sub, const struct span *span, size_t taken,
-                   struct piece *rest) {
+static size_t advance(struct subscription *sub, const struct span *span, size_t taken,
+                      struct piece *rest) {
     const struct hub_counters *counters = &sub->position.reader->counters;
     uint64_t delivered = counters->delivered, lost = counters->lost;
     size_t n = span_advance(&sub->position, span, taken, rest);
     sub->stream->delivered += counters->delivered - delivered;
     sub->stream->lost += counters->lost - lost;
     return n;
-}
-
-/* Nearly all deliveries are of events alone, and taken at once. */
-static inline size_t pass_sent(struct subscription *sub, const struct span *span, size_t taken,
-                               struct piece *rest) {
-    if (taken < span->bytes || span->text.len > 0)
-        return pass(sub, span, taken, rest);
-    sub->stream->delivered += span->entries;
-    return span_advance(&sub->position, span, taken, rest);
 }
 
 /* Sends the span as it is. Returns how much of it has been read with that; 0 as well when that has
@@ -63,7 +54,7 @@ static size_t send_chunks(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    size_t n = pass_sent(sub, span, taken, &rest);
+    size_t n = advance(sub, span, taken, &rest);
     if (n > 0)
         keep_rest(stream, &rest, n);
     sub->blocked = taken < span->bytes;
@@ -86,7 +77,7 @@ static size_t send_copies(struct subscription *sub, const struct span *span) {
     if (subscription_of(stream) == NULL)
         return 0;
     struct piece rest;
-    pass(sub, span, taken, &rest);
+    advance(sub, span, taken, &rest);
     sub->blocked = taken < span->bytes;
     return taken;
 }

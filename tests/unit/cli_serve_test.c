@@ -31,6 +31,7 @@ static const char app_text[] =
     "local weir = require 'weir'\n"
     "local app = weir.app()\n"
     "app:get('/', function() return 'well' end)\n"
+    "app:get('/who', function(stream) return stream.remote_addr end)\n"
     "app:get('/env', function()\n"
     "  local pipe = io.popen 'env'\n"
     "  local text = pipe:read '*a'\n"
@@ -278,6 +279,27 @@ static void a_socket_that_it_is_given_loses_nobody(void **state) {
     assert_string_equal(answer(between), "well");
 }
 
+/* ListenStream=8080 is such a socket: whoever comes by IPv4 is an IPv4 client. */
+static void a_socket_for_both_kinds_tells_them_apart(void **state) {
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6};
+    socklen_t len = sizeof at;
+    int off = 0;
+    (void)state;
+    t.inherited = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (t.inherited < 0 ||
+        setsockopt(t.inherited, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0 ||
+        bind(t.inherited, (struct sockaddr *)&at, len) != 0)
+        skip(); /* a machine without IPv6 */
+    assert_int_equal(listen(t.inherited, 16), 0);
+    getsockname(t.inherited, (struct sockaddr *)&at, &len);
+    start(NULL);
+    char line[64], expected[64];
+    assert_non_null(fgets(line, sizeof line, t.output));
+    snprintf(expected, sizeof expected, "weir: listening on http://[::]:%u\n", ntohs(at.sin6_port));
+    assert_string_equal(line, expected);
+    assert_string_equal(get(ntohs(at.sin6_port), "/who"), "127.0.0.1");
+}
+
 static void it_listens_elsewhere_too_when_told_to(void **state) {
     int port;
     (void)state;
@@ -360,6 +382,7 @@ int main(void) {
         TEST(a_reload_begins_and_ends),
         TEST(it_is_alive_while_all_workers_are),
         TEST(a_socket_that_it_is_given_loses_nobody),
+        TEST(a_socket_for_both_kinds_tells_them_apart),
         TEST(it_listens_elsewhere_too_when_told_to),
         TEST(a_socket_that_is_of_no_use_is_an_error),
         TEST(nothing_of_it_is_left_for_children),
