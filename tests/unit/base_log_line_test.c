@@ -1,6 +1,7 @@
 /* What base/log_line promises: one line of either form, whatever the text. */
 #include "base/log_line.h"
 
+#include "proto/json_text.h"
 #include "table.h"
 
 #define S(literal)                                                                                 \
@@ -92,6 +93,30 @@ static void a_string_is_a_string(void **state) {
     }
 }
 
+/* Whatever the bytes, an object is one line, and every reader of JSON reads it. */
+static void random_bytes_make_an_object(void **state) {
+    static const char often[] = "\"\\\n\t\x7f\xc2\xe2\xf0\xed\x80\x9f\xbf\xff"
+                                "au";
+    uint32_t dice = 7; /* of a linear congruential generator: the same bytes each time */
+    (void)state;
+    for (int run = 0; run < 20000; run++) {
+        char bytes[24];
+        size_t n = (dice >> 16) % sizeof bytes, at;
+        for (size_t i = 0; i < n; i++) {
+            dice = dice * 1664525 + 1013904223;
+            bytes[i] = dice >> 31 ? (char)(dice >> 16) : often[(dice >> 16) % (sizeof often - 1)];
+        }
+        dice = dice * 1664525 + 1013904223;
+        struct str text = exact((struct str){bytes, n});
+        struct log_event event = event_of(text);
+        const char *line_of_it = line(log_line_json, &event);
+        SAME_INT(text, json_text_check(str_of(line_of_it), &at) == NULL, 1);
+        SAME_INT(text, strchr(line_of_it, '\n') - line_of_it, strlen(line_of_it) - 1);
+        SAME_INT(text, strlen(line_of_it), out.len - 1); /* no NUL within */
+        exact_free(text);
+    }
+}
+
 static int tear_down(void **state) {
     (void)state;
     buf_fini(&out);
@@ -105,6 +130,7 @@ int main(void) {
         TEST(a_text_that_was_cut_says_so_at_its_end),
         TEST(an_object_names_everything),
         TEST(a_string_is_a_string),
+        TEST(random_bytes_make_an_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
