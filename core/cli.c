@@ -33,7 +33,8 @@ static const struct command {
 } commands[] = {
     {"serve", cli_serve,
      "weir serve PATH... [--listen HOST:PORT]... [--workers N] [--watch]\n"
-     "                   [--data DIR] [--access-log FILE|-] [--log text|json]\n"
+     "                   [--data DIR] [--admin HOST:PORT [--admin-token FILE]]\n"
+     "                   [--access-log FILE|-] [--log text|json]\n"
      "                   [--log-level debug|info|warn|error]\n"
      "    Serves apps: a file app.lua, a folder that holds one, or a folder of such folders.\n"
      "    --listen       default 127.0.0.1:8080; port 0 picks one\n"
@@ -42,7 +43,11 @@ static const struct command {
      "open,\n"
      "                   and shows errors as pages; SIGHUP reloads all, with and without it\n"
      "    --data         a folder of this server's own, made if need be, for durable topics and\n"
-     "                   weir.store; default: memory only"},
+     "                   weir.store; default: memory only\n"
+     "    --admin        a second address, for metrics, health and a look inside: GET / there "
+     "lists\n"
+     "                   what there is. Others than this machine reach it with a token only, the\n"
+     "                   line of the file of --admin-token"},
     {"check", cli_check,
      "weir check PATH\n    Loads and starts the app without listening, and runs luacheck over it "
      "if that is\n    installed. Tells what is wrong, with file and line."},

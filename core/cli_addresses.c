@@ -11,7 +11,6 @@
 
 #include "base/console.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "cli.h"
 #include "net/inherited.h"
 #include "net/listener.h"
@@ -32,36 +31,19 @@ int addresses_inherit(struct addresses *addresses, char **error) {
     int count = inherited_take(taken, error);
     for (int i = 0; i < count; i++) {
         struct listening *one = &addresses->list[addresses->count++];
-        snprintf(one->host, sizeof one->host, "%s", taken[i].host);
-        one->port = taken[i].port;
+        snprintf(one->address.host, sizeof one->address.host, "%s", taken[i].host);
+        one->address.port = taken[i].port;
         one->inherited = taken[i].fd;
     }
     return count < 0 ? -1 : 0;
 }
 
-static int parse(const char *text, struct listening *out) {
-    const char *colon = strrchr(text, ':');
-    uint64_t port;
-    if (colon == NULL || str_to_u64(str_of(colon + 1), &port) < 0 || port > 65535)
-        return -1;
-    struct str host = {text, (size_t)(colon - text)};
-    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = (struct str){host.ptr + 1, host.len - 2};
-    else if (memchr(host.ptr, ':', host.len))
-        return -1;
-    if (host.len == 0 || host.len >= sizeof out->host)
-        return -1;
-    memcpy(out->host, host.ptr, host.len);
-    out->host[host.len] = '\0';
-    out->port = (uint16_t)port;
-    out->inherited = -1;
-    return 0;
-}
-
 int addresses_add(struct addresses *addresses, const char *text) {
     if (addresses->count == ADDRESSES_MAX)
         return cli_usage("serve", "more than %d addresses", ADDRESSES_MAX);
-    if (parse(text, &addresses->list[addresses->count]) < 0)
+    struct listening *one = &addresses->list[addresses->count];
+    one->inherited = -1;
+    if (host_port_parse(text, &one->address) < 0)
         return cli_usage(
             "serve", "--listen %s: expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080", text);
     addresses->count++;
@@ -71,14 +53,12 @@ int addresses_add(struct addresses *addresses, const char *text) {
 /* --- their sockets --- */
 
 static int refuse(const struct listening *one, int rc) {
-    return cli_fail(
-        "cannot listen on %s:%u: %s%s", one->host, one->port, uv_strerror(rc),
-        rc == UV_EADDRINUSE ? "; stop what listens there, or choose another with --listen" : "");
+    return host_port_refuse(&one->address, "--listen", rc);
 }
 
 /* Whether somebody listens there. 0 or an error. */
 static int probe(struct listening *one) {
-    int fd = listener_claim(one->host, &one->port, false);
+    int fd = listener_claim(one->address.host, &one->address.port, false);
     if (fd >= 0)
         close(fd);
     return fd < 0 ? fd : 0;
@@ -92,7 +72,8 @@ static int bind_one(struct addresses *addresses, int index) {
     struct listening *one = &addresses->list[index];
     int rc = probe(one);
     for (int i = 0; rc >= 0 && i < addresses->workers; i++)
-        *fd_of(addresses, i, index) = rc = listener_claim(one->host, &one->port, true);
+        *fd_of(addresses, i, index) = rc =
+            listener_claim(one->address.host, &one->address.port, true);
     return rc < 0 ? refuse(one, rc) : 0;
 }
 
@@ -141,10 +122,10 @@ int addresses_open(struct addresses *addresses) {
 
 void addresses_announce(const struct addresses *addresses) {
     for (int i = 0; i < addresses->count; i++) {
-        const struct listening *one = &addresses->list[i];
-        bool v6 = strchr(one->host, ':') != NULL;
-        console_announce("weir: listening on http://%s%s%s:%u", v6 ? "[" : "", one->host,
-                         v6 ? "]" : "", one->port);
+        struct buf url = {0};
+        host_port_add_url(&url, &addresses->list[i].address);
+        console_announce("weir: listening on %.*s", STR_ARG(buf_str(&url)));
+        buf_fini(&url);
     }
 }
 

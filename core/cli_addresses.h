@@ -2,14 +2,12 @@
 #ifndef CLI_ADDRESSES_H
 #define CLI_ADDRESSES_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "cli_host_port.h"
 
 #define ADDRESSES_MAX 16
 
 struct listening {
-    char host[256];
-    uint16_t port;
+    struct host_port address;
     int inherited; /* a socket that the service manager has opened; -1: none, it is bound here */
 };
 

@@ -16,6 +16,7 @@
 #include "base/scribe.h"
 #include "base/str.h"
 #include "cli_addresses.h"
+#include "cli_admin.h"
 #include "cli_signals.h"
 #include "hub/hub.h"
 #include "store/store.h"
@@ -44,7 +45,8 @@ struct serve {
     struct notify notify;
     int workers;
     const char *access_log;
-    const char *data;  /* NULL: memory only */
+    const char *data; /* NULL: memory only */
+    struct cli_admin admin;
     bool reloading;    /* by a signal */
     uint64_t failures; /* of reloads, when it began */
 };
@@ -83,6 +85,15 @@ static int set_watch(struct serve *serve, const char *value) {
     return 0;
 }
 
+static int set_admin(struct serve *serve, const char *value) {
+    return cli_admin_set_address(&serve->admin, value);
+}
+
+static int set_admin_token(struct serve *serve, const char *value) {
+    serve->admin.token = value;
+    return 0;
+}
+
 static int set_log(struct serve *serve, const char *value) {
     (void)serve;
     bool json = strcmp(value, "json") == 0;
@@ -107,6 +118,7 @@ static const struct option {
     bool alone; /* it takes no value */
 } options[] = {{"--listen", set_listen, false},      {"--workers", set_workers, false},
                {"--data", set_data, false},          {"--access-log", set_access_log, false},
+               {"--admin", set_admin, false},        {"--admin-token", set_admin_token, false},
                {"--watch", set_watch, true},         {"--log", set_log, false},
                {"--log-level", set_log_level, false}};
 
@@ -158,7 +170,9 @@ static int parse(struct serve *serve, int argc, char **argv) {
     }
     if (npaths == 0)
         return cli_usage("serve", "which app? give a PATH");
-    int rc = find_apps(serve, npaths, argv);
+    int rc = cli_admin_check(&serve->admin);
+    if (rc == 0)
+        rc = find_apps(serve, npaths, argv);
     if (rc != 0)
         return rc;
     if (serve->addresses.count == 0)
@@ -206,10 +220,12 @@ static int open_data(const struct serve *serve) {
 
 /* After drain_timeout streams are closed and tasks cancelled, which takes the workers no second.
  * One that does not come to it, because a call does not return, is not waited for. */
-static int drain(struct crew *crew) {
+static int drain(struct serve *serve, struct crew *crew) {
     uint64_t end = clock_mono_ms() + host_drain_timeout() + GRACE_MS;
     log_info("draining: open streams end now, requests within the drain timeout; once more stops "
              "at once");
+    if (serve->admin.admin)
+        admin_drain(serve->admin.admin);
     crew_drain(crew);
     while (!crew_ended(crew, LOOK_MS)) {
         log_sums(false);
@@ -220,6 +236,7 @@ static int drain(struct crew *crew) {
         console_finish();
         _exit(EXIT_FAILED);
     }
+    cli_admin_close(&serve->admin);
     crew_join(crew);
     return EXIT_DONE;
 }
@@ -291,6 +308,8 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
         return rc;
     }
     crew_serve(crew, serve->addresses.fds, serve->addresses.count);
+    if (serve->admin.admin)
+        admin_serve(serve->admin.admin, crew);
     if (watcher)
         watcher_start(watcher, crew);
     addresses_announce(&serve->addresses);
@@ -299,7 +318,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
     notify_tell(&serve->notify, "STOPPING=1\nSTATUS=draining");
     if (watcher)
         watcher_stop(watcher);
-    return drain(crew);
+    return drain(serve, crew);
 }
 
 static int run(struct serve *serve) {
@@ -308,6 +327,8 @@ static int run(struct serve *serve) {
         rc = addresses_bind(&serve->addresses, serve->workers);
     if (rc == 0)
         rc = open_data(serve);
+    if (rc == 0)
+        rc = cli_admin_open(&serve->admin);
     if (rc != 0)
         return rc;
     char *error = NULL;
@@ -316,6 +337,7 @@ static int run(struct serve *serve) {
         rc = serve_all(serve, watcher, &error);
     if (watcher)
         watcher_free(watcher);
+    cli_admin_close(&serve->admin);
     if (error)
         rc = cli_fail("%s", error);
     free(error);

@@ -1,5 +1,6 @@
 /* counter: a number that one thread counts and any may read, and the tables of those that the
- * process shows: each area has one, of rows that end with one without a name. */
+ * process shows: each area has one, of rows that end with one without a name. weir.stats shows each
+ * under its name, /metrics (ops/metrics) by the rules of Prometheus. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 
@@ -21,10 +22,14 @@ enum counter_kind {
 };
 
 struct counter_row {
-    const char *name, *help; /* letters and '_'; a sentence */
+    const char *name, *help; /* letters, digits and '_'; a sentence */
     enum counter_kind kind;
     uint64_t (*read)(size_t at); /* from any thread */
     size_t at;                   /* read's: which of those that it reads */
+    const char *metric;          /* its name in /metrics, unless that is `name` */
+    /* What tells it from others with that metric, whose help and kind are the same, such as
+     * `reason="done"`; NULL: there are no others. */
+    const char *label;
 };
 
 /* Adds `n` counters to as many sums, in their order. */

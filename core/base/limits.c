@@ -109,3 +109,35 @@ void limits_take(struct limits *limits, const struct limits *from) {
         if (!row->own)
             *slot(limits, row) = *slot(from, row);
 }
+
+/* --- how often they were reached --- */
+
+static uint64_t reached[REACHED_LIMITS];
+
+void limits_reached(enum limit_reached which) {
+    __atomic_add_fetch(&reached[which], 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t read_reached(size_t which) {
+    return counter_read(&reached[which]);
+}
+
+#define REACHED(limit, which)                                                                      \
+    {                                                                                              \
+        "reached_" limit, LIMITS_HELP, COUNTER, read_reached, which, LIMITS_METRIC,                \
+            "limit=\"" limit "\""                                                                  \
+    }
+
+const struct counter_row limits_counter_rows[] = {
+    REACHED("connections", REACHED_CONNECTIONS),
+    REACHED("connections_per_address", REACHED_CONNECTIONS_PER_ADDRESS),
+    REACHED("connection_rate", REACHED_CONNECTION_RATE),
+    REACHED("streams_per_sub", REACHED_STREAMS_PER_SUB),
+    REACHED("target_bytes", REACHED_TARGET_BYTES),
+    REACHED("head_bytes", REACHED_HEAD_BYTES),
+    REACHED("head_timeout", REACHED_HEAD_TIMEOUT),
+    REACHED("body_bytes", REACHED_BODY_BYTES),
+    REACHED("event_bytes", REACHED_EVENT_BYTES),
+    REACHED("shared_memory", REACHED_SHARED_MEMORY),
+    {0},
+};

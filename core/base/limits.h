@@ -3,6 +3,7 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+#include "base/counter.h"
 #include "base/str.h"
 
 #define LIMITS_SHARED_MEMORY (64ull << 20) /* until an app has said otherwise */
@@ -51,5 +52,25 @@ uint64_t limits_get(const struct limits *limits, const struct limit_row *row);
 int limits_set(struct limits *limits, const struct limit_row *row, uint64_t value);
 /* Takes those over from `from` that are not each app's own. */
 void limits_take(struct limits *limits, const struct limits *from);
+
+/* Whose being reached is counted, for the process; the guard counts its own. */
+enum limit_reached {
+    REACHED_CONNECTIONS,
+    REACHED_CONNECTIONS_PER_ADDRESS,
+    REACHED_CONNECTION_RATE,
+    REACHED_STREAMS_PER_SUB,
+    REACHED_TARGET_BYTES,
+    REACHED_HEAD_BYTES, /* head_fields, too */
+    REACHED_HEAD_TIMEOUT,
+    REACHED_BODY_BYTES,
+    REACHED_EVENT_BYTES,
+    REACHED_SHARED_MEMORY,
+    REACHED_LIMITS
+};
+/* From any thread. */
+void limits_reached(enum limit_reached which);
+extern const struct counter_row limits_counter_rows[];
+#define LIMITS_METRIC "limits_reached"
+#define LIMITS_HELP "How often a limit of weir.limits was reached."
 
 #endif

@@ -372,7 +372,7 @@ static uint64_t read_dropped(size_t at) {
 
 const struct counter_row scribe_counter_rows[] = {
     {"log_dropped", "Lines for which a log, or who reads it, had no room.", COUNTER, read_dropped,
-     0},
+     0, NULL, NULL},
     {0},
 };
 

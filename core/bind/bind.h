@@ -5,6 +5,7 @@
 
 #include "auth/strict_json.h"
 #include "base/buf.h"
+#include "base/counter.h"
 
 #include <lua.h>
 
@@ -26,6 +27,7 @@ struct buf *bind_writer_bytes(lua_State *L, int index);
 void bind_tail(lua_State *L);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
+extern const struct counter_row token_counter_rows[]; /* of tokens that were refused */
 void bind_text(lua_State *L);
 /* Pushes a JSON object of strict_json_parse's, which limits its depth, as a table. The stack must
  * have room for BIND_OBJECT_STACK. stack: +1 */

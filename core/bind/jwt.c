@@ -38,6 +38,36 @@ struct signer {
     char *kid; /* NULL: none */
 };
 
+/* --- what was refused --- */
+
+/* By the Lua half, where a token is found, or not. */
+static const char *const refusals[] = {"missing", "several", "invalid", "expired", "forbidden"};
+#define REFUSALS (sizeof refusals / sizeof *refusals)
+static uint64_t refused[REFUSALS];
+
+static uint64_t read_refused(size_t which) {
+    return counter_read(&refused[which]);
+}
+
+#define ROW(reason, which)                                                                         \
+    {                                                                                              \
+        "tokens_" reason, "Requests that weir.jwt did not let pass.", COUNTER, read_refused,       \
+            which, "tokens_refused", "reason=\"" reason "\""                                       \
+    }
+
+const struct counter_row token_counter_rows[] = {ROW("missing", 0),   ROW("several", 1),
+                                                 ROW("invalid", 2),   ROW("expired", 3),
+                                                 ROW("forbidden", 4), {0}};
+
+/* kind */
+static int l_count_refused(lua_State *L) {
+    struct str kind = state_check_str(L, 1);
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (str_eq(kind, str_of(refusals[i])))
+            __atomic_add_fetch(&refused[i], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 /* --- keys --- */
 
 /* PEM itself, or the name of a file that holds it. NULL with the reason. */
@@ -273,8 +303,10 @@ static int l_signer_gc(lua_State *L) {
 }
 
 void bind_jwt(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"jwt_policy", l_policy}, {"jwt_signer", l_signer}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"jwt_policy", l_policy},
+                                         {"jwt_signer", l_signer},
+                                         {"count_refused", l_count_refused},
+                                         {NULL, NULL}};
     static const luaL_Reg policy[] = {{"verify", l_verify}, {NULL, NULL}};
     static const luaL_Reg signer[] = {{"sign", l_sign}, {NULL, NULL}};
     state_set(L, functions);

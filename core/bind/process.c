@@ -34,6 +34,13 @@ static int l_body_bytes(lua_State *L) {
     return 1;
 }
 
+/* A body was longer than it may be. */
+static int l_count_too_long(lua_State *L) {
+    (void)L;
+    limits_reached(REACHED_BODY_BYTES);
+    return 0;
+}
+
 /* A list, in the table's order. */
 static int l_limit_names(lua_State *L) {
     lua_newtable(L);
@@ -193,6 +200,7 @@ static int l_app_folder(lua_State *L) {
 void bind_process(lua_State *L) {
     static const luaL_Reg functions[] = {{"limits", l_limits},
                                          {"body_bytes", l_body_bytes},
+                                         {"count_too_long", l_count_too_long},
                                          {"limit_names", l_limit_names},
                                          {"set_limits", l_set_limits},
                                          {"log", l_log},

@@ -144,8 +144,10 @@ static int publish(lua_State *L, const char *what, bool closes) {
                                       .only = lua_toboolean(L, 6),
                                       .wait_ms = lua_isnoneornil(L, 5) ? 0 : task_ms(L, 5)};
     size_t size = state_opt_str(L, 2).len + state_opt_str(L, 3).len + publication.key.len;
-    if (size > gen->limits.event_bytes)
+    if (size > gen->limits.event_bytes) {
+        limits_reached(REACHED_EVENT_BYTES);
         return refuse(L, "limit");
+    }
     bool waits = publication.wait_ms > 0 || hub_is_durable(publication.topic);
     int n = waits ? 0 : publish_now(L, what, &publication);
     if (n > 0)

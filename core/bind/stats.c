@@ -14,6 +14,7 @@
 #include "tail/follower.h"
 #include "vm/generation.h"
 #include "vm/lineage.h"
+#include "vm/stop.h"
 
 static uint64_t read_hub(size_t at) {
     struct hub_counters totals;
@@ -22,7 +23,7 @@ static uint64_t read_hub(size_t at) {
 }
 
 #define ROW(name, counter, kind, help)                                                             \
-    { name, help, kind, read_hub, offsetof(struct hub_counters, counter) }
+    { name, help, kind, read_hub, offsetof(struct hub_counters, counter), NULL, NULL }
 
 /* Of what the hub has for whoever asks, that which is shown. */
 static const struct counter_row hub_rows[] = {
@@ -34,7 +35,8 @@ static const struct counter_row hub_rows[] = {
     ROW("lost", lost, COUNTER, "Events that were trimmed before a live subscriber had them."),
     ROW("dropped", dropped, COUNTER, "Events that an overflow policy dropped."),
     ROW("disconnected", disconnected, COUNTER, "Streams that an overflow policy ended."),
-    ROW("hub_memory", memory, GAUGE, "Bytes that topics take in memory."),
+    {"hub_memory", "Bytes that topics take in memory.", GAUGE, read_hub,
+     offsetof(struct hub_counters, memory), "hub_memory_bytes", NULL},
     {0},
 };
 
@@ -50,15 +52,17 @@ static uint64_t read_replaced(size_t at) {
 /* What several areas count together. */
 static const struct counter_row common_rows[] = {
     {"utf8_replaced", "Bytes of events that were no UTF-8 and were replaced.", COUNTER,
-     read_replaced, 0},
+     read_replaced, 0, "utf8_replaced_bytes", NULL},
     {0},
 };
 
-const struct counter_row *const stats_tables[] = {http_counter_rows,  hub_rows,
-                                                  store_counter_rows, shared_counter_rows,
-                                                  guard_counter_rows, lineage_counter_rows,
-                                                  tail_counter_rows,  scribe_counter_rows,
-                                                  common_rows,        NULL};
+const struct counter_row *const stats_tables[] = {http_counter_rows,    hub_rows,
+                                                  store_counter_rows,   shared_counter_rows,
+                                                  lineage_counter_rows, limits_counter_rows,
+                                                  stop_counter_rows,    state_counter_rows,
+                                                  token_counter_rows,   tail_counter_rows,
+                                                  scribe_counter_rows,  common_rows,
+                                                  NULL};
 
 static void set(lua_State *L, const char *name, uint64_t value) {
     lua_pushnumber(L, (lua_Number)value);

@@ -365,8 +365,10 @@ static int l_send(lua_State *L) {
         return exchange_refuse_write(L, 1);
     check_unfinished(L, exchange, "sse:send");
     uint64_t limit = exchange->stream->server->limits.event_bytes;
-    if (event.data.len + event.comment.len + event.event.len + event.id.len > limit)
+    if (event.data.len + event.comment.len + event.event.len + event.id.len > limit) {
+        limits_reached(REACHED_EVENT_BYTES);
         return push_failure(L, "limit");
+    }
     int rc = sse_send(exchange->stream, &event);
     if (rc == STREAM_ECLOSED && exchange->detached) /* it goes on without its client, as it said */
         return push_failure(L, "closed");

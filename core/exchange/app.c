@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "http/bundled.h"
-#include "http/methods.h"
+#include "proto/methods.h"
 #include "http/proxies.h"
 #include "exchange/exchange.h"
 #include "vm/class.h"
@@ -171,12 +171,36 @@ void app_push_functions(struct app *app, lua_State *L, int functions, struct pat
         lua_rawgeti(L, functions, -id);
 }
 
+/* An app is served by one server, and no longer than that. */
+static struct asked_route *find_asked(struct stream *stream, struct route *route,
+                                      const char *prefix) {
+    struct buf pattern = {0};
+    buf_printf(&pattern, "%s%s", prefix, strchr(route->name, ' ') + 1);
+    route->asked = traffic_route(&stream->server->traffic, buf_str(&pattern));
+    buf_fini(&pattern);
+    return route->asked;
+}
+
+/* Counts the request as its route's. */
+static void count(struct app *app, struct stream *stream, const char *prefix,
+                  const struct route_match *found) {
+    if (found->verdict != ROUTE_FOUND) {
+        traffic_routed(&stream->asked, traffic_none(&stream->server->traffic),
+                       traffic_method(request_method(stream->request)));
+        return;
+    }
+    struct route *route = &app->routes[found->id];
+    traffic_routed(&stream->asked, route->asked ? route->asked : find_asked(stream, route, prefix),
+                   stream->head_only ? TRAFFIC_HEAD : route->method);
+}
+
 void app_serve(struct app *app, struct stream *stream, size_t skip, const char *prefix) {
     struct route_match found;
     struct buf scratch = {0};
     if (app->gen->trust.count > 0)
         proxies_see(&app->gen->trust, stream);
     match(app, stream, skip, &scratch, &found);
+    count(app, stream, prefix, &found);
     struct path below = path_below(stream, skip);
     if (is_handled(app, &found) || has_use(app, below) || find_missing(app, below))
         exchange_start(app, stream, skip, prefix, &found);
@@ -242,7 +266,8 @@ static struct route *add_route(struct app *app, const char *method, struct str p
     struct route *route = &app->routes[app->nroutes++];
     buf_printf(&name, "%s %.*s", method, STR_ARG(pattern));
     buf_add_char(&name, '\0');
-    *route = (struct route){.name = name.data, .base = mem_strdup(base)};
+    *route = (struct route){
+        .name = name.data, .base = mem_strdup(base), .method = traffic_method(str_of(method))};
     return route;
 }
 

@@ -7,9 +7,11 @@
 #include "vm/generation.h"
 
 struct route {
-    char *name;             /* "GET /hello/:name" */
-    char *base;             /* the mount prefix below the app, "" at the top */
-    struct static_dir *dir; /* what is below a folder of files */
+    char *name;                /* "GET /hello/:name" */
+    char *base;                /* the mount prefix below the app, "" at the top */
+    struct asked_route *asked; /* as what it is counted; NULL: nobody has asked yet */
+    uint8_t method;            /* as traffic_method has it */
+    struct static_dir *dir;    /* what is below a folder of files */
     bool slash; /* the folder itself: a slash is missing. Neither: a handler, in the app's table */
 };
 

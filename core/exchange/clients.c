@@ -7,7 +7,7 @@
 #include "bind/bind.h"
 
 #include "http/proxies.h"
-#include "base/rates.h"
+#include "count/rates.h"
 #include "exchange/exchange.h"
 
 #include <lauxlib.h>

@@ -8,6 +8,7 @@
  * sent from, without printf, which cost more than all else about a small answer. */
 #include "http/head.h"
 
+#include "proto/date.h"
 #include "proto/field_lines.h"
 #include "proto/header.h"
 
@@ -24,8 +25,8 @@ char *head_put_number(char *at, uint64_t n) {
 }
 
 /* `name` with its colon. */
-static inline char *put_field(char *at, struct str name, const char *value) {
-    return head_put_text(stpcpy(head_put_text(at, name), value), STR("\r\n"));
+static inline char *put_field(char *at, struct str name, struct str value) {
+    return head_put_text(head_put_text(head_put_text(at, name), value), STR("\r\n"));
 }
 
 static bool lacks(const struct http_head *head, struct str name) {
@@ -38,13 +39,13 @@ size_t head_max(const struct http_head *head) {
 
 char *head_put(char *at, const struct http_head *head) {
     if (lacks(head, STR("Date")))
-        at = put_field(at, STR("Date: "), head->date);
+        at = put_field(at, STR("Date: "), (struct str){head->date, HTTP_DATE_LEN});
     if (lacks(head, STR("Server")))
         at = head_put_text(at, STR("Server: weir\r\n"));
     if (lacks(head, STR("X-Content-Type-Options"))) /* a type is what it says it is */
         at = head_put_text(at, STR("X-Content-Type-Options: nosniff\r\n"));
     if (head->type && lacks(head, STR("Content-Type")))
-        at = put_field(at, STR("Content-Type: "), head->type);
+        at = put_field(at, STR("Content-Type: "), str_of(head->type));
     at = head_put_text(at, head->fields);
     if (head->length < 0)
         return at;

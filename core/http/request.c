@@ -111,10 +111,6 @@ static struct str piece(const struct request *request, uint32_t at, uint32_t len
     return (struct str){bytes ? bytes + at : "", len}; /* nothing has come yet */
 }
 
-struct str request_method(const struct request *request) {
-    return piece(request, 0, request->method_len);
-}
-
 struct str request_target(const struct request *request) {
     return piece(request, request->method_len, request->target_len);
 }

@@ -45,7 +45,10 @@ void request_shorten(struct request *request, const struct str *names, size_t n)
 void request_free(struct request *request);
 /* A further, empty field whose name begins at the end of `bytes`. Valid until the next one. */
 struct field *request_add_field(struct request *request);
-struct str request_method(const struct request *request);
+/* Inline: it is asked for several times. */
+static inline struct str request_method(const struct request *request) {
+    return (struct str){request->bytes.data, request->method_len};
+}
 struct str request_target(const struct request *request); /* as sent */
 /* Splits the target, reads its path and remembers both. 0 or 400; `*why` says what is wrong. To be
  * called when all fields are there. */

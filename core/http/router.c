@@ -19,7 +19,7 @@
 #include "http/router.h"
 
 #include "base/mem.h"
-#include "http/methods.h"
+#include "proto/methods.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "base/rates.h"
-#include "http/tally.h"
+#include "count/rates.h"
+#include "count/tally.h"
 #include "http/protocol.h"
 #include "http/request.h"
 #include "http/stream.h"
@@ -50,6 +50,7 @@ void http_server_totals(struct http_counters *totals) {
         struct http_server *server = CONTAINER_OF(at, struct http_server, all);
         add_counters(totals, &server->counters);
         totals->tasks += server->tasks ? counter_read(server->tasks) : 0;
+        totals->ready += server->ready ? counter_read(server->ready) : 0;
     }
     pthread_mutex_unlock(&registry_lock);
 }
@@ -60,19 +61,40 @@ static uint64_t read_total(size_t at) {
     return ((const uint64_t *)&totals)[at / sizeof(uint64_t)];
 }
 
-#define ROW(counter, kind, help)                                                                   \
-    { #counter, help, kind, read_total, offsetof(struct http_counters, counter) }
+#define ROW(counter, kind, metric, help)                                                           \
+    { #counter, help, kind, read_total, offsetof(struct http_counters, counter), metric, NULL }
+
+#define CLOSED(name, reason)                                                                       \
+    {                                                                                              \
+        "closed_" name, "Streams that are over, by why.", COUNTER, read_total,                     \
+            offsetof(struct http_counters, closed) + reason * sizeof(uint64_t), "streams_closed",  \
+            "reason=\"" name "\""                                                                  \
+    }
+_Static_assert(HTTP_REASONS == REASON_CANCELLED + 1, "each has a counter");
 
 const struct counter_row http_counter_rows[] = {
-    ROW(connections, GAUGE, "Connections that are open."),
-    ROW(connections_total, COUNTER, "Connections that were accepted."),
-    ROW(streams, GAUGE, "Exchanges of a request and its answer that go on."),
-    ROW(requests, COUNTER, "Requests whose head was read."),
-    ROW(bytes_sent, COUNTER, "Bytes of answers' bodies that were sent."),
-    ROW(writes_dropped, COUNTER, "Writes that were dropped since the client read too slowly."),
-    ROW(bad_requests, COUNTER, "Requests that were refused without reaching an app."),
-    ROW(limited, COUNTER, "Connections, streams and requests that were answered 429."),
-    ROW(tasks, GAUGE, "Tasks of Lua that are alive."),
+    ROW(connections, GAUGE, NULL, "Connections that are open."),
+    ROW(connections_total, COUNTER, "connections_accepted", "Connections that were accepted."),
+    ROW(streams, GAUGE, NULL, "Exchanges of a request and its answer that go on."),
+    ROW(requests, COUNTER, NULL, "Requests whose head was read."),
+    ROW(bytes_sent, COUNTER, "sent_bytes", "Bytes of answers' bodies that were sent."),
+    ROW(bytes_received, COUNTER, "received_bytes", "Bytes of requests' bodies that came."),
+    ROW(writes_dropped, COUNTER, NULL,
+        "Writes that were dropped since the client read too slowly."),
+    ROW(bad_requests, COUNTER, NULL, "Requests that were refused without reaching an app."),
+    ROW(limited, COUNTER, NULL, "Connections, streams and requests that were answered 429."),
+    ROW(tasks, GAUGE, NULL, "Tasks of Lua that are alive."),
+    {"tasks_ready", "Tasks of Lua that may run and wait for their turn.", GAUGE, read_total,
+     offsetof(struct http_counters, ready), NULL, NULL},
+    CLOSED("done", REASON_DONE),
+    CLOSED("client", REASON_CLIENT),
+    CLOSED("timeout", REASON_TIMEOUT),
+    CLOSED("overflow", REASON_OVERFLOW),
+    CLOSED("drain", REASON_DRAIN),
+    CLOSED("expired", REASON_EXPIRED),
+    CLOSED("revoked", REASON_REVOKED),
+    CLOSED("error", REASON_ERROR),
+    CLOSED("cancelled", REASON_CANCELLED),
     {0},
 };
 
@@ -118,6 +140,7 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
     list_init(&server->connections);
     list_init(&server->streams);
     list_init(&server->spare_requests);
+    traffic_init(&server->traffic, loop);
     timer_init(&server->drain_deadline, on_deadline);
     timer_init(&server->rates_sweep, on_sweep);
     pthread_mutex_lock(&registry_lock);
@@ -125,12 +148,22 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
     pthread_mutex_unlock(&registry_lock);
 }
 
+void http_server_set_apart(struct http_server *server) {
+    server->apart = true;
+    traffic_set_apart(&server->traffic);
+    pthread_mutex_lock(&registry_lock);
+    list_remove(&server->all);
+    pthread_mutex_unlock(&registry_lock);
+}
+
 void http_server_fini(struct http_server *server) {
     pthread_mutex_lock(&registry_lock);
     list_remove(&server->all);
-    add_counters(&retired, &server->counters);
+    if (!server->apart)
+        add_counters(&retired, &server->counters);
     pthread_mutex_unlock(&registry_lock);
     timer_clear(&server->rates_sweep);
+    traffic_fini(&server->traffic);
     struct list *node;
     while ((node = list_pop(&server->spare_requests)) != NULL)
         request_free(CONTAINER_OF(node, struct request, link));
@@ -172,6 +205,7 @@ static bool admit_address(struct http_server *server, const struct address *peer
     uint64_t after = wait_for_rate(server, peer), most = server->limits.connections_per_address;
     char key[ADDRESS_KEY];
     if (after > 0) {
+        limits_reached(REACHED_CONNECTION_RATE);
         *refusal = (struct refusal){429, (unsigned)((after + 999) / 1000),
                                     "too many new connections from your address"};
         return false;
@@ -180,6 +214,7 @@ static bool admit_address(struct http_server *server, const struct address *peer
         return true;
     *tallied = tally_join(&addresses, address_key(peer, 'c', key), most);
     if (*tallied == NULL) {
+        limits_reached(REACHED_CONNECTIONS_PER_ADDRESS);
         counter_add(&server->counters.limited, 1);
         *refusal = (struct refusal){429, RETRY_S, "too many connections from your address"};
     }
@@ -196,10 +231,13 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
         close(fd);
         return true;
     }
-    uint64_t open = atomic_fetch_add(&process_connections, 1);
+    uint64_t open =
+        server->apart ? server->counters.connections : atomic_fetch_add(&process_connections, 1);
     uint64_t limit = server->limits.connections;
-    if (open >= limit)
+    if (open >= limit) {
+        limits_reached(REACHED_CONNECTIONS);
         refusal = (struct refusal){503, RETRY_S, "too many connections"};
+    }
     counter_add(&server->counters.connections, 1);
     counter_add(&server->counters.connections_total, 1);
     server->protocol->accept(server, fd, peer, tallied, &refusal);
@@ -208,8 +246,11 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
 
 struct tallied *http_server_join(struct http_server *server, struct str subject) {
     struct tallied *tallied = tally_join(&subjects, subject, server->limits.streams_per_sub);
-    counter_add(&server->counters.limited, tallied == NULL);
-    return tallied;
+    if (tallied)
+        return tallied;
+    limits_reached(REACHED_STREAMS_PER_SUB);
+    counter_add(&server->counters.limited, 1);
+    return NULL;
 }
 
 void http_server_leave(struct tallied *subject) {
@@ -220,7 +261,8 @@ void http_server_left(struct http_server *server, struct tallied *tallied) {
     if (tallied)
         tally_leave(&addresses, tallied);
     MUST(server->counters.connections > 0);
-    atomic_fetch_sub(&process_connections, 1);
+    if (!server->apart)
+        atomic_fetch_sub(&process_connections, 1);
     counter_add(&server->counters.connections, (uint64_t)-1);
     /* Either may free the server. */
     if (server->on_drained && server->draining && list_empty(&server->connections))

@@ -6,6 +6,7 @@
 #include "base/counter.h"
 #include "base/limits.h"
 #include "base/list.h"
+#include "count/traffic.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "proto/url.h"
@@ -17,12 +18,14 @@ struct request;
 struct stream;
 struct tallied;
 
+#define HTTP_REASONS 9
 struct http_counters { /* of one server; written by its thread, read by any: see base/counter */
     uint64_t connections, connections_total, streams, requests;
-    uint64_t bytes_sent; /* of bodies */
+    uint64_t bytes_sent, bytes_received; /* of bodies */
+    uint64_t closed[HTTP_REASONS];       /* streams, by enum stream_reason */
     uint64_t writes_dropped, utf8_replaced, bad_requests;
-    uint64_t limited; /* connections, streams and requests refused with 429 */
-    uint64_t tasks;   /* in totals only */
+    uint64_t limited;      /* connections, streams and requests refused with 429 */
+    uint64_t tasks, ready; /* in totals only */
 };
 
 struct http_server {
@@ -43,10 +46,12 @@ struct http_server {
     void (*on_left)(struct http_server *server);
     /* After http_server_drain, once: no connection is left. */
     void (*on_drained)(struct http_server *server);
-    /* What an HTML page ends with; NULL: nothing. */
-    void (*end_page)(struct http_server *server, const struct stream *stream, struct buf *out);
+    /* What a page of that content type, unless one is set, ends with; NULL: nothing. */
+    void (*end_page)(struct http_server *server, const struct stream *stream, const char *type,
+                     struct buf *out);
     void *owner;
-    const uint64_t *tasks;      /* how many are alive beside it; NULL: none */
+    const uint64_t *tasks, *ready; /* how many are alive beside it, and may run; NULL: none */
+    struct traffic traffic;
     struct list spare_requests; /* heads of requests that are over, for the next ones */
     unsigned nspare;
     struct list connections, streams;
@@ -55,12 +60,15 @@ struct http_server {
     char date[30]; /* the Date field, made once a second */
     int64_t date_second;
     unsigned alive; /* streams not yet freed */
-    bool draining;
+    bool draining, apart;
     struct timer drain_deadline;
     struct timer rates_sweep; /* while buckets may be there that are full again */
 };
 
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
+/* Before the first connection: what it counts and holds is not the process's. Its limit of
+ * connections is its own, so that who looks inside comes in when nobody else does. */
+void http_server_set_apart(struct http_server *server);
 void http_server_fini(struct http_server *server);
 /* Sums what all servers of the process count, those that are gone included; from any thread. */
 void http_server_totals(struct http_counters *totals);

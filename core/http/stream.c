@@ -78,14 +78,18 @@ void stream_unref(struct stream *stream) {
         server->on_left(server);
 }
 
-void stream_own(struct stream *stream, const struct stream_events *events, void *owner) {
-    stream->events = events;
-    stream->owner = owner;
-}
-
 static void tell(struct stream *stream, void (*event)(struct stream *)) {
     if (event)
         event(stream);
+}
+
+/* `class` is that of the status; 0: it is over without an answer. */
+static inline void count_answered(struct stream *stream, unsigned class) {
+    struct traffic *traffic = &stream->server->traffic;
+    if (__builtin_expect(stream->asked.route == NULL, 0)) /* whoever answers is no app */
+        traffic_routed(&stream->asked, traffic_none(traffic),
+                       traffic_method(request_method(stream->request)));
+    traffic_answered(traffic, &stream->asked, class, stream->started);
 }
 
 static void log_stream(struct stream *stream) {
@@ -93,12 +97,23 @@ static void log_stream(struct stream *stream) {
         stream->server->log(stream->server->access_log, stream);
 }
 
+static void count_closed(struct stream *stream) {
+    struct http_server *server = stream->server;
+    if (stream->state == STREAM_OPEN)
+        count_answered(stream, 0);
+    if (stream->asked.kind)
+        traffic_closed(&stream->asked);
+    counter_add(&server->counters.streams, (uint64_t)-1);
+    counter_add(&server->counters.closed[stream->reason], 1);
+}
+
 void stream_closed(struct stream *stream, enum stream_reason reason, const char *detail) {
     if (stream->state == STREAM_CLOSED)
         return;
-    enter(stream, STREAM_CLOSED);
     if (stream->reason == REASON_DONE)
         stream->reason = reason;
+    count_closed(stream);
+    enter(stream, STREAM_CLOSED);
     stream->detail = detail;
     log_stream(stream);
     stream->transport = NULL;
@@ -106,7 +121,6 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
     grant_free(stream->grant);
     stream->grant = NULL;
     list_remove(&stream->link);
-    counter_add(&stream->server->counters.streams, (uint64_t)-1);
     struct producer *producer = stream->producer;
     stream->producer = NULL;
     if (producer)
@@ -120,6 +134,7 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
 
 void stream_body(struct stream *stream, const char *bytes, size_t n) {
     stream->received += n;
+    counter_add(&stream->server->counters.bytes_received, n);
     buf_append(&stream->in, bytes, n);
 }
 
@@ -304,6 +319,9 @@ int stream_start(struct stream *stream, int64_t length) {
     if (length < 0 && !stream->bodiless)
         mark_open_ended(stream);
     enter(stream, STREAM_STARTED);
+    count_answered(stream, stream->status / 100 - 1u);
+    if (stream->open_ended)
+        traffic_opened(&stream->asked, stream->manner ? TRAFFIC_SSE : TRAFFIC_STREAM);
     struct http_head head = head_of(stream);
     stream->ops->send_head(stream, &head);
     buf_fini(&stream->fields);
@@ -373,24 +391,6 @@ size_t stream_send_chunks(struct stream *stream, const struct iovec *iov, int co
 void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *bytes, size_t n) {
     stream->sent += n;
     stream->ops->queue_chunks(stream, slab, bytes, n);
-}
-
-static bool is_download(const struct stream *stream) {
-    struct str disposition = stream_get_header(stream, STR("Content-Disposition"));
-    return str_ieq(str_trim(str_cut(&disposition, ';')), STR("attachment"));
-}
-
-void stream_end_page(const struct stream *stream, const char *type, struct buf *out) {
-    struct http_server *server = stream->server;
-    if (server->end_page == NULL || stream->state != STREAM_OPEN)
-        return;
-    struct str set = stream_get_header(stream, STR("Content-Type"));
-    struct str kind = set.ptr ? set : str_of(type);
-    kind = str_trim(str_cut(&kind, ';'));
-    if (str_ieq(kind, STR("text/html")) &&
-        stream_get_header(stream, STR("Content-Encoding")).ptr == NULL && !is_download(stream) &&
-        request_is_for_page(stream->request))
-        server->end_page(server, stream, out);
 }
 
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n) {

@@ -123,6 +123,7 @@ struct stream {
     struct buf fields;         /* "name: value CRLF" of the answer, until its head is sent */
     struct manner *manner;     /* NULL: a plain answer */
     struct grant *grant;       /* of a token: whose it is, and until when; NULL: none */
+    struct asked asked;        /* as what it is counted */
     uint64_t id;
     uint64_t received;  /* body bytes so far */
     uint64_t in_wanted; /* someone waits for the whole body, up to so many bytes: it must keep
@@ -194,7 +195,11 @@ void stream_closed(struct stream *stream, enum stream_reason reason, const char 
 struct stream *stream_ref(struct stream *stream);
 void stream_unref(struct stream *stream);
 /* Who answers from now on. */
-void stream_own(struct stream *stream, const struct stream_events *events, void *owner);
+static inline void stream_own(struct stream *stream, const struct stream_events *events,
+                              void *owner) {
+    stream->events = events;
+    stream->owner = owner;
+}
 
 /* Up to `n` body bytes into `out` (NULL: dropped): >0, or 0 when none are here (see in_ended,
  * in_failed). */
@@ -245,9 +250,12 @@ void stream_queue_chunks(struct stream *stream, struct slab *slab, const char *b
 /* Complete answer: head with Content-Length, body (and what a page ends with), end. `type` is the
  * content type unless one is set; NULL: none. 0, STREAM_EHEAD, STREAM_ECLOSED. */
 int stream_respond(struct stream *stream, const char *type, const void *bytes, size_t n);
-/* What the server puts behind a page, if the answer, of content type `type` unless one is set, is
- * one. Before the head. */
-void stream_end_page(const struct stream *stream, const char *type, struct buf *out);
+/* What the server puts behind an answer of content type `type`, unless one is set. Before the head.
+ */
+static inline void stream_end_page(const struct stream *stream, const char *type, struct buf *out) {
+    if (stream->server->end_page && stream->state == STREAM_OPEN)
+        stream->server->end_page(stream->server, stream, type, out);
+}
 /* In what manner it answers, in place of the one so far, which is freed. Before the head. */
 void stream_set_manner(struct stream *stream, struct manner *manner);
 /* Drops status and fields set so far but the lasting ones. Harmless after the head. */

@@ -428,6 +428,12 @@ void hub_totals(struct hub_counters *totals) {
     hub_unlock();
 }
 
+void hub_waits(struct histogram *waits) {
+    hub_lock();
+    *waits = hub.waits;
+    hub_unlock();
+}
+
 void hub_count_replaced(uint64_t n) {
     if (n == 0)
         return;

@@ -25,6 +25,8 @@ void hub_use_store(struct store *store);
 /* --- seeing inside --- */
 
 void hub_totals(struct hub_counters *totals);
+/* How long those took that are not done at once: to durable topics, and with `wait`. */
+void hub_waits(struct histogram *waits);
 /* So many bytes of an event about to be published were no UTF-8. */
 void hub_count_replaced(uint64_t n);
 

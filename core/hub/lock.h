@@ -2,6 +2,7 @@
 #ifndef HUB_LOCK_H
 #define HUB_LOCK_H
 
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/wheel.h"
@@ -47,6 +48,7 @@ struct hub {
     bool telling;                /* a worker is telling the notices */
     unsigned rules_version;      /* changes with the rules */
     uint32_t crowds;             /* prefixes with subscribers */
+    struct histogram waits;      /* of publications that had to, until they were done */
     struct hub_counters retired; /* sums of the readers that are gone */
 };
 

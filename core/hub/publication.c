@@ -102,6 +102,7 @@ void publications_on_mail(struct mail *mail) {
 static void complete(struct publication *publication, int error) {
     MUST(hub_is_locked() && publication->at->holds > 0 && publication->reader->outstanding > 0);
     publication->error = error;
+    histogram_add(&hub.waits, clock_mono_ms() - publication->sent);
     publication->at->holds--;
     hub_release_topic(publication->at);
     list_remove(&publication->link);
@@ -117,6 +118,7 @@ static void post_completed(struct reader *reader) {
 static int send_later(struct publication *publication, struct list *where) {
     publication->at->holds++;
     publication->reader->outstanding++;
+    publication->sent = clock_mono_ms();
     list_push(where, &publication->link);
     return PUBLICATION_LATER;
 }

@@ -25,6 +25,7 @@ struct publication {
     struct list link; /* hub.waiting, hub.pending, or its reader's completed */
     struct timer deadline;
     struct stored_event stored;
+    uint64_t sent;   /* when it began to wait, ms, monotonic */
     bool waiting;    /* in hub.waiting, until `deadline` */
     bool ends_piece; /* the last that the store was given at once */
     int error;

@@ -10,7 +10,8 @@
  * from the prepare handle (before poll) when closing callbacks made something ready meanwhile. If
  * work is left over because a budget was used up, the idle handle keeps poll from blocking.
  *
- * All deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
+ * When all of that is over the turn ends, and who wants to know is told when (loop_at_end). All
+ * deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
  * time. The loop knows nothing of HTTP or Lua: `run_ready` is whoever schedules. Owned by one
  * thread; only loop_post and loop_busy_ms may be called from others. */
 #include "net/loop.h"
@@ -171,13 +172,33 @@ static void trim(struct loop *loop) {
     pool_trim(&loop->pool);
 }
 
+void loop_at_end(struct loop *loop, struct turn_end *end,
+                 void (*run)(struct turn_end *end, uint64_t now)) {
+    list_init(&end->link);
+    end->run = run;
+    list_push(&loop->ends, &end->link);
+}
+
+static void end_turn(struct loop *loop) {
+    if (atomic_load_explicit(&loop->awake, memory_order_relaxed) == 0)
+        return; /* there was none */
+    uint64_t now = clock_mono_ms();
+    histogram_add(&loop->turns, now - loop->now);
+    for (struct list *at = loop->ends.next; at != &loop->ends; at = at->next) {
+        struct turn_end *end = CONTAINER_OF(at, struct turn_end, link);
+        end->run(end, now);
+    }
+}
+
 static void on_before_poll(uv_prepare_t *handle) {
     struct loop *loop = handle->data;
     trim(loop);
     if (is_busy(loop)) {
+        end_turn(loop);
         loop_wake_up(loop);
         work_off(loop);
     }
+    end_turn(loop);
     set_alarm(loop);
     atomic_store_explicit(&loop->awake, 0, memory_order_relaxed);
 }
@@ -205,6 +226,7 @@ int loop_init(struct loop *loop) {
     list_init(&loop->mail);
     list_init(&loop->chores);
     list_init(&loop->unsent);
+    list_init(&loop->ends);
     loop->read_buf = mem_alloc(LOOP_READ_BYTES);
     loop->now = clock_mono_ms();
     wheel_init(&loop->wheel, loop->now);

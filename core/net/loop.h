@@ -2,6 +2,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/must.h"
 #include "base/pool.h"
@@ -24,6 +25,12 @@ struct mail {
 struct chore {
     struct list link;
     void (*run)(struct chore *chore);
+};
+
+/* Who is told of the end of each turn, all that it wrote having been sent, as far as it could. */
+struct turn_end {
+    struct list link;
+    void (*run)(struct turn_end *end, uint64_t now); /* ms, monotonic */
 };
 
 struct loop {
@@ -57,6 +64,8 @@ struct loop {
     uv_async_t bell;
     uv_mutex_t mail_lock;
     struct list mail;
+    struct list ends;                  /* struct turn_end */
+    struct histogram turns;            /* how long they lasted; any thread may read */
     struct list joined, asked, asking; /* net/loops' */
 };
 
@@ -84,6 +93,9 @@ void loop_chore(struct loop *loop, struct chore *chore);
 void chore_init(struct chore *chore, void (*run)(struct chore *));
 /* It is not run any more. */
 void chore_clear(struct chore *chore);
+/* `end` is run at the end of each turn, until it is unlinked. Not from within. */
+void loop_at_end(struct loop *loop, struct turn_end *end,
+                 void (*run)(struct turn_end *end, uint64_t now));
 /* Whether this is its own thread. For MUST, and known to builds with it only. */
 bool loop_is_mine(const struct loop *loop);
 /* How many libuv handles there are, the loop's own not counted. For leak checks. */

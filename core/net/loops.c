@@ -39,6 +39,7 @@ struct question {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all lists and of what is `left` */
 static struct list all = {&all, &all};
+static struct histogram left; /* the turns of those that have */
 
 static void end(struct question *question) {
     question->done(question->arg);
@@ -104,6 +105,7 @@ void loops_leave(struct loop *loop) {
     list_init(&over);
     pthread_mutex_lock(&lock);
     list_remove(&loop->joined);
+    histogram_merge(&left, &loop->turns);
     list_splice(&owed, &loop->asked);
     give_up(loop, &over);
     pthread_mutex_unlock(&lock);
@@ -138,5 +140,13 @@ void loops_visit(struct loop *home, void (*visit)(struct loop *loop, void *arg),
         list_push(&loop->asked, &next->asked);
         loop_post(loop, &next->mail);
     }
+    pthread_mutex_unlock(&lock);
+}
+
+void loops_turns(struct histogram *turns) {
+    pthread_mutex_lock(&lock);
+    *turns = left;
+    for (struct list *at = all.next; at != &all; at = at->next)
+        histogram_merge(turns, &CONTAINER_OF(at, struct loop, joined)->turns);
     pthread_mutex_unlock(&lock);
 }

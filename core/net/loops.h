@@ -18,4 +18,7 @@ void loops_leave(struct loop *loop);
 void loops_visit(struct loop *home, void (*visit)(struct loop *loop, void *arg),
                  void (*done)(void *arg), void *arg);
 
+/* How long the turns of all that have joined lasted, and of those that have left; any thread. */
+void loops_turns(struct histogram *turns);
+
 #endif

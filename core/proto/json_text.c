@@ -133,3 +133,28 @@ const char *json_text_check(struct str text, size_t *at) {
     *at = i;
     return wrong;
 }
+
+/* --- writing --- */
+
+static void add_byte(struct buf *out, char c) {
+    if (c == '"' || c == '\\')
+        buf_printf(out, "\\%c", c);
+    else if ((unsigned char)c < 0x20)
+        buf_printf(out, "\\u%04x", c);
+    else
+        buf_add_char(out, c);
+}
+
+void json_text_quote(struct buf *out, struct str text) {
+    buf_add_char(out, '"');
+    while (text.len > 0) {
+        size_t valid = str_utf8_valid(text);
+        for (size_t i = 0; i < valid; i++)
+            add_byte(out, text.ptr[i]);
+        if (valid < text.len)
+            buf_add(out, STR("\xEF\xBF\xBD"));
+        valid += valid < text.len;
+        text = (struct str){text.ptr + valid, text.len - valid};
+    }
+    buf_add_char(out, '"');
+}

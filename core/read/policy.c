@@ -70,6 +70,16 @@ static struct lag lag_of(const struct position *position) {
     return lag;
 }
 
+struct lag policy_lag(const struct position *position) {
+    struct lag lag = position_is_lapsed(position) ? lapse_lag(position) : (struct lag){0, 0};
+    for (struct list *at = position->interests.next; at != &position->interests; at = at->next)
+        add_lag(&lag, CONTAINER_OF(at, struct interest, in_position));
+    for (struct list *at = position->news.next; at != &position->news; at = at->next)
+        if (interest_is_found(CONTAINER_OF(at, struct interest, in_news)))
+            add_lag(&lag, CONTAINER_OF(at, struct interest, in_news));
+    return lag;
+}
+
 /* What `top` adds to it. */
 static struct lag lag_at(const struct head *top) {
     const struct interest *interest = top->interest;

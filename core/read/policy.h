@@ -40,6 +40,10 @@ bool policy_is_over(struct position *position);
 /* drop_newest: what comes from now on is not for this position until it has caught up. */
 void policy_set_fence(struct position *position);
 
+/* Under the lock, for who looks inside: what has come to it since it was up to date and is not
+ * read, whether it has been told of that or rests. */
+struct lag policy_lag(const struct position *position);
+
 /* --- within core/read, under the lock --- */
 
 static inline bool policy_conflates(const struct policy *policy) {

@@ -72,7 +72,7 @@ static int run_file_guarded(struct generation *gen, const char *file, char **err
         return -1;
     }
     if (stop != GUARD_NONE)
-        guard_explain(&gen->state, L, L);
+        stop_explain(&gen->state.stop, L, L);
     if (stop != GUARD_NONE || rc != 0) {
         *error = take_error(L);
         return -1;

@@ -14,10 +14,12 @@
  * thread writes; mail tells the workers that it has changed. */
 #include "serve/crew.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "vm/cstack.h"
 #include "base/mem.h"
 #include "access/access_log.h"
+#include "base/must.h"
 #include "serve/host.h"
 
 #include <fcntl.h>
@@ -94,7 +96,9 @@ static void on_started(struct host *host, char *error, void *arg) {
 }
 
 static void on_host_closed(void *arg) {
-    loop_stop(&((struct worker *)arg)->loop);
+    struct worker *worker = arg;
+    worker->host = NULL;
+    loop_stop(&worker->loop);
 }
 
 static void close_host(void *arg) {
@@ -394,6 +398,39 @@ const char *crew_stuck(struct crew *crew) {
             what = running(&crew->workers[i]);
     pthread_mutex_unlock(&crew->lock);
     return what;
+}
+
+int crew_count(const struct crew *crew) {
+    return crew->running;
+}
+
+uint64_t crew_busy_ms(struct crew *crew, int index, const char **what) {
+    struct worker *worker = &crew->workers[index];
+    pthread_mutex_lock(&crew->lock);
+    bool ended = worker->ended;
+    pthread_mutex_unlock(&crew->lock);
+    *what = running(worker);
+    return ended ? 0 : loop_busy_ms(&worker->loop);
+}
+
+uint64_t crew_cpu_ns(struct crew *crew, int index) {
+    struct worker *worker = &crew->workers[index];
+    pthread_mutex_lock(&crew->lock);
+    uint64_t ns = worker->ended ? 0 : clock_cpu_ns(worker->scheduler.guard.clock);
+    pthread_mutex_unlock(&crew->lock);
+    return ns;
+}
+
+int crew_find(const struct crew *crew, const struct loop *loop) {
+    for (int i = 0; i < crew->running; i++)
+        if (&crew->workers[i].loop == loop)
+            return i;
+    return -1;
+}
+
+struct host *crew_host(const struct crew *crew, int worker) {
+    MUST(loop_is_mine(&crew->workers[worker].loop));
+    return crew->workers[worker].host;
 }
 
 /* --- the end --- */

@@ -47,6 +47,17 @@ void crew_inspect(struct crew *crew);
 void crew_look(struct crew *crew);
 /* What a worker runs that has not turned for a second: the name of the app's task; NULL: all do. */
 const char *crew_stuck(struct crew *crew);
+/* From any thread, until crew_join: how many workers there are, from 0 on. */
+int crew_count(const struct crew *crew);
+/* For how many ms a worker has not come to what others ask of it; 0: it waits for that, or has
+ * ended. While that is long, `*what` is what it runs. */
+uint64_t crew_busy_ms(struct crew *crew, int worker, const char **what);
+/* How much CPU time its thread has taken, ns. */
+uint64_t crew_cpu_ns(struct crew *crew, int worker);
+/* The worker whose loop that is; -1: none. */
+int crew_find(const struct crew *crew, const struct loop *loop);
+/* On the worker's own thread: what it serves; NULL: nothing any more. */
+struct host *crew_host(const struct crew *crew, int worker);
 /* Whether every worker has ended, after `ms` at most. */
 bool crew_ended(struct crew *crew, int ms);
 /* Waits until every worker has ended, and frees. */

@@ -95,7 +95,8 @@ static bool is_alone(const struct host *host) {
 }
 
 /* Its app is found again: the answer may come long after the request. */
-static void end_page(struct http_server *server, const struct stream *stream, struct buf *out) {
+static void end_page(struct http_server *server, const struct stream *stream, const char *type,
+                     struct buf *out) {
     struct host *host = server->owner;
     struct path path = request_path(stream->request);
     struct mount *mount = host->apps;
@@ -105,7 +106,7 @@ static void end_page(struct http_server *server, const struct stream *stream, st
         mount = find(host, first);
     }
     if (mount)
-        pages_end(host->pages, (int)(mount - host->apps), out);
+        pages_end(host->pages, (int)(mount - host->apps), stream, type, out);
 }
 
 static void on_request(struct http_server *server, struct stream *stream) {
@@ -160,6 +161,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     host->http.has_method = has_method;
     host->http.owner = host;
     host->http.tasks = &scheduler->tasks;
+    host->http.ready = &scheduler->queued;
     return host;
 }
 
@@ -483,8 +485,12 @@ void host_close(struct host *host, void (*closed)(void *), void *arg) {
     look_later(host);
 }
 
+struct mount *host_mount(struct host *host, int index) {
+    return index < host->napps ? &host->apps[index] : NULL;
+}
+
 void host_inspect(struct host *host) {
     inspect_streams(&host->http);
     for (int i = 0; i < host->napps; i++)
-        mount_each(&host->apps[i], inspect_tasks);
+        mount_each_task(&host->apps[i], inspect_task, NULL);
 }

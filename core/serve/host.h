@@ -59,6 +59,8 @@ void host_close(struct host *host, void (*closed)(void *arg), void *arg);
 struct http_server *host_http(struct host *host);
 /* Each route, a line: "GET     /hello/:name". */
 void host_list_routes(struct host *host, struct buf *out);
+/* The apps, from 0 on; NULL: there is no more. */
+struct mount *host_mount(struct host *host, int index);
 /* Logs every live stream and every task that waits, with its traceback. */
 void host_inspect(struct host *host);
 

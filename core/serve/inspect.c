@@ -9,24 +9,21 @@
 #include "proto/redact.h"
 #include "vm/task.h"
 
-static void describe_task(struct task *task, const char *prefix) {
+void inspect_describe(struct task *task, const char *prefix, struct buf *out) {
     struct generation *gen = task->gen;
     lua_State *L = gen->state.L;
-    struct buf text = {0};
     task_describe(L, task);
-    buf_printf(&text, "task of %s, generation %u: %s", prefix[0] ? prefix : "/", gen->number,
-               lua_tostring(L, -1));
+    buf_printf(out, "task of %s, generation %u, %s: %s", prefix[0] ? prefix : "/", gen->number,
+               task->what, lua_tostring(L, -1));
     lua_pop(L, 1);
-    log_text(LOG_INFO, buf_str(&text));
-    buf_fini(&text);
 }
 
-void inspect_tasks(struct mount *mount, struct generation *gen) {
-    struct list *tasks = &gen->tasks;
-    if (gen->state.broken) /* what their stacks hold cannot be told any more */
-        return;
-    for (struct list *at = tasks->next; at != tasks; at = at->next)
-        describe_task(CONTAINER_OF(at, struct task, all), mount->prefix);
+void inspect_task(void *arg, struct task *task, const char *prefix) {
+    struct buf text = {0};
+    (void)arg;
+    inspect_describe(task, prefix, &text);
+    log_text(LOG_INFO, buf_str(&text));
+    buf_fini(&text);
 }
 
 static void describe_stream(struct stream *stream, uint64_t now) {

@@ -7,7 +7,9 @@
 
 /* Every live stream. */
 void inspect_streams(struct http_server *http);
-/* Every task of one generation that waits, with its traceback. */
-void inspect_tasks(struct mount *mount, struct generation *gen);
+/* A task, what it waits for and its traceback; for mount_each_task. */
+void inspect_task(void *arg, struct task *task, const char *prefix);
+/* Appends that text. */
+void inspect_describe(struct task *task, const char *prefix, struct buf *out);
 
 #endif

@@ -89,7 +89,25 @@ void pages_tell(struct pages *pages, struct reader *reader, int app, const char 
 
 /* --- serving --- */
 
-void pages_end(const struct pages *pages, int app, struct buf *out) {
+static bool is_download(const struct stream *stream) {
+    struct str disposition = stream_get_header(stream, STR("Content-Disposition"));
+    return str_ieq(str_trim(str_cut(&disposition, ';')), STR("attachment"));
+}
+
+/* HTML that a browser shows by itself: no part of a page that a script has asked for, nothing that
+ * is saved, nothing that is encoded already. */
+static bool is_page(const struct stream *stream, const char *type) {
+    struct str set = stream_get_header(stream, STR("Content-Type"));
+    struct str kind = set.ptr ? set : str_of(type);
+    return str_ieq(str_trim(str_cut(&kind, ';')), STR("text/html")) &&
+           stream_get_header(stream, STR("Content-Encoding")).ptr == NULL && !is_download(stream) &&
+           request_is_for_page(stream->request);
+}
+
+void pages_end(const struct pages *pages, int app, const struct stream *stream, const char *type,
+               struct buf *out) {
+    if (!is_page(stream, type))
+        return;
     buf_printf(out,
                "\n<script src=\"/.weir/reload.js\" data-app=\"%d\" data-version=\"%llu\"></script>"
                "\n",

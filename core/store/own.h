@@ -42,12 +42,13 @@ struct store {
     pthread_mutex_t shared;
 
     struct topics topics;
-    struct buf rules;   /* the file's rules when it was opened, see stored_rule_next */
-    struct buf runs;    /* struct stored_run: the file's runs when it was opened */
-    struct list again;  /* the writer's: what it is to try again with its next group */
-    bool failing;       /* the writer's last group failed: it was said */
-    bool stopped;       /* a sync has failed; set by the writer, read by anybody */
-    int64_t purge_next; /* when the writer looks for expired pairs again, wall clock, ms */
+    struct buf rules;         /* the file's rules when it was opened, see stored_rule_next */
+    struct buf runs;          /* struct stored_run: the file's runs when it was opened */
+    struct histogram commits; /* the writer's, how long they took; any thread may read */
+    struct list again;        /* the writer's: what it is to try again with its next group */
+    bool failing;             /* the writer's last group failed: it was said */
+    bool stopped;             /* a sync has failed; set by the writer, read by anybody */
+    int64_t purge_next;       /* when the writer looks for expired pairs again, wall clock, ms */
 };
 
 static inline bool store_shares(const struct store *store) {

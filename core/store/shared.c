@@ -231,6 +231,7 @@ static int put(struct shared *shared, struct str key, const struct shared_value 
         rc = -EEXIST;
     } else if ((most && !has_place(shared, *most, now)) ||
                !has_room(less, entry_cost(key.len) + string_cost(*string), now)) {
+        limits_reached(REACHED_SHARED_MEMORY);
         rc = -ENOSPC;
     } else {
         entry = entry ? entry : new_entry(shared, key);
@@ -301,6 +302,7 @@ int shared_incr(struct shared *shared, struct str key, double by, uint64_t ttl_n
     } else if (entry) {
         *sum = entry->number += by;
     } else if (!has_room(0, entry_cost(key.len), now)) {
+        limits_reached(REACHED_SHARED_MEMORY);
         rc = -ENOSPC;
     } else {
         entry = new_entry(shared, key);
@@ -358,6 +360,7 @@ static uint64_t read_memory(size_t at) {
 }
 
 const struct counter_row shared_counter_rows[] = {
-    {"shared_memory", "Bytes that shared dictionaries take.", GAUGE, read_memory, 0},
+    {"shared_memory", "Bytes that shared dictionaries take.", GAUGE, read_memory, 0,
+     "shared_memory_bytes", NULL},
     {0},
 };

@@ -358,18 +358,30 @@ bool store_default_is_open(void) {
     return open;
 }
 
-static uint64_t read_stopped(size_t at) {
-    (void)at;
+bool store_default_has_stopped(void) {
     pthread_mutex_lock(&default_lock);
     bool stopped = default_store && store_has_stopped(default_store);
     pthread_mutex_unlock(&default_lock);
     return stopped;
 }
 
+void store_commits(struct histogram *commits) {
+    *commits = (struct histogram){0};
+    pthread_mutex_lock(&default_lock);
+    if (default_store)
+        histogram_merge(commits, &default_store->commits);
+    pthread_mutex_unlock(&default_lock);
+}
+
+static uint64_t read_stopped(size_t at) {
+    (void)at;
+    return store_default_has_stopped();
+}
+
 const struct counter_row store_counter_rows[] = {
     {"store_stopped",
      "Whether the disk could not sync: nothing durable is written until a restart.", GAUGE,
-     read_stopped, 0},
+     read_stopped, 0, NULL, NULL},
     {0},
 };
 

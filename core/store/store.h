@@ -22,7 +22,7 @@
 #define STORE_STORE_H
 
 #include "base/buf.h"
-#include "base/counter.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/str.h"
 #include "store/keys.h"
@@ -56,7 +56,11 @@ bool store_has_stopped(const struct store *store);
 struct store *store_default(void);
 /* Whether somebody has needed it yet. */
 bool store_default_is_open(void);
+/* store_has_stopped of it. */
+bool store_default_has_stopped(void);
 extern const struct counter_row store_counter_rows[]; /* of it */
+/* How long its transactions took, failed ones too. */
+void store_commits(struct histogram *commits);
 /* For the command line, before any other thread exists. Takes `store`. */
 void store_set_default(struct store *store);
 /* For the command line, when the other threads are gone: closes the default store if there is one.

@@ -21,6 +21,7 @@
  * events.c and kv.c; here they are a list that succeeds or fails. */
 #include "store/own.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 
@@ -91,7 +92,9 @@ static int transact(struct store *store, struct list *group) {
     struct store_db *db = &store->write_db;
     if (store_has_stopped(store))
         return UV_EIO;
+    uint64_t begun = clock_mono_ms();
     int rc = write_all(store, group);
+    histogram_add(&store->commits, clock_mono_ms() - begun);
     tell(store, rc);
     if (!sqlite3_get_autocommit(db->sql))
         db_run(db_use(db, DB_ROLLBACK));

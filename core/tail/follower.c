@@ -51,14 +51,16 @@ static uint64_t read_count(size_t at) {
 }
 
 const struct counter_row tail_counter_rows[] = {
-    {"tail_files", "Files that are followed.", GAUGE, read_count, TAIL_FILES},
-    {"tail_viewers", "Tails that read followed files.", GAUGE, read_count, TAIL_VIEWERS},
+    {"tail_files", "Files that are followed.", GAUGE, read_count, TAIL_FILES, NULL, NULL},
+    {"tail_viewers", "Tails that read followed files.", GAUGE, read_count, TAIL_VIEWERS, NULL,
+     NULL},
     {"tail_read", "Bytes of followed files that were read, once for all tails.", COUNTER,
-     read_count, TAIL_READ},
+     read_count, TAIL_READ, "tail_read_bytes", NULL},
     {"tail_reread", "Bytes that tails read on their own, being behind.", COUNTER, read_count,
-     TAIL_REREAD},
-    {"tail_gaps", "Gaps that tails were told of.", COUNTER, read_count, TAIL_GAPS},
-    {"tail_lost", "Lines that tails were told to have missed.", COUNTER, read_count, TAIL_LOST},
+     TAIL_REREAD, "tail_reread_bytes", NULL},
+    {"tail_gaps", "Gaps that tails were told of.", COUNTER, read_count, TAIL_GAPS, NULL, NULL},
+    {"tail_lost", "Lines that tails were told to have missed.", COUNTER, read_count, TAIL_LOST,
+     NULL, NULL},
     {0},
 };
 

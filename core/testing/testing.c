@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rates.h"
+#include "count/rates.h"
 #include "http/server.h"
 #include "store/shared.h"
 #include "store/store.h"

@@ -50,6 +50,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "vm/profile.h"
 #include "vm/profiler.h"
 
 #include <errno.h>
@@ -65,74 +66,29 @@
 #define OVERDRAW (1024 * 1024) /* above the limit, for what cannot be ended just there */
 #define COMPILED_TIMES 4       /* of the limit: strings that double want three */
 #define TIGHT_PAUSE 120
-#define TRACEBACK_BYTES 8192
 
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t joined; /* there is a guard */
     struct list guards;
-    struct guard *borrower; /* whose state has the profiler; NULL: nobody's */
-    bool runs;              /* its thread has been started */
+    struct guard *borrower;    /* whose state has the profiler, to be stopped; NULL: nobody's */
+    struct sampling *sampling; /* whose state has it, to be sampled; NULL: none's */
+    bool runs;                 /* its thread has been started */
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER, .guards = {&watch.guards, &watch.guards}};
-
-static atomic_uint_fast64_t cpu_stops, memory_stops;
 
 static _Thread_local struct guard *own; /* of this thread */
 
 /* --- the end of a stretch --- */
 
-/* "app.lua:7: ", or where its function begins: the line is not known of what died for want of
- * memory. stack of L: +1 */
-static void push_place(lua_State *of, lua_State *L) {
-    lua_Debug ar;
-    for (int level = 0; lua_getstack(of, level, &ar); level++) {
-        lua_getinfo(of, "Sl", &ar);
-        if (strcmp(ar.what, "C") == 0 || strncmp(ar.short_src, "weir/", 5) == 0)
-            continue;
-        if (ar.currentline > 0)
-            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-        else
-            lua_pushfstring(L, "%s:%d: in the function that begins here: ", ar.short_src,
-                            ar.linedefined);
-        return;
-    }
-    lua_pushliteral(L, "");
-}
-
-/* stack of L: +1 */
-static void push_message(struct state *state, lua_State *of, lua_State *L) {
-    push_place(of, L);
-    if (state->stop == GUARD_CPU)
-        lua_pushfstring(L,
-                        "stopped after %f s of CPU time in one go, the limit cpu_time; let others "
-                        "run with weir.sleep(0) in between, or raise it with weir.limits",
-                        (lua_Number)state->cpu_time / 1e9);
-    else
-        lua_pushfstring(L,
-                        "not enough memory: the app's Lua in this worker has reached %f MiB, the "
-                        "limit lua_memory; keep less, or raise it with weir.limits",
-                        (lua_Number)state->memory / (1024 * 1024));
-    lua_concat(L, 2);
-}
-
-/* Where it was, kept outside of Lua, for unwinding will lose it. */
-static void note_place(struct state *state, lua_State *L) {
-    push_message(state, L, L);
-    state->stop_message = mem_strdup(lua_tostring(L, -1));
-    luaL_traceback(L, L, state->stop_message, 0);
-    state->stop_traceback = mem_strdup(lua_tostring(L, -1));
-    lua_pop(L, 2);
-}
-
 static void end_stretch(lua_State *L, lua_Debug *ar) {
     (void)ar;
     struct state *state = state_of(L);
-    if (state->stop == GUARD_NONE)
+    if (state->stop.why == GUARD_NONE)
         return;
     lua_gc(L, LUA_GCSTOP, 0); /* its steps allocate, too */
-    if (state->stop_message == NULL) {
+    if (state->stop.message == NULL) {
         state->mark = STATE_NO_MARK;
-        note_place(state, L);
+        stop_note(&state->stop, L);
     }
     atomic_store(&state->guard->raised, true);
     state->refuse = true;
@@ -141,32 +97,47 @@ static void end_stretch(lua_State *L, lua_Debug *ar) {
 }
 
 static void set_hook(struct state *state, enum guard_stop why) {
-    if (state->stop == GUARD_NONE)
-        state->stop = why;
+    if (state->stop.why == GUARD_NONE)
+        state->stop.why = why;
     lua_sethook(state->L, end_stretch, LUA_MASKCOUNT | LUA_MASKCALL, 1);
-}
-
-void guard_explain(struct state *state, lua_State *co, lua_State *L) {
-    if (state->stop_message) {
-        lua_pushstring(L, state->stop_message);
-        lua_pushstring(L, state->stop_traceback);
-    } else { /* an allocation failed and nothing ran after it */
-        push_message(state, co, L);
-        luaL_traceback(L, co, lua_tostring(L, -1), 0);
-    }
-    free(state->stop_message);
-    free(state->stop_traceback);
-    state->stop_message = state->stop_traceback = NULL;
-    state->stop = GUARD_NONE;
 }
 
 /* --- LuaJIT's profiler, under the lock --- */
 
+static void on_sample(void *arg, lua_State *L, int samples, int vmstate) {
+    struct sampling *sampling = arg;
+    size_t mark = state_lend(sampling->state);
+    profile_sample(sampling->profile, L, guard_running(sampling->state->guard), samples, vmstate);
+    state_take_back(sampling->state, mark);
+}
+
+/* Its state does not run. */
+static void end_sampling(void) {
+    struct state *state = watch.sampling->state;
+    watch.sampling = NULL;
+    atomic_store(&state->guard->sampled, false);
+    profiler_take_back(state->L);
+}
+
+/* Whether who is sampled lets who is to be stopped have it; another thread is asked to. */
+static bool sampling_yields(const struct guard *guard) {
+    struct sampling *sampling = watch.sampling;
+    struct state *running = atomic_load(&guard->state);
+    if (sampling == NULL || sampling->state == running) /* which has it already */
+        return true;
+    if (sampling->state->guard != guard)
+        sampling->wanted(sampling);
+    else
+        end_sampling(); /* this thread runs another state, and stays there while the lock is held */
+    return watch.sampling == NULL;
+}
+
 static void borrow_profiler(struct guard *guard) {
-    if (watch.borrower)
+    if (watch.borrower || !sampling_yields(guard))
         return;
     watch.borrower = guard;
-    profiler_lend(atomic_load(&guard->state)->L);
+    if (watch.sampling == NULL)
+        profiler_lend(atomic_load(&guard->state)->L, NULL, NULL);
     atomic_store(&guard->profiled, true);
 }
 
@@ -175,7 +146,38 @@ static void return_profiler(struct guard *guard) {
         return;
     watch.borrower = NULL;
     atomic_store(&guard->profiled, false);
-    profiler_take_back(atomic_load(&guard->state)->L);
+    if (watch.sampling == NULL) /* else it is sampled on */
+        profiler_take_back(atomic_load(&guard->state)->L);
+}
+
+bool guard_sample(struct sampling *sampling) {
+    struct state *state = sampling->state;
+    pthread_mutex_lock(&watch.lock);
+    bool can = watch.sampling == NULL && watch.borrower == NULL && !state->broken;
+    if (can) {
+        watch.sampling = sampling;
+        profiler_lend(state->L, on_sample, sampling);
+        atomic_store(&state->guard->sampled, true);
+        pthread_cond_signal(&watch.joined);
+    }
+    pthread_mutex_unlock(&watch.lock);
+    return can;
+}
+
+bool guard_unsample(struct sampling *sampling) {
+    pthread_mutex_lock(&watch.lock);
+    bool on = watch.sampling == sampling;
+    if (on)
+        end_sampling();
+    pthread_mutex_unlock(&watch.lock);
+    return on;
+}
+
+void guard_forget(struct state *state) {
+    pthread_mutex_lock(&watch.lock);
+    if (watch.sampling && watch.sampling->state == state)
+        end_sampling();
+    pthread_mutex_unlock(&watch.lock);
 }
 
 /* --- in the worker's thread --- */
@@ -189,6 +191,8 @@ static void on_signal(int signo, siginfo_t *info, void *context) {
         atomic_store(&guard->compiled, !text_ranges_interrupted(&guard->text, context));
         if (atomic_load(&guard->profiled))
             raise(SIGPROF); /* LuaJIT's handler sets the flag */
+    } else if (guard && atomic_load(&guard->sampled)) {
+        raise(SIGPROF);
     }
     errno = saved;
 }
@@ -220,13 +224,13 @@ enum guard_stop guard_settle(struct guard *guard, uint64_t stretch) {
         log_warn("%s: that C function has returned, after %.1f s", guard->what,
                  (double)(clock_cpu_ns(guard->clock) - told_since) / 1e9);
     if (!atomic_exchange(&guard->raised, false)) {
-        state->stop = GUARD_NONE;
+        state->stop.why = GUARD_NONE;
         return GUARD_NONE;
     }
     if (!state->broken)
         lua_gc(state->L, LUA_GCRESTART, 0);
-    enum guard_stop stop = state->stop;
-    atomic_fetch_add(stop == GUARD_CPU ? &cpu_stops : &memory_stops, 1);
+    enum guard_stop stop = state->stop.why;
+    stop_count(stop);
     return stop;
 }
 
@@ -237,7 +241,7 @@ struct guard_outer guard_pause(struct guard *guard) {
         outer.what = atomic_load(&guard->what);
         outer.escape = guard->escape;
         if (guard_leave(guard)) /* it is given another one */
-            outer.state->stop = GUARD_NONE;
+            outer.state->stop.why = GUARD_NONE;
     }
     return outer;
 }
@@ -311,13 +315,13 @@ bool guard_allows(struct state *state, size_t total) {
         return true;
     if (!state->tight)
         tighten(state);
-    if (total <= state->memory)
+    if (total <= state->stop.memory)
         return true;
     become_full(state);
-    if (total <= state->memory + OVERDRAW)
+    if (total <= state->stop.memory + OVERDRAW)
         return true;
     if (leaves_compiled(state->guard)) {
-        if (total / COMPILED_TIMES > state->memory)
+        if (total / COMPILED_TIMES > state->stop.memory)
             break_state(state);
         return true;
     }
@@ -327,13 +331,13 @@ bool guard_allows(struct state *state, size_t total) {
 
 void guard_limit(struct state *state, uint64_t cpu_ms, uint64_t bytes) {
     struct guard *guard = state->guard;
-    state->cpu_time = cpu_ms * 1000000;
-    state->memory = bytes ? bytes : SIZE_MAX;
+    state->stop.cpu_time = cpu_ms * 1000000;
+    state->stop.memory = bytes ? bytes : SIZE_MAX;
     state->full_mark = bytes ? bytes / 4 * 3 : STATE_NO_MARK;
     state->worn_mark = bytes ? bytes / 10 * 9 : STATE_NO_MARK;
     if (!(atomic_load(&guard->stretch) & GUARD_RUNS) || atomic_load(&guard->state) != state)
         return;
-    atomic_store(&guard->limit, state->cpu_time);
+    atomic_store(&guard->limit, state->stop.cpu_time);
     state->mark = state->full_mark;
 }
 
@@ -397,6 +401,13 @@ static uint64_t look(struct guard *guard) {
     return PACE_NS;
 }
 
+/* If its state runs. */
+static void sample(const struct sampling *sampling) {
+    struct guard *guard = sampling->state->guard;
+    if (atomic_load(&guard->stretch) & GUARD_RUNS && atomic_load(&guard->state) == sampling->state)
+        pthread_kill(guard->thread, SIGURG);
+}
+
 static void wait_for(uint64_t ns) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -416,6 +427,10 @@ static void *run(void *arg) {
         for (struct list *at = watch.guards.next; at != &watch.guards; at = at->next) {
             uint64_t ns = look(CONTAINER_OF(at, struct guard, link));
             pace = ns < pace ? ns : pace;
+        }
+        if (watch.sampling) {
+            sample(watch.sampling);
+            pace = pace < PROFILE_NS ? pace : PROFILE_NS;
         }
         wait_for(pace);
     }
@@ -483,13 +498,3 @@ void guard_adopt(struct guard *guard, struct state *state) {
     profiler_adopt(state->L);
     pthread_mutex_unlock(&watch.lock);
 }
-
-static uint64_t read_stops(size_t stop) {
-    return atomic_load(stop == GUARD_CPU ? &cpu_stops : &memory_stops);
-}
-
-const struct counter_row guard_counter_rows[] = {
-    {"cpu_stops", "Tasks that the limit cpu_time ended.", COUNTER, read_stops, GUARD_CPU},
-    {"memory_stops", "Tasks that the limit lua_memory ended.", COUNTER, read_stops, GUARD_MEMORY},
-    {0},
-};

@@ -2,7 +2,6 @@
 #ifndef VM_GUARD_H
 #define VM_GUARD_H
 
-#include "base/counter.h"
 #include "base/list.h"
 #include "vm/state.h"
 #include "vm/text_ranges.h"
@@ -11,8 +10,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum guard_stop { GUARD_NONE, GUARD_CPU, GUARD_MEMORY };
-
 /* The bits of `stretch` below its number. */
 #define GUARD_RUNS 1 /* Lua runs */
 #define GUARD_OVER 2 /* for too long: set by the watchdog, which signals the thread from now on */
@@ -20,6 +17,8 @@ enum guard_stop { GUARD_NONE, GUARD_CPU, GUARD_MEMORY };
 #define GUARD_ONE 8  /* the next number */
 
 /* One for each thread that runs Lua. A *stretch* is what runs from one resume to the next yield. */
+struct profile;
+
 struct guard {
     atomic_uint_fast64_t stretch;
     _Atomic(struct state *) state; /* of this stretch, as are: */
@@ -27,6 +26,7 @@ struct guard {
     atomic_uint_fast64_t limit;    /* ns of CPU time; 0: none */
     atomic_bool raised;            /* it has been ended, if perhaps not yet unwound */
     atomic_bool profiled;          /* LuaJIT's profiler is this state's */
+    atomic_bool sampled;           /* signals are for samples, unless it is over its time */
     atomic_bool compiled;          /* the last signal came in compiled code */
     void **escape;                 /* to guard_run of this stretch; NULL: it was not called */
     struct text_ranges text;       /* of all that is not; the watchdog's until GUARD_OVER is set */
@@ -59,11 +59,11 @@ static inline void guard_enter(struct guard *guard, struct state *state, const c
     state->mark = state->full_mark;
     atomic_store_explicit(&guard->state, state, memory_order_relaxed);
     atomic_store_explicit(&guard->what, what, memory_order_relaxed);
-    atomic_store_explicit(&guard->limit, state->cpu_time, memory_order_relaxed);
+    atomic_store_explicit(&guard->limit, state->stop.cpu_time, memory_order_relaxed);
     atomic_store_explicit(&guard->stretch, last + GUARD_ONE + GUARD_RUNS, memory_order_release);
 }
 
-/* When it has returned: whether the guard ended it, and then see guard_explain. */
+/* When it has returned: whether the guard ended it, and then see stop_explain. */
 static inline enum guard_stop guard_leave(struct guard *guard) {
     struct state *state = atomic_load_explicit(&guard->state, memory_order_relaxed);
     uint64_t last = atomic_load_explicit(&guard->stretch, memory_order_relaxed);
@@ -92,12 +92,22 @@ struct guard_outer {
 struct guard_outer guard_pause(struct guard *guard);
 void guard_resume(struct guard *guard, struct guard_outer outer);
 
-/* Pushes why the stretch of `co`, of that state, was ended, and the traceback. stack of L: +2 */
-void guard_explain(struct state *state, lua_State *co, lua_State *L);
+/* What one state runs, sampled. */
+struct sampling {
+    struct state *state;
+    struct profile *profile; /* for the state's thread alone */
+    /* From any thread, under the guard's lock: another state needs the profiler, so have
+     * guard_unsample called. */
+    void (*wanted)(struct sampling *sampling);
+};
+/* On the thread of its state, between two stretches: begins, until guard_unsample, or until another
+ * state needs the profiler. False: another one is sampled, or just has the profiler. */
+bool guard_sample(struct sampling *sampling);
+/* On that thread. False: it has ended before. */
+bool guard_unsample(struct sampling *sampling);
+/* The state goes. */
+void guard_forget(struct state *state);
 /* For the allocator, above state->mark: may it be `total` bytes? */
 bool guard_allows(struct state *state, size_t total);
-
-/* What has been ended since the process began, by any guard. */
-extern const struct counter_row guard_counter_rows[];
 
 #endif

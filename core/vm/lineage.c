@@ -18,14 +18,17 @@ static uint64_t read_count(size_t at) {
     return atomic_load((atomic_uint_fast64_t *)((char *)&lineage_counters + at));
 }
 
-#define ROW(name, counter, kind, help)                                                             \
-    { name, help, kind, read_count, offsetof(struct lineage_counters, counter) }
+#define ROW(name, counter, kind, metric, label, help)                                              \
+    { name, help, kind, read_count, offsetof(struct lineage_counters, counter), metric, label }
+#define RELOAD(name, counter, result)                                                              \
+    ROW(name, counter, COUNTER, "reloads", "result=\"" result "\"",                                \
+        "Reloads, by whether the newer version took over.")
 
 const struct counter_row lineage_counter_rows[] = {
-    ROW("generations", live, GAUGE, "Versions of apps that live, in all workers."),
-    ROW("reloads", reloads, COUNTER, "Reloads that took over."),
-    ROW("reloads_failed", failures, COUNTER, "Reloads that did not."),
-    ROW("streams_expelled", expelled, COUNTER,
+    ROW("generations", live, GAUGE, NULL, NULL, "Versions of apps that live, in all workers."),
+    RELOAD("reloads", reloads, "done"),
+    RELOAD("reloads_failed", failures, "failed"),
+    ROW("streams_expelled", expelled, COUNTER, NULL, NULL,
         "Streams that ended since four newer versions lived."),
     {0},
 };

@@ -9,8 +9,9 @@
  *
  * All others have once called luaJIT_profile_start with "l". That fails, for the profiler is taken,
  * but from then on their traces look at the flag. Who is lent it gets it without "l", which would
- * free the machine code that runs. Nobody wants its samples, nor its timer, which is one for the
- * whole process: the flag is set by its signal handler, and the guard raises that signal itself.
+ * free the machine code that runs. Nobody wants its timer, which is one for the whole process: the
+ * flag is set by its signal handler, and the guard raises that signal itself. Its samples are for
+ * who looks where a state is (profile.c).
  *
  * Who is to stop, and when, is the guard's business. */
 #include "vm/profiler.h"
@@ -22,13 +23,13 @@
 
 static lua_State *sentinel;
 
-static void on_profile(void *arg, lua_State *L, int samples, int vmstate) {
+static void on_nothing(void *arg, lua_State *L, int samples, int vmstate) {
     (void)arg, (void)L, (void)samples, (void)vmstate;
 }
 
-static void give(lua_State *L) {
+static void give(lua_State *L, luaJIT_profile_callback sample, void *arg) {
     static const struct itimerval never;
-    luaJIT_profile_start(L, "i1000000", on_profile, NULL);
+    luaJIT_profile_start(L, "i1000000", sample ? sample : on_nothing, arg);
     setitimer(ITIMER_PROF, &never, NULL);
 }
 
@@ -36,21 +37,21 @@ int profiler_init(void) {
     sentinel = luaL_newstate();
     if (sentinel == NULL)
         return -1;
-    give(sentinel);
+    give(sentinel, NULL, NULL);
     return 0;
 }
 
 void profiler_adopt(lua_State *L) {
-    luaJIT_profile_start(L, "l", on_profile, NULL);
+    luaJIT_profile_start(L, "l", on_nothing, NULL);
 }
 
-void profiler_lend(lua_State *L) {
+void profiler_lend(lua_State *L, void (*sample)(void *, lua_State *, int, int), void *arg) {
     luaJIT_profile_stop(sentinel);
-    give(L);
+    give(L, sample, arg);
 }
 
 void profiler_take_back(lua_State *L) {
     luaJIT_profile_stop(L);
-    give(sentinel);
+    give(sentinel, NULL, NULL);
     profiler_adopt(L);
 }

@@ -86,6 +86,7 @@ static void run_ready(void *arg) {
         struct list *node = list_pop(&scheduler->ready);
         if (node == NULL)
             return;
+        counter_add(&scheduler->queued, (uint64_t)-1);
         run(scheduler, CONTAINER_OF(node, struct task, link));
         if (n % 8 == 7 && clock_mono_ns() - begun > RUN_NS)
             break;

@@ -17,11 +17,33 @@
 
 #include <luajit.h>
 #include <lualib.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+static struct {
+    pthread_mutex_t lock;
+    struct list all;
+} states = {PTHREAD_MUTEX_INITIALIZER, {&states.all, &states.all}};
+
+static uint64_t read_memory(size_t at) {
+    (void)at;
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&states.lock);
+    for (struct list *node = states.all.next; node != &states.all; node = node->next)
+        bytes += counter_read(&CONTAINER_OF(node, struct state, link)->shown);
+    pthread_mutex_unlock(&states.lock);
+    return bytes;
+}
+
+const struct counter_row state_counter_rows[] = {
+    {"lua_memory_all", "Bytes that Lua takes, of all apps and workers.", GAUGE, read_memory, 0,
+     "lua_memory_bytes", NULL},
+    {0},
+};
 
 struct state_mode state_mode;
 void (*state_on_mistake)(struct str text);
@@ -338,6 +360,9 @@ static void set_env(lua_State *L, lua_State *from, int at) {
 
 void state_init(struct state *state, const char *folder, void *owner) {
     *state = (struct state){.owner = owner, .mark = STATE_NO_MARK};
+    pthread_mutex_lock(&states.lock);
+    list_push(&states.all, &state->link);
+    pthread_mutex_unlock(&states.lock);
     lua_State *L = state->L = lua_newstate(allocate, state);
     if (L == NULL) {
         log_error("cannot make a Lua state: weir needs a LuaJIT built with GC64");
@@ -370,6 +395,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
 }
 
 void state_tune(struct state *state) {
+    __atomic_store_n(&state->shown, state->bytes, __ATOMIC_RELAXED);
     if (++state->runs % TUNE_EVERY != 0)
         return;
     if (state->tight && state->bytes < state->full_mark)
@@ -385,10 +411,14 @@ void state_tune(struct state *state) {
 }
 
 void state_fini(struct state *state) {
+    if (state->guard)
+        guard_forget(state);
+    pthread_mutex_lock(&states.lock);
+    list_remove(&state->link);
+    pthread_mutex_unlock(&states.lock);
     lua_close(state->L);
     pool_fini(&state->pool);
-    free(state->stop_message);
-    free(state->stop_traceback);
+    stop_fini(&state->stop);
     state->L = NULL;
 }
 

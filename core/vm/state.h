@@ -2,8 +2,11 @@
 #ifndef VM_STATE_H
 #define VM_STATE_H
 
+#include "base/counter.h"
+#include "base/list.h"
 #include "base/pool.h"
 #include "base/str.h"
+#include "vm/stop.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -14,18 +17,16 @@ struct guard;
 
 struct state {
     lua_State *L;
-    void *owner;  /* the generation */
-    size_t bytes; /* allocated by Lua now */
-    size_t mark;  /* above it the guard is asked; STATE_NO_MARK while no Lua runs */
+    void *owner;      /* the generation */
+    size_t bytes;     /* allocated by Lua now, */
+    uint64_t shown;   /* and when a task last paused: any thread may read */
+    struct list link; /* of all states of the process */
+    size_t mark;      /* above it the guard is asked; STATE_NO_MARK while no Lua runs */
     /* the guard's, see guard.h: */
     struct guard *guard; /* of the thread; NULL: none */
     size_t full_mark;    /* `mark` while Lua runs */
     size_t worn_mark;    /* above it nothing but garbage should be between two stretches */
-    size_t memory;       /* the limits */
-    uint64_t cpu_time;
-    char *stop_message,
-        *stop_traceback; /* where the stretch was when it was ended; NULL: not yet */
-    uint8_t stop;        /* enum guard_stop, why it is to be ended */
+    struct stop stop;    /* the limits, and whether one was reached */
     bool refuse;         /* the next allocation fails */
     bool tight;          /* near the limit, it collects as often as it can */
     bool broken;         /* it can only be closed any more, see guard_run */
@@ -44,6 +45,7 @@ void state_fini(struct state *state);
 /* Called once for each time that a task runs: fits the collector's pause to the size of the state.
  */
 void state_tune(struct state *state);
+extern const struct counter_row state_counter_rows[]; /* of all states */
 /* Between these two no allocation is refused. For C code that works on a coroutine which does not
  * run, where no error can be caught; and for what a function does for Lua while it holds what an
  * error would lose, such as a struct buf. What else may raise, above all the checks of arguments,

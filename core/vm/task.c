@@ -103,11 +103,25 @@ struct task *task_new(struct generation *gen, struct task *parent) {
     return task;
 }
 
+static void queue(struct scheduler *scheduler, struct task *task) {
+    list_push(&scheduler->ready, &task->link);
+    counter_add(&scheduler->queued, 1);
+    scheduler->loop->ready = true;
+}
+
+/* Whether it was in the scheduler's queue, or held, or neither. */
+static void unqueue(struct task *task) {
+    if (list_empty(&task->link))
+        return;
+    list_remove(&task->link);
+    if (task->state != TASK_HELD)
+        counter_add(&task->gen->scheduler->queued, (uint64_t)-1);
+}
+
 void task_make_ready(struct task *task) {
     struct scheduler *scheduler = task->gen->scheduler;
     task->state = TASK_READY;
-    list_push(&scheduler->ready, &task->link);
-    scheduler->loop->ready = true;
+    queue(scheduler, task);
 }
 
 void task_set_background(struct task *task) {
@@ -282,7 +296,7 @@ void task_cancel(struct task *task) {
         task->swallowed++;
         push_cancelled(task, task->co);
     } else if (!task->started) {
-        list_remove(&task->link);
+        unqueue(task);
         push_cancelled(task, task->co);
         task_end(task, true);
     }
@@ -404,8 +418,7 @@ static void conclude(struct task *task) {
 static void child_over(struct task *parent) {
     if (parent->wait != &awaiting_children || !list_empty(&parent->children))
         return;
-    list_push(&parent->gen->scheduler->ready, &parent->link);
-    parent->gen->scheduler->loop->ready = true;
+    queue(parent->gen->scheduler, parent);
 }
 
 void task_end(struct task *task, bool failed) {
@@ -434,7 +447,7 @@ void task_forget(struct task *task) {
         task->gen->scheduler->elsewhere -= task->wait->elsewhere;
     release_holdings(task);
     timer_clear(&task->timer);
-    list_remove(&task->link);
+    unqueue(task);
     list_remove(&task->seat);
     list_remove(&task->sibling);
     while (list_pop(&task->children) != NULL)
@@ -468,7 +481,7 @@ void task_drop(struct task *task) {
 void task_end_stopped(struct task *task) {
     struct generation *gen = task->gen;
     lua_State *L = gen->state.L;
-    guard_explain(&gen->state, task->co, L);
+    stop_explain(&gen->state.stop, task->co, L);
     task->place = generation_ref(gen, L);
     lua_pushvalue(L, -1);
     task->error = generation_ref(gen, L);

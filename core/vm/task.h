@@ -30,7 +30,8 @@ struct scheduler {
     void (*library)(lua_State *L);
     uint64_t serial;       /* of the newest task */
     uint32_t dice;         /* of weir.select */
-    uint64_t tasks;        /* alive, read by others without a lock */
+    uint64_t tasks;        /* alive, read by others without a lock, as is */
+    uint64_t queued;       /* how many are in `ready` */
     uint64_t resumes;      /* so far */
     unsigned elsewhere;    /* tasks that wait so, see struct wait */
     struct reader *reader; /* the loop's part of the hub, its owner's; NULL: none */

@@ -55,10 +55,20 @@ bool http1_can_drop_rest(const struct http1 *c) {
 
 /* --- refusing --- */
 
+static void count_limit(int status) {
+    if (status == 408)
+        limits_reached(REACHED_HEAD_TIMEOUT);
+    else if (status == 414)
+        limits_reached(REACHED_TARGET_BYTES);
+    else if (status == 431)
+        limits_reached(REACHED_HEAD_BYTES);
+}
+
 void http1_tell_refusal(struct http1 *c, int status, const char *why) {
     static struct log_kind refusals = LOG_KIND("refused requests");
     char peer[ADDRESS_TEXT];
     counter_add(&c->server->counters.bad_requests, 1);
+    count_limit(status);
     if (!log_admits(&refusals, LOG_INFO))
         return;
     address_format(&c->conn.peer, peer);

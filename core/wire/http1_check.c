@@ -5,7 +5,7 @@
  * 9112 section 11.2). Pure: heads in, a verdict out. It must not know of connections. */
 #include "wire/http1_check.h"
 
-#include "http/methods.h"
+#include "proto/methods.h"
 #include "proto/header.h"
 
 #include <string.h>

@@ -10,6 +10,8 @@
 #include <string.h>
 
 static char *put_status(char *at, int status) {
+    if (status == 200) /* nearly all are */
+        return head_put_text(at, STR("HTTP/1.1 200 OK\r\n"));
     at = head_put_text(at, STR("HTTP/1.1 "));
     *at++ = (char)('0' + status / 100);
     *at++ = (char)('0' + status / 10 % 10);

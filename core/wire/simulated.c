@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 #include "wire/http1_check.h"
-#include "http/methods.h"
+#include "proto/methods.h"
 #include "proto/header.h"
 
 #include <stdio.h>

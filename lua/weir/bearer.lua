@@ -137,13 +137,20 @@ end
 -- The claims of a request that may pass, or nil and what to return from its handler.
 local function admit(rules, stream)
   local token, text, count = find(stream, rules.ways)
-  if count > 1 then return nil, refuse(stream, 400, "invalid_request") end
-  if not token and not text then return nil, refuse(stream, 401) end
+  if count > 1 then
+    core.count_refused "several"
+    return nil, refuse(stream, 400, "invalid_request")
+  end
+  if not token and not text then
+    core.count_refused "missing"
+    return nil, refuse(stream, 401)
+  end
   local claims, why, kind = (text and verify_ticket or verify)(rules, stream, text or token)
   if claims then
     ticket.admit(stream, token or false, claims)
     return claims
   end
+  core.count_refused(kind)
   if core.tells_refused() then
     log.info(("%s: a %s was refused: %s"):format(rules.name, text and "ticket" or "token", why),
       { method = stream.method, path = stream.path, peer = stream.peer_addr })

@@ -73,6 +73,7 @@ function stream:chunks()
 end
 
 local function fail_too_long(limit)
+  core.count_too_long()
   fail(413, broken.limit[2]:format("the request body", limit))
 end
 

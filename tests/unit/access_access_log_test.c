@@ -2,7 +2,7 @@
  * is slow or full is tested with base/scribe. */
 #include "access/access_log.h"
 #include "access/line.h"
-#include "http/methods.h"
+#include "proto/methods.h"
 
 #include "base/clock.h"
 #include "base/log.h"

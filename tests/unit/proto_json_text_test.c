@@ -85,8 +85,35 @@ static void long_numbers(void **state) {
     assert_null(json_text_check((struct str){digits, 310}, &at));
 }
 
+/* What is written is what a parser takes, and bytes that are not UTF-8 are replaced one by one. */
+static void quoted(void **state) {
+    static const struct {
+        struct str text;
+        const char *want;
+    } rows[] = {
+        {S(""), "\"\""},
+        {S("a b/c"), "\"a b/c\""},
+        {S("a\"b\\c"), "\"a\\\"b\\\\c\""},
+        {S("a\nb\x1f\0c"), "\"a\\u000ab\\u001f\\u0000c\""},
+        {S("\x7f"), "\"\x7f\""},
+        {S("\xc3\xa9"), "\"\xc3\xa9\""},
+        {S("a\xff\xfe"), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\""},
+        {S("\xc3"), "\"\xEF\xBF\xBD\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buf out = {0};
+        size_t at;
+        json_text_quote(&out, rows[i].text);
+        SAME_STR(rows[i].text, buf_str(&out), str_of(rows[i].want));
+        SAME_INT(rows[i].text, json_text_check(buf_str(&out), &at) == NULL, 1);
+        buf_fini(&out);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quoted),
         cmocka_unit_test(texts),
         cmocka_unit_test(long_numbers),
     };

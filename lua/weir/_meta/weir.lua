@@ -113,13 +113,40 @@ function weir.stats() end
 ---@field connections_total integer since the start
 ---@field streams integer open
 ---@field tasks integer
+---@field tasks_ready integer that may run and wait for their turn
 ---@field requests integer
 ---@field bad_requests integer
 ---@field limited integer connections, streams and requests answered 429
 ---@field bytes_sent integer of bodies
+---@field bytes_received integer of bodies
+---@field closed_done integer streams that ended well
+---@field closed_client integer streams whose client left
+---@field closed_timeout integer streams whose client stood still
+---@field closed_overflow integer streams whose client read too slowly
+---@field closed_drain integer streams ended by the server's end, or a reload
+---@field closed_expired integer streams whose token had ended
+---@field closed_revoked integer streams whose token was withdrawn
+---@field closed_error integer streams that an error broke off
+---@field closed_cancelled integer streams that the app broke off
+---@field reached_connections integer how often that limit was reached
+---@field reached_connections_per_address integer
+---@field reached_connection_rate integer
+---@field reached_streams_per_sub integer
+---@field reached_target_bytes integer
+---@field reached_head_bytes integer head_fields, too
+---@field reached_head_timeout integer
+---@field reached_body_bytes integer
+---@field reached_event_bytes integer
+---@field reached_shared_memory integer
+---@field tokens_missing integer requests that weir.jwt did not let pass, having none
+---@field tokens_several integer having more than one
+---@field tokens_invalid integer
+---@field tokens_expired integer
+---@field tokens_forbidden integer whose claims do not allow it
 ---@field writes_dropped integer
 ---@field utf8_replaced integer bytes of events that were no UTF-8
 ---@field lua_memory integer bytes, of this state
+---@field lua_memory_all integer bytes, of all apps and workers
 ---@field cpu_stops integer tasks ended by the limit cpu_time
 ---@field memory_stops integer tasks ended by the limit lua_memory
 ---@field topics integer that exist

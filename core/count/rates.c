@@ -12,7 +12,7 @@
  *
  * Sharded by the hash, a lock each, so that workers seldom meet. It must not know what keys stand
  * for. */
-#include "base/rates.h"
+#include "count/rates.h"
 
 #include "base/clock.h"
 #include "base/heap.h"

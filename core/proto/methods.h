@@ -1,6 +1,6 @@
 /* methods: which methods of requests there are. */
-#ifndef HTTP_METHODS_H
-#define HTTP_METHODS_H
+#ifndef PROTO_METHODS_H
+#define PROTO_METHODS_H
 
 #include "base/str.h"
 

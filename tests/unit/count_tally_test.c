@@ -1,6 +1,6 @@
 /* What http/tally promises: never more of a key than its limit, and nothing left of who has gone.
  */
-#include "http/tally.h"
+#include "count/tally.h"
 
 #include "table.h"
 

@@ -1,7 +1,7 @@
 /* rates: how often a key may come: a token bucket for each, over all workers; any thread may call.
  */
-#ifndef BASE_RATES_H
-#define BASE_RATES_H
+#ifndef COUNT_RATES_H
+#define COUNT_RATES_H
 
 #include "base/str.h"
 

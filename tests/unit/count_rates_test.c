@@ -1,6 +1,6 @@
 /* What base/rates promises: a burst, then as many as come in time, for each key; and memory only
  * for buckets that are not full. */
-#include "base/rates.h"
+#include "count/rates.h"
 
 #include "base/clock.h"
 

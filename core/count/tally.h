@@ -1,7 +1,7 @@
 /* tally: how many there are of each key now: connections of an address, streams of a subject.
  * Counted over all workers; any thread may call. */
-#ifndef HTTP_TALLY_H
-#define HTTP_TALLY_H
+#ifndef COUNT_TALLY_H
+#define COUNT_TALLY_H
 
 #include "base/map.h"
 

@@ -5,7 +5,7 @@
  * that it knows and does not allow in that place, 405 (RFC 9110 section 9.1). Known are those of
  * RFC 9110, of WebDAV and its kin as far as clients use them, and QUERY (RFC 10008); an app makes
  * others known by its routes. */
-#include "http/methods.h"
+#include "proto/methods.h"
 
 #include "proto/header.h"
 

@@ -1,5 +1,5 @@
 /* What http/methods promises: which methods are tokens, and which are known without a route. */
-#include "http/methods.h"
+#include "proto/methods.h"
 
 #include "table.h"
 

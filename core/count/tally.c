@@ -4,7 +4,7 @@
  * entry it was counted under, so that leaving needs no key, and an entry is there only as long as
  * somebody does. A limit that is not set costs nothing: nobody joins. It must not know what its
  * keys stand for. */
-#include "http/tally.h"
+#include "count/tally.h"
 
 #include "base/mem.h"
 #include "base/must.h"

@@ -1,0 +1,44 @@
+/* survey: one question to all workers, of which some may not reply. */
+#ifndef OPS_SURVEY_H
+#define OPS_SURVEY_H
+
+#include "http/stream.h"
+
+#include <pthread.h>
+
+struct crew;
+struct host;
+struct survey;
+
+#define SURVEY_MS 1000 /* who takes longer does not reply */
+
+struct survey_ops {
+    /* On each worker's own thread: appends what it has to tell. `host` is what it serves. */
+    void (*look)(struct survey *survey, struct host *host, struct loop *loop, struct buf *out);
+    /* Back at home: what those have found that replied. To be answered to `stream`. */
+    void (*tell)(struct survey *survey, struct stream *stream, struct str found);
+    void (*free)(struct survey *survey);
+};
+
+/* Begins whatever asks; what is asked for does not change any more. */
+struct survey {
+    const struct survey_ops *ops;
+    struct crew *crew;
+    struct stream *stream; /* that is to be answered; NULL: it has been, or its client has left */
+    struct timer patience;
+    pthread_mutex_t lock; /* of the rest */
+    struct buf found;
+    bool *replied; /* each worker */
+    bool over;     /* what comes now comes too late */
+};
+
+/* Asks; takes `survey`. `home` is the loop of `stream`, and has joined (net/loops). `stream` NULL:
+ * nobody is told, and `look` is all there is. */
+void survey_start(struct survey *survey, const struct survey_ops *ops, struct loop *home,
+                  struct crew *crew, struct stream *stream);
+/* In `tell`: appends the workers that have not replied, and what they run, each with `begin` before
+ * and `end` behind it. How many. */
+int survey_add_silent(const struct survey *survey, struct buf *out, const char *begin,
+                      const char *end);
+
+#endif
