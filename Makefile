@@ -19,7 +19,7 @@ Q := $(if $(V),,@)
 
 # ---- what it stands on -------------------------------------------------------------------------
 
-NEEDS   := luajit libuv sqlite3 gnutls jansson zlib
+NEEDS   := luajit libuv sqlite3 gnutls jansson zlib libpcre2-8
 HAVE    := $(shell pkg-config --exists $(NEEDS) 2>/dev/null && echo yes)
 VERSION := $(shell v=$$(test -e .git && git describe --tags 2>/dev/null); echo "$${v:-0.1.0}" | sed 's/^v//')
 
@@ -244,7 +244,7 @@ help: ## this list
 # ---- packages: installed when missing, silent when not -----------------------------------------
 
 DEBIAN_12 := $(shell . /etc/os-release 2>/dev/null; [ "$$ID$$VERSION_ID" = debian12 ] && echo yes)
-DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libjansson-dev zlib1g-dev lua-cjson \
+DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libjansson-dev zlib1g-dev libpcre2-dev lua-cjson \
         $(if $(DEBIAN_12),libluajit2-5.1-dev node-llhttp,libluajit-5.1-dev libllhttp-dev)
 DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy systemd \
         apache2-bin openssl strace logrotate prometheus python3-prometheus-client \

@@ -12,12 +12,13 @@
 
 typedef void binding(lua_State *L);
 
+/* The last one prepares what the others have filled. */
 static binding *const bindings[] = {
-    bind_task,      bind_group,   bind_outlet,      bind_channel, bind_stream, bind_answer,
-    bind_file,      bind_body,    bind_parts,       bind_claims,  bind_app,    bind_process,
-    bind_stats,     bind_shared,  bind_fs,          bind_writer,  bind_tail,   bind_publish,
-    bind_subscribe, bind_streams, bind_clients,     bind_history, bind_store,  bind_jwt,
-    bind_text,      bind_test,    exchange_prepare, /* what the others have filled */
+    bind_task,    bind_group,      bind_outlet,  bind_channel,   bind_stream,   bind_answer,
+    bind_file,    bind_body,       bind_parts,   bind_claims,    bind_app,      bind_process,
+    bind_stats,   bind_shared,     bind_fs,      bind_writer,    bind_iterator, bind_tail,
+    bind_logs,    bind_log_search, bind_publish, bind_subscribe, bind_streams,  bind_clients,
+    bind_history, bind_store,      bind_jwt,     bind_text,      bind_test,     exchange_prepare,
 };
 
 void library_open(lua_State *L) {

@@ -205,11 +205,42 @@ of_core("appender_copy", function() return appender(), "keys", 0, 2 end, { fault
 of_core("appender_cut", function() return appender(), 1 end, { faults = { "file_sync" } })
 of_core("appender_remove", appender)
 local function tail() return core.tail(folder .. "/file", 10, 1000) end
-of_core("tail", function() return folder .. "/file", 10, 1000, "1.1.00000000000000ff.2" end, {
+of_core("tail", function()
+  local rules = { { 0, false, false, "a text" }, { 2, true, false, "a", "b" }, { 3, false, true, "a+b" } }
+  return folder .. "/file", 10, 1000, "1.1.00000000000000ff.2", rules
+end, {
+  faults = { "tail_open", "tail_read", "tail_folder", "tail_home" },
+})
+of_core("iterator_next", tail)
+of_core("iterator_close", tail)
+local function logs() return core.logs({ { folder .. "/file", false, "{}" }, { folder .. "/*", true, "{}" } }, {}) end
+of_core("logs", function()
+  return { { folder .. "/file", false, "{}" } }, { "tokens", "addresses", { "a+", "b" } }
+end)
+of_core("logs_time", function() return "2026-01-31T12:00:00Z" end)
+of_core("logs_files", logs)
+of_core("logs_follow", function()
+  local rules = { { 0, false, false, "a" } }
+  return logs(), 10, 1000, 1e6, false, "0123abcd~1.1.00000000000000ff.2,x~", 1, 2, "0123abcd", rules
+end, { faults = { "tail_home" } })
+local function view() return core.logs_follow(logs(), 10, 1000, 1e6) end
+row("iterator_next of logs_follow", core.iterator_next, view)
+row("iterator_close of logs_follow", core.iterator_close, view)
+
+local function log_search()
+  local rules = { { 0, false, false, "a text" }, { 3, false, true, "a+b" }, { 1, true, false, "info" } }
+  return core.log_search({ { "k", folder .. "/file" } }, true, false, 10, 1000, 1, 2, nil, nil, rules)
+end
+of_core("log_search", function()
+  local rules = { { 0, false, false, "a text" }, { 2, true, false, "a", "b" }, { 3, false, true, "a+b" } }
+  local redact = { "tokens", { "a+", "b" } }
+  return { { "k", folder .. "/file" } }, false, true, 10, 1000, 1, 2, "k~1.1.00000000000000ff.2",
+    "k~1.1.00000000000000ff.2", rules, redact
+end)
+row("iterator_next of log_search", core.iterator_next, log_search, {
   faults = { "tail_open", "tail_read", "tail_folder" },
 })
-of_core("tail_next", tail)
-of_core("tail_close", tail)
+row("iterator_close of log_search", core.iterator_close, log_search)
 
 -- tokens
 local SECRET = ("s"):rep(32)

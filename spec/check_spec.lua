@@ -227,6 +227,10 @@ describe("an unknown option", function()
     { "weir.subscribe", function() weir.subscribe("a", { aftr = "1-1" }) end, "after" },
     { "weir.streams", function() weir.streams { topics = "a" } end, "topic" },
     { "weir.tail", function() weir.tail("a", { line = 1 }) end, "lines" },
+    { "weir.logs", function() weir.logs { sourcs = "a" } end, "sources" },
+    { "weir.logs: sources", function() weir.logs { sources = { { pth = "a" } } } end, "path" },
+    { "weir.logs: redact", function() weir.logs { sources = "a", redact = { { patern = "a" } } } end, "pattern" },
+    { "logs:follow", function() weir.logs { sources = "a" }:follow { line = 1 } end, "lines" },
     { "weir.jwt.sign", function() weir.jwt.sign({}, { secrt = "x" }) end, "secret" },
     { "weir.jwt.verify", function() weir.jwt.verify("x", { isuer = "x" }) end, "issuer" },
     { "weir.test.run", function() test.run { "version", timout = 1 } end, "timeout" },
@@ -265,19 +269,19 @@ describe("an unknown option", function()
 
   it("that nothing is near to comes with the names there are alone", function()
     local _, message = pcall(weir.tail, "a", { colour = 1 })
-    assert.matches('unknown option "colour"; known are: lines, max_line, after$', message)
+    assert.matches('unknown option "colour"; known are: lines, max_line, after, include, exclude$', message)
   end)
 
   it("that is no string is told too", function()
     local _, message = pcall(weir.tail, "a", { 5 })
-    assert.matches("unknown option 1; known are: lines, max_line, after$", message)
+    assert.matches("unknown option 1; known are: lines, max_line, after, include, exclude$", message)
   end)
 
   it("of the reference is in this list", function()
     local listed = {}
     for _, case in ipairs(cases) do listed[case[1]:gsub(": limit$", "")] = true end
     for _, file in ipairs {
-      "app", "fs", "hub", "sse", "stream", "tail", "task", "shared", "store", "init", "jwt", "test",
+      "app", "fs", "hub", "sse", "stream", "tail", "logs", "task", "shared", "store", "init", "jwt", "test",
       "test_client",
     } do
       local text = assert(support.read_file("lua/weir/" .. file .. ".lua"))

@@ -309,7 +309,7 @@ describe("weir.tail", function()
   end)
 
   it("is kept while a task waits, whoever forgot it", function()
-    local task = weir.spawn(function() return check(core.tail_next(core.tail(path, 10, 100))) end)
+    local task = weir.spawn(function() return check(core.iterator_next(core.tail(path, 10, 100))) end)
     weir.sleep(0)
     collectgarbage()
     collectgarbage()

@@ -74,6 +74,10 @@ local app_text = [[
       for _ in weir.tail(stream:body(), { lines = 1, after = "nonsense" }) do end
     end)
   end)
+  app:post("/logs", function(stream)
+    local path = stream:body()
+    weir.background(function() for _ in weir.logs { sources = { path } }:follow() do end end)
+  end)
   return app
 ]]
 
@@ -197,13 +201,18 @@ local moves = {
   tail_files = function()
     server:post("/tail", { body = support.write_file(support.folder() .. "/a", "one\ntwo\n") })
   end,
+  logs_viewers = function()
+    server:post("/logs", { body = support.write_file(support.folder() .. "/a", "one\ntwo\n") })
+  end,
 }
 for _, name in ipairs { "tail_viewers", "tail_read", "tail_gaps" } do moves[name] = moves.tail_files end
+for _, name in ipairs { "logs_batches", "logs_bytes" } do moves[name] = moves.logs_viewers end
 
 -- What is moved elsewhere, and by what.
 local elsewhere = {
   lua_memory = "spec/lua_unit_spec.lua", -- of the state that asks
   log_dropped = "spec/log_forms_spec.lua",
+  logs_skipped = "spec/logs_spec.lua",
   tail_lost = "spec/tail_spec.lua",
   tail_reread = "spec/tail_spec.lua",
   tasks_ready = "below",

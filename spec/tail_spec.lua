@@ -207,6 +207,36 @@ describe("weir.tail", function()
     end)
   end
 
+  it("gives the lines that its rules want", function()
+    support.write_file(path, "one\nTwo\nthree error\n{\"a\":{\"b\":\"x\"}}\nfour\n")
+    expect(follow { include = { "t" } }, { "Two", "three error" })
+    expect(follow { include = { { text = "t", case = true } } }, { "three error" })
+    expect(follow { include = { { level = "warn" } } }, { "three error" })
+    expect(follow { include = { { field = "a.b", is = "x" } } }, { '{"a":{"b":"x"}}' })
+    expect(follow { include = { { pattern = "^[a-z]+$" } }, exclude = { "wo" } }, { "one", "four" })
+    local lines = follow { exclude = { "o", "{" } }
+    support.append_file(path, "no\nnine\n")
+    expect(lines, { "nine" })
+  end)
+
+  it("raises for rules that are none", function()
+    local function refuses(pattern, options) assert.error_matches(function() weir.tail(path, options) end, pattern) end
+    refuses("weir.tail: a rule in include has one of text", { include = { {} } })
+    refuses("a rule in exclude has one of text", { exclude = { { text = "a", level = "b" } } })
+    refuses("the levels are trace", { include = { { level = "loud" } } })
+    refuses("at byte 4 of the pattern: ", { include = { { pattern = "a(b" } } })
+    refuses("is in include must be a string, got 7", { include = { { field = "a", is = 7 } } })
+    refuses("include must be a list of texts and tables, got true", { include = { true } })
+    refuses("unknown option", { include = { { txt = "a" } } })
+    refuses("1 to 1024 bytes", { include = { "" } })
+    refuses("1 to 1024 bytes", { include = { ("x"):rep(1025) } })
+    local many = {}
+    for i = 1, 33 do many[i] = "x" end
+    refuses("32 rules at most", { include = many })
+    many[33] = nil
+    weir.tail(path, { include = many }):close()
+  end)
+
   it("tells what is missing with the line behind it", function()
     support.write_file(path, "1\n2\n3\n")
     local before = weir.stats()

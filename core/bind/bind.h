@@ -24,7 +24,13 @@ void bind_writer(lua_State *L);
 void bind_add_field(lua_State *L, struct str name, struct str value);
 /* What the writer at `index` writes next: to add to. Raises where there is none. */
 struct buf *bind_writer_bytes(lua_State *L, int index);
+void bind_iterator(lua_State *L); /* what weir.tail, logs:follow and logs:search return */
 void bind_tail(lua_State *L);
+void bind_logs(lua_State *L);
+void bind_log_search(lua_State *L);
+/* Pushes what a look at logs gives, an event's name, data and id (nil: it has none), and returns 3.
+ */
+int bind_push_logs_event(lua_State *L, const char *name, struct str data, struct str id);
 void bind_store(lua_State *L);
 void bind_jwt(lua_State *L);
 extern const struct counter_row token_counter_rows[]; /* of tokens that were refused */

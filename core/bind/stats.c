@@ -11,6 +11,7 @@
 #include "hub/hub.h"
 #include "store/shared.h"
 #include "store/store.h"
+#include "logs/count.h"
 #include "tail/follower.h"
 #include "vm/generation.h"
 #include "vm/lineage.h"
@@ -61,8 +62,8 @@ const struct counter_row *const stats_tables[] = {http_counter_rows,    hub_rows
                                                   lineage_counter_rows, limits_counter_rows,
                                                   stop_counter_rows,    state_counter_rows,
                                                   token_counter_rows,   tail_counter_rows,
-                                                  scribe_counter_rows,  common_rows,
-                                                  NULL};
+                                                  logs_counter_rows,    scribe_counter_rows,
+                                                  common_rows,          NULL};
 
 static void set(lua_State *L, const char *name, uint64_t value) {
     lua_pushnumber(L, (lua_Number)value);

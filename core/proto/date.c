@@ -4,6 +4,8 @@
  *     Sunday, 06-Nov-94 08:49:37 GMT    RFC 850, and
  *     Sun Nov  6 08:49:37 1994          asctime: still to be understood
  *
+ * and the days and months that others who write a time have, too.
+ *
  * No strftime, strptime, timegm: they follow the locale or the environment and take locks. The
  * calendar is arithmetic instead. Only the century of an RFC 850 date depends on anything but the
  * input: it is tied to the present, which comes from base/clock. Who caches the
@@ -174,6 +176,25 @@ static void asctime_date(struct scan *s) {
 /* A day that exists comes back in its month: 31 Apr would come back in May, 0 Apr in March. */
 static bool exists(struct date d) {
     return date_of(days_of(d)).month == d.month;
+}
+
+bool date_day(int64_t year, int month, int mday, int64_t *day) {
+    struct date d = {.year = year, .month = month, .day = mday};
+    if (year < 0 || month < 1 || month > 12 || mday < 1 || mday > 31 || !exists(d))
+        return false;
+    *day = days_of(d);
+    return true;
+}
+
+int64_t date_year(int64_t day) {
+    return date_of(day).year;
+}
+
+int date_month(const char *letters) {
+    for (int i = 0; i < 12; i++)
+        if (memcmp(letters, months[i], 3) == 0)
+            return i + 1;
+    return -1;
 }
 
 /* What follows the day's name tells the forms apart. Which day it names is not checked against the

@@ -64,16 +64,7 @@ static void fall_forward(struct follow *follow) {
     struct part *part = follow->part;
     const struct window *window = &follow->follower->window;
     uint64_t end = part_position(part, part->end), begin = window_begin(window);
-    uint64_t at = begin < part->at ? part->at : begin;
-
-    while (at < end) { /* to where a line begins */
-        struct str piece = window_piece(window, at, (size_t)(end - at));
-        const char *lf = memchr(piece.ptr, '\n', piece.len);
-        at += lf ? (uint64_t)(lf - piece.ptr) + 1 : piece.len;
-        if (lf)
-            break;
-    }
-    at = at < end ? at : end;
+    uint64_t at = window_first(window, begin < part->at ? part->at : begin, end);
     uint64_t line_no = part->lines - window_lines(window, at < begin ? begin : at, end);
     int64_t lost = follow->counted ? (int64_t)(line_no - follow->line_no) : -1;
     if (lost >= 0 && at == end && part->ended && part->open_line)
@@ -86,6 +77,7 @@ static void fall_forward(struct follow *follow) {
     follow->counted = true;
     follow->mark_len = 0;
     follow->doubt = 0;
+    follow->peeks = false;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------*/
@@ -99,8 +91,8 @@ void follow_submit(struct follow *follow, enum follow_work kind, struct source *
     work_submit(follow->loop, &follow->work);
 }
 
-/* The last of `bytes`, which have just been read. */
-static void set_mark(struct follow *follow, struct str bytes) {
+/* Keeps the last of them. */
+void follow_mark(struct follow *follow, struct str bytes) {
     size_t n = bytes.len < LOGFILE_MARK ? bytes.len : LOGFILE_MARK;
     if (n == 0)
         return;
@@ -111,10 +103,21 @@ static void set_mark(struct follow *follow, struct str bytes) {
     follow->mark_len = keep + n;
 }
 
+/* Passes over the byte before the one that it begins with: if that is no LF, a piece comes. */
+static struct str peek(struct follow *follow, struct str bytes) {
+    follow->peeks = false;
+    follow->given.offset++;
+    follow->lines.inside = *bytes.ptr != '\n';
+    follow->line_no += *bytes.ptr == '\n';
+    return (struct str){bytes.ptr + 1, bytes.len - 1};
+}
+
 void follow_add(struct follow *follow, struct str bytes, uint64_t hole) {
-    lines_add(&follow->lines, bytes.ptr, bytes.len);
-    set_mark(follow, bytes);
+    follow_mark(follow, bytes);
     follow->offset += bytes.len + hole;
+    if (follow->peeks && bytes.len > 0)
+        bytes = peek(follow, bytes);
+    lines_add(&follow->lines, bytes.ptr, bytes.len);
     follow->taken += bytes.len;
     if (hole > 0) {
         lines_skip(&follow->lines, hole);
@@ -132,9 +135,17 @@ void follow_enter(struct follow *follow, struct part *part) {
     follow->counted = part->start == 0;
     follow->mark_len = 0;
     follow->doubt = 0;
+    follow->peeks = false;
+}
+
+static void drop_own(struct follow *follow) {
+    source_unref(follow->own);
+    source_unref(follow->own_of);
+    follow->own = follow->own_of = NULL;
 }
 
 static void enter_next(struct follow *follow) {
+    drop_own(follow);
     struct part *before = follow->part;
     follow_enter(follow, part_ref(before->next));
     part_unref(before);
@@ -142,7 +153,15 @@ static void enter_next(struct follow *follow) {
 
 /* It waits until the follower has looked again. Under the lock. */
 bool follow_ask(struct follow *follow) {
+    follow->wait.least = follow->follower->window.end + follow->need;
     follower_wait(follow->follower, &follow->wait);
+    return false;
+}
+
+bool follow_ask_look(struct follow *follow) {
+    follower_nudge(follow->follower);
+    follow_ask(follow);
+    follow->wait.least = 0; /* whatever it brings */
     return false;
 }
 
@@ -152,8 +171,17 @@ static bool doubt(struct follow *follow) {
         fall_forward(follow);
         return true;
     }
-    follower_nudge(follow->follower);
-    return follow_ask(follow);
+    return follow_ask_look(follow);
+}
+
+void follow_count(struct follow *follow) {
+    const struct part *part = follow->part;
+    uint64_t at = part_position(part, follow->offset), end = part_position(part, part->end);
+
+    if (!follow->counted)
+        follow->line_no = part->lines - window_lines(&follow->follower->window, at, end);
+    follow->counted = true;
+    follow->doubt = 0;
 }
 
 /* Under the lock. False: there is nothing to be done now. */
@@ -174,10 +202,7 @@ static bool read_part(struct follow *follow) {
     follow->given.hash = part->head.hash;
     if (follower_has(follower, part, follow->offset)) {
         uint64_t at = part_position(part, follow->offset), end = part_position(part, part->end);
-        if (!follow->counted)
-            follow->line_no = part->lines - window_lines(&follower->window, at, end);
-        follow->counted = true;
-        follow->doubt = 0;
+        follow_count(follow);
         size_t most = end - at < LOGFILE_BLOCK ? (size_t)(end - at) : LOGFILE_BLOCK;
         follow_add(follow, window_piece(&follower->window, at, most), 0);
         return true;
@@ -246,15 +271,34 @@ static void run_read(struct follow *follow) {
             source_skip_hole(follow->source, follow->offset + most) - (follow->offset + most);
 }
 
+/* What is packed is inflated by one at a time: each reader has the file open for itself, for as
+ * long as it is at it. NULL: it cannot be had. */
+static struct source *own(struct follow *follow) {
+    struct source *shared = follow->source;
+    if (shared == NULL || shared->gz == NULL || has_past(follow))
+        return shared;
+    if (follow->own_of != shared || follow->own == NULL) {
+        drop_own(follow);
+        follow->own_of = source_ref(shared);
+        follow->own = source_again(shared);
+    }
+    return follow->own;
+}
+
 static void run(struct work *work) {
     struct follow *follow = CONTAINER_OF(work, struct follow, work);
+    struct source *shared = follow->source;
 
-    if (follow->kind == WORK_SEARCH)
+    follow->source = own(follow);
+    if (shared && follow->source == NULL)
+        follow->got = -EMFILE;
+    else if (follow->kind == WORK_SEARCH)
         follow_run_search(follow);
     else if (follow->kind == WORK_RESUME)
         follow_run_resume(follow);
     else
         run_read(follow);
+    follow->source = shared;
 }
 
 static void release(struct follow *follow) {
@@ -263,6 +307,7 @@ static void release(struct follow *follow) {
     uv_mutex_unlock(&follow->follower->lock);
     kin_fini(&follow->past);
     source_unref(follow->source);
+    drop_own(follow);
     free(follow->block);
     follower_leave(follow->follower);
     lines_fini(&follow->lines);
@@ -272,7 +317,9 @@ static void release(struct follow *follow) {
 
 /* There may be lines now. */
 static void go_on(struct follow *follow) {
-    if (fill(follow) && follow->starved) {
+    bool runs = follow->runs; /* it reads on by itself, perhaps what another has made */
+    follow->runs = false;
+    if ((runs || fill(follow) || (follow->ends && follow_at_end(follow))) && follow->starved) {
         follow->starved = false;
         follow->on_ready(follow, follow->arg); /* may free it */
     }
@@ -344,16 +391,28 @@ static void on_timer(struct timer *timer) {
 
 int follow_new(struct loop *loop, const char *path, const struct follow_options *options,
                void (*on_ready)(struct follow *, void *), void *arg, struct follow **out) {
+    struct follower *follower;
     struct stat st;
 
     if (path[0] == '\0' || options->lines > FOLLOW_LINES_MAX || options->max_line == 0 ||
         options->max_line > FOLLOW_LINE_BYTES_MAX)
         return UV_EINVAL;
+    int rc = follower_join(path, &follower);
+    if (rc < 0)
+        return rc;
     struct follow *follow = mem_zalloc(sizeof *follow);
+    follow->follower = follower;
+    uv_mutex_lock(&follower->lock); /* before it is seen whether there is a file */
+    follow->part = follower_newest(follower);
+    uv_mutex_unlock(&follower->lock);
     follow->loop = loop;
     follow->on_ready = on_ready;
     follow->arg = arg;
     follow->last = options->lines;
+    follow->whole = options->whole;
+    follow->seek = options->seek;
+    follow->time = options->time;
+    follow->need = 1;
     follow->work.run = run;
     follow->work.done = done;
     follow->wait.loop = loop;
@@ -373,10 +432,6 @@ int follow_new(struct loop *loop, const char *path, const struct follow_options 
     } else {
         follow->awaited = logfile_is_absent(-errno);
     }
-    follow->follower = follower_join(path);
-    uv_mutex_lock(&follow->follower->lock);
-    follow->part = follower_newest(follow->follower);
-    uv_mutex_unlock(&follow->follower->lock);
     tail_count(TAIL_VIEWERS, 1);
     fill(follow);
     *out = follow;
@@ -384,6 +439,7 @@ int follow_new(struct loop *loop, const char *path, const struct follow_options 
 }
 
 bool follow_next(struct follow *follow, struct str *line) {
+    follow->runs = false;
     if (!fill(follow) || !lines_next(&follow->lines, line)) {
         follow->starved = true;
         return false;
@@ -397,12 +453,33 @@ bool follow_next(struct follow *follow, struct str *line) {
 }
 
 size_t follow_id(const struct follow *follow, char out[FOLLOW_ID_MAX]) {
-    return place_write(out, &follow->given);
+    struct place place = follow_place(follow);
+    return place_write(out, &place);
 }
 
 bool follow_gap(const struct follow *follow, int64_t *lines) {
     *lines = follow->gap_lines;
     return follow->gap;
+}
+
+struct place follow_begin(const struct follow *follow) {
+    struct place place = follow->given;
+    place.offset -= follow->lines.raw;
+    return place;
+}
+
+bool follow_ended(const struct follow *follow) {
+    return follow->lines.ended;
+}
+
+bool follow_cut(const struct follow *follow) {
+    return follow->lines.cut;
+}
+
+struct place follow_place(const struct follow *follow) {
+    struct place place = follow->given;
+    place.offset += follow->peeks;
+    return place;
 }
 
 void follow_free(struct follow *follow) {

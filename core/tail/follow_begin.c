@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+/* Under the lock. */
 static void begin_at(struct follow *follow, uint64_t offset) {
     follow->offset = offset;
     follow->given = follow->part->head;
@@ -22,7 +23,16 @@ static void begin_at(struct follow *follow, uint64_t offset) {
     if (offset == 0 && follow->part->start == 0) {
         follow->line_no = 0;
         follow->counted = true;
+    } else if (follower_has(follow->follower, follow->part, offset)) {
+        follow_count(follow);
     }
+}
+
+/* Behind an id, which anybody may have made up: whether a line begins there is looked at, for what
+ * is shown of a piece of one is another matter. */
+static void resume_at(struct follow *follow, uint64_t offset) {
+    follow->peeks = offset > 0;
+    begin_at(follow, offset - follow->peeks);
 }
 
 /* In the window; false: the last lines go further back. Under the lock. */
@@ -60,19 +70,33 @@ bool follow_search(struct follow *follow) {
         follow->offset = follow->given.offset = end;
         return true;
     }
+    if (follow->whole) {
+        begin_at(follow, 0);
+        return true;
+    }
     if (follow->awaited)
         follow->last = 0;
     else if (part->source->dev == follow->asked_dev && part->source->ino == follow->asked_ino)
         follow->from = follow->asked_size;
-    if (search_window(follow, follow->from))
+    if (follow->seek == NULL && search_window(follow, follow->from))
         return true;
     source_unref(follow->source);
     follow_submit(follow, WORK_SEARCH, part->source);
     return false;
 }
 
-/* On a pool thread: from the end backwards, to behind the LF that is preceded by `last` others. */
-void follow_run_search(struct follow *follow) {
+/* On a pool thread, as the next one. */
+static void run_seek(struct follow *follow) {
+    uint64_t end = follow->from;
+    int found = follow->seek(follow->source, end, follow->time, follow->block, LOGFILE_BLOCK,
+                             &follow->from);
+    follow->got = found < 0 ? found : 0;
+    if (found == 0)
+        follow->from = end;
+}
+
+/* From the end backwards, to behind the LF that is preceded by `last` others. */
+static void run_last(struct follow *follow) {
     uint64_t end = follow->from, at = end, start = end;
     uint64_t floor = end > FOLLOW_SEARCHED_BYTES ? end - FOLLOW_SEARCHED_BYTES : 0;
     uint32_t found = 0;
@@ -100,6 +124,13 @@ void follow_run_search(struct follow *follow) {
     follow->from = floor > 0 ? start : 0;
 }
 
+void follow_run_search(struct follow *follow) {
+    if (follow->seek)
+        run_seek(follow);
+    else
+        run_last(follow);
+}
+
 void follow_take_search(struct follow *follow) {
     uv_mutex_lock(&follow->follower->lock);
     if (follow->got < 0) {
@@ -124,68 +155,86 @@ static bool resume_part(struct follow *follow) {
         part_ref(part);
         part_unref(follow->part);
         follow->part = part;
-        begin_at(follow, after->offset);
+        resume_at(follow, after->offset);
         return true;
     }
     return false;
 }
 
-/* On a pool thread. */
+/* On a pool thread. Where there are too few descriptors nothing is found. */
 void follow_run_resume(struct follow *follow) {
     struct kin_wanted wanted = {.place = follow->after};
-    kin_look(follow->follower->path, &wanted, follow->source, &follow->past);
+    if (!source_scarce())
+        kin_look(follow->follower->path, &wanted, follow->source, &follow->past);
 }
 
-/* Those that are parts as well, by now, come as such. Under the lock. */
-static void drop_parts(struct follow *follow) {
-    struct kin *past = &follow->past;
-    for (const struct part *part = follow->part; part; part = part->next)
-        for (size_t i = 0; i < past->n_after; i++)
-            if (part->source && part->source->ino == past->after[i]->ino &&
-                part->source->dev == past->after[i]->dev) {
-                source_unref(past->after[i]);
-                past->n_after--;
-                memmove(past->after + i, past->after + i + 1,
-                        (past->n_after - i) * sizeof *past->after);
-                break;
-            }
-}
-
+/* What stands in the folder is known, but not yet whether the follower has seen it, too. */
 void follow_take_resume(struct follow *follow) {
-    struct kin *past = &follow->past;
-    const struct source *now = follow->source;
-
     uv_mutex_lock(&follow->follower->lock);
+    follow->doubt = follow->follower->looks + 2; /* one may be under way */
+    uv_mutex_unlock(&follow->follower->lock);
+}
+
+/* Where what was found in the folder says. Under the lock. */
+static bool resume_past(struct follow *follow) {
+    struct kin *past = &follow->past;
+    const struct source *now = follow->part->source;
+
+    follow->started = true;
     if (past->found == NULL) {
         follow_tell_gap(follow, -1);
         follow->search = true;
     } else if (now && past->found->ino == now->ino && past->found->dev == now->dev) {
         kin_fini(past);
-        begin_at(follow, follow->after.offset);
+        resume_at(follow, follow->after.offset);
     } else {
-        drop_parts(follow);
         follow->at_past = 0;
-        follow->offset = follow->after.offset;
+        follow->peeks = follow->after.offset > 0;
+        follow->offset = follow->after.offset - follow->peeks;
         follow->given = follow->after;
+        follow->given.offset = follow->offset;
         follow->given.head_len = 0; /* more of it may be known by now */
     }
-    uv_mutex_unlock(&follow->follower->lock);
+    return true;
+}
+
+/* From the newest part on, or what comes before it in the folder. What is in both must not come
+ * twice, and of a copy nothing tells that it is: so the folder must have been seen as the follower
+ * has seen it, and the newest part must be the file under the path. Under the lock. */
+static bool resume(struct follow *follow) {
+    struct follower *follower = follow->follower;
+    const struct part *newest = follower->newest;
+
+    if (follow->doubt > 0) {
+        if (follower->looks < follow->doubt)
+            return follow_ask_look(follow);
+        bool same = follow->part == newest && follow->source == newest->source;
+        follow->doubt = 0;
+        source_unref(follow->source);
+        follow->source = NULL;
+        if (same)
+            return resume_past(follow);
+        kin_fini(&follow->past);
+    }
+    part_unref(follow->part);
+    follow->part = follower_newest(follower);
+    follow->awaited &= newest->source == NULL;
+    if (resume_part(follow)) {
+        follow->started = true;
+        return true;
+    }
+    if (follower->passes)
+        return follow_ask_look(follow);
+    follow_submit(follow, WORK_RESUME, newest->source);
+    return false;
 }
 
 /* Under the lock. */
 bool follow_start(struct follow *follow) {
-    struct follower *follower = follow->follower;
-
-    if (follower->looks == 0)
+    if (follow->follower->looks == 0)
         return follow_ask(follow);
+    if (follow->has_after)
+        return resume(follow);
     follow->started = true;
-    if (!follow->has_after)
-        return follow_search(follow);
-    part_unref(follow->part); /* what came before the newest one is to be found in the folder */
-    follow->part = follower_newest(follower);
-    follow->awaited &= follow->part->source == NULL;
-    if (resume_part(follow))
-        return true;
-    follow_submit(follow, WORK_RESUME, follow->part->source);
-    return false;
+    return follow_search(follow);
 }

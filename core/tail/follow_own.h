@@ -18,6 +18,9 @@ struct follow {
     /* What was asked for: */
     uint32_t last;  /* lines */
     bool has_after; /* not resumed yet */
+    bool whole;
+    int (*seek)(struct source *, uint64_t, int64_t, char *, size_t, uint64_t *); /* NULL: none */
+    int64_t time;
     struct place after;
     bool awaited;    /* there was no file */
     dev_t asked_dev; /* else it was this one, */
@@ -30,9 +33,11 @@ struct follow {
     struct kin past;         /* `found`, then `after`: files that come before the part */
     size_t at_past;          /* how many of `after` are over */
     uint64_t offset;         /* of the next byte to read, in the past file or the part */
+    bool peeks;              /* that is the one before it begins: is it an LF? */
     char mark[LOGFILE_MARK]; /* those before it */
     size_t mark_len;         /* 0: not known */
-    unsigned doubt;    /* the follower's look at which it must know of a truncation; 0: none */
+    unsigned doubt;    /* the follower's look at which it must know of a truncation or, when the
+                          folder has been looked at, of what is there; 0: none */
     uint64_t quiet_ms; /* since when a past file has not grown; 0: it is not at its end */
     struct timer timer;
     /* The work: */
@@ -42,6 +47,8 @@ struct follow {
     bool freed;
     bool said_error;
     struct source *source; /* that it reads */
+    struct source *own;    /* the same, of what is packed: the work's, */
+    struct source *own_of; /* in place of this */
     char *block;
     uint64_t from; /* search: the end; its result */
     ssize_t got;
@@ -55,7 +62,10 @@ struct follow {
     bool gap_due, gap;  /* before the next line, before the last one */
     int64_t gap_lines_due, gap_lines;
     size_t taken; /* bytes since it last gave none */
-    bool starved; /* follow_next has returned false */
+    bool starved; /* follow_next has returned false, or follow_run that it waits */
+    bool runs;    /* the latter */
+    bool ends;    /* it has been asked whether it is at the end, and was not */
+    size_t need;  /* bytes that are worth being told of */
 };
 
 static inline bool has_past(const struct follow *follow) {
@@ -69,14 +79,20 @@ static inline uint64_t part_position(const struct part *part, uint64_t offset) {
 
 /* One more gap before the next line, of `lines` lines; -1: nobody knows. */
 void follow_tell_gap(struct follow *follow, int64_t lines);
+/* Its numbers are right again: it is about to read on in the window. Under the lock. */
+void follow_count(struct follow *follow);
+/* Bytes that have just been read are behind it. */
+void follow_mark(struct follow *follow, struct str bytes);
 /* Begins a piece of work. `source` may be NULL. */
 void follow_submit(struct follow *follow, enum follow_work kind, struct source *source);
 /* Bytes that have been read, and the NUL of a hole behind them. */
 void follow_add(struct follow *follow, struct str bytes, uint64_t hole);
 /* Reads `part`, whose reference it takes, from its start. Under the follower's lock. */
 void follow_enter(struct follow *follow, struct part *part);
-/* Waits until the follower has looked again: false. Under its lock. */
+/* Waits until the follower has something new: false. Under its lock. */
 bool follow_ask(struct follow *follow);
+/* Waits until the follower has looked again, which it does at once: false. Under its lock. */
+bool follow_ask_look(struct follow *follow);
 /* What could not be read is tried again, and said once. */
 void follow_fail(struct follow *follow, int error);
 

@@ -32,6 +32,7 @@ static void leave_past(struct follow *follow) {
     follow->quiet_ms = 0;
     follow->given.head_len = 0; /* not known yet */
     follow->given.offset = follow->offset = 0;
+    follow->peeks = false;
     follow->mark_len = 0;
     if (follow->at_past++ < follow->past.n_after)
         return;

@@ -14,11 +14,12 @@
  *
  * The first part is empty and has no file, so that "behind it" is wherever the first file begins.
  *
- * A look happens when inotify tells of the name in its folder: a millisecond after a write. A timer
- * is the safety net, each second, or 250 ms when there is no inotify (its limits are reached, the
- * folder is missing) or it would not tell: the path is a symbolic link, another file is about to be
- * read. One look at a time; what is heard during a look asks for another (`dirty`). What cannot be
- * read is said once in the log and tried again, as is that inotify does not help.
+ * A look happens when inotify tells of the name in its folder: a millisecond after a write, but not
+ * before LOOK_MS have passed since the last one, for most programs write each line on its own. A
+ * timer is the safety net, each second, or 250 ms when there is no inotify (its limits are reached,
+ * the folder is missing) or it would not tell: the path is a symbolic link, another file is about
+ * to be read. One look at a time; what is heard during a look asks for another (`dirty`). What
+ * cannot be read is said once in the log and tried again, as is that inotify does not help.
  *
  * One for each path and process, in a registry, until nobody uses it. It lives on home's loop; what
  * viewers share stands under its lock. A pool thread may be inside a look and libuv may hold the
@@ -26,6 +27,7 @@
  * lines but how many LF it has seen, so that a gap can be counted. */
 #include "tail/follower.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tail/home.h"
@@ -34,9 +36,11 @@
 #include <string.h>
 
 #define UNWATCHED_MS 250
+#define LOOK_MS 2
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map registry;
+static uint64_t serials;
 
 /* ---- what is counted --------------------------------------------------------------------------*/
 
@@ -134,6 +138,15 @@ static void look(struct follower *follower) {
     work_submit(home_loop(), &follower->work);
 }
 
+/* While the clock stands still nobody would come back to it. */
+static void look_soon(struct follower *follower) {
+    uint64_t passed = loop_now(home_loop()) - follower->looked_ms;
+    if (follower->looking || passed >= LOOK_MS || clock_is_frozen())
+        look(follower);
+    else
+        loop_timer(home_loop(), &follower->timer, LOOK_MS - passed);
+}
+
 static void watch(struct follower *follower) {
     int rc = watch_start(&follower->watch, follower->folder);
     if (rc == 0 || follower->said_unwatched)
@@ -152,7 +165,7 @@ static void on_change(struct watch *watched, const char *name, bool renamed) {
         watch(follower);
     else if (strcmp(name, follower->name) != 0)
         return;
-    look(follower);
+    look_soon(follower);
 }
 
 static void on_timer(struct timer *timer) {
@@ -184,10 +197,15 @@ void follower_wait(struct follower *follower, struct follower_wait *wait) {
         list_push(&follower->waiting, &wait->link);
 }
 
-static void wake(struct follower *follower) {
-    struct list *node;
-    while ((node = list_pop(&follower->waiting)) != NULL) {
+/* Those for whom there is enough, or all: it is another file. */
+static void wake(struct follower *follower, bool all) {
+    struct list *next;
+    for (struct list *node = follower->waiting.next; node != &follower->waiting; node = next) {
         struct follower_wait *wait = CONTAINER_OF(node, struct follower_wait, link);
+        next = node->next;
+        if (!all && wait->least > follower->window.end)
+            continue;
+        list_remove(node);
         loop_post(wait->loop, &wait->mail);
     }
 }
@@ -235,10 +253,11 @@ static void take(struct follower *follower) {
     tail_count(TAIL_READ, (int64_t)found->data.len);
     uv_mutex_lock(&follower->lock);
     follower->looks++;
+    follower->passes = logfile_passes(&follower->file);
     change_file(follower, found);
     if (follower->file.now)
         add_bytes(follower, found);
-    wake(follower);
+    wake(follower, found->event != LOOK_SAME || found->skipped > 0 || follower->looks == 1);
     uv_mutex_unlock(&follower->lock);
     free(found->block);
     found->block = NULL;
@@ -261,8 +280,11 @@ static void done(struct work *work) {
         return;
     }
     take(follower);
-    if (follower->dirty || follower->look.again)
+    follower->looked_ms = loop_now(home_loop());
+    if (follower->look.again)
         look(follower);
+    else if (follower->dirty)
+        look_soon(follower);
     else
         rest(follower);
 }
@@ -281,9 +303,7 @@ static void split_path(struct follower *follower) {
                                     slash == follower->path ? 1 : (size_t)(slash - follower->path));
 }
 
-static void release(struct follower *follower) {
-    if (follower->looking || !follower->watch_closed)
-        return;
+static void unmake(struct follower *follower) {
     MUST(list_empty(&follower->waiting));
     part_unref(follower->newest);
     MUST(list_empty(&follower->parts));
@@ -294,8 +314,14 @@ static void release(struct follower *follower) {
     free(follower->folder);
     free(follower->path);
     free(follower);
-    tail_count(TAIL_FILES, -1);
+}
+
+static void release(struct follower *follower) {
+    if (follower->looking || !follower->watch_closed)
+        return;
+    unmake(follower);
     home_leave();
+    tail_count(TAIL_FILES, -1); /* who sees it at 0 finds no thread */
 }
 
 static void on_begin(struct mail *mail) {
@@ -328,6 +354,7 @@ static void on_nudge(struct mail *mail) {
 static struct follower *make(const char *path) {
     struct follower *follower = mem_zalloc(sizeof *follower);
 
+    follower->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
     follower->path = mem_strdup(path);
     split_path(follower);
     uv_mutex_init(&follower->lock);
@@ -341,19 +368,30 @@ static struct follower *make(const char *path) {
     logfile_init(&follower->file, follower->path);
     timer_init(&follower->timer, on_timer);
     add_part(follower, NULL, 0);
-    map_insert(&registry, &follower->node, str_of(follower->path));
-    tail_count(TAIL_FILES, 1);
-    home_enter(&follower->begin);
     return follower;
 }
 
-struct follower *follower_join(const char *path) {
+int follower_join(const char *path, struct follower **out) {
+    int rc = 0;
+
     pthread_mutex_lock(&registry_lock);
     struct map_node *node = map_find(&registry, str_of(path));
-    struct follower *follower = node ? CONTAINER_OF(node, struct follower, node) : make(path);
-    follower->users++;
+    if (node) {
+        *out = CONTAINER_OF(node, struct follower, node);
+    } else {
+        *out = make(path);
+        rc = home_enter(&(*out)->begin);
+        if (rc == 0) {
+            map_insert(&registry, &(*out)->node, str_of((*out)->path));
+            tail_count(TAIL_FILES, 1);
+        } else {
+            unmake(*out);
+        }
+    }
+    if (rc == 0)
+        (*out)->users++;
     pthread_mutex_unlock(&registry_lock);
-    return follower;
+    return rc;
 }
 
 void follower_leave(struct follower *follower) {

@@ -31,12 +31,14 @@ struct part {
 struct follower_wait {
     struct list link; /* follower->waiting; unlinked: does not wait */
     struct loop *loop;
-    struct mail mail; /* posted when there is something new */
+    struct mail mail; /* posted when there is something new, */
+    uint64_t least;   /* which is another file, or goes up to that position of the window */
 };
 
 struct follower {
     struct map_node node; /* in the registry, under its lock, as are `users` */
     unsigned users;
+    uint64_t serial; /* no other one of the process ever has it */
     char *path, *folder;
     const char *name; /* the last component, within `path` */
     uv_mutex_t lock;
@@ -44,6 +46,7 @@ struct follower {
     struct list parts;   /* those that somebody refers to */
     struct part *newest; /* with a reference */
     unsigned looks;      /* that have ended */
+    bool passes; /* what it reads is over, a copy perhaps, and the next file comes right behind */
     struct window window;
     /* home's own: */
     struct mail begin, end, nudge;
@@ -52,7 +55,8 @@ struct follower {
     struct work work; /* the look that is under way; the next two are its own until it is done */
     struct logfile file;
     struct look look;
-    int told; /* the error that was last logged */
+    int told;           /* the error that was last logged */
+    uint64_t looked_ms; /* when the last one ended */
     bool looking;
     bool dirty; /* something was heard since the look began */
     bool said_unwatched;
@@ -60,8 +64,9 @@ struct follower {
     bool watch_closed;
 };
 
-/* That of the path (copied), made if nobody follows it yet. */
-struct follower *follower_join(const char *path);
+/* That of the path (copied), made if nobody follows it yet. 0 or a negative errno, see home_enter.
+ */
+int follower_join(const char *path, struct follower **out);
 void follower_leave(struct follower *follower);
 /* Under its lock: the newest part, with a reference for the caller. */
 struct part *follower_newest(struct follower *follower);

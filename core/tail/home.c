@@ -13,7 +13,7 @@
  * It knows nothing of files. */
 #include "tail/home.h"
 
-#include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "net/loop.h"
 
@@ -47,32 +47,48 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* Under the lock. A process that has no thread or descriptor left for it has none for its work. */
-static void start(void) {
-    struct loop *loop = mem_zalloc(sizeof *loop);
+static int start_thread(struct loop *loop) {
     sigset_t all, before;
     pthread_t thread;
 
-    if (loop_init(loop) < 0)
-        abort();
-    loop->on_still = nothing;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, run, loop) != 0)
-        abort();
+    int rc = pthread_create(&thread, NULL, run, loop);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_detach(thread);
-    threads++;
-    home = loop;
+    if (rc == 0)
+        pthread_detach(thread);
+    return -rc;
 }
 
-void home_enter(struct mail *mail) {
+/* Under the lock. */
+static int start(void) {
+    struct loop *loop = mem_zalloc(sizeof *loop);
+    int rc = fault("tail_home");
+
+    if (rc == 0 && (rc = loop_init(loop)) == 0) {
+        loop->on_still = nothing;
+        rc = start_thread(loop);
+        if (rc < 0)
+            loop_fini(loop);
+    }
+    if (rc < 0) {
+        free(loop);
+        return rc;
+    }
+    threads++;
+    home = loop;
+    return 0;
+}
+
+int home_enter(struct mail *mail) {
     pthread_mutex_lock(&lock);
-    if (home == NULL && lent == NULL)
-        start();
-    followers++;
-    loop_post(lent ? lent : home, mail);
+    int rc = home == NULL && lent == NULL ? start() : 0;
+    if (rc == 0) {
+        followers++;
+        loop_post(lent ? lent : home, mail);
+    }
     pthread_mutex_unlock(&lock);
+    return rc;
 }
 
 void home_post(struct mail *mail) {

@@ -5,8 +5,9 @@
 struct loop;
 struct mail;
 
-/* One more is followed: there is a thread with a loop from now on, which the mail goes to. */
-void home_enter(struct mail *mail);
+/* One more is followed: there is a thread with a loop from now on, which the mail goes to. 0 or a
+ * negative errno: there are no descriptors, or threads, left for it. */
+int home_enter(struct mail *mail);
 /* From any thread, for one that has entered. */
 void home_post(struct mail *mail);
 struct loop *home_loop(void);

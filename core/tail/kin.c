@@ -4,14 +4,21 @@
  *     app.log.1      after it, all of it          itself, renamed: its inode and its first bytes
  *     app.log.2.gz   found, from 812 on           a copy, packed or not: its first bytes alone
  *
- * Who is looked at: the inode that is wanted, under any name; and the log's relatives, whose names
- * begin with its own or are rotated ones of it. Of a name that stands there packed and unpacked
- * the packed one is still being made.
+ * Who is looked at: those whose names are rotated ones of the log's, or begin with its own; and
+ * the inode that is wanted, under any name. What has no rotated name may be a stranger, also
+ * "app.log.secret", for ids come from clients, who may make them up to read what else is in the
+ * folder: it is the log only to who knows all of its first bytes, 256 of text. Of a name that
+ * stands there packed and unpacked the packed one is still being made.
  *
  * Which came after it: those whose names are rotated ones (the log's name and a number, a date or
  * "old"; the number may stand before the extension), written to later than what was found; at the
  * same time, of which file systems have a few hundred in a second, the lower number is newer.
- * A copy of the file that is there now is none of them: copytruncate is about to truncate that.
+ * A copy of the file that is there now is none of them: copytruncate is about to truncate that. The
+ * first 64 KiB tell, since all files of a log may have the same head.
+ *
+ * Whoever rotates may do so while the folder is read: a file is missed when it is renamed between
+ * the list of names and its being opened, or is seen by two of them. So each name must still be
+ * that of the file that it was in the list, or all is read again.
  *
  * At most KIN_LOOKED_AT entries are opened and KIN_MOST given. It runs on pool threads, has no
  * state, and knows nothing of who reads. */
@@ -34,6 +41,8 @@
 
 #define SECOND_NS 1000000000ll
 #define NO_NUMBER UINT64_MAX
+#define READ_TRIES 4
+#define COMPARED (64u << 10) /* bytes that tell a copy from a log with the same head */
 
 struct entry {
     char *name;
@@ -129,12 +138,18 @@ static int folder_open(struct folder *folder, const char *path) {
     return folder->fd < 0 ? folder->fd : 0;
 }
 
-static void folder_close(struct folder *folder) {
-    for (size_t i = 0; i < folder->n; i++) {
-        source_unref(folder->entries[i].source);
-        free(folder->entries[i].name);
+static void forget_entries(struct folder *folder) {
+    while (folder->n > 0) {
+        struct entry *entry = &folder->entries[--folder->n];
+        source_unref(entry->source);
+        free(entry->name);
     }
     free(folder->entries);
+    folder->entries = NULL;
+}
+
+static void folder_close(struct folder *folder) {
+    forget_entries(folder);
     free(folder->path);
     if (folder->fd >= 0)
         close(folder->fd);
@@ -144,51 +159,70 @@ int64_t kin_time(const struct stat *st) {
     return st->st_mtim.tv_sec * SECOND_NS + st->st_mtim.tv_nsec;
 }
 
-/* Reads what tells it from others. False: it is nothing that can be read. */
-static bool entry_read(struct folder *folder, struct entry *entry) {
+/* Reads what tells it from others. 0, or a negative errno: it is nothing that can be read. */
+static int entry_read(struct folder *folder, struct entry *entry) {
     struct stat st;
     bool packed = is_packed(str_of(entry->name));
 
-    if (fstatat(folder->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
-        source_open(folder->fd, entry->name, packed, &entry->source) < 0)
-        return false;
+    if (fstatat(folder->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return -errno;
+    int rc = S_ISREG(st.st_mode) ? source_open(folder->fd, entry->name, packed, &entry->source)
+                                 : -ESPIPE;
+    if (rc < 0)
+        return rc;
     ssize_t got = source_read(entry->source, entry->head, sizeof entry->head, 0);
     entry->head_len = got > 0 ? (size_t)got : 0;
     entry->ino = st.st_ino;
     entry->size = entry->source->gz ? UINT64_MAX : (uint64_t)st.st_size;
     entry->time = kin_time(&st);
     entry->rotated = is_rotated(folder, str_of(entry->name), &entry->number);
-    return true;
+    return 0;
 }
 
-static void add(struct folder *folder, const char *name) {
+/* False: that name has been taken from the file that had it, so others may have moved, too. */
+static bool add(struct folder *folder, const char *name, ino_t ino) {
     if (folder->n % 32 == 0)
         folder->entries = mem_resize(folder->entries, (folder->n + 32) * sizeof *folder->entries);
     struct entry *entry = &folder->entries[folder->n];
     *entry = (struct entry){.name = mem_strdup(name)};
-    if (entry_read(folder, entry)) {
+    int rc = entry_read(folder, entry);
+    if (rc == 0) {
         folder->n++;
-        return;
+        return entry->ino == ino;
     }
-    source_unref(entry->source);
     free(entry->name);
+    return rc != -ENOENT;
 }
 
-static void folder_read(struct folder *folder, uint64_t ino) {
+/* False: while it was read files were renamed or removed. */
+static bool read_once(struct folder *folder, uint64_t ino) {
     int fd = dup(folder->fd);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *at;
+    bool still = true;
 
     if (dir == NULL && fd >= 0)
         close(fd);
+    if (dir)
+        rewinddir(dir); /* the place is the one that all duplicates have */
     while (dir && folder->n < KIN_LOOKED_AT && (at = readdir(dir)) != NULL) {
         struct str name = str_of(at->d_name);
         uint64_t number;
         if (at->d_ino == ino || str_starts(name, folder->base) || is_rotated(folder, name, &number))
-            add(folder, at->d_name);
+            still &= add(folder, at->d_name, at->d_ino);
     }
     if (dir)
         closedir(dir);
+    return still;
+}
+
+static void folder_read(struct folder *folder, uint64_t ino) {
+    for (int tries = 1; !read_once(folder, ino) && tries < READ_TRIES; tries++)
+        forget_entries(folder);
+}
+
+static bool is_file(const struct entry *entry, const struct source *source) {
+    return entry->ino == source->ino && entry->source->dev == source->dev;
 }
 
 /* Whether it is being packed, or has been, and both are there. */
@@ -217,9 +251,18 @@ static bool has_mark(const struct entry *entry, const struct kin_wanted *wanted)
     return got == (ssize_t)wanted->mark_len && memcmp(bytes, wanted->mark, wanted->mark_len) == 0;
 }
 
+/* Whether the place tells so much of a file that nobody has made it up. Records begin with NULs,
+ * which is easily guessed. */
+static bool is_known(const struct entry *entry, const struct place *place) {
+    return place->head_len == PLACE_HEAD && memchr(entry->head, '\0', entry->head_len) == NULL;
+}
+
 static bool is_wanted(const struct folder *folder, const struct entry *entry,
                       const struct kin_wanted *wanted, bool itself) {
     if (itself ? entry->ino != wanted->place.ino : wanted->place.head_len == 0)
+        return false;
+    bool own = entry->rotated || str_eq(str_of(entry->name), folder->base);
+    if (!own && !is_known(entry, &wanted->place))
         return false;
     return entry->size >= wanted->place.offset && entry->time >= wanted->since &&
            place_fits(&wanted->place, entry->head, entry->head_len) && !is_doubled(folder, entry) &&
@@ -232,8 +275,7 @@ static struct entry *find(const struct folder *folder, const struct kin_wanted *
     struct entry *best = NULL;
     for (size_t i = 0; i < folder->n; i++) {
         struct entry *entry = &folder->entries[i];
-        bool is_now = now && entry->source->dev == now->dev && entry->ino == now->ino;
-        if (is_now && wanted->mark) /* that one has lost it */
+        if (now && is_file(entry, now) && wanted->mark) /* that one has lost it */
             continue;
         if ((best == NULL || entry->time > best->time) && is_wanted(folder, entry, wanted, itself))
             best = entry;
@@ -256,7 +298,17 @@ static int compare_at(const void *a, const void *b) {
     return compare(*(struct entry *const *)a, *(struct entry *const *)b);
 }
 
-/* Whether it begins as the file that is there now, and is no longer. */
+/* Whether the first COMPARED bytes, or as many as there are, are also those of the other one. */
+static bool begins_as(struct source *source, struct source *other) {
+    char *bytes = mem_alloc(2 * COMPARED);
+    ssize_t n = source_read(source, bytes, COMPARED, 0);
+    bool alike = n > 0 && source_read(other, bytes + COMPARED, (size_t)n, 0) == n &&
+                 memcmp(bytes, bytes + COMPARED, (size_t)n) == 0;
+    free(bytes);
+    return alike;
+}
+
+/* Whether it is the beginning of the file that is there now. Logs may all have the same head. */
 static bool is_copy(const struct entry *entry, struct source *now) {
     char head[PLACE_HEAD];
     struct stat st;
@@ -265,7 +317,8 @@ static bool is_copy(const struct entry *entry, struct source *now) {
         (entry->size != UINT64_MAX && entry->size > (uint64_t)st.st_size))
         return false;
     ssize_t got = source_read(now, head, sizeof head, 0);
-    return got >= (ssize_t)entry->head_len && memcmp(head, entry->head, entry->head_len) == 0;
+    return got >= (ssize_t)entry->head_len && memcmp(head, entry->head, entry->head_len) == 0 &&
+           begins_as(entry->source, now);
 }
 
 /* Whether both begin alike, up to where reading goes on in one of them. */
@@ -274,7 +327,8 @@ static bool is_same(const struct entry *a, const struct entry *b, uint64_t offse
     size_t n = offset < sizeof bytes[0] ? (size_t)offset : sizeof bytes[0];
     size_t head = a->head_len < b->head_len ? a->head_len : b->head_len;
 
-    if (n == 0 || head == 0 || memcmp(a->head, b->head, head) != 0)
+    if (n == 0 || head == 0 || memcmp(a->head, b->head, head) != 0 ||
+        !(begins_as(a->source, b->source) || begins_as(b->source, a->source)))
         return false;
     for (int i = 0; i < 2; i++) {
         struct source *source = i ? b->source : a->source;
@@ -288,27 +342,40 @@ static bool is_same(const struct entry *a, const struct entry *b, uint64_t offse
     return memcmp(bytes[0], bytes[1], n) == 0;
 }
 
+/* `found` NULL: whether it came at all. */
 static bool comes_after(const struct folder *folder, const struct entry *entry,
                         const struct entry *found, uint64_t offset, struct source *now) {
     if (!entry->rotated || entry == found || is_doubled(folder, entry))
         return false;
-    if (now && entry->source->dev == now->dev && entry->ino == now->ino)
+    if (now && is_file(entry, now))
         return false;
-    if (found->source && entry->ino == found->ino && entry->source->dev == found->source->dev)
+    if (found == NULL)
+        return !is_copy(entry, now);
+    if (found->source && is_file(entry, found->source))
         return false;
     return compare(entry, found) > 0 && !is_copy(entry, now) && !is_same(entry, found, offset);
+}
+
+/* What `now` is in the folder if it has been rotated since: itself, or what it was packed into.
+ * NULL: it has not been. */
+static const struct entry *find_rotated(const struct folder *folder, struct source *now) {
+    const struct entry *copy = NULL;
+    for (size_t i = 0; i < folder->n; i++) {
+        const struct entry *entry = &folder->entries[i];
+        if (is_file(entry, now))
+            return entry->rotated ? entry : NULL;
+        if (entry->rotated && is_copy(entry, now) && (!copy || compare(entry, copy) > 0))
+            copy = entry;
+    }
+    return copy;
 }
 
 static void collect(const struct folder *folder, const struct entry *found, uint64_t offset,
                     struct source *now, struct kin *out) {
     struct entry **sorted = mem_alloc((folder->n + 1) * sizeof *sorted);
-    const struct entry *last = NULL; /* the file of `now`, if it has been rotated since */
+    const struct entry *last = now ? find_rotated(folder, now) : NULL;
     size_t n = 0;
 
-    for (size_t i = 0; now && i < folder->n; i++)
-        if (folder->entries[i].rotated && folder->entries[i].ino == now->ino &&
-            folder->entries[i].source->dev == now->dev)
-            last = &folder->entries[i];
     for (size_t i = 0; i < folder->n; i++)
         if (comes_after(folder, &folder->entries[i], found, offset, now) &&
             (last == NULL || compare(&folder->entries[i], last) < 0))
@@ -324,7 +391,7 @@ static struct entry *find_open(const struct folder *folder, struct source *open,
                                struct entry *nameless) {
     struct stat st;
     for (size_t i = 0; i < folder->n; i++)
-        if (folder->entries[i].ino == open->ino && folder->entries[i].source->dev == open->dev)
+        if (is_file(&folder->entries[i], open))
             return &folder->entries[i];
     *nameless = (struct entry){.name = "", .source = open, .ino = open->ino, .number = NO_NUMBER};
     if (fstat(open->fd, &st) == 0)
@@ -352,6 +419,19 @@ int kin_look(const char *path, const struct kin_wanted *wanted, struct source *n
             out->found = source_ref(found->source);
             collect(&folder, found, wanted->place.offset, now, out);
         }
+    }
+    folder_close(&folder);
+    return rc;
+}
+
+int kin_all(const char *path, struct source *now, struct kin *out) {
+    struct folder folder;
+
+    *out = (struct kin){0};
+    int rc = folder_open(&folder, path);
+    if (rc == 0) {
+        folder_read(&folder, now ? now->ino : 0);
+        collect(&folder, NULL, 0, now, out);
     }
     folder_close(&folder);
     return rc;

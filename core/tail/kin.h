@@ -29,6 +29,8 @@ struct kin {
  * 0, or a negative errno when the folder cannot be read. Blocks. What is found is the caller's. */
 int kin_look(const char *path, const struct kin_wanted *wanted, struct source *now,
              struct kin *out);
+/* The rotated files that came before `now`, in `after`, the newest KIN_MOST. The same otherwise. */
+int kin_all(const char *path, struct source *now, struct kin *out);
 /* When a file was last written to, ns. */
 int64_t kin_time(const struct stat *st);
 void kin_fini(struct kin *kin);

@@ -36,7 +36,8 @@
 struct label {
     uint64_t raw;
     uint32_t len;
-    uint32_t ended; /* by an LF */
+    uint16_t ended; /* by an LF */
+    uint16_t cut;   /* a piece of a longer line */
 };
 
 void lines_init(struct lines *lines, size_t max_line) {
@@ -51,7 +52,7 @@ void lines_fini(struct lines *lines) {
 
 /* `raw` of the bytes not yet given out are behind the reader with this piece. */
 static void emit(struct lines *lines, const char *bytes, size_t n, uint64_t raw, bool ended) {
-    struct label label = {.raw = raw, .len = (uint32_t)n, .ended = ended};
+    struct label label = {.raw = raw, .len = (uint32_t)n, .ended = ended, .cut = lines->inside};
 
     buf_reserve(&lines->ready, sizeof label + n + 1);
     buf_append(&lines->ready, &label, sizeof label);
@@ -85,6 +86,7 @@ static bool is_hole(const char *bytes, size_t n) {
 }
 
 static void emit_piece(struct lines *lines) {
+    lines->inside = true;
     size_t n = piece_of(lines->held.data, lines->max_line);
     if (is_hole(lines->held.data, n))
         buf_drop(&lines->held, n);
@@ -123,12 +125,13 @@ static void end(struct lines *lines, const char *bytes, size_t n) {
     if (held->len == 0 && n <= lines->max_line) { /* nearly always: needs no copy in between */
         lines->pending += n + 1;
         emit(lines, bytes, without_cr(bytes, n), lines->pending, true);
-        return;
+    } else {
+        hold(lines, bytes, n);
+        lines->pending++;
+        emit(lines, held->data, without_cr(held->data, held->len), lines->pending, true);
+        buf_fini(held);
     }
-    hold(lines, bytes, n);
-    lines->pending++;
-    emit(lines, held->data, without_cr(held->data, held->len), lines->pending, true);
-    buf_fini(held);
+    lines->inside = false;
 }
 
 void lines_add(struct lines *lines, const char *bytes, size_t n) {
@@ -157,6 +160,7 @@ void lines_skip(struct lines *lines, uint64_t n) {
         } else if (held->len == 0 && n > max && max >= HOLE_BYTES) {
             uint64_t whole = (n - 1) / max * max; /* pieces of nothing but NUL */
             lines->pending += whole;
+            lines->inside = true;
             n -= whole;
         } else {
             part = max - held->len < part ? max - held->len : part;
@@ -171,11 +175,13 @@ void lines_flush(struct lines *lines) {
         emit_piece(lines);
     if (lines->held.len > 0)
         emit_held(lines, lines->held.len);
+    lines->inside = false;
     lines->pending = 0; /* a hole at the end of a file is behind nobody */
 }
 
 void lines_drop(struct lines *lines) {
     buf_fini(&lines->held);
+    lines->inside = false;
     lines->pending = 0;
 }
 
@@ -197,6 +203,7 @@ bool lines_next(struct lines *lines, struct str *line) {
     lines->left -= label.len + 1;
     lines->raw = label.raw;
     lines->ended = label.ended;
+    lines->cut = label.cut;
     return true;
 }
 

@@ -14,6 +14,8 @@ struct lines {
     uint64_t pending;  /* bytes that were added and belong to no piece yet */
     uint64_t raw;      /* of the piece given out last: bytes of the stream since the one before */
     bool ended;        /* that piece was the end of a line */
+    bool cut;          /* it is not the whole line */
+    bool inside;       /* the line that is coming in has had a piece already */
 };
 
 /* `max_line` is at least 1. */

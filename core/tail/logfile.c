@@ -82,6 +82,10 @@ const char *logfile_reason(int error) {
     return error == -ESPIPE ? "not a regular file" : strerror(-error);
 }
 
+bool logfile_passes(const struct logfile *file) {
+    return file->next && file->hurry;
+}
+
 bool logfile_is_absent(int error) {
     return error == -ENOENT || error == -ENOTDIR;
 }

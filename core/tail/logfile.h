@@ -58,6 +58,8 @@ void logfile_init(struct logfile *file, const char *path);
 void logfile_fini(struct logfile *file);
 /* Blocks on the disk; from one thread at a time. Fills `look` but for `block`. */
 void logfile_look(struct logfile *file, struct look *look);
+/* Whether what is read now is over, and what comes behind it waits for its end alone. */
+bool logfile_passes(const struct logfile *file);
 /* What the error of a look means, for a log line. */
 const char *logfile_reason(int error);
 /* Whether it is that of something that is not there. */

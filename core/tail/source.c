@@ -13,6 +13,7 @@
 #include "tail/source.h"
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -20,12 +21,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #define INFLATED_AT_ONCE (4u << 20)
 #define INFLATE_BUFFER (64u << 10)
+
+static unsigned open_now;
 
 /* Whether it begins as RFC 1952 wants. A file under a packed name that does not is read as it is.
  */
@@ -65,7 +69,23 @@ int source_open(int folder, const char *name, bool packed, struct source **out) 
         rc = wrap(fd, packed, &st, out);
     if (rc < 0)
         close(fd);
+    else
+        __atomic_add_fetch(&open_now, 1, __ATOMIC_RELAXED);
     return rc;
+}
+
+bool source_scarce(void) {
+    static struct log_kind scarce = LOG_KIND("logs left out for want of descriptors");
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        __atomic_load_n(&open_now, __ATOMIC_RELAXED) < limit.rlim_cur / 2)
+        return false;
+    if (log_admits(&scarce, LOG_WARN))
+        log_warn("logs: %u files are being read, half of what may be open; others are left out "
+                 "(raise the limit with ulimit -n)",
+                 __atomic_load_n(&open_now, __ATOMIC_RELAXED));
+    return true;
 }
 
 struct source *source_again(const struct source *source) {
@@ -83,11 +103,19 @@ struct source *source_ref(struct source *source) {
 void source_unref(struct source *source) {
     if (source == NULL || __atomic_sub_fetch(&source->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    __atomic_sub_fetch(&open_now, 1, __ATOMIC_RELAXED);
     if (source->gz)
         gzclose_r(source->gz); /* and the descriptor with it */
     else
         close(source->fd);
     free(source);
+}
+
+/* Whether it ends before what is packed does: zlib takes that for the end. */
+static bool is_cut_off(struct source *source) {
+    int error;
+    gzerror(source->gz, &error);
+    return error == Z_BUF_ERROR;
 }
 
 static ssize_t inflate_at(struct source *source, char *into, size_t n, uint64_t offset) {
@@ -110,7 +138,7 @@ static ssize_t inflate_at(struct source *source, char *into, size_t n, uint64_t 
         return -EAGAIN;
     if (got > 0)
         got = gzread(source->gz, into, (unsigned)n);
-    return got < 0 ? -EIO : got;
+    return got < 0 || (got == 0 && is_cut_off(source)) ? -EIO : got;
 }
 
 ssize_t source_read(struct source *source, char *into, size_t n, uint64_t offset) {

@@ -24,6 +24,9 @@ struct source *source_again(const struct source *source);
 struct source *source_ref(struct source *source);
 /* From any thread; the last one closes. NULL: nothing. */
 void source_unref(struct source *source);
+/* Whether half of the descriptors of the process are sources: the others are for those who are not
+ * here yet. Who would open many leaves it, then, and tells what is missing. */
+bool source_scarce(void);
 /* Up to `n` bytes at `offset`; 0 at the end, or a negative errno. Blocks. Of what is packed, one
  * thread at a time, and -EAGAIN after a part of the way to `offset`: once more. */
 ssize_t source_read(struct source *source, char *into, size_t n, uint64_t offset);

@@ -95,6 +95,17 @@ uint64_t window_last(const struct window *window, uint64_t from, uint64_t to) {
     return 0;
 }
 
+uint64_t window_first(const struct window *window, uint64_t from, uint64_t to) {
+    while (from < to) {
+        struct str piece = window_piece(window, from, (size_t)(to - from));
+        const char *lf = memchr(piece.ptr, '\n', piece.len);
+        if (lf)
+            return from + (uint64_t)(lf - piece.ptr) + 1;
+        from += piece.len;
+    }
+    return to;
+}
+
 uint64_t window_lines(const struct window *window, uint64_t from, uint64_t to) {
     uint64_t count = 0;
     while (from < to) {

@@ -28,6 +28,8 @@ static inline uint64_t window_begin(const struct window *window) {
 struct str window_piece(const struct window *window, uint64_t at, size_t most);
 /* The position behind the last LF between two that are there; 0: there is none. */
 uint64_t window_last(const struct window *window, uint64_t from, uint64_t to);
+/* The position behind the first LF between two that are there; `to`: there is none. */
+uint64_t window_first(const struct window *window, uint64_t from, uint64_t to);
 /* How many LF there are between two positions that are there. */
 uint64_t window_lines(const struct window *window, uint64_t from, uint64_t to);
 

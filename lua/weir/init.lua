@@ -32,6 +32,7 @@ local weir = {
   presence = hub.presence,
   streams = hub.streams,
   tail = require "weir.tail",
+  logs = require "weir.logs",
   tus = require "weir.tus",
   shared = require "weir.shared",
   fs = require "weir.fs",

@@ -5,8 +5,9 @@
 
 local core = require "weir.core"
 local check = require "weir.check"
+local rules_of = require "weir.rules"
 
-local OPTIONS = { "lines", "max_line", "after" }
+local OPTIONS = { "lines", "max_line", "after", "include", "exclude" }
 
 local Tail = { __name = "weir.tail" }
 Tail.__index = Tail
@@ -20,18 +21,19 @@ end
 --- The next line and its id, waiting for it; nil after close. A third value says that lines are missing before it.
 function Tail:__call()
   if not self.follower then return nil end
-  return with_gap(check(core.tail_next(self.follower)))
+  return with_gap(check(core.iterator_next(self.follower)))
 end
 
 --- Stops following the file.
 function Tail:close()
   if not self.follower then return end
-  core.tail_close(self.follower)
+  core.iterator_close(self.follower)
   self.follower = nil
 end
 
 --- Follows a file: first its last `lines` lines (10), or what came after the line with the id `after`; then each new
---- one. A line longer than `max_line` ("64KB") comes in pieces.
+--- one. A line longer than `max_line` ("64KB") comes in pieces. Of these lines those come for which all rules of
+--- `include` and none of `exclude` hold.
 return function(path, options)
   check.path("weir.tail", "argument 1 (path)", path)
   options = check.options("weir.tail", options, OPTIONS)
@@ -41,5 +43,6 @@ return function(path, options)
   if max_line == 0 then check.bad("weir.tail", "max_line", max_line, "1 byte or more") end
   local after = options.after
   if after ~= nil and type(after) ~= "string" then check.bad("weir.tail", "after", after, "the id of a line") end
-  return setmetatable({ follower = core.tail(path, lines, max_line, after) }, Tail)
+  local rules = rules_of("weir.tail", options)
+  return setmetatable({ follower = core.tail(path, lines, max_line, after, rules) }, Tail)
 end

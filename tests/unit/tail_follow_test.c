@@ -301,6 +301,57 @@ static void test_a_file_that_cannot_be_read_any_more_is_left_for_the_new_one(voi
     rig_expect(rig, "part|b");
 }
 
+/* ---- being moved on ---------------------------------------------------------------------------*/
+
+static void test_skipping_keeps_the_last_lines(void **state) {
+    static const struct {
+        size_t keep;
+        int64_t lost;
+        const char *kept; /* NULL: none */
+    } rows[] = {{0, 3, NULL}, {2, 3, NULL}, {3, 2, "cc"}, {5, 2, "cc"}, {6, 1, "bb|cc"}};
+    struct rig *rig = *state;
+    int64_t lost;
+    clock_freeze();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig_append(rig, "log", "first\n");
+        rig_follow(rig, 10, 100);
+        rig_expect(rig, "first");
+        rig_append(rig, "log", "aaaa\nbb\ncc\nd");
+        rig_settle(rig);
+        assert_true(follow_skip(rig->follow, rows[i].keep, &lost));
+        assert_int_equal(lost, rows[i].lost);
+        if (rows[i].kept)
+            rig_expect(rig, rows[i].kept);
+        rig_expect_none(rig);
+        rig_append(rig, "log", "d\n");
+        rig_expect(rig, "dd");
+        follow_free(rig->follow);
+        rig->follow = NULL;
+        unlink(rig->path);
+        rig_settle(rig);
+    }
+}
+
+/* All of a new file, if it is no more. */
+static void test_skipping_keeps_a_short_file(void **state) {
+    struct rig *rig = *state;
+    int64_t lost;
+    clock_freeze();
+    rig_append(rig, "log", "a\n");
+    rig_follow(rig, 10, 100);
+    rig_expect(rig, "a");
+    rig_append(rig, "log", "b\n");
+    rig_rename(rig, "log", "log.1");
+    rig_append(rig, "log", "c\nd\n");
+    rig_settle(rig);
+    rig_advance(rig, 100);
+    rig_advance(rig, 100);
+    assert_true(follow_skip(rig->follow, 4, &lost));
+    assert_int_equal(lost, 1);
+    rig_expect(rig, "c|d");
+    rig_expect_none(rig);
+}
+
 /* ---- without inotify --------------------------------------------------------------------------*/
 
 static void test_without_inotify_it_looks_by_itself(void **state) {
@@ -440,7 +491,9 @@ static void nothing(struct follow *follow, void *arg) {
 static void test_options_have_limits(void **state) {
     struct rig *rig = *state;
     static const struct follow_options bad[] = {
-        {FOLLOW_LINES_MAX + 1, 100, {0}}, {10, 0, {0}}, {10, FOLLOW_LINE_BYTES_MAX + 1, {0}}};
+        {.lines = FOLLOW_LINES_MAX + 1, .max_line = 100},
+        {.lines = 10},
+        {.lines = 10, .max_line = FOLLOW_LINE_BYTES_MAX + 1}};
     struct follow *follow;
     struct follow_options good = FOLLOW_DEFAULTS;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -503,6 +556,8 @@ int main(void) {
         CASE(test_ready_is_told_after_a_false_and_once),
         CASE(test_each_viewer_gets_every_line),
         CASE(test_a_folder_is_reported_once_and_its_replacement_read),
+        CASE(test_skipping_keeps_the_last_lines),
+        CASE(test_skipping_keeps_a_short_file),
         CASE(test_a_pipe_is_not_opened),
         CASE(test_a_file_that_cannot_be_opened_is_tried_again),
         CASE(test_a_new_file_that_cannot_be_opened_is_tried_again),

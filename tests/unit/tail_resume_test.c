@@ -3,13 +3,16 @@
 #include "tail_rig.h"
 
 #include "base/clock.h"
-#include "tail/follower.h"
+#include "base/fault.h"
+#include "tail/follow_own.h"
+#include "tail/place.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,15 +174,61 @@ static void test_renamed(void **state) {
     assert_no_gap(rig);
 }
 
+/* A line that has all the bytes by which a file is told from others. */
+static const char *long_line(void) {
+    static char line[PLACE_HEAD + 1];
+    memset(line, 'a', PLACE_HEAD);
+    return line;
+}
+
 static void test_renamed_to_any_name(void **state) {
     struct rig *rig = *state;
+    char text[PLACE_HEAD + 16];
     clock_freeze();
-    const char *id = read_to(rig, "a\nb", "a");
+    snprintf(text, sizeof text, "%s\nb", long_line());
+    rig_append(rig, "log", text);
+    rig_follow(rig, 1000, PLACE_HEAD);
+    rig_expect(rig, long_line());
+    const char *id = id_of(rig);
+    leave(rig);
     rig_rename(rig, "log", "yesterday");
     rig_append(rig, "log", "c\n");
     age(rig, "yesterday", 60);
     resume(rig, id);
     rig_expect(rig, "b|c");
+}
+
+/* Places in a file that is none of the log's, made up of what is easily known of it. */
+static void test_an_invented_id_opens_no_other_file(void **state) {
+    static const char zeros[2 * PLACE_HEAD];
+    static const struct {
+        const char *name, *head;
+        size_t len, known;
+    } others[] = {
+        {"secret", "key\n", 4, 0},    {"secret", "key\n", 4, 1},
+        {"secret", "key\n", 4, 4},    {"records", zeros, sizeof zeros, PLACE_HEAD},
+        {"a-log", "key\n", 4, 4},     {"log.secret", "key\n", 4, 0},
+        {"log-admin", "key\n", 4, 4},
+    };
+    struct rig *rig = *state;
+    struct stat st;
+    char id[PLACE_TEXT_MAX + 1];
+    clock_freeze();
+    rig_append(rig, "log", "a\n");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        unlink(rig_path(rig, others[i].name));
+        rig_append_bytes(rig, others[i].name, others[i].head, others[i].len);
+        assert_int_equal(stat(rig_path(rig, others[i].name), &st), 0);
+        struct place place = {.ino = st.st_ino,
+                              .head_len = (uint32_t)others[i].known,
+                              .hash = place_hash(others[i].head, others[i].known)};
+        id[place_write(id, &place)] = '\0';
+        rig_resume(rig, id, 1, 100);
+        rig_expect(rig, "a");
+        assert_gap(rig, -1);
+        rig_expect_none(rig);
+        leave(rig);
+    }
 }
 
 static void test_while_there_is_no_new_file(void **state) {
@@ -354,6 +403,59 @@ static void test_far_into_a_packed_file(void **state) {
     assert_no_gap(rig);
 }
 
+/* One of the names is gone when its file is to be opened. */
+static void test_a_folder_that_changes_is_read_again(void **state) {
+    struct rig *rig = *state;
+    clock_freeze();
+    const char *id = read_to(rig, "a\nb\n", "a");
+    rig_rename(rig, "log", "log.2");
+    rig_append(rig, "log.1", "c\n");
+    rig_append(rig, "log", "d\n");
+    age(rig, "log.2", 69);
+    age(rig, "log.1", 68);
+    rig_follow(rig, 0, 100); /* has the log open */
+    rig_settle(rig);
+    rig->other = rig->follow;
+    for (int at = 0; at < 3; at++) {
+        fault_arm("tail_open", -ENOENT, at, 1);
+        rig_resume(rig, id, 0, 100);
+        rig_expect(rig, "b|c|d");
+        rig_expect_none(rig);
+        assert_no_gap(rig);
+        leave(rig);
+    }
+}
+
+/* A head that all files of the log have, longer than what tells others apart. */
+static void test_packed_logs_that_begin_alike(void **state) {
+    struct rig *rig = *state;
+    char text[PLACE_HEAD + 16];
+    static const char *const names[] = {"log.2", "log.1", "log"};
+    clock_freeze();
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "%s\n%c\n", long_line(), 'a' + i);
+        rig_append(rig, names[i], text);
+    }
+    age(rig, "log.2", 69);
+    age(rig, "log.1", 68);
+    struct stat st;
+    assert_int_equal(stat(rig_path(rig, "log.2"), &st), 0);
+    struct place place = {.ino = st.st_ino,
+                          .head_len = PLACE_HEAD,
+                          .hash = place_hash(long_line(), PLACE_HEAD),
+                          .offset = PLACE_HEAD + 1};
+    text[place_write(text, &place)] = '\0';
+    pack(rig, "log.1");
+    rig_resume(rig, text, 0, PLACE_HEAD);
+    rig_expect(rig, "a");
+    rig_expect(rig, long_line());
+    rig_expect(rig, "b");
+    rig_expect(rig, long_line());
+    rig_expect(rig, "c");
+    rig_expect_none(rig);
+    assert_no_gap(rig);
+}
+
 /* ---- while it is followed ---------------------------------------------------------------------*/
 
 static void test_the_rest_is_read_from_the_copy(void **state) {
@@ -381,6 +483,42 @@ static void test_the_rest_is_read_from_the_copy(void **state) {
         unlink(rig->path);
         unlink(rig_path(rig, "log.1"));
     }
+}
+
+/* Many of them, each at its own place in it and on a thread of the pool of its own. */
+static void test_a_packed_copy_has_many_readers(void **state) {
+    enum { READERS = 12, LINES = 400000, BYTES = 16 };
+    struct rig *rig = *state;
+    struct follow *readers[READERS];
+    char *text = malloc((size_t)LINES * BYTES + 1);
+    clock_freeze();
+    for (int i = 0; i < LINES; i++)
+        sprintf(text + (size_t)i * BYTES, "%015d\n", i);
+    rig_append(rig, "log", "first\n");
+    for (int i = 0; i < READERS; i++) {
+        rig_follow(rig, 10, 100);
+        readers[i] = rig->follow;
+        rig_expect(rig, "first");
+    }
+    rig_append_bytes(rig, "log", text, (size_t)LINES * BYTES);
+    copytruncate(rig, "log.1");
+    pack(rig, "log.1");
+    rig_append(rig, "log", "last\n");
+    rig_settle(rig);
+    int next[READERS] = {0};
+    for (int left = READERS * LINES; left > 0; rig_turn(rig))
+        for (int i = 0; i < READERS; i++)
+            for (struct str line; next[i] < LINES && follow_next(readers[i], &line); left--)
+                if (strtol(line.ptr, NULL, 10) != next[i]++)
+                    fail_msg("reader %d: not line %d", i, next[i] - 1);
+    for (int i = 0; i < READERS; i++) {
+        rig->follow = readers[i];
+        rig_expect(rig, "last");
+        assert_no_gap(rig);
+        follow_free(readers[i]);
+    }
+    rig->follow = NULL;
+    free(text);
 }
 
 static void test_twice_copied_and_truncated_at_once(void **state) {
@@ -436,6 +574,111 @@ static void test_a_link_that_is_switched(void **state) {
     rig_expect(rig, "b|c|d");
     rig_expect_none(rig);
     assert_no_gap(rig);
+}
+
+/* ---- while another one follows it ---------------------------------------------------------------*/
+
+/* Another one has read all of a log that was rotated once: the id of "a" in it. */
+static const char *begin_another(struct rig *rig) {
+    rig_append(rig, "log", "a\nb\n");
+    rig_follow(rig, 10, 100);
+    rig_expect(rig, "a");
+    const char *id = id_of(rig);
+    rig_expect(rig, "b");
+    copytruncate(rig, "log.2");
+    age(rig, "log.2", 60);
+    rig_append(rig, "log", "c\nd\n");
+    rig_expect(rig, "c|d");
+    rig_settle(rig);
+    rig->other = rig->follow;
+    rig->follow = NULL;
+    return id;
+}
+
+static void end_another(struct rig *rig) {
+    leave(rig);
+    follow_free(rig->other);
+    rig->other = NULL;
+    unlink(rig->path);
+    unlink(rig_path(rig, "log.1"));
+    unlink(rig_path(rig, "log.1.gz"));
+    unlink(rig_path(rig, "log.2"));
+    rig_settle(rig);
+}
+
+static void expect_once(struct rig *rig, const char *id, const char *lines) {
+    rig_resume(rig, id, 0, 100);
+    rig_expect(rig, lines);
+    rig_expect_none(rig);
+    rig_append(rig, "log", "e\n");
+    rig_expect(rig, "e");
+    assert_no_gap(rig);
+}
+
+static void test_a_truncation_that_the_other_has_not_noticed(void **state) {
+    struct rig *rig = *state;
+    clock_freeze();
+    for (int packed = 0; packed < 2; packed++) {
+        const char *id = begin_another(rig);
+        copytruncate(rig, "log.1"); /* no turn: nobody has heard of it */
+        if (packed)
+            pack(rig, "log.1");
+        expect_once(rig, id, "b|c|d");
+        end_another(rig);
+    }
+}
+
+/* Turns until what the other one reads is that file. */
+static void turn_until_in(struct rig *rig, const char *name) {
+    struct stat st;
+    assert_int_equal(stat(rig_path(rig, name), &st), 0);
+    while (rig->other->follower->newest->head.ino != st.st_ino)
+        rig_turn(rig);
+}
+
+/* The copy has been packed, so the folder has another one than that which is read. */
+static void test_the_copy_that_the_other_reads_comes_once(void **state) {
+    struct rig *rig = *state;
+    static const char *const rest[] = {"b|c|d", "d"};
+    clock_freeze();
+    for (int within = 0; within < 2; within++) {
+        const char *id = begin_another(rig);
+        if (within) { /* it begins behind a line of that copy */
+            rig_resume(rig, id, 0, 100);
+            rig_expect(rig, "b|c");
+            id = id_of(rig);
+            leave(rig);
+        }
+        copytruncate(rig, "log.1");
+        turn_until_in(rig, "log.1");
+        pack(rig, "log.1");
+        expect_once(rig, id, rest[within]);
+        end_another(rig);
+    }
+}
+
+/* It reads what has been rotated twice, and packed, since it has looked. */
+static void test_rotations_that_the_other_has_not_noticed(void **state) {
+    struct rig *rig = *state;
+    clock_freeze();
+    const char *id = begin_another(rig);
+    rig_rename(rig, "log.2", "log.4");
+    rig_rename(rig, "log", "log.3");
+    age(rig, "log.3", 50);
+    pack(rig, "log.3");
+    rig_append(rig, "log.1", "between\n");
+    age(rig, "log.1", 40);
+    pack(rig, "log.1");
+    rig_append(rig, "log", "new\n");
+    rig_resume(rig, id, 0, 100);
+    rig_expect(rig, "b|c|d");
+    rig_advance(rig, 100);
+    rig_expect(rig, "between|new");
+    rig_expect_none(rig);
+    assert_no_gap(rig);
+    unlink(rig_path(rig, "log.3.gz"));
+    unlink(rig_path(rig, "log.4"));
+    end_another(rig);
 }
 
 /* ---- what is missing --------------------------------------------------------------------------*/
@@ -571,6 +814,34 @@ static void test_who_is_behind_reads_by_itself(void **state) {
     assert_no_gap(rig);
 }
 
+/* The follower reads on while a reader has yet to take what it was told of. */
+static void test_a_run_that_the_window_has_left(void **state) {
+    struct rig *rig = *state;
+    struct follow_run run;
+    struct buf bytes = {0};
+    clock_freeze();
+    rig_append(rig, "log", "first\n");
+    rig_follow(rig, 10, 4096);
+    rig_expect(rig, "first");
+    assert_int_equal(follow_run(rig->follow, &run), FOLLOW_WAITS);
+    rig_append(rig, "log", "second\n");
+    rig_settle(rig);
+    assert_int_equal(follow_run(rig->follow, &run), FOLLOW_RUN);
+    if (truncate(rig->path, 100ll << 30) != 0)
+        skip(); /* the file system has no room for it */
+    rig_append(rig, "log", "\nthird\n");
+    rig_settle(rig);
+    assert_false(follow_copy(rig->follow, &bytes, 65536));
+    rig_expect(rig, "second");
+    struct str line;
+    do /* the hole, in pieces */
+        line = rig_next(rig);
+    while (line.len == 0 || line.ptr[0] == '\0');
+    assert_true(str_eq(line, STR("third")));
+    assert_no_gap(rig);
+    buf_fini(&bytes);
+}
+
 /* ---- holes ------------------------------------------------------------------------------------*/
 
 static void test_a_hole_of_a_hundred_gigabytes(void **state) {
@@ -604,6 +875,7 @@ int main(void) {
         CASE(test_what_was_written_meanwhile_comes),
         CASE(test_renamed),
         CASE(test_renamed_to_any_name),
+        CASE(test_an_invented_id_opens_no_other_file),
         CASE(test_while_there_is_no_new_file),
         CASE(test_a_renamed_file_that_still_grows_is_waited_for),
         CASE(test_rotated_three_times),
@@ -612,16 +884,23 @@ int main(void) {
         CASE(test_packed),
         CASE(test_a_file_that_is_being_packed_comes_once),
         CASE(test_far_into_a_packed_file),
+        CASE(test_a_folder_that_changes_is_read_again),
+        CASE(test_packed_logs_that_begin_alike),
         CASE(test_the_rest_is_read_from_the_copy),
+        CASE(test_a_packed_copy_has_many_readers),
         CASE(test_twice_copied_and_truncated_at_once),
         CASE(test_renamed_three_times_at_once),
         CASE(test_a_link_that_is_switched),
+        CASE(test_a_truncation_that_the_other_has_not_noticed),
+        CASE(test_the_copy_that_the_other_reads_comes_once),
+        CASE(test_rotations_that_the_other_has_not_noticed),
         CASE(test_what_is_not_there_any_more_is_told),
         CASE(test_truncated_without_a_copy_is_told),
         CASE(test_what_is_no_id_is_told),
         CASE(test_who_stands_still_holds_eight_files),
         CASE(test_a_hundred_viewers_cost_one_reading),
         CASE(test_who_is_behind_reads_by_itself),
+        CASE(test_a_run_that_the_window_has_left),
         CASE(test_a_hole_of_a_hundred_gigabytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

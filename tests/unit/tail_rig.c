@@ -66,6 +66,8 @@ int rig_teardown(void **state) {
     fault_reset();
     if (rig->follow)
         follow_free(rig->follow);
+    if (rig->other)
+        follow_free(rig->other);
     uv_close((uv_handle_t *)&rig->beat, NULL);
     for (int turns = 0; turns < 5; turns++) {
         uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
@@ -103,16 +105,21 @@ void rig_turn(struct rig *rig) {
         fail_msg("waited in vain");
 }
 
+/* A look that waits for its turn, while the clock runs. */
+static bool is_about_to_look(struct rig *rig) {
+    return !clock_is_frozen() && rig->loop.alarm_due <= loop_now(&rig->loop) + 3;
+}
+
 /* What was done to a file is in inotify's queue when the call returns, so the first turn hears of
  * it and a look is under way; what that asks for follows in the same way. */
 void rig_settle(struct rig *rig) {
     rig->beats = 0;
     do {
-        while (rig->loop.uv.active_reqs.count > 0)
+        while (rig->loop.uv.active_reqs.count > 0 || is_about_to_look(rig))
             rig_turn(rig);
         for (int turns = 0; turns < 4; turns++)
             uv_run(&rig->loop.uv, UV_RUN_NOWAIT);
-    } while (rig->loop.uv.active_reqs.count > 0);
+    } while (rig->loop.uv.active_reqs.count > 0 || is_about_to_look(rig));
 }
 
 void rig_advance(struct rig *rig, uint64_t ms) {

@@ -14,6 +14,7 @@ struct rig {
     char folder[64];
     char path[96]; /* folder/log */
     struct follow *follow;
+    struct follow *other; /* one more, whom tests that need it make */
     int ready;            /* calls of on_ready */
     int warned, debugged; /* log lines of these levels */
     char warning[512];    /* the last of them */

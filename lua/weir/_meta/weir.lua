@@ -171,6 +171,10 @@ function weir.stats() end
 ---@field tail_reread integer bytes that tails read on their own, being behind
 ---@field tail_gaps integer gaps that tails were told of
 ---@field tail_lost integer lines that tails were told to have missed
+---@field logs_viewers integer who look at weir.logs
+---@field logs_batches integer of lines, that they got
+---@field logs_bytes integer of these
+---@field logs_skipped integer lines that they were moved past, being behind
 
 ---Suspends the task for so many seconds.
 ---@param seconds number
@@ -247,6 +251,11 @@ function weir.shared(name) end
 ---@param options? weir.TailOptions
 ---@return weir.Tail
 function weir.tail(path, options) end
+
+---Several logs, to be looked at together.
+---@param options weir.LogsOptions
+---@return weir.Logs
+function weir.logs(options) end
 
 ---@class weir.Task
 local Task = {}
@@ -363,6 +372,18 @@ function Shared:delete(key) end
 ---@field lines? integer how many of the lines that are there come first (10)
 ---@field after? string the id of a line: what came after it is first, instead
 ---@field max_line? weir.Size a longer line comes in pieces ("64KB")
+
+---@field include? weir.TailRule[] lines come for which all of these hold
+---@field exclude? weir.TailRule[] and none of these
+
+---@class weir.TailRuleTable one of text, level, field and pattern
+---@field text? string the line contains it
+---@field level? "trace"|"debug"|"info"|"warn"|"error"|"fatal" the line says that it is of this level, or of a worse one
+---@field field? string the line is JSON, and this field, names joined by dots,
+---@field is? string has this value
+---@field pattern? string PCRE2, matches in the line
+---@field case? boolean upper and lower case differ, in a text or pattern
+---@alias weir.TailRule string|weir.TailRuleTable
 
 ---@class weir.TailGap
 ---@field lines? integer how many are missing; nil: nobody knows
