@@ -639,6 +639,7 @@ describe("the module", function()
       ['require "notify" { secret = ("s"):rep(32), bytes = 4e6 }'] = "bytes must be a number from 8192 to 262144",
       ['require "notify" { secret = ("s"):rep(32), age = "30d" }'] = "age must be a number",
       ['require "notify" { secret = ("s"):rep(32), name = "" }'] = "name must be a text",
+      ['require "notify" { secret = ("s"):rep(32), listen = { "builds" } }'] = "listen must be a table of functions",
       ['require "notify"()'] = "options must be a table",
       ['require "notify" { secret = ("s"):rep(32), count = 5 }, require "notify" { secret = ("s"):rep(32) }'] =
         "has one inbox",
@@ -660,6 +661,62 @@ describe("the module", function()
     server:stop "KILL"
     tokens, server = {}, test.spawn(arguments)
     assert.equal("for all: unseen, kept: read", titles())
+  end)
+end)
+
+describe("what other apps of the server tell", function()
+  local listener = [[
+    package.path = "apps/notify/?.lua;apps/notify/?/init.lua;" .. package.path
+    local weir = require "weir"
+    local app = weir.app()
+    weir.topics { builds = { durable = true } }
+    app:post("/tell", function(stream) weir.publish("builds", stream:body()) end)
+    app:mount("/", require "notify" { secret = ("s"):rep(32), listen = {
+      builds = function(event)
+        if event.data == "nothing" then return nil end
+        if event.data == "a slip" then error "no luck" end
+        return { title = event.data }, event.data == "for ben" and { "ben" } or nil
+      end,
+    } })
+    return app
+  ]]
+
+  before_each(function()
+    tokens = {}
+    for _, name in ipairs { "ann", "ben" } do
+      tokens[name] = weir.jwt.sign({ sub = name, exp = weir.now() + 600 }, { secret = ("s"):rep(32) })
+    end
+  end)
+  after_each(support.remove_folders)
+
+  it("becomes notifications, for whom the app says", function()
+    server = test.start((support.app_file(listener)))
+    for _, text in ipairs { "for all", "for ben", "nothing", "last" } do server:post("/tell", { body = text }) end
+    test.eventually(function() return titles("", "ben") == "last: unseen, for ben: unseen, for all: unseen" end)
+    assert.equal("last: unseen, for all: unseen", titles())
+  end)
+
+  it("is logged where it makes none, and what follows comes", function()
+    server = test.start((support.app_file(listener)))
+    for _, text in ipairs { "a slip", ("x"):rep(201), "last" } do server:post("/tell", { body = text }) end
+    test.eventually(function() return titles() == "last: unseen" end)
+    local said = test.log.take("an event makes no notification", "error")
+    assert.equal(2, #said)
+    assert.is_truthy(said[1].text:find("no luck", 1, true))
+    assert.is_truthy(said[2].text:find("title must be a text of 1 to 200 bytes", 1, true))
+  end)
+
+  it("comes once, though the server is killed in between #workers", function()
+    local path, data = support.app_file(listener), support.folder()
+    local arguments = { "serve", path, "--workers", 2, "--data", data }
+    server = test.spawn(arguments)
+    for i = 1, 20 do server:post("/tell", { body = "n" .. i }) end
+    server:stop "KILL"
+    server = test.spawn(arguments)
+    server:post("/tell", { body = "n21" })
+    local wanted = {}
+    for i = 1, 21 do wanted[22 - i] = ("n%d: unseen"):format(i) end
+    test.eventually(function() return titles("?limit=100") == table.concat(wanted, ", ") end)
   end)
 end)
 

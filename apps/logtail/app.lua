@@ -1,55 +1,86 @@
--- logtail: the lines of a growing file, on a page and for curl, as they are written.
+-- logtail: the lines of growing files, on a page and for curl, as they are written; who may see which; what rings.
 --
---   WEIR_LOG=/var/log/syslog weir serve apps/logtail
+--   WEIR_LOG=/var/log/syslog:/var/log/nginx/*.log weir serve apps/logtail
+--   WEIR_LOGS=/etc/weir/logs.json LOGTAIL_SECRET=... weir serve apps/logtail
+--
+--   request --token--> view.lua: the sources that are theirs --question.lua--> weir.logs --answer.lua--> a stream
+--   configuration.lua: what is in force --> alerts.lua: rules (rule.lua) that count --> topics
 
 local weir = require "weir"
+local alerts = require "logtail.alerts"
+local answer = require "logtail.answer"
+local configuration = require "logtail.configuration"
+local download = require "logtail.download"
+local question = require "logtail.question"
+local trial = require "logtail.trial"
+local view = require "logtail.view"
 
-local path = os.getenv "WEIR_LOG"
-local lines = 200 -- so many of those already written come first
-local heartbeat = 5 -- seconds; the page takes three of them without a byte for a dead connection
+local function variable(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
+local secret = variable "LOGTAIL_SECRET"
+if secret and #secret < 32 then error("LOGTAIL_SECRET must have 32 bytes or more", 0) end
+configuration.begin { paths = variable "WEIR_LOG", file = variable "WEIR_LOGS", secret = secret }
 
 local app = weir.app()
 
--- Events for the page. A connection opens with `start`; after it each line is a message, whose id is its place in the
--- file. Who comes back with one gets what came after it, and `start` says so.
-local function events(stream)
-  local sse = stream:sse { hello = true, heartbeat = heartbeat, heartbeat_event = "heartbeat" }
-  if (path or "") == "" then
-    sse:send { event = "setup", data = "set WEIR_LOG to the absolute path of a file, and start weir again" }
-    return
-  end
-  local after = sse.last_event_id or stream.query.after
-  sse:send { event = "start", data = { path = path, lines = lines, resumed = after ~= nil } }
-  for line, id, gap in weir.tail(path, { lines = lines, after = after }) do
-    if gap then sse:send { event = "gap", data = gap } end
-    if not sse:send { id = id, data = line } then break end
-  end
+-- ---- who may --------------------------------------------------------------------------------------------------------
+
+local tokens = (configuration.current() or {}).tokens or {}
+local has_tokens = secret or tokens.key or tokens.jwks
+
+-- The options of weir.jwt for who may read anything, and comes in one of these ways.
+local function bearers(from)
+  return {
+    secret = secret, key = tokens.key, jwks = tokens.jwks, alg = tokens.alg, issuer = tokens.issuer,
+    audience = tokens.audience, leeway = tokens.leeway, claims = view.allows, from = from,
+  }
 end
 
--- The same for programs: text, or a JSON object on each line.
-local function text(stream, kind, format)
-  if (path or "") == "" then weir.fail(404, "WEIR_LOG is not set") end
-  stream:header("Content-Type", kind)
-  for line, id, gap in weir.tail(path, { lines = lines, after = stream.query.after }) do
-    if not stream:write(format(line, id, gap) .. "\n") then break end
-  end
+local function anybody(_, next) return next() end
+
+local readers = has_tokens and weir.jwt(bearers { "bearer", "ticket" }) or anybody
+
+if has_tokens then
+  app:post("/ticket", weir.jwt(bearers()), weir.ticket())
+  app:post("/renew", weir.jwt.renewal(bearers()))
 end
 
-local function as_text(line, _, gap)
-  return gap and ("-- %s lines are missing --\n%s"):format(gap.lines or "some", line) or line
+-- ---- lines ----------------------------------------------------------------------------------------------------------
+
+-- The page is told how to begin; it asks for events.
+local function tell_setup(stream)
+  stream:sse { hello = true }:send { event = "setup",
+    data = "set WEIR_LOG to the absolute path of a file, and start weir again" }
 end
 
-local function as_json(line, id, gap)
-  return weir.json.encode { id = id, line = line, gap = gap }
+-- A route that answers with what weir.logs gives.
+local function show(what, how)
+  app:get("/" .. what, readers, function(stream)
+    local format = answer.format(stream)
+    if not configuration.current() and format == "events" then return tell_setup(stream) end
+    local seen = view.of(stream)
+    answer.send(stream, seen, how, question.of(stream, what, seen), format)
+  end)
 end
 
-app:get("/lines", function(stream)
-  stream:header("Vary", "Accept")
-  local accept = stream.headers.accept or ""
-  if accept:find("application/x-ndjson", 1, true) then return text(stream, "application/x-ndjson", as_json) end
-  if accept:find("text/plain", 1, true) then return text(stream, "text/plain; charset=utf-8", as_text) end
-  events(stream)
+show("lines", "follow")
+show("search", "search")
+show("read", "read")
+
+app:get("/download", readers, download)
+
+app:get("/sources", readers, function(stream)
+  return weir.json.array(view.of(stream).logs:sources())
 end)
+
+-- ---- alerts ---------------------------------------------------------------------------------------------------------
+
+app:get("/alerts", readers, alerts.show)
+app:post("/alerts/try", readers, weir.limit { rate = 1, burst = 5, key = trial.key }, trial.answer)
+app:on_start(alerts.start)
 
 app:static("/", "public")
 

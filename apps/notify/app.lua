@@ -48,8 +48,24 @@ if is_demo then
   end)
 end
 
+local severities = { info = 2, warn = 3, error = 4, fatal = 5 }
+
+-- What apps/logtail, in the same server, raises. It says nothing of the lines: who reads it may not read those.
+local function of_alert(event)
+  local alert = weir.json.decode(event.data)
+  return {
+    title = (alert.test and "Test: " or "") .. alert.text,
+    text = ("%d lines within %d s"):format(alert.matched, alert.window),
+    severity = severities[alert.level],
+    tags = { "log" },
+    link = alert.link,
+    key = "log/" .. alert.rule,
+    event = "log.alert.raised",
+  }, alert.to
+end
+
 app:get("/demo", function() return { open = is_demo } end) -- for the page: which way in it offers
-app:mount("/", notify { secret = secret })
+app:mount("/", notify { secret = secret, listen = { ["logtail/raised"] = of_alert } })
 app:static("/", "public")
 
 return app

@@ -5,38 +5,18 @@
 //   SCREENSHOTS  where the pictures go (build/screenshots)
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { append, runAll, screenshot, test } from "./lib.mjs";
+import { runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
 import "./forms.mjs";
+import { lineThat, textsOf } from "./logtail.mjs";
 import "./notify.mjs";
 import "./resuming.mjs";
 import "./tokens.mjs";
 import "./upload.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
-
-// ---- the log page ----
-
-// logtail on a file with these lines, and its page once it is live.
-async function openLog(t, lines, { options, prepare } = {}) {
-  const path = t.file("some.log", lines);
-  const server = await t.serve(["apps/logtail"], { env: { WEIR_LOG: path } });
-  const page = await t.page(options);
-  await prepare?.(page);
-  await page.goto(`${server.url}/`);
-  await state(page, "live");
-  return { path, server, page };
-}
-
-const state = (page, name) => page.waitForSelector(`#state[data-state="${name}"]`);
-const shown = (page) => page.locator("#log .block > div:visible");
-const texts = (page) => shown(page).allTextContents();
-const line = (page, text) => shown(page).filter({ hasText: text }).first().waitFor();
-const lineCount = (page, n) =>
-  page.waitForFunction((count) => document.querySelectorAll("#log .block > div").length === count, n);
-const numbered = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}.`);
 
 // ---- watch mode ----
 
@@ -98,11 +78,11 @@ test("a request appears on the log page that was open before it", async (t) => {
   const server = await t.serve(["apps/", "--workers", "2", "--access-log", path], { env: { WEIR_LOG: path } });
   const page = await t.page();
   await page.goto(`${server.url}/logtail/`);
-  await line(page, "written before the page was opened");
-  const before = (await texts(page)).join("\n");
+  await lineThat(page, "written before the page was opened");
+  const before = (await textsOf(page)).join("\n");
   assert.ok(!before.includes("/seen-by-nobody-yet"));
   assert.equal((await fetch(`${server.url}/seen-by-nobody-yet`)).status, 404);
-  await line(page, "GET /seen-by-nobody-yet HTTP/1.1");
+  await lineThat(page, "GET /seen-by-nobody-yet HTTP/1.1");
   assert.equal(await page.textContent("#name"), "access.log");
 });
 
@@ -112,216 +92,10 @@ test("the folder's list leads to the apps", async (t) => {
   await page.goto(server.url);
   await screenshot(page, "list");
   await page.click('a[href*="logtail"]');
-  await line(page, "hello");
+  await lineThat(page, "hello");
   await page.goBack();
   await page.click('a[href*="clock"]');
   await page.waitForSelector('#sse[data-state="live"]');
-});
-
-test("lines go on through a rotation", async (t) => {
-  const { path, page } = await openLog(t, ["one"]);
-  await line(page, "one");
-  renameSync(path, `${path}.1`);
-  append(path, "two");
-  await line(page, "two");
-  append(path, "three");
-  await line(page, "three");
-  assert.deepEqual(await texts(page), ["one", "two", "three"]);
-});
-
-test("a line is text, whatever it holds", async (t) => {
-  const nasty = `<img src=x onerror="document.title='owned'"><script>document.title="owned"</script> &amp; ü \u2028`;
-  const { page } = await openLog(t, [nasty, "\x1b[31mred\x1b[0m"]);
-  await lineCount(page, 2);
-  assert.deepEqual(await texts(page), [nasty, "red"]);
-  await page.fill("#filter", "<img");
-  assert.equal(await page.textContent("#log mark"), "<img");
-  assert.equal(await page.locator("#log img, #log script").count(), 0);
-  assert.equal(await page.title(), "some.log · Weir");
-});
-
-test("pausing holds lines back and counts them", async (t) => {
-  const { path, page } = await openLog(t, ["one"]);
-  await line(page, "one");
-  await page.click("#pause");
-  await state(page, "paused");
-  append(path, ...numbered(1, 30));
-  await page.waitForFunction(() => document.querySelector("#state-text").textContent === "Paused · 30 held");
-  assert.deepEqual(await texts(page), ["one"]);
-  await page.click("#pause");
-  await state(page, "live");
-  await lineCount(page, 31);
-});
-
-test("the filter shows the lines that have all words and none of those after a minus", async (t) => {
-  const { path, page } = await openLog(t, ["GET /a 200", "GET /b 404", "POST /a 200", "get /A 404"]);
-  await lineCount(page, 4);
-  await page.fill("#filter", "get /a");
-  assert.deepEqual(await texts(page), ["GET /a 200", "get /A 404"]);
-  await page.fill("#filter", "get -404");
-  assert.deepEqual(await texts(page), ["GET /a 200"]);
-  append(path, "GET /c 404", "GET /c 200");
-  await line(page, "GET /c 200");
-  assert.deepEqual(await texts(page), ["GET /a 200", "GET /c 200"]);
-  assert.equal(await page.textContent("#count"), "2 of 6 lines");
-  await page.fill("#filter", "nowhere");
-  await page.getByText("No line matches the filter.").waitFor();
-  await page.fill("#filter", "");
-  assert.equal((await texts(page)).length, 6);
-});
-
-const distanceToEnd = (page) =>
-  page.$eval("#log", (log) => log.scrollHeight - log.clientHeight - log.scrollTop);
-
-test("scrolling up stops following, and the button goes to the newest", async (t) => {
-  const { path, page } = await openLog(t, numbered(1, 150));
-  await lineCount(page, 150);
-  assert.ok((await distanceToEnd(page)) < 2);
-  append(path, "and one more");
-  await line(page, "and one more");
-  assert.ok((await distanceToEnd(page)) < 2);
-
-  await page.hover("#log");
-  await page.mouse.wheel(0, -600);
-  await page.waitForSelector("#jump:visible");
-  assert.equal(await page.getAttribute("#follow", "aria-pressed"), "false");
-  const top = await page.$eval("#log", (log) => log.scrollTop);
-  append(path, ...numbered(151, 200));
-  await page.getByText("Jump to newest (50 new)").waitFor();
-  assert.ok((await page.$eval("#log", (log) => log.scrollTop)) <= top);
-
-  await page.click("#jump");
-  await page.waitForSelector("#jump", { state: "hidden" });
-  assert.ok((await distanceToEnd(page)) < 2);
-  assert.equal(await page.getAttribute("#follow", "aria-pressed"), "true");
-});
-
-test("scrolling down to the end follows again", async (t) => {
-  const { page } = await openLog(t, numbered(1, 150));
-  await lineCount(page, 150);
-  await page.click("#log");
-  await page.keyboard.press("Home");
-  await page.waitForSelector("#jump:visible");
-  await page.mouse.wheel(0, 20_000);
-  await page.waitForSelector("#jump", { state: "hidden" });
-});
-
-test("the keys work while the lines have the focus, and only then", async (t) => {
-  const { page } = await openLog(t, numbered(1, 150));
-  await lineCount(page, 150);
-  await page.keyboard.press("p");
-  await state(page, "paused");
-  await page.keyboard.press("p");
-  await state(page, "live");
-  await page.keyboard.press("/");
-  await page.keyboard.type("pop 1");
-  assert.equal(await page.inputValue("#filter"), "pop 1");
-  await page.fill("#filter", "");
-  await page.keyboard.press("Enter");
-  await page.keyboard.press("Home");
-  await page.waitForSelector("#jump:visible");
-  await page.keyboard.press("End");
-  await page.waitForSelector("#jump", { state: "hidden" });
-});
-
-test("the page keeps 5,000 lines and says how many it dropped", async (t) => {
-  const { path, page } = await openLog(t, []);
-  append(path, ...numbered(1, 6050));
-  await line(page, "line 6050.");
-  const count = await page.locator("#log .block > div").count();
-  assert.ok(count <= 5000 && count > 4800, `${count} lines`);
-  const dropped = (6050 - count).toLocaleString("en");
-  assert.match(await page.textContent("#count"), new RegExp(`${dropped} older dropped`));
-  assert.equal((await texts(page)).length, count);
-});
-
-test("what is read stays in its place while older lines are dropped", async (t) => {
-  const { path, page } = await openLog(t, []);
-  append(path, ...numbered(1, 4950));
-  await line(page, "line 4950.");
-  await page.hover("#log");
-  await page.mouse.wheel(0, -2000);
-  await page.waitForSelector("#jump:visible");
-  await page.waitForFunction(() => {
-    const top = document.querySelector("#log").scrollTop;
-    const still = top === window.previousTop;
-    window.previousTop = top;
-    return still;
-  }, null, { polling: 200 });
-  const place = () => page.evaluate(() => {
-    window.read ??= document.elementFromPoint(300, 300);
-    return window.read.getBoundingClientRect().top;
-  });
-  const before = await place();
-  append(path, ...numbered(4951, 5400));
-  await page.getByText("Jump to newest (450 new)").waitFor();
-  assert.match(await page.textContent("#count"), /older dropped/);
-  assert.equal(await place(), before);
-});
-
-test("after a restart of the server the page connects again, with no line twice", async (t) => {
-  const { path, server, page } = await openLog(t, ["one", "two"], { options: { expected: refused } });
-  await lineCount(page, 2);
-  await server.stop();
-  await state(page, "reconnecting");
-  append(path, "three");
-  await t.serve(["apps/logtail"], { env: { WEIR_LOG: path }, listen: server.address });
-  await line(page, "three");
-  await state(page, "live");
-  assert.deepEqual(await texts(page), ["one", "two", "three"]);
-});
-
-test("a dead connection is noticed by its silence", async (t) => {
-  const { path, server, page } = await openLog(t, ["one"], { prepare: (fresh) => fresh.clock.install() });
-  await line(page, "one");
-  server.signal("SIGSTOP");
-  await page.clock.fastForward(6_000); // the page's clock runs meanwhile, on a busy machine for some seconds
-  assert.equal(await page.getAttribute("#state", "data-state"), "live");
-  await page.clock.fastForward(12_000);
-  await state(page, "reconnecting");
-  assert.match(await page.getAttribute("#state", "title"), /^nothing came for 15000 ms$/);
-  await screenshot(page, "logtail-reconnecting");
-  server.signal("SIGCONT");
-  append(path, "two");
-  await line(page, "two");
-  await state(page, "live");
-  assert.deepEqual(await texts(page), ["one", "two"]);
-});
-
-test("a heartbeat shows that a quiet connection is alive", async (t) => {
-  const { page } = await openLog(t, ["one"]);
-  await page.waitForSelector('#state[title^="Last heartbeat"]', { timeout: 15_000 });
-});
-
-test("a server that refuses is not asked again, unless by hand", async (t) => {
-  const { path, server, page } = await openLog(t, ["one"], { options: { expected: /404|net::ERR/ } });
-  await server.stop();
-  await state(page, "reconnecting");
-  const other = await t.serve([t.file("app.lua", ["return require('weir').app()"])], { listen: server.address });
-  await state(page, "failed");
-  assert.equal(await page.textContent("#count"), "1 line · the server answered 404");
-  await screenshot(page, "logtail-failed");
-  await other.stop();
-  append(path, "two");
-  await t.serve(["apps/logtail"], { env: { WEIR_LOG: path }, listen: server.address });
-  await page.click("#connect");
-  await state(page, "live");
-  await line(page, "two");
-  assert.deepEqual(await texts(page), ["one", "two"]);
-  assert.ok(await page.isHidden("#connect"));
-});
-
-test("without WEIR_LOG the page says how to set it, and does not connect again", async (t) => {
-  const server = await t.serve(["apps/logtail"], { env: { WEIR_LOG: "" } });
-  const page = await t.page();
-  let asked = 0;
-  page.on("request", (request) => { asked += request.url().endsWith("/lines"); });
-  await page.clock.install();
-  await page.goto(`${server.url}/`);
-  await page.getByText("WEIR_LOG=/var/log/syslog weir serve apps/").waitFor();
-  await page.clock.fastForward(60_000);
-  assert.equal(asked, 1);
-  await screenshot(page, "logtail-setup");
 });
 
 // ---- the clock page ----
@@ -551,41 +325,11 @@ test("the reference's page shows what comes, and sees to a stream that was given
 
 // ---- pictures ----
 
-const agents = ["curl/7.88.1", "Mozilla/5.0 (X11; Linux x86_64)"];
-const paths = ["/", "/clock/", "/clock/sse", "/logtail/lines", "/rooms/42?after=1763640000000-3", "/style.css"];
-
-// Lines as an access log has them.
-const requests = Array.from({ length: 120 }, (_, i) => {
-  const status = i % 37 === 20 ? 500 : i % 11 === 7 ? 404 : 200;
-  const second = String(i % 60).padStart(2, "0");
-  return `192.0.2.${i % 9} - - [20/Nov/2026:13:5${i < 60 ? 0 : 1}:${second} +0000] "GET ${paths[i % 6]} HTTP/1.1" ` +
-    `${status} ${(i * 7919) % 90000} "-" "${agents[i % 2]}" 0.00${i % 10} done`;
-});
-
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1200, 390]) {
     const name = `${colorScheme}-${width}`;
     test(`the pages fit a window ${width} wide, ${colorScheme}`, async (t) => {
       const options = { viewport: { width, height: 760 }, colorScheme };
-      const { path, page } = await openLog(t, requests, { options });
-      await lineCount(page, 120);
-      await screenshot(page, `logtail-${name}`);
-      await page.fill("#filter", "rooms -404");
-      await page.click("#pause");
-      append(path, ...requests);
-      await page.getByText("Paused · 120 held").waitFor();
-      await screenshot(page, `logtail-paused-${name}`);
-      await page.click("#pause");
-      await page.fill("#filter", "");
-      await lineCount(page, 240);
-      await page.hover("#log");
-      await page.mouse.wheel(0, -900);
-      await page.waitForSelector("#jump:visible");
-      append(path, "one more");
-      await page.getByText("Jump to newest (1 new)").waitFor();
-      await screenshot(page, `logtail-scrolled-${name}`);
-      await assertFits(page);
-
       const clock = await t.page(options);
       await clock.goto(`${(await t.serve(["apps/clock"])).url}/`);
       await ticks(clock);

@@ -5,11 +5,13 @@
 --
 --   publishing.lua --checked by notification.lua--> mailbox.lua: a log, which comes to a box (box.lua)
 --   changes.lua    --checked by fields.lua-------->     `--what a user sees of it: inbox.lua
+--   listening.lua: what other apps of the server tell becomes notifications
 --
 -- Here is who may ask for what.
 
 local weir = require "weir"
 local changes = require "notify.changes"
+local listening = require "notify.listening"
 local mailbox = require "notify.mailbox"
 local once = require "notify.once"
 local publishing = require "notify.publishing"
@@ -108,7 +110,7 @@ end
 
 -- ---- the app --------------------------------------------------------------------------------------------------------
 
-local known = { publishers = true, name = true, count = true, bytes = true, age = true }
+local known = { publishers = true, listen = true, name = true, count = true, bytes = true, age = true }
 for _, name in ipairs(jwt_options) do known[name] = true end
 
 -- A box is one value of the store, which takes 1 MiB.
@@ -119,6 +121,7 @@ local function check_options(options)
   for option in pairs(options) do
     if not known[option] then error(("notify: there is no option %q"):format(tostring(option)), 3) end
   end
+  listening.check(options.listen)
   local name, kept = options.name or "notify", {}
   if type(name) ~= "string" or name == "" or #name > 40 or name:find "[%c*]" then
     error("notify: name must be a text of 1 to 40 bytes, without *", 3)
@@ -134,14 +137,16 @@ local function check_options(options)
 end
 
 --- The app. `options` are those of weir.jwt by which tokens are known (secret, key, jwks, alg, issuer, audience,
---- leeway); `publishers`, the claims of who may publish ({ notify = "publish" }); `name`, the beginning of its topics
---- ("notify"); and what an inbox keeps: `count` (200) notifications, `bytes` (131072) and `age`, in seconds (30 days).
+--- leeway); `publishers`, the claims of who may publish ({ notify = "publish" }); `listen`, topics of other apps, each
+--- with a function that makes notifications of their events; `name`, the beginning of its topics ("notify"); and what
+--- an inbox keeps: `count` (200) notifications, `bytes` (131072) and `age`, in seconds (30 days).
 local function make(_, options)
   mailbox.use(check_options(options))
   local app = weir.app()
   add_publishers(app, options)
   add_users(app, options)
   app:on_start(function()
+    if options.listen then listening.start(options.listen) end
     weir.every(3600, function()
       mailbox.sweep()
       once.sweep()
