@@ -11,6 +11,9 @@
  * over the framing (ids and heartbeats have no #) and a memcmp. What is not checked is the framing
  * itself.
  *
+ * Without a topic they follow something else, to which the program of that row adds the data in its
+ * own way (lines): then there is no publisher, and where an event is spoken of it is that data.
+ *
  * It polls without sleeping, for the reason that load.c gives, and reads one buffer at a time from
  * whoever has something: the reader's own state is sixteen bytes. The readers' end is a reset.
  *
@@ -57,6 +60,8 @@ void audience_init(struct audience *audience, int port, uint32_t room, uint32_t 
         rig_fail("no memory for %u readers", room);
     memset(audience->data, 'x', data_size);
     memcpy(audience->data, "#00000000 ", NUMBER + 1);
+    if (topics == 0)
+        return;
     audience->publisher = rig_connect(port);
     rig_watch(audience->epoll, audience->publisher, PUBLISHER);
 }
@@ -72,6 +77,10 @@ static const char *show_data(struct audience *audience, uint32_t number) {
     return audience->data;
 }
 
+void audience_write(struct audience *audience, uint32_t number, char *out) {
+    memcpy(out, show_data(audience, number), audience->data_size);
+}
+
 static void connect_reader(struct audience *audience, bool is_deaf) {
     struct reader *reader = &audience->readers[audience->opened];
 
@@ -83,12 +92,16 @@ static void connect_reader(struct audience *audience, bool is_deaf) {
 
 static void request_stream(struct audience *audience, uint32_t number, struct opening opening) {
     struct reader *reader = &audience->readers[number];
-    char request[1024];
-    int size = snprintf(request, sizeof request,
-                        "GET /events?topic=t%u%s HTTP/1.1\r\n" CHROMIUM_HEADERS "%s%s%s\r\n",
-                        number % audience->topics, reader->is_deaf ? "&deaf" : "", audience->port,
-                        audience->port, number, ~number, opening.last_id ? "Last-Event-ID: " : "",
-                        opening.last_id ? opening.last_id : "", opening.last_id ? "\r\n" : "");
+    char path[64], request[1024];
+
+    if (!opening.path)
+        snprintf(path, sizeof path, "/events?topic=t%u%s", number % audience->topics,
+                 reader->is_deaf ? "&deaf" : "");
+    int size =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" CHROMIUM_HEADERS "%s%s%s\r\n",
+                 opening.path ? opening.path : path, audience->port, audience->port, number,
+                 ~number, opening.last_id ? "Last-Event-ID: " : "",
+                 opening.last_id ? opening.last_id : "", opening.last_id ? "\r\n" : "");
 
     reader->next = opening.next;
     if (write(reader->fd, request, (size_t)size) != size)
@@ -198,9 +211,22 @@ static void on_answer(struct audience *audience) {
         rig_fail("the publisher's connection ended");
 }
 
-/* Handles what has happened; fails if nothing does for too long. */
-static void attend(struct audience *audience) {
-    static uint64_t idle_since;
+/* Fails if nothing that counts has come for too long; heartbeats do not. */
+static void check_progress(const struct audience *audience) {
+    static uint64_t seen, since;
+    uint64_t progress = audience->delivered + audience->started + audience->due;
+
+    if (progress != seen || !since) {
+        seen = progress;
+        since = rig_now();
+    } else if (rig_now() - since > STALL_SECONDS * 1000000000ull) {
+        rig_fail("nothing for %d seconds: %u of %u streams, %llu deliveries, %u answers due",
+                 STALL_SECONDS, audience->started, audience->opened,
+                 (unsigned long long)audience->delivered, audience->due);
+    }
+}
+
+void audience_attend(struct audience *audience) {
     struct epoll_event ready[EVENTS];
     int count = epoll_wait(audience->epoll, ready, EVENTS, 0);
 
@@ -210,16 +236,9 @@ static void attend(struct audience *audience) {
         else
             on_reader(audience, &audience->readers[ready[i].data.u32]);
     }
-    if (count > 0) {
-        idle_since = 0;
+    if (count > 0)
         return;
-    }
-    if (!idle_since)
-        idle_since = rig_now();
-    else if (rig_now() - idle_since > STALL_SECONDS * 1000000000ull)
-        rig_fail("nothing for %d seconds: %u of %u streams, %llu deliveries, %u answers due",
-                 STALL_SECONDS, audience->started, audience->opened,
-                 (unsigned long long)audience->delivered, audience->due);
+    check_progress(audience);
     sched_yield(); /* where both share one CPU the server must get its turn */
 }
 
@@ -229,7 +248,7 @@ void audience_open(struct audience *audience, uint32_t count, struct opening ope
             connect_reader(audience, opening.is_deaf);
             request_stream(audience, audience->opened - 1, opening);
         } else {
-            attend(audience);
+            audience_attend(audience);
         }
     }
 }
@@ -294,10 +313,19 @@ void audience_publish(struct audience *audience, uint32_t topic, uint32_t first,
 
 void audience_await(struct audience *audience, uint64_t deliveries) {
     while (audience->delivered < deliveries || audience->due)
-        attend(audience);
+        audience_attend(audience);
     if (audience->delivered > deliveries)
         rig_fail("%llu deliveries of %llu", (unsigned long long)audience->delivered,
                  (unsigned long long)deliveries);
+}
+
+uint32_t audience_slowest(const struct audience *audience) {
+    uint32_t least = UINT32_MAX;
+
+    for (uint32_t i = 0; i < audience->opened; i++)
+        if (audience->readers[i].next < least)
+            least = audience->readers[i].next;
+    return least;
 }
 
 void audience_check_deaf(const struct audience *audience) {

@@ -1,4 +1,4 @@
-/* audience: the subscribers of a hub's row and the one who publishes to them. */
+/* audience: the subscribers of a row and the one who publishes to them. */
 #ifndef BENCH_AUDIENCE_H
 #define BENCH_AUDIENCE_H
 
@@ -14,7 +14,7 @@ struct audience {
     struct reader *readers;
     uint32_t room, opened; /* readers there may be, and are */
     uint32_t started;      /* of those, the ones whose head has come */
-    uint32_t topics;       /* reader number i has topic number i % topics */
+    uint32_t topics;       /* reader number i has topic number i % topics; 0: nobody publishes */
     char *data;            /* of the event that was looked at last, and the number in it */
     size_t data_size;
     uint32_t data_number;
@@ -30,12 +30,14 @@ struct audience {
 
 /* How readers are opened. */
 struct opening {
+    const char *path;    /* what they ask for; NULL: their topic */
     const char *last_id; /* their Last-Event-ID, or NULL */
     uint32_t next;       /* the number of the first event that they are to get */
     bool is_deaf;        /* having got the head they read no more, and little fits in between */
 };
 
-/* An audience of up to `room` for events of `data_size` bytes of data. */
+/* An audience of up to `room` for events of `data_size` bytes of data; without topics, of one who
+ * does not publish over HTTP. */
 void audience_init(struct audience *audience, int port, uint32_t room, uint32_t topics,
                    size_t data_size);
 /* Opens readers until there are `count`; returns when each has its head, that is, is subscribed. */
@@ -52,6 +54,12 @@ void audience_publish(struct audience *audience, uint32_t topic, uint32_t first,
 /* Reads until the readers have got `deliveries` events since the start and each publish has its
  * answer. Fails when an event is wrong, comes twice or late, or not at all. */
 void audience_await(struct audience *audience, uint64_t deliveries);
+/* Reads what has come, without waiting; fails when nothing has for too long. */
+void audience_attend(struct audience *audience);
+/* The number of the event that the reader waits for who is the furthest behind. */
+uint32_t audience_slowest(const struct audience *audience);
+/* Writes the data of event `number`, data_size bytes. */
+void audience_write(struct audience *audience, uint32_t number, char *out);
 /* Fails if a deaf reader's connection has ended. */
 void audience_check_deaf(const struct audience *audience);
 /* The latency in microseconds that `share` of the deliveries had at most; forgets them all. */

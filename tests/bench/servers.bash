@@ -63,9 +63,9 @@ stop() {
   rm -f "$scratch"/*.log
 }
 
-# serve_least PROGRAM: a least program of this folder.
+# serve_least PROGRAM [ARG...]: a least program of this folder.
 serve_least() {
-  launch "$tools/$1"
+  launch "$tools/$1" "${@:2}"
 }
 
 # serve_weir APP [OPTION...]: default limits and one worker, unless `workers` says otherwise.
