@@ -262,6 +262,8 @@ static uint64_t rested_ms(const struct view *view) {
     return view->was_sent ? loop_now(view->logs->loop) - view->sent_ms : VIEW_BATCH_MS;
 }
 
+/* Who is told of nothing but much is woken by this: it is set together with that, not when somebody
+ * asks, who may come when the time is over. */
 static void wait_for_batch(struct view *view) {
     if (!timer_is_set(&view->timer))
         loop_timer(view->logs->loop, &view->timer, VIEW_BATCH_MS - rested_ms(view));
@@ -292,7 +294,8 @@ static void rest(struct view *view) {
 
 static void fill(struct view *view) {
     struct merge *merge = &view->merge;
-    bool paced = merge->batch.len > 0 || rested_ms(view) < VIEW_BATCH_MS;
+    bool rests = rested_ms(view) < VIEW_BATCH_MS;
+    bool paced = rests || merge->batch.len > 0;
 
     view->stirred = false;
     merge->press.spent_ns = 0;
@@ -304,6 +307,8 @@ static void fill(struct view *view) {
     for (size_t i = 0; i < merge->n; i++)
         view->news |= merge->strands[i]->moved && merge->strands[i]->awaited;
     rest(view);
+    if (rests)
+        wait_for_batch(view);
     if (merge->batch.len == 0)
         buf_fini(&merge->batch);
 }
@@ -314,14 +319,9 @@ static bool is_slow(const struct view *view) {
 }
 
 /* Whether the batch goes now. */
-static bool is_due(struct view *view) {
+static bool is_due(const struct view *view) {
     const struct merge *merge = &view->merge;
-    if (rested_ms(view) >= VIEW_BATCH_MS)
-        return merge->batch.len > 0;
-    if (merge->batch.len > 0 && (merge->full || merge->gap))
-        return true;
-    wait_for_batch(view);
-    return false;
+    return merge->batch.len > 0 && (rested_ms(view) >= VIEW_BATCH_MS || merge->full || merge->gap);
 }
 
 /* ---- the events -------------------------------------------------------------------------------*/

@@ -33,6 +33,13 @@ static uint64_t last_line(const struct follow *follow) {
                        part_position(part, part->end));
 }
 
+/* Whether the bytes that are there begin a line whose end is still to come. Under the lock. */
+static bool is_within_line(const struct follow *follow) {
+    const struct part *part = follow->part;
+    return !part->ended && part->end - follow->offset <= follow->lines.max_line &&
+           last_line(follow) == 0;
+}
+
 /* Under the lock. */
 static enum follow_at_hand look(struct follow *follow, struct follow_run *run) {
     const struct part *part = follow->part;
@@ -41,10 +48,8 @@ static enum follow_at_hand look(struct follow *follow, struct follow_run *run) {
         return part->ended ? FOLLOW_NEXT : wait_for_more(follow);
     if (!follower_has(follow->follower, part, follow->offset))
         return FOLLOW_NEXT;
-    if (last_line(follow) == 0) {
-        bool is_long = part->end - follow->offset > follow->lines.max_line;
-        return part->ended || is_long ? FOLLOW_NEXT : wait_for_more(follow);
-    }
+    if (last_line(follow) == 0)
+        return is_within_line(follow) ? wait_for_more(follow) : FOLLOW_NEXT;
     follow_count(follow);
     follow->given.head_len = part->head.head_len;
     follow->given.hash = part->head.hash;
@@ -104,13 +109,23 @@ void follow_need(struct follow *follow, size_t bytes) {
     follow->need = bytes;
 }
 
+/* Whether there is no line yet for who shares, for whom a part of one stays where it is. Under the
+ * lock. */
+static bool awaits_line(const struct follow *follow) {
+    const struct part *part = follow->part;
+    if (follow->offset >= part->end)
+        return !part->ended;
+    return is_aligned(follow) && follower_has(follow->follower, part, follow->offset) &&
+           is_within_line(follow);
+}
+
 static bool is_at_end(struct follow *follow) {
     if (timer_is_set(&follow->timer))
         return true;
     if (follow->busy || !follow->started || has_past(follow))
         return false;
     uv_mutex_lock(&follow->follower->lock);
-    bool at_end = follow->offset >= follow->part->end && !follow->part->ended;
+    bool at_end = awaits_line(follow);
     uv_mutex_unlock(&follow->follower->lock);
     return at_end;
 }

@@ -1,4 +1,5 @@
 /* A viewer of several logs: random files merged against a model, in a loop that is turned by hand. */
+#include "base/clock.h"
 #include "logs/recent.h"
 #include "logs/stamp.h"
 #include "logs/view.h"
@@ -221,30 +222,32 @@ static void test_viewers_in_step_share_pages_and_others_do_not(void **state) {
     end(&one);
 }
 
+/* Each wants pieces of another length, so each has a page of its own made. */
 static void test_the_shelf_is_bounded(void **state) {
     static const char *const names[] = {"log", NULL};
+    static struct viewer viewers[SHELF_PAGES + 1];
+    const size_t n = SHELF_PAGES + 1;
     struct rig *rig = *state;
     struct view_options options = OPTIONS;
-    struct viewer viewer;
-    struct buf want = {0};
-    options.lines = 0;
-    begin(&viewer, rig, names);
-    rig_append(rig, "log", "");
-    look(&viewer, &options);
-    rig_settle(rig);
-    for (int i = 0; i < SHELF_PAGES + 10; i++) {
-        char line[16];
-        snprintf(line, sizeof line, "%d\n", i);
-        rig_append(rig, "log", line);
-        buf_printf(&want, "%s", line);
-        buf_add_char(&want, '\0');
-        want.len--;
-        expect(&viewer, want.data);
-        assert_true(viewer.logs->shelf.n <= SHELF_PAGES);
+    begin(&viewers[0], rig, names);
+    rig_append(rig, "log", "1\n");
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            viewers[i] = (struct viewer){.rig = rig, .logs = logs_ref(viewers[0].logs)};
+        options.max_line = 1000 + i;
+        look(&viewers[i], &options);
     }
-    assert_int_equal(viewer.logs->shelf.n, SHELF_PAGES);
-    buf_fini(&want);
-    end(&viewer);
+    for (size_t i = 0; i < n; i++)
+        expect(&viewers[i], "1\n");
+    rig_append(rig, "log", "2\n"); /* which all may read on their own */
+    for (size_t i = 0; i < n; i++)
+        expect(&viewers[i], "1\n2\n");
+    rig_append(rig, "log", "3\n"); /* and this in step */
+    for (size_t i = 0; i < n; i++)
+        expect(&viewers[i], "1\n2\n3\n");
+    assert_int_equal(viewers[0].logs->shelf.n, SHELF_PAGES);
+    for (size_t i = 0; i < n; i++)
+        end(&viewers[i]);
 }
 
 /* A line of `n` bytes, its LF included. */
@@ -275,6 +278,60 @@ static void test_the_shelf_is_bounded_in_bytes(void **state) {
         assert_true(viewer.logs->shelf.bytes <= SHELF_BYTES);
     }
     assert_in_range(viewer.logs->shelf.n, 2, SHELF_PAGES - 1);
+    end(&viewer);
+}
+
+/* ---- what must not be waited for --------------------------------------------------------------*/
+
+static void test_a_line_without_end_keeps_no_other_file_waiting(void **state) {
+    static const char *const names[] = {"a", "b", NULL};
+    struct rig *rig = *state;
+    struct view_options options = OPTIONS;
+    struct viewer viewer;
+    begin(&viewer, rig, names);
+    rig_append(rig, "a", "1\n");
+    rig_append(rig, "b", "");
+    look(&viewer, &options);
+    expect(&viewer, "1\n");
+    rig_append(rig, "a", "2\n");
+    expect(&viewer, "1\n2\n");
+    rig_append(rig, "a", "part");
+    rig_settle(rig);
+    rig_append(rig, "b", "3\n");
+    expect(&viewer, "1\n2\n3\n");
+    rig_append(rig, "a", " of a line\n");
+    expect(&viewer, "1\n2\n3\npart of a line\n");
+    end(&viewer);
+}
+
+/* Soon after a batch it is told of nothing but much; who then asks late is told of a line again. */
+static void test_who_asks_late_behind_a_notice_is_woken(void **state) {
+    static const char *const names[] = {"log", "other", NULL};
+    struct rig *rig = *state;
+    struct view_options options = OPTIONS;
+    struct viewer viewer;
+    struct view_event event;
+    clock_freeze();
+    begin(&viewer, rig, names);
+    rig_append(rig, "log", "1\n");
+    look(&viewer, &options);
+    expect(&viewer, "1\n");
+    while (view_next(viewer.view, &event))
+        ;
+    rig_advance(rig, ROSTER_MS - VIEW_BATCH_MS / 2);
+    rig_append(rig, "log", "2\n");
+    rig_settle(rig);
+    expect(&viewer, "1\n2\n");
+    rig_append(rig, "other", "");
+    rig_advance(rig, VIEW_BATCH_MS / 2);
+    assert_true(view_next(viewer.view, &event));
+    assert_string_equal(event.name, "source");
+    rig_advance(rig, VIEW_BATCH_MS);
+    assert_false(view_next(viewer.view, &event));
+    rig_append(rig, "log", "3\n");
+    rig_settle(rig);
+    assert_true(view_next(viewer.view, &event));
+    assert_true(str_eq(event.data, STR("3")));
     end(&viewer);
 }
 
@@ -423,6 +480,8 @@ int main(void) {
         RIGGED(test_viewers_in_step_share_pages_and_others_do_not),
         RIGGED(test_the_shelf_is_bounded),
         RIGGED(test_the_shelf_is_bounded_in_bytes),
+        RIGGED(test_a_line_without_end_keeps_no_other_file_waiting),
+        RIGGED(test_who_asks_late_behind_a_notice_is_woken),
         RIGGED(test_history_of_several_files_has_16_MB),
         RIGGED(test_a_roster_has_256_files),
         RIGGED(test_what_is_skipped_is_counted),
