@@ -99,6 +99,7 @@ void follow_pass(struct follow *follow, uint64_t bytes, uint64_t lines, struct s
     follow->line_no += lines;
     follow->gap = false;
     follow->lines.cut = false;
+    follow->lines.inside = tail.len > 0 && tail.ptr[tail.len - 1] != '\n';
     follow->mark_len = 0;
     follow_mark(follow, tail);
 }

@@ -281,6 +281,39 @@ static void test_the_shelf_is_bounded_in_bytes(void **state) {
     end(&viewer);
 }
 
+/* ---- what must not be shown -------------------------------------------------------------------*/
+
+/* A line in pieces, of which a page that is shared takes all but the last one. */
+static void test_the_last_piece_of_a_line_is_a_piece_on_the_next_page(void **state) {
+    static const char *const names[] = {"log", NULL};
+    static const char withheld[] = "[withheld: a piece of a line that is too long to be redacted]";
+    struct rig *rig = *state;
+    struct view_options options = OPTIONS;
+    struct viewer viewer;
+    options.max_line = 10;
+    begin(&viewer, rig, names);
+    assert_true(redact_preset(viewer.logs->redact, STR("tokens")));
+    rig_append(rig, "log", "1\n");
+    look(&viewer, &options);
+    expect(&viewer, "1\n");
+    rig_append(rig, "log", "2\n"); /* which it may read on its own */
+    expect(&viewer, "1\n2\n");
+    for (size_t n = PAGE_BYTES / sizeof withheld - 1; n <= PAGE_BYTES / sizeof withheld + 1; n++) {
+        struct buf line = {0};
+        for (size_t i = 0; i < n; i++)
+            buf_add(&line, STR("password= "));
+        buf_add(&line, STR("SECRET\nend\n"));
+        viewer.text.len = 0;
+        rig_append_bytes(rig, "log", line.data, line.len);
+        while (viewer.text.len < 5 || !memmem(viewer.text.data, viewer.text.len, "\nend\n", 5))
+            take(&viewer);
+        assert_null(memmem(viewer.text.data, viewer.text.len, "SECRET", 6));
+        buf_fini(&line);
+    }
+    assert_true(viewer.logs->shelf.n > 1);
+    end(&viewer);
+}
+
 /* ---- what must not be waited for --------------------------------------------------------------*/
 
 static void test_a_line_without_end_keeps_no_other_file_waiting(void **state) {
@@ -480,6 +513,7 @@ int main(void) {
         RIGGED(test_viewers_in_step_share_pages_and_others_do_not),
         RIGGED(test_the_shelf_is_bounded),
         RIGGED(test_the_shelf_is_bounded_in_bytes),
+        RIGGED(test_the_last_piece_of_a_line_is_a_piece_on_the_next_page),
         RIGGED(test_a_line_without_end_keeps_no_other_file_waiting),
         RIGGED(test_who_asks_late_behind_a_notice_is_woken),
         RIGGED(test_history_of_several_files_has_16_MB),
