@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tail/follower.h"
 #include "tail/home.h"
 
 #include <setjmp.h>
@@ -18,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define BEAT_MS 5
 
@@ -194,4 +197,102 @@ size_t rig_piece(const char *bytes, size_t n, size_t max_line) {
     unsigned char first = (unsigned char)bytes[max_line - back];
     size_t whole = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
     return back < max_line && whole > back ? max_line - back : max_line;
+}
+
+/* ---- who comes back, and logrotate ------------------------------------------------------------*/
+
+void rig_come_back(struct rig *rig, const char *id) {
+    if (rig->follow)
+        follow_free(rig->follow);
+    rig->follow = NULL;
+    rig_settle(rig);
+    rig_resume(rig, id, 0, 100);
+}
+
+void rig_leave(struct rig *rig) {
+    follow_free(rig->follow);
+    rig->follow = NULL;
+    rig_settle(rig);
+}
+
+const char *rig_id(struct rig *rig) {
+    static char ids[4][FOLLOW_ID_MAX + 1];
+    static unsigned at;
+    char *id = ids[at++ % 4];
+    id[follow_id(rig->follow, id)] = '\0';
+    return id;
+}
+
+const char *rig_read_to(struct rig *rig, const char *text, const char *last) {
+    rig_append(rig, "log", text);
+    rig_follow(rig, 1000, 100);
+    for (;;) {
+        struct str line = rig_next(rig);
+        if (str_eq(line, str_of(last)))
+            break;
+    }
+    const char *id = rig_id(rig);
+    rig_leave(rig);
+    return id;
+}
+
+static char *content(struct rig *rig, const char *name, size_t *n) {
+    struct stat st;
+    int fd = open(rig_path(rig, name), O_RDONLY);
+    assert_int_equal(fstat(fd, &st), 0);
+    char *bytes = malloc((size_t)st.st_size + 1);
+    *n = (size_t)read(fd, bytes, (size_t)st.st_size);
+    close(fd);
+    return bytes;
+}
+
+void rig_copy(struct rig *rig, const char *from, const char *to) {
+    size_t n;
+    char *bytes = content(rig, from, &n);
+    rig_append_bytes(rig, to, bytes, n);
+    free(bytes);
+}
+
+void rig_copytruncate(struct rig *rig, const char *to) {
+    rig_copy(rig, "log", to);
+    rig_truncate(rig, "log");
+}
+
+void rig_pack(struct rig *rig, const char *name) {
+    char packed[128];
+    size_t n;
+    struct stat st;
+    char *bytes = content(rig, name, &n);
+    snprintf(packed, sizeof packed, "%s.gz", rig_path(rig, name));
+    gzFile gz = gzopen(packed, "wb");
+    assert_int_equal(gzwrite(gz, bytes, (unsigned)n), n);
+    gzclose(gz);
+    free(bytes);
+    stat(rig_path(rig, name), &st);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, packed, times, 0), 0);
+    unlink(rig_path(rig, name));
+}
+
+void rig_age(struct rig *rig, const char *name, int seconds) {
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(rig, name), times, 0), 0);
+}
+
+void rig_assert_no_gap(struct rig *rig) {
+    int64_t lines;
+    assert_false(follow_gap(rig->follow, &lines));
+}
+
+void rig_assert_gap(struct rig *rig, int64_t lines) {
+    int64_t told;
+    assert_true(follow_gap(rig->follow, &told));
+    assert_int_equal(told, lines);
+}
+
+uint64_t rig_counter(const char *name) {
+    const struct counter_row *row = tail_counter_rows;
+    while (strcmp(row->name, name) != 0)
+        row++;
+    return row->read(row->at);
 }

@@ -50,6 +50,27 @@ void rig_append_bytes(struct rig *rig, const char *name, const void *bytes, size
 void rig_rename(struct rig *rig, const char *from, const char *to);
 void rig_truncate(struct rig *rig, const char *name);
 
+/* Follows no more. */
+void rig_leave(struct rig *rig);
+/* Follows anew, from behind the line with that id; lines = 0. */
+void rig_come_back(struct rig *rig, const char *id);
+/* The id of the line given last; valid until the next but three. */
+const char *rig_id(struct rig *rig);
+/* Follows a file of these lines from its start, to the line `last`: its id. */
+const char *rig_read_to(struct rig *rig, const char *text, const char *last);
+void rig_assert_no_gap(struct rig *rig);
+void rig_assert_gap(struct rig *rig, int64_t lines);
+/* One of the counters of tail. */
+uint64_t rig_counter(const char *name);
+
+void rig_copy(struct rig *rig, const char *from, const char *to);
+/* As logrotate does: the copy, then the truncation. */
+void rig_copytruncate(struct rig *rig, const char *to);
+/* As gzip does: the packed file has the times of the other, which goes. */
+void rig_pack(struct rig *rig, const char *name);
+/* Files written at the same time cannot be told by it: each gets a second of its own. */
+void rig_age(struct rig *rig, const char *name, int seconds);
+
 /* The length of a line's next piece, by its definition, of `n` bytes that are left. */
 size_t rig_piece(const char *bytes, size_t n, size_t max_line);
 
