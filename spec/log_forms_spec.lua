@@ -51,20 +51,6 @@ local function find(list, key, value)
   end
 end
 
-local function all_answer(server)
-  for _ = 1, 20 do
-    local response = server:get("/", { timeout = 20 })
-    assert.is_table(response, "no answer")
-    assert.equal("well", response.body)
-  end
-end
-
-local function resting_pipe()
-  local path = support.folder() .. "/pipe"
-  assert(os.execute("mkfifo '" .. path .. "'") == 0)
-  return path, assert(io.open(path, "r+"))
-end
-
 -- The lines of a file once there are so many.
 local function await_lines(path, n)
   local text
@@ -213,11 +199,11 @@ for _, form in ipairs { "text", "json" } do
     end
 
     it("for a log whose reader rests, which is told what it has missed", function()
-      local path, pipe = resting_pipe()
+      local path, pipe = support.resting_pipe()
       local server = test.spawn { "serve", (support.app_file(app_text)), "--workers", 1, "--log", form,
         shell = 'exec "$0" "$@" 2>' .. path }
       assert.equal("logged", server:get("/log?n=3000", { timeout = 20 }).body)
-      all_answer(server)
+      support.all_answer(server)
       local seen, dropped = read_until_dropped(pipe)
       assert.equal(3000, seen + dropped)
       assert.is_true(dropped > 0)
@@ -227,14 +213,14 @@ for _, form in ipairs { "text", "json" } do
     end)
 
     it("for an access log that is a FIFO whose reader rests", function()
-      local path, pipe = resting_pipe()
+      local path, pipe = support.resting_pipe()
       local server = spawn("--log", form, "--access-log", path)
       local client = server:connect()
       for _ = 1, 1500 do -- more than the FIFO and the mebibyte that may wait
         client:send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: " .. ("a"):rep(630) .. "\r\n\r\n")
         assert.equal("well", client:receive_response().body)
       end
-      all_answer(server)
+      support.all_answer(server)
       pipe:read "*l"
       server:signal "TERM"
       assert.equal(0, (server:wait(10)))
@@ -246,9 +232,9 @@ for _, form in ipairs { "text", "json" } do
       local path, link = folder .. "/access.log", folder .. "/link"
       assert(os.execute("ln -s /dev/full '" .. link .. "'") == 0)
       local server = spawn("--log", form, "--access-log", link)
-      all_answer(server)
+      support.all_answer(server)
       test.eventually(function() return server:stderr():find("No space left on device", 1, true) end, 5)
-      all_answer(server)
+      support.all_answer(server)
       assert(os.execute(("ln -s '%s' '%s.new' && mv -T '%s.new' '%s'"):format(path, link, link, link)) == 0)
       await_lines(path, 40) -- nothing was lost: there was room for it in memory
       test.eventually(function() return server:stderr():find("writing again", 1, true) end, 5)

@@ -26,25 +26,10 @@ local app_text = [[
   return app
 ]]
 
--- A FIFO whose reader, this spec, rests.
-local function resting_pipe()
-  local path = support.folder() .. "/pipe"
-  assert(os.execute("mkfifo '" .. path .. "'") == 0)
-  return path, assert(io.open(path, "r+"))
-end
-
 -- What its shell does with the program's descriptors, and before it starts it.
 local function spawn(redirect, before, ...)
   local shell = (before or "") .. 'exec "$0" "$@" ' .. redirect
   return test.spawn { "serve", (support.app_file(app_text)), shell = shell, ... }
-end
-
-local function all_answer(server)
-  for _ = 1, 20 do
-    local response = server:get("/", { timeout = 20 })
-    assert.is_table(response, "no answer")
-    assert.equal("well", response.body)
-  end
 end
 
 -- Reads the FIFO until a line matches; the lines.
@@ -68,17 +53,17 @@ describe("a log whose reader rests", function()
   after_each(support.remove_folders)
 
   it("holds up nobody, whatever strangers send #workers", function()
-    local path, pipe = resting_pipe()
+    local path, pipe = support.resting_pipe()
     local server = spawn("2>" .. path, nil, "--workers", 2)
     bad_requests(server, 600)
-    all_answer(server)
+    support.all_answer(server)
     for _ = 1, 4 do server:get("/log?n=500", { timeout = 20 }) end
     local events = server:sse "/events"
     assert.equal("beat", (events:next(5) or {}).event)
-    all_answer(server)
+    support.all_answer(server)
     server:signal "USR1"
     server:signal "HUP"
-    all_answer(server)
+    support.all_answer(server)
     assert.equal("beat", (events:next(5) or {}).event)
     server:signal "TERM"
     assert.equal(0, (server:wait(10)))
@@ -86,7 +71,7 @@ describe("a log whose reader rests", function()
   end)
 
   it("says later how many lines it could not take", function()
-    local path, pipe = resting_pipe()
+    local path, pipe = support.resting_pipe()
     local server = spawn("2>" .. path, nil, "--workers", 1)
     assert.equal("logged", server:get("/log?n=3000", { timeout = 20 }).body)
     local lines = read_until(pipe, "lines were dropped")
@@ -111,17 +96,17 @@ describe("a log whose reader rests", function()
 
   for _, by in ipairs { "print", "write", "stderr" } do
     it("does not hold up a script that uses " .. by, function()
-      local path, pipe = resting_pipe()
+      local path, pipe = support.resting_pipe()
       local server = spawn(by == "stderr" and "2>" .. path or "", nil, "--workers", 1) -- standard output rests
       assert.equal("said", server:get("/say?n=3000&by=" .. by, { timeout = 20 }).body)
-      all_answer(server)
+      support.all_answer(server)
       server:stop()
       pipe:close()
     end)
   end
 
   it("is left behind by the second signal, and by a worker in a C call", function()
-    local path, pipe = resting_pipe()
+    local path, pipe = support.resting_pipe()
     local server = spawn("2>" .. path, nil, "--workers", 1)
     server:get("/log?n=500", { timeout = 20 })
     local stuck = server:connect()
@@ -137,7 +122,7 @@ describe("a log whose reader rests", function()
   it("still gets the line that tells where the server listens", function()
     local text = "for i = 1, 20000 do print(('x'):rep(1000)) end\n" .. app_text
     local server = test.spawn { "serve", (support.app_file(text)), "--workers", 2 }
-    all_answer(server)
+    support.all_answer(server)
     server:stop()
   end)
 end)
@@ -165,7 +150,7 @@ describe("a log", function()
   end)
 
   it("whose reader is gone, or whose disk is full, holds up nobody", function()
-    local path = resting_pipe()
+    local path = support.resting_pipe()
     local reader = "sed -u /listening/q <" .. path .. " & " -- ends with the first line
     for redirect, before in pairs { ["2>/dev/full"] = "", ["2>&-"] = "", [">" .. path] = reader } do
       local server = spawn(redirect, before, "--workers", 1)
@@ -173,7 +158,7 @@ describe("a log", function()
         server:get("/log?n=100", { timeout = 20 })
         server:get("/say?n=100&by=print", { timeout = 20 })
       end
-      all_answer(server)
+      support.all_answer(server)
       server:close()
     end
   end)
@@ -208,7 +193,7 @@ describe("an access log", function()
   after_each(support.remove_folders)
 
   it("may be a FIFO whose reader rests #workers", function()
-    local path, pipe = resting_pipe()
+    local path, pipe = support.resting_pipe()
     local server = test.spawn { "serve", (support.app_file(app_text)), "--workers", 2, "--access-log", path }
     local agent = ("a"):rep(700)
     local client = server:connect()

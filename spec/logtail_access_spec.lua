@@ -7,14 +7,7 @@ local support = require "spec.support"
 local logs = require "spec.logtail_support"
 local json = weir.json
 
-local function begin()
-  logs.begin()
-  logs.words = nil
-end
-
-local function has(text, part)
-  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
+local has = logs.has
 
 describe("who reads what", function()
   local three = { sources = {
@@ -26,7 +19,7 @@ describe("who reads what", function()
   } }
 
   local function serve()
-    begin()
+    logs.begin()
     for _, name in ipairs { "web", "db", "audit" } do logs.write(name .. ".log", "a line of " .. name) end
     logs.serve(three, logs.SECRET)
     logs.words = "*"
@@ -169,7 +162,7 @@ describe("who reads what", function()
 end)
 
 describe("a path that leads outside", function()
-  before_each(begin)
+  before_each(logs.begin)
   after_each(support.remove_folders)
 
   local function link(from, to) assert(os.execute(("ln -s '%s' '%s'"):format(from, to)) == 0) end

@@ -8,11 +8,6 @@ local support = require "spec.support"
 local logs = require "spec.logtail_support"
 local json = weir.json
 
-local function begin()
-  logs.begin()
-  logs.words = nil
-end
-
 -- Why the app does not start in that environment.
 local function refusal(env)
   local all = { WEIR_LOG = false, WEIR_LOGS = false, LOGTAIL_SECRET = false }
@@ -22,12 +17,10 @@ local function refusal(env)
   return tostring(err)
 end
 
-local function has(text, part)
-  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
-end
+local has = logs.has
 
 describe("logtail, set up by WEIR_LOG", function()
-  before_each(begin)
+  before_each(logs.begin)
   after_each(support.remove_folders)
 
   local function serve(paths)
@@ -68,7 +61,7 @@ describe("logtail, set up by WEIR_LOG", function()
 end)
 
 describe("logtail, set up by a file", function()
-  before_each(begin)
+  before_each(logs.begin)
   after_each(support.remove_folders)
 
   local function why_not(text, env)
@@ -146,7 +139,7 @@ describe("logtail, set up by a file", function()
 end)
 
 describe("logtail's configuration that changes", function()
-  before_each(begin)
+  before_each(logs.begin)
   after_each(support.remove_folders)
 
   it("is in force after two looks; streams end, and who comes back goes on", function()
@@ -228,7 +221,7 @@ end)
 
 describe("a question", function()
   before_each(function()
-    begin()
+    logs.begin()
     logs.write("a.log", "2026-01-31T12:00:00Z info: one", "2026-01-31T12:00:01Z error: two",
       '{"level":"error","user":{"id":7}}')
     logs.serve { sources = { "DIR/a.log" } }
@@ -312,7 +305,7 @@ end)
 
 describe("an answer", function()
   before_each(function()
-    begin()
+    logs.begin()
     logs.write("a.log", "one", "two", "three")
     logs.serve { sources = { "DIR/a.log", "DIR/none.log" } }
   end)

@@ -6,7 +6,8 @@ local test = require "weir.test"
 local support = require "spec.support"
 local json = weir.json
 
-local logs = {} -- .folder, .file and .server are those of `begin`; .is_frozen: the clock is
+-- .folder and .file are those of `begin`, .server is that of `serve`; .is_frozen: the clock is; .words: whose sources
+local logs = {}
 
 logs.SECRET = "a secret of this spec that has enough bytes"
 
@@ -16,6 +17,11 @@ function logs.begin()
   logs.is_frozen = true
   logs.folder = support.folder()
   logs.file = logs.folder .. "/logs.json"
+  logs.words = nil
+end
+
+function logs.has(text, part)
+  assert.is_truthy(text:find(part, 1, true), ("%q is not in %q"):format(part, text))
 end
 
 --- The path of a log in the folder, which gets these lines.

@@ -1,5 +1,6 @@
 -- What several specs need: apps made on the spot, folders that go away by themselves.
 
+local assert = require "luassert" -- which is callable, too
 local weir = require "weir"
 local test = require "weir.test"
 
@@ -101,6 +102,22 @@ function support.assert_examples(path, heading, before, server)
   end
   assert(i == #blocks, path .. ": the shell ended in the middle")
   return i
+end
+
+-- A FIFO whose reader, the spec, rests: its path, and it, open.
+function support.resting_pipe()
+  local path = support.folder() .. "/pipe"
+  assert(os.execute("mkfifo '" .. path .. "'") == 0)
+  return path, assert(io.open(path, "r+"))
+end
+
+-- A server that says "well" at / does so twenty times, nothing keeping it.
+function support.all_answer(server)
+  for _ = 1, 20 do
+    local response = server:get("/", { timeout = 20 })
+    assert.is_table(response, "no answer")
+    assert.equal("well", response.body)
+  end
 end
 
 -- Waits until `count()` has stayed the same for 50 ms: what the kernel still takes from a writer whose client does not
