@@ -13,6 +13,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,15 +49,6 @@ static void refresh_response(void) {
                                      date, sizeof BODY - 1, BODY);
 }
 
-static void admit(int epoll, int listener) {
-    int fd;
-
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        rig_watch(epoll, fd, (uint32_t)fd);
-    if (errno != EAGAIN && errno != ECONNABORTED)
-        rig_fail("accept: %m");
-}
-
 static void answer(int fd) {
     static char request[16384];
     ssize_t got = read(fd, request, sizeof request);
@@ -83,7 +75,7 @@ int main(void) {
             int fd = (int)ready[i].data.u32;
 
             if (fd == listener)
-                admit(epoll, listener);
+                rig_admit(epoll, listener, false, INT_MAX);
             else
                 answer(fd);
         }

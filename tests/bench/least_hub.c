@@ -141,20 +141,6 @@ static void on_readable(int fd) {
         leave(fd);
 }
 
-static void admit(int epoll, int listener) {
-    int fd;
-
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET,
-                                    .data = {.u32 = (uint32_t)fd}};
-
-        if (fd >= DESCRIPTORS || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
-            rig_fail("cannot watch descriptor %d: %m", fd);
-    }
-    if (errno != EAGAIN && errno != ECONNABORTED)
-        rig_fail("accept: %m");
-}
-
 int main(void) {
     struct epoll_event ready[READY];
     int listener = rig_listen("least_hub");
@@ -172,7 +158,7 @@ int main(void) {
             int fd = (int)ready[i].data.u32;
 
             if (fd == listener) {
-                admit(epoll, listener);
+                rig_admit(epoll, listener, true, DESCRIPTORS);
                 continue;
             }
             if (ready[i].events & EPOLLOUT && is_subscribed[fd] && !send_news(fd))

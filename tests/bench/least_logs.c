@@ -194,20 +194,6 @@ static void on_viewer(int fd, uint32_t events) {
         send_news(fd);
 }
 
-static void admit(int epoll, int listener) {
-    int fd;
-
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET,
-                                    .data = {.u32 = (uint32_t)fd}};
-
-        if (fd >= DESCRIPTORS || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
-            rig_fail("cannot watch descriptor %d: %m", fd);
-    }
-    if (errno != EAGAIN && errno != ECONNABORTED)
-        rig_fail("accept: %m");
-}
-
 /* ---- the log ----------------------------------------------------------------------------------*/
 
 /* Sends the batch that is being made and begins the next. */
@@ -309,7 +295,7 @@ int main(int argc, char **argv) {
             int fd = (int)ready[i].data.u32;
 
             if (fd == listener)
-                admit(epoll, listener);
+                rig_admit(epoll, listener, true, DESCRIPTORS);
             else if (fd == watch)
                 on_change(watch);
             else

@@ -116,11 +116,28 @@ int rig_epoll(void) {
     return epoll;
 }
 
-void rig_watch(int epoll, int fd, uint32_t number) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u32 = number}};
+static void watch(int epoll, int fd, uint32_t number, bool writes) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET | (writes ? EPOLLOUT : 0u),
+                                .data = {.u32 = number}};
 
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
         rig_fail("epoll_ctl: %m");
+}
+
+void rig_watch(int epoll, int fd, uint32_t number) {
+    watch(epoll, fd, number, false);
+}
+
+void rig_admit(int epoll, int listener, bool writes, int most) {
+    int fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (fd >= most)
+            rig_fail("descriptor %d is one too many", fd);
+        watch(epoll, fd, (uint32_t)fd, writes);
+    }
+    if (errno != EAGAIN && errno != ECONNABORTED)
+        rig_fail("accept: %m");
 }
 
 static uint64_t read_clock(clockid_t clock) {

@@ -3,6 +3,7 @@
 #ifndef BENCH_RIG_H
 #define BENCH_RIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,9 @@ void rig_reset_on_close(int fd);
 int rig_epoll(void);
 /* Adds `fd` to `epoll`, edge-triggered for reading; `number` comes back as data.u32. */
 void rig_watch(int epoll, int fd, uint32_t number);
+/* Accepts all who wait at `listener` and adds them so, for writing too if `writes`, by their
+ * descriptors, which must be below `most`. */
+void rig_admit(int epoll, int listener, bool writes, int most);
 /* Nanoseconds of CPU, user and system, that all threads of `pid` have used since it started. */
 uint64_t rig_cpu(pid_t pid);
 /* At the beginning and at the end of what is measured: runs the command in the environment's MARK,
