@@ -17,243 +17,37 @@
  * that is not in it begins with its last lines, one that was found later with its first.
  *
  * Owned by whoever called view_new, on the loop of its logs. It knows nothing of Lua. */
-#include "logs/view.h"
+#include "logs/view_own.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "logs/count.h"
-#include "logs/merge.h"
-#include "logs/record.h"
-#include "logs/seek.h"
-#include "logs/stamp.h"
 
 #include <stdlib.h>
 
 #define VIEW_NEED 32768
 #define KEPT_BYTES 65536 /* of who is moved to the end: what it is shown of the last lines */
-#define CONTEXT_LINES 50 /* before the last ones, for the time of those that tell none */
 #define SLOW_MS 1000     /* it is told no more often */
 
-/* What the viewer was told of a file. */
-enum told { TOLD_NOTHING, TOLD_UNREAD, TOLD_STATE }; /* from TOLD_STATE on: of a state */
-
-struct view {
-    struct logs *logs;
-    void (*on_ready)(struct view *, void *);
-    void *arg;
-    struct roster_user user;
-    char *after, *only; /* NULL: none, all */
-    struct view_options options;
-    struct merge merge;
-    struct strand *strand_of[ROSTER_MOST]; /* NULL: it does not read that file */
-    uint8_t told[ROSTER_MOST];             /* enum told, plus the state */
-    bool was_read[ROSTER_MOST];            /* to its end, before it was gone */
-    bool opened;
-    unsigned first_look; /* what was found later is new */
-    bool news;           /* of the roster */
-    bool lost_id;        /* no file is the one that `after` names */
-    struct timer timer;
-    bool stirred, starved;
-    bool was_sent;
-    uint64_t sent_ms, slow_told_ms; /* when the last batch, and "slow", went */
-    uint64_t slow_ns;               /* what the filter took, to be told; 0: nothing is, */
-    uint32_t slow_lines;
-    struct buf id, data;
-};
-
-/* ---- files ------------------------------------------------------------------------------------*/
-
-static bool is_chosen(const struct view *view, const struct roster_file *file) {
-    struct str rest = str_of(view->only);
-    while (rest.ptr)
-        if (str_eq(str_cut(&rest, ','), str_of(file->key)))
-            return true;
-    return view->only == NULL;
-}
-
-/* What an id says of a file: the place behind its key; ptr NULL: nothing. */
-static struct str place_in(struct str id, const char *key) {
-    while (id.ptr) {
-        struct str named, place = line_id_cut(&id, &named);
-        if (place.ptr && str_eq(named, str_of(key)))
-            return place;
-    }
-    return (struct str){NULL, 0};
-}
+/* ---- news -------------------------------------------------------------------------------------*/
 
 static void stir(struct view *view);
 
-static void on_lines(struct follow *follow, void *arg) {
+void view_on_lines(struct follow *follow, void *arg) {
     struct view *view = arg;
     (void)follow;
     view->stirred = true;
     stir(view);
 }
 
-static struct follow_options options_for(struct view *view, size_t at,
-                                         const struct roster_file *file) {
-    struct view_options *asked = &view->options;
-    struct str after = place_in(str_of(view->after), file->key);
-    uint32_t lines = asked->lines + (view->merge.gathering ? CONTEXT_LINES : 0);
-    struct follow_options options = {.max_line = asked->max_line};
-
-    options.lines = lines < FOLLOW_LINES_MAX ? lines : FOLLOW_LINES_MAX;
-    view->lost_id &= after.ptr == NULL;
-    if (after.len > 0)
-        options.after = after;
-    else
-        options.whole = after.ptr != NULL || view->was_read[at] ||
-                        (file->globbed && file->seen > view->first_look);
-    if (asked->since != STAMP_NONE && after.len == 0 && !options.whole) {
-        options.seek = seek_time;
-        options.time = asked->since;
-    }
-    return options;
-}
-
-static void close_strand(struct view *view, size_t i) {
-    struct merge *merge = &view->merge;
-    struct strand *strand = merge->strands[i];
-    for (size_t file = 0; file < ROSTER_MOST; file++)
-        if (view->strand_of[file] == strand) {
-            view->strand_of[file] = NULL;
-            view->was_read[file] = true;
-        }
-    strand_close(strand);
-    free(strand);
-    merge->strands[i] = merge->strands[--merge->n];
-}
-
-/* One that reads a file that is gone makes room. */
-static bool make_room(struct view *view, const struct roster_file *files) {
-    struct merge *merge = &view->merge;
-    if (merge->n < MERGE_FILES)
-        return true;
-    if (merge->gathering || merge->recent.n > 0)
-        return false;
-    for (size_t file = 0; file < ROSTER_MOST; file++) {
-        struct strand *strand = view->strand_of[file];
-        if (strand == NULL || files[file].state != ROSTER_GONE || !strand->live ||
-            strand_has_line(strand) || strand == merge->gap)
-            continue;
-        for (size_t i = 0; i < merge->n; i++)
-            if (merge->strands[i] == strand) {
-                close_strand(view, i);
-                return true;
-            }
-    }
-    return false;
-}
-
-static void open_strand(struct view *view, size_t at, const struct roster_file *file) {
-    struct follow_options options = options_for(view, at, file);
-    struct strand *strand = mem_zalloc(sizeof *strand);
-
-    memcpy(strand->key, file->key, sizeof strand->key);
-    if (strand_open(strand, view->logs->loop, file->path, &options, on_lines, view) < 0) {
-        free(strand); /* it is tried again with the next look */
-        return;
-    }
-    strand->nothing = options.whole && place_in(str_of(view->after), file->key).ptr != NULL;
-    view->strand_of[at] = view->merge.strands[view->merge.n++] = strand;
-}
-
-static void open_strands(struct view *view) {
-    size_t n;
-    const struct roster_file *files = roster_files(view->logs->roster, &n);
-
-    for (size_t i = 0; i < n; i++)
-        if (view->strand_of[i] == NULL && files[i].state != ROSTER_GONE &&
-            is_chosen(view, &files[i]) && make_room(view, files))
-            open_strand(view, i, &files[i]);
-}
-
-/* Whether the last lines of several files are wanted. */
-static bool gathers(const struct view *view) {
-    size_t n, chosen = 0;
-    const struct roster_file *files = roster_files(view->logs->roster, &n);
-    for (size_t i = 0; i < n; i++)
-        chosen += is_chosen(view, &files[i]);
-    return chosen > 1 && view->after == NULL && view->options.since == STAMP_NONE &&
-           view->options.lines > 0;
-}
-
-static void begin(struct view *view) {
-    struct merge *merge = &view->merge;
-
-    view->opened = true;
-    view->first_look = roster_looks(view->logs->roster);
-    view->lost_id = view->after != NULL;
-    merge->last = view->options.lines;
-    merge->gathering = gathers(view);
-    open_strands(view);
-    merge->since = view->options.since;
-    merge->before = view->options.before;
-}
-
 static void on_look(struct roster_user *user) {
     struct view *view = CONTAINER_OF(user, struct view, user);
     view->news = view->stirred = true;
     if (view->opened)
-        open_strands(view);
+        view_open_strands(view);
     else
-        begin(view);
+        view_begin(view);
     stir(view);
-}
-
-/* ---- what is told of files --------------------------------------------------------------------*/
-
-static void write_source(struct view *view, const struct roster_file *file, const char *state,
-                         const char *why) {
-    struct buf *data = &view->data;
-    buf_printf(data, "{\"key\":\"%s\",\"path\":", file->key);
-    record_string(data, str_of(file->path));
-    buf_printf(data, ",\"labels\":%s,\"state\":\"%s\"", file->labels, state);
-    if (why)
-        buf_printf(data, ",\"why\":\"%s\"", why);
-    buf_add_char(data, '}');
-}
-
-/* Lines of a file that was waited for say that it is there, before the next look does. */
-static enum roster_state state_of(const struct view *view, size_t i,
-                                  const struct roster_file *file) {
-    struct strand *strand = view->strand_of[i];
-    if (file->state == ROSTER_WAITING && strand && strand->moved)
-        return ROSTER_FOUND;
-    return file->state;
-}
-
-static bool tell_source(struct view *view, size_t i, const struct roster_file *file) {
-    enum roster_state state = state_of(view, i, file);
-    struct strand *strand = view->strand_of[i];
-    bool unread = strand == NULL && state != ROSTER_GONE;
-    uint8_t told = unread ? TOLD_UNREAD : (uint8_t)(TOLD_STATE + state);
-
-    if (strand && file->state == ROSTER_FOUND)
-        strand->moved = false;
-    bool unknown = view->told[i] == TOLD_NOTHING && state == ROSTER_GONE;
-    if (view->told[i] == told || unknown || !is_chosen(view, file))
-        return false;
-    view->told[i] = told;
-    if (strand)
-        strand->awaited = state == ROSTER_WAITING;
-    if (unread)
-        write_source(view, file, "error",
-                     view->merge.n < MERGE_FILES ? "no descriptor is left" : "more than 64 files");
-    else
-        write_source(view, file, roster_state_name(state), file->why);
-    return true;
-}
-
-static bool next_source(struct view *view) {
-    size_t n;
-    const struct roster_file *files = roster_files(view->logs->roster, &n);
-    for (size_t i = 0; i < n && view->news; i++)
-        if (tell_source(view, i, &files[i]))
-            return true;
-    view->news = false;
-    return false;
 }
 
 /* ---- when a batch goes ------------------------------------------------------------------------*/
@@ -367,7 +161,7 @@ static void write_slow(struct view *view) {
 
 /* The name of an event that is no batch, with its data; NULL: there is none. */
 static const char *next_notice(struct view *view) {
-    if (view->news && next_source(view))
+    if (view->news && view_next_source(view))
         return "source";
     if (view->lost_id) {
         view->lost_id = false;
@@ -469,15 +263,14 @@ struct view *view_new(struct logs *logs, const struct view_options *options,
     logs_count(LOGS_VIEWERS, 1);
     view->news = view->stirred = true;
     if (roster_join(logs->roster, &view->user))
-        begin(view);
+        view_begin(view);
     return view;
 }
 
 void view_free(struct view *view) {
     roster_leave(view->logs->roster, &view->user);
     timer_clear(&view->timer);
-    while (view->merge.n > 0)
-        close_strand(view, view->merge.n - 1);
+    view_close_strands(view);
     merge_fini(&view->merge);
     buf_fini(&view->id);
     buf_fini(&view->data);
