@@ -7,10 +7,12 @@
  * A look is a piece of work in the pool: a glob reads folders, and a disk may be slow. It happens
  * when the first user joins, and ROSTER_MS after the one before as long as there is one. A file of
  * a glob is gone when two looks in a row have not found it, since a rotation takes its name away
- * for a moment; its entry stays, in case it comes again. There are ROSTER_MOST at most: what a glob
- * finds beyond that is left out, which is logged once. So are links that lead out of the folder in
- * which it begins: who writes there may put them there, and Weir may read more than they. It is
- * asked at each look and not when a file is opened, so it keeps slips out, and no attack.
+ * for a moment; its entry stays, in case it comes again, until another file needs it. There are
+ * ROSTER_MOST at most: what a glob finds beyond that is left out, which is logged once.
+ *
+ * Links that lead out of the folder in which a glob begins are left out, too: who writes there may
+ * put them there, and Weir may read more than they. It is asked at each look and not when a file is
+ * opened, so it keeps slips out, and no attack.
  *
  * The key of a file is a hash of its path, the same in each process and at each start, for ids and
  * links hold it.
@@ -142,21 +144,26 @@ static void set_key(struct roster_file *file) {
     snprintf(file->key, sizeof file->key, "%08x", (unsigned)(hash ^ hash >> 32));
 }
 
-static struct roster_file *file_of(struct roster *roster, const struct sight *sight) {
+static struct roster_file *find(struct roster *roster, const char *path) {
     for (size_t i = 0; i < roster->n; i++)
-        if (strcmp(roster->files[i].path, sight->path) == 0)
+        if (strcmp(roster->files[i].path, path) == 0)
             return &roster->files[i];
-    if (roster->n == ROSTER_MOST) {
-        roster->too_many = true;
-        return NULL;
+    return NULL;
+}
+
+/* One that is free, or else that of the file which has been gone for longest. NULL: none. */
+static struct roster_file *entry(struct roster *roster) {
+    struct roster_file *oldest = NULL;
+    if (roster->n < ROSTER_MOST)
+        return &roster->files[roster->n++];
+    for (size_t i = 0; i < roster->n; i++) {
+        struct roster_file *file = &roster->files[i];
+        if (file->state == ROSTER_GONE && (oldest == NULL || file->missed > oldest->missed))
+            oldest = file;
     }
-    struct roster_file *file = &roster->files[roster->n++];
-    *file = (struct roster_file){.path = mem_strdup(sight->path),
-                                 .labels = sight->wanted->labels,
-                                 .globbed = sight->wanted->glob,
-                                 .seen = roster->looks};
-    set_key(file);
-    return file;
+    if (oldest)
+        free(oldest->path);
+    return oldest;
 }
 
 static const char *reason(int error) {
@@ -176,15 +183,32 @@ static void update(struct roster_file *file, int error) {
     file->why = file->state == ROSTER_ERROR ? reason(error) : NULL;
 }
 
+static void add(struct roster *roster, const struct sight *sight) {
+    struct roster_file *file = entry(roster);
+    if (file == NULL) {
+        roster->too_many = true;
+        return;
+    }
+    *file = (struct roster_file){.path = mem_strdup(sight->path),
+                                 .labels = sight->wanted->labels,
+                                 .globbed = sight->wanted->glob,
+                                 .seen = roster->looks};
+    set_key(file);
+    update(file, sight->error);
+}
+
 static void take_sights(struct roster *roster) {
     roster->looks++;
     for (size_t i = 0; i < roster->n; i++)
         roster->files[i].missed++;
     for (size_t i = 0; i < roster->n_sights; i++) {
-        struct roster_file *file = file_of(roster, &roster->sights[i]);
+        struct roster_file *file = find(roster, roster->sights[i].path);
         if (file)
             update(file, roster->sights[i].error);
     }
+    for (size_t i = 0; i < roster->n_sights; i++) /* now all that are still there are known */
+        if (find(roster, roster->sights[i].path) == NULL)
+            add(roster, &roster->sights[i]);
     for (size_t i = 0; i < roster->n; i++)
         if (roster->files[i].globbed && roster->files[i].missed >= MISSED_MOST)
             roster->files[i].state = ROSTER_GONE;

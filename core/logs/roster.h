@@ -23,7 +23,8 @@ struct roster_file {
     enum roster_state state;
     const char *why; /* a literal */
     bool globbed;
-    unsigned seen, missed; /* looks: the first that found it, those in a row that did not */
+    unsigned seen, missed; /* looks: the first that found it, those in a row that did not. An entry
+                              whose `seen` has changed is of another file */
 };
 
 struct roster;

@@ -72,24 +72,26 @@ static void close_strand(struct view *view, size_t i) {
     merge->strands[i] = merge->strands[--merge->n];
 }
 
-/* One that reads a file that is gone makes room. */
+/* Whether its file is gone, or of no entry any more, and all of it has been taken. */
+static bool is_over(const struct view *view, const struct roster_file *files,
+                    const struct strand *strand) {
+    for (size_t file = 0; file < ROSTER_MOST; file++)
+        if (view->strand_of[file] == strand && files[file].state != ROSTER_GONE)
+            return false;
+    return strand->live && !strand_has_line(strand) && strand != view->merge.gap;
+}
+
 static bool make_room(struct view *view, const struct roster_file *files) {
     struct merge *merge = &view->merge;
     if (merge->n < MERGE_FILES)
         return true;
     if (merge->gathering || merge->recent.n > 0)
         return false;
-    for (size_t file = 0; file < ROSTER_MOST; file++) {
-        struct strand *strand = view->strand_of[file];
-        if (strand == NULL || files[file].state != ROSTER_GONE || !strand->live ||
-            strand_has_line(strand) || strand == merge->gap)
-            continue;
-        for (size_t i = 0; i < merge->n; i++)
-            if (merge->strands[i] == strand) {
-                close_strand(view, i);
-                return true;
-            }
-    }
+    for (size_t i = 0; i < merge->n; i++)
+        if (is_over(view, files, merge->strands[i])) {
+            close_strand(view, i);
+            return true;
+        }
     return false;
 }
 
@@ -106,14 +108,25 @@ static void open_strand(struct view *view, size_t at, const struct roster_file *
     view->strand_of[at] = view->merge.strands[view->merge.n++] = strand;
 }
 
+/* Whatever is known is of a file that has lost its entry. */
+static void renew(struct view *view, size_t at, const struct roster_file *file) {
+    view->seen[at] = file->seen;
+    view->strand_of[at] = NULL; /* it goes when there is no room */
+    view->told[at] = TOLD_NOTHING;
+    view->was_read[at] = false;
+}
+
 void view_open_strands(struct view *view) {
     size_t n;
     const struct roster_file *files = roster_files(view->logs->roster, &n);
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (view->seen[i] != files[i].seen)
+            renew(view, i, &files[i]);
         if (view->strand_of[i] == NULL && files[i].state != ROSTER_GONE &&
             is_chosen(view, &files[i]) && make_room(view, files))
             open_strand(view, i, &files[i]);
+    }
 }
 
 /* Whether the last lines of several files are wanted. */

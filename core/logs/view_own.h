@@ -19,6 +19,7 @@ struct view {
     struct strand *strand_of[ROSTER_MOST]; /* NULL: it does not read that file */
     uint8_t told[ROSTER_MOST];             /* enum told, plus the state */
     bool was_read[ROSTER_MOST];            /* to its end, before it was gone */
+    unsigned seen[ROSTER_MOST];            /* of the file that these four are of; 0: none */
     bool opened;
     unsigned first_look; /* what was found later is new */
     bool news;           /* of the roster */

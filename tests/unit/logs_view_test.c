@@ -420,6 +420,42 @@ static void test_a_roster_has_256_files(void **state) {
     end(&viewer);
 }
 
+/* As where each hour has a file of its own: in the long run there are more than have entries. */
+static void test_files_that_are_gone_make_room_for_others(void **state) {
+    static const char *const names[] = {"*.log", NULL};
+    enum { ROUNDS = 6, FILES_OF_ONE = 60 };
+    struct rig *rig = *state;
+    struct view_options options = OPTIONS;
+    struct viewer viewer;
+    struct buf want = {0};
+    clock_freeze();
+    begin(&viewer, rig, names);
+    look(&viewer, &options);
+    rig_settle(rig);
+    for (int round = 0; round < ROUNDS; round++) {
+        char name[64], line[64];
+        for (int i = 0; i < FILES_OF_ONE; i++) {
+            snprintf(name, sizeof name, "%d-%02d.log", round, i);
+            snprintf(line, sizeof line, "1970-01-01T00:%02d:%02dZ\n", round, i);
+            buf_add(&want, str_of(line));
+            rig_append(rig, name, line);
+        }
+        rig_advance(rig, ROSTER_MS);
+        buf_add_char(&want, '\0');
+        want.len--;
+        expect(&viewer, want.data);
+        for (int i = 0; i < FILES_OF_ONE; i++) {
+            snprintf(name, sizeof name, "%d-%02d.log", round, i);
+            remove(rig_path(rig, name));
+        }
+        rig_advance(rig, ROSTER_MS);
+        rig_advance(rig, ROSTER_MS);
+    }
+    assert_int_equal(rig->warned, 0);
+    buf_fini(&want);
+    end(&viewer);
+}
+
 /* ---- falling behind ---------------------------------------------------------------------------*/
 
 /* How many lines were skipped is told over a rotation, too; and between the two ids they all are. */
@@ -518,6 +554,7 @@ int main(void) {
         RIGGED(test_who_asks_late_behind_a_notice_is_woken),
         RIGGED(test_history_of_several_files_has_16_MB),
         RIGGED(test_a_roster_has_256_files),
+        RIGGED(test_files_that_are_gone_make_room_for_others),
         RIGGED(test_what_is_skipped_is_counted),
         RIGGED(test_limits),
     };
