@@ -102,6 +102,18 @@ local function ask(target, fields)
   return client
 end
 
+-- One connection more than `most`. All are closed: who is turned away counts until it has gone.
+local function turn_away(most, status)
+  local clients = {}
+  for i = 1, most do
+    clients[i] = ask "/"
+    assert.is_truthy(clients[i]:receive("hello", 20))
+  end
+  clients[most + 1] = server:connect()
+  assert.is_truthy(clients[most + 1]:receive(status, 20))
+  for _, client in ipairs(clients) do client:close() end
+end
+
 local function token(query)
   return { headers = { Authorization = "Bearer " .. server:get("/token" .. query).body } }
 end
@@ -157,17 +169,8 @@ local moves = {
   reached_body_bytes = post("/body", { body = ("x"):rep(2000) }),
   reached_event_bytes = post "/event",
   reached_shared_memory = post "/fill",
-  reached_connections = limited("connections = 1", function()
-    local one, other = server:connect(), server:connect()
-    other:receive "503"
-    one:close()
-  end),
-  reached_connections_per_address = limited("connections_per_address = 2", function()
-    local one, two, three = server:connect(), server:connect(), server:connect()
-    three:receive "429"
-    one:close()
-    two:close()
-  end),
+  reached_connections = limited("connections = 1", function() turn_away(1, "503") end),
+  reached_connections_per_address = limited("connections_per_address = 2", function() turn_away(2, "429") end),
   reached_connection_rate = limited("connection_rate = 5", function() for _ = 1, 10 do server:connect() end end),
   cpu_stops = get "/spin",
   memory_stops = get "/hog",
