@@ -40,6 +40,10 @@ static void test_presets(void **state) {
         {"from fe80::1%eth0 to [2001:db8:0:0:0:0:0:1]:80", "from *** to [***]:80"},
         {"::1 - - x", "*** - - x"},
         {"mapped ::ffff:10.0.0.1 x", "mapped ****** x"},
+        /* What the reference says that they do not see. */
+        {"pass=a Cookie: id=b", "pass=a Cookie: id=b"},
+        {"password is c; ann%40example.org", "password is c; ann%40example.org"},
+        {"pass\033[0mword=d", "pass\033[0mword=d"},
     };
     struct redact *redact = redact_new();
     (void)state;
