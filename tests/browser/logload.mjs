@@ -1,8 +1,11 @@
 // The page of apps/logtail under load, for tests/soak/run: 5,000 lines a second for LOG_SECONDS, while somebody pauses,
 // searches and scrolls. Prints TAP, and what it has measured. It is bounded in memory and in what stands in the document;
-// how long its longest task was, and how long a click took, is told: on a busy machine that says nothing of the page.
+// how long its longest task was, and how long a click took, is told: on a busy machine that says nothing of the page. The log is
+// made up (logs/), then a file, followed by the app itself.
 
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { runAll, test } from "./lib.mjs";
 
 const RATE = 5000;
@@ -63,6 +66,25 @@ test(`logtail: ${RATE} lines a second for ${SECONDS} seconds`, async (t) => {
   assert.match(count, /^40,000 lines/);
   assert.ok(rows < 100, `${rows} rows`);
   assert.ok(after < before + 24 * MB, `${before} bytes before, ${after} after`);
+});
+
+// What is kept and what went is all that was written: each line has come to the page once.
+test(`logtail: ${RATE} lines a second of a file for ${SECONDS} seconds`, async (t) => {
+  const lines = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `INFO line ${from + i}. GET /articles/${i}\n`).join("");
+  const path = t.file("some.log", []);
+  const server = await t.serve(["apps/logtail", "--workers", "1"], { env: { WEIR_LOG: path } });
+  const page = await t.page();
+  await page.goto(`${server.url}/`);
+  await page.waitForSelector('#state[data-state="live"]');
+  const began = performance.now(), all = RATE * SECONDS;
+  for (let written = 0; written < all; await setTimeout(5)) {
+    const to = Math.min(all, Math.ceil((performance.now() - began) * RATE / 1000));
+    appendFileSync(path, lines(written + 1, to));
+    written = to;
+  }
+  await passed(page, all);
+  const count = all.toLocaleString("en"), dropped = (all - 40_000).toLocaleString("en");
+  assert.equal(await page.textContent("#count"), all > 40_000 ? `40,000 lines · ${dropped} older ones dropped` : `${count} lines`);
 });
 
 await runAll();
