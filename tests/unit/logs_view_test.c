@@ -368,6 +368,39 @@ static void test_who_asks_late_behind_a_notice_is_woken(void **state) {
     end(&viewer);
 }
 
+/* The first lines after a rest at once; those of the next 50 ms together, at its end. */
+static void test_lines_that_follow_soon_come_together(void **state) {
+    static const char *const names[] = {"log", NULL};
+    struct rig *rig = *state;
+    struct view_options options = OPTIONS;
+    struct viewer viewer;
+    struct view_event event;
+    clock_freeze();
+    begin(&viewer, rig, names);
+    rig_append(rig, "log", "1\n");
+    look(&viewer, &options);
+    expect(&viewer, "1\n");
+    while (view_next(viewer.view, &event))
+        ;
+    rig_append(rig, "log", "2\n");
+    rig_settle(rig);
+    assert_false(view_next(viewer.view, &event));
+    rig_advance(rig, 49);
+    rig_append(rig, "log", "3\n");
+    rig_settle(rig);
+    assert_false(view_next(viewer.view, &event));
+    rig_advance(rig, 1);
+    assert_true(view_next(viewer.view, &event));
+    assert_true(str_eq(event.data, STR("2\n3")));
+    assert_false(view_next(viewer.view, &event));
+    rig_advance(rig, 50);
+    rig_append(rig, "log", "4\n");
+    rig_settle(rig);
+    assert_true(view_next(viewer.view, &event));
+    assert_true(str_eq(event.data, STR("4")));
+    end(&viewer);
+}
+
 /* ---- limits of history and files --------------------------------------------------------------*/
 
 static void test_history_of_several_files_has_16_MB(void **state) {
@@ -551,6 +584,7 @@ int main(void) {
         RIGGED(test_the_shelf_is_bounded_in_bytes),
         RIGGED(test_the_last_piece_of_a_line_is_a_piece_on_the_next_page),
         RIGGED(test_a_line_without_end_keeps_no_other_file_waiting),
+        RIGGED(test_lines_that_follow_soon_come_together),
         RIGGED(test_who_asks_late_behind_a_notice_is_woken),
         RIGGED(test_history_of_several_files_has_16_MB),
         RIGGED(test_a_roster_has_256_files),
