@@ -12,6 +12,8 @@ local app_text = [[
   app:get("/", function() return "hello" end)
   app:get("/rooms/:id", function(stream) return stream.params.id end)
   app:post("/rooms/:id", function(stream) return stream:body() end)
+  app:get("/odd\255\"\\\n\195\169", function() return "odd" end)
+  app:get("/large", function() return ("x"):rep(3e7) end)
   app:get("/fails", function() error "fails" end)
   app:get("/waits", function() weir.sleep(3600) end)
   app:get("/lines", function(stream) stream:write "a" weir.sleep(3600) end)
@@ -242,7 +244,9 @@ describe("/metrics #once #workers", function()
     server:get "/"
     server:get "/fails"
     server:post "/unsync"
+    assert.equal("odd", server:get("/odd%FF%22%5C%0A%C3%A9").body)
     local _, text = ask(port, "/metrics")
+    assert.matches([[{route="/odd\\xff\"\\\né",kind="waiting"} 0]] .. "\n", text, 1, true)
     local file = support.write_file(support.folder() .. "/metrics", text)
     local pipe = io.popen("promtool check metrics <" .. file .. " 2>&1; echo $?")
     assert.equal("0\n", pipe:read "*a")

@@ -119,8 +119,7 @@ static void add_times(struct buf *out) {
 
 #define LATENCY "route_latency_seconds"
 
-/* As a label's value has it: what scripts write into patterns may be anything. */
-static void add_escaped(struct buf *out, struct str text) {
+static void add_valid(struct buf *out, struct str text) {
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] == '\n')
             buf_add(out, STR("\\n"));
@@ -128,6 +127,18 @@ static void add_escaped(struct buf *out, struct str text) {
             buf_printf(out, "\\%c", text.ptr[i]);
         else
             buf_add_char(out, text.ptr[i]);
+}
+
+/* As a label's value has it: what scripts write into patterns may be anything. One that is not
+ * UTF-8 would have the reader refuse all that there is, so such bytes are shown as "\xff". */
+static void add_escaped(struct buf *out, struct str text) {
+    size_t valid;
+    while ((valid = str_utf8_valid(text)) < text.len) {
+        add_valid(out, (struct str){text.ptr, valid});
+        buf_printf(out, "\\\\x%02x", (unsigned char)text.ptr[valid]);
+        text = (struct str){text.ptr + valid + 1, text.len - valid - 1};
+    }
+    add_valid(out, text);
 }
 
 static void add_open(void *arg, const struct traffic_total *total) {
