@@ -405,6 +405,27 @@ describe("/streams #once #workers", function()
   end)
 end)
 
+describe("/streams of answers that are complete #once #workers", function()
+  after_each(support.remove_folders)
+
+  it("closes the one that nobody fetches", function()
+    local server, port = serve("--workers", 1)
+    local stalled = test.connect(server.port, { receive_buffer = 2048 })
+    stalled:send "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
+    local first
+    test.eventually(function()
+      first = streams(port).streams[1]
+      return first and first.backlog > 1e6
+    end)
+    assert.equal("/large", first.route)
+    assert.equal(200, (ask(port, "/streams?id=" .. first.id, { method = "POST" })))
+    assert.equal(0, streams(port).count)
+    stalled:close()
+    assert.equal("hello", server:get("/").body)
+    assert.equal(0, (server:stop()))
+  end)
+end)
+
 describe("/streams of many topics #once #workers", function()
   after_each(support.remove_folders)
 

@@ -481,7 +481,12 @@ void stream_finish_because(struct stream *stream, enum stream_reason reason) {
 }
 
 void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail) {
-    if (stream->state >= STREAM_FINISHED) /* a complete answer is not taken back */
+    if (stream->state < STREAM_FINISHED) /* a complete answer is not taken back */
+        stream_cut(stream, reason, detail);
+}
+
+void stream_cut(struct stream *stream, enum stream_reason reason, const char *detail) {
+    if (stream->state == STREAM_CLOSED)
         return;
     stream_ref(stream);
     stream->ops->abort(stream);

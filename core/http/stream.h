@@ -277,6 +277,8 @@ bool stream_end_well(struct stream *stream, enum stream_reason reason, uint32_t 
 void stream_finish_because(struct stream *stream, enum stream_reason reason);
 /* The end that the peer must be able to tell from a good one. Closes the stream. */
 void stream_abort(struct stream *stream, enum stream_reason reason, const char *detail);
+/* The same even of a complete answer: what the client has not got, it does not get. */
+void stream_cut(struct stream *stream, enum stream_reason reason, const char *detail);
 
 size_t stream_queued(const struct stream *stream);
 /* Whether a writer has to wait for on_writable. */

@@ -123,11 +123,11 @@ static void look(struct survey *survey, struct host *host, struct loop *loop, st
     (void)host;
     for (size_t i = 0; i < count; i++) {
         struct stream *stream = streams[i];
-        if (listing->id == 0 && stream->state < STREAM_CLOSED) {
+        bool wanted = listing->id == 0 || listing->id == stream->id;
+        if (wanted && stream->state < STREAM_CLOSED) {
             add_row(out, stream, loop_now(loop));
-        } else if (listing->id == stream->id && stream->state < STREAM_FINISHED) {
-            add_row(out, stream, loop_now(loop));
-            stream_abort(stream, REASON_CANCELLED, "closed by who operates the server");
+            if (listing->id)
+                stream_cut(stream, REASON_CANCELLED, "closed by who operates the server");
         }
         stream_unref(stream);
     }
