@@ -218,6 +218,21 @@ static int open_data(const struct serve *serve) {
 
 /* --- running --- */
 
+/* Whoever counts on this server's signs of life has it started anew without them: so they are those
+ * of the workers. */
+static void tell_alive(struct crew *crew, struct serve *serve) {
+    if (crew_stuck(crew) < 0)
+        notify_alive(&serve->notify);
+}
+
+static void end_without(struct crew *crew, int worker) {
+    char what[CREW_WHAT];
+    crew_running(crew, worker, what);
+    log_error("%s: the call does not return; ending without it", what);
+    console_finish();
+    _exit(EXIT_FAILED);
+}
+
 /* After drain_timeout streams are closed and tasks cancelled, which takes the workers no second.
  * One that does not come to it, because a call does not return, is not waited for. */
 static int drain(struct serve *serve, struct crew *crew) {
@@ -227,14 +242,12 @@ static int drain(struct serve *serve, struct crew *crew) {
     if (serve->admin.admin)
         admin_drain(serve->admin.admin);
     crew_drain(crew);
-    while (!crew_ended(crew, LOOK_MS)) {
+    while (!crew_ended(crew, notify_wait_ms(&serve->notify, LOOK_MS))) {
         log_sums(false);
-        const char *stuck = clock_mono_ms() >= end ? crew_stuck(crew) : NULL;
-        if (stuck == NULL)
-            continue;
-        log_error("%s: the call does not return; ending without it", stuck);
-        console_finish();
-        _exit(EXIT_FAILED);
+        tell_alive(crew, serve);
+        int stuck = clock_mono_ms() >= end ? crew_stuck(crew) : -1;
+        if (stuck >= 0)
+            end_without(crew, stuck);
     }
     cli_admin_close(&serve->admin);
     crew_join(crew);
@@ -261,13 +274,6 @@ static void follow_reload(struct crew *crew, struct serve *serve) {
     bool failed = atomic_load(&lineage_counters.failures) != serve->failures;
     serve->reloading = false;
     tell_serving(serve, failed ? "an app was not reloaded, the log says why; " : "");
-}
-
-/* Whoever counts on this server's signs of life has it started anew without them: so they are those
- * of the workers. */
-static void tell_alive(struct crew *crew, struct serve *serve) {
-    if (crew_stuck(crew) == NULL)
-        notify_alive(&serve->notify);
 }
 
 /* Until one that ends. */

@@ -274,6 +274,24 @@ for family in parse(open(sys.argv[1]).read()):
     assert.equal(0, (server:stop()))
   end)
 
+  it("counts on to the end: a worker that has ended goes back to no zero", function()
+    local server, port = serve("--workers", 2)
+    local client = send(server, "/lines") -- one of them drains until the timeout
+    client:receive "a"
+    local last = { ["0"] = 0, ["1"] = 0 }
+    server:signal "TERM"
+    test.eventually(function()
+      local called, status, text = pcall(ask, port, "/metrics")
+      if not called or not status then return true end
+      for worker, seconds in text:gmatch [[weir_worker_cpu_seconds_total{worker="(%d)"} ([%d.]+)]] do
+        assert.is_true(tonumber(seconds) >= last[worker], worker .. ": " .. seconds)
+        last[worker] = tonumber(seconds)
+      end
+    end, 20)
+    assert.is_true(last["0"] > 0 and last["1"] > 0)
+    assert.equal(0, (server:wait(10)))
+  end)
+
   it("is there for a reader that does not read, and for many", function()
     local server, port = serve("--workers", 1)
     local slow = {}

@@ -62,10 +62,11 @@ static struct crew *crew_of(const struct admin *admin) {
 static int add_silent(struct buf *out, struct crew *crew) {
     int silent = 0;
     for (int i = 0; crew && i < crew_count(crew); i++) {
-        const char *what;
-        uint64_t ms = crew_busy_ms(crew, i, &what);
+        char what[CREW_WHAT];
+        uint64_t ms = crew_busy_ms(crew, i);
         if (ms < SURVEY_MS)
             continue;
+        crew_running(crew, i, what);
         buf_printf(out, "worker %d has not replied for %.1f s: it runs %s\n", i, (double)ms / 1000,
                    what);
         silent++;

@@ -184,12 +184,11 @@ static void add_routes(struct buf *out) {
 /* --- the workers, and who this is --- */
 
 static void add_workers(struct buf *out, struct crew *crew) {
-    const char *what;
     add_head(out, "worker_busy_seconds", "", "gauge",
              "For how long a worker has been in one turn of its loop.");
     for (int i = 0; i < crew_count(crew); i++)
         buf_printf(out, "weir_worker_busy_seconds{worker=\"%d\"} %.3f\n", i,
-                   (double)crew_busy_ms(crew, i, &what) / 1000);
+                   (double)crew_busy_ms(crew, i) / 1000);
     add_head(out, "worker_cpu_seconds", "_total", "counter", "CPU time of a worker's thread.");
     for (int i = 0; i < crew_count(crew); i++)
         buf_printf(out, "weir_worker_cpu_seconds_total{worker=\"%d\"} %.3f\n", i,

@@ -87,9 +87,10 @@ int survey_add_silent(const struct survey *survey, struct buf *out, const char *
                       const char *end) {
     int silent = 0;
     for (int i = 0; i < crew_count(survey->crew); i++) {
-        const char *what;
-        if (survey->replied[i] || crew_busy_ms(survey->crew, i, &what) == 0)
+        char what[CREW_WHAT];
+        if (survey->replied[i] || crew_busy_ms(survey->crew, i) == 0)
             continue;
+        crew_running(survey->crew, i, what);
         buf_printf(out, "%sworker %d does not reply: it runs %s%s", begin, i, what, end);
         silent++;
     }

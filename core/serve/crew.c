@@ -25,6 +25,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -48,7 +49,8 @@ struct worker {
     atomic_int *lent;  /* copies of its descriptors on their way to the helper; -1: none */
     const int *fds;
     int addresses;
-    bool ended; /* under the crew's lock */
+    bool ended;      /* under the crew's lock, as is: */
+    uint64_t cpu_ns; /* when it had */
 };
 
 struct crew {
@@ -204,6 +206,7 @@ static void *worker_main(void *arg) {
     scheduler_fini(&worker->scheduler);
     reader_fini(&worker->reader);
     pthread_mutex_lock(&worker->crew->lock);
+    worker->cpu_ns = clock_cpu_ns(worker->scheduler.guard.clock);
     worker->ended = true;
     worker->crew->ended++;
     pthread_cond_signal(&worker->crew->reported);
@@ -338,9 +341,9 @@ static bool is_stuck(struct worker *worker, uint64_t ms) {
     return loop_busy_ms(&worker->loop) >= ms;
 }
 
-static const char *running(struct worker *worker) {
-    const char *what = guard_running(&worker->scheduler.guard);
-    return what ? what : "a worker, outside of Lua";
+void crew_running(struct crew *crew, int index, char what[CREW_WHAT]) {
+    if (!guard_running(&crew->workers[index].scheduler.guard, what))
+        snprintf(what, CREW_WHAT, "a worker, outside of Lua");
 }
 
 /* The number of the next one that turns; 0: there is none. */
@@ -366,12 +369,18 @@ static void lend(struct worker *worker, int helper) {
     post_all(worker->crew, offsetof(struct worker, help));
 }
 
+static void warn_of(struct worker *worker, int helper) {
+    char what[CREW_WHAT];
+    crew_running(worker->crew, worker->index, what);
+    log_warn("%s: one call has lasted for more than %d s; this worker's streams wait, %s", what,
+             STUCK_MS / 1000,
+             helper ? "another worker accepts its connections"
+                    : "and its new connections, for no other worker could accept them");
+}
+
 static void tell_stuck(struct worker *worker, bool stuck, int helper) {
     if (stuck && !worker->stuck)
-        log_warn("%s: one call has lasted for more than %d s; this worker's streams wait, %s",
-                 running(worker), STUCK_MS / 1000,
-                 helper ? "another worker accepts its connections"
-                        : "and its new connections, for no other worker could accept them");
+        warn_of(worker, helper);
     else if (!stuck && worker->stuck)
         log_info("the worker whose streams had to wait goes on");
     worker->stuck = stuck;
@@ -390,33 +399,29 @@ void crew_look(struct crew *crew) {
     }
 }
 
-const char *crew_stuck(struct crew *crew) {
-    const char *what = NULL;
-    pthread_mutex_lock(&crew->lock);
-    for (int i = 0; i < crew->running && !what; i++)
-        if (!crew->workers[i].ended && is_stuck(&crew->workers[i], STUCK_MS / 2))
-            what = running(&crew->workers[i]);
-    pthread_mutex_unlock(&crew->lock);
-    return what;
+int crew_stuck(struct crew *crew) {
+    for (int i = 0; i < crew->running; i++)
+        if (crew_busy_ms(crew, i) >= STUCK_MS / 2)
+            return i;
+    return -1;
 }
 
 int crew_count(const struct crew *crew) {
     return crew->running;
 }
 
-uint64_t crew_busy_ms(struct crew *crew, int index, const char **what) {
+uint64_t crew_busy_ms(struct crew *crew, int index) {
     struct worker *worker = &crew->workers[index];
     pthread_mutex_lock(&crew->lock);
     bool ended = worker->ended;
     pthread_mutex_unlock(&crew->lock);
-    *what = running(worker);
     return ended ? 0 : loop_busy_ms(&worker->loop);
 }
 
 uint64_t crew_cpu_ns(struct crew *crew, int index) {
     struct worker *worker = &crew->workers[index];
     pthread_mutex_lock(&crew->lock);
-    uint64_t ns = worker->ended ? 0 : clock_cpu_ns(worker->scheduler.guard.clock);
+    uint64_t ns = worker->ended ? worker->cpu_ns : clock_cpu_ns(worker->scheduler.guard.clock);
     pthread_mutex_unlock(&crew->lock);
     return ns;
 }

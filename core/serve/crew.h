@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "serve/reload.h"
 #include "serve/source.h"
+#include "vm/guard.h"
 
 #include <lua.h>
 
@@ -45,13 +46,16 @@ void crew_drain(struct crew *crew);
 void crew_inspect(struct crew *crew);
 /* While it serves, now and then: who has not turned for 2 s has another worker accept for it. */
 void crew_look(struct crew *crew);
-/* What a worker runs that has not turned for a second: the name of the app's task; NULL: all do. */
-const char *crew_stuck(struct crew *crew);
+/* A worker that has not turned for a second; -1: all do. */
+int crew_stuck(struct crew *crew);
 /* From any thread, until crew_join: how many workers there are, from 0 on. */
 int crew_count(const struct crew *crew);
 /* For how many ms a worker has not come to what others ask of it; 0: it waits for that, or has
- * ended. While that is long, `*what` is what it runs. */
-uint64_t crew_busy_ms(struct crew *crew, int worker, const char **what);
+ * ended. */
+uint64_t crew_busy_ms(struct crew *crew, int worker);
+#define CREW_WHAT GUARD_WHAT
+/* What it runs: the name of the app's task. */
+void crew_running(struct crew *crew, int worker, char what[CREW_WHAT]);
 /* How much CPU time its thread has taken, ns. */
 uint64_t crew_cpu_ns(struct crew *crew, int worker);
 /* The worker whose loop that is; -1: none. */

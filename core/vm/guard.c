@@ -56,6 +56,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,8 +107,9 @@ static void set_hook(struct state *state, enum guard_stop why) {
 
 static void on_sample(void *arg, lua_State *L, int samples, int vmstate) {
     struct sampling *sampling = arg;
+    const char *what = atomic_load(&sampling->state->guard->what);
     size_t mark = state_lend(sampling->state);
-    profile_sample(sampling->profile, L, guard_running(sampling->state->guard), samples, vmstate);
+    profile_sample(sampling->profile, L, what, samples, vmstate);
     state_take_back(sampling->state, mark);
 }
 
@@ -178,6 +180,16 @@ void guard_forget(struct state *state) {
     if (watch.sampling && watch.sampling->state == state)
         end_sampling();
     pthread_mutex_unlock(&watch.lock);
+}
+
+/* A state goes under the lock (guard_forget), and what its tasks are called goes after it. */
+bool guard_running(struct guard *guard, char what[GUARD_WHAT]) {
+    pthread_mutex_lock(&watch.lock);
+    bool runs = atomic_load(&guard->stretch) & GUARD_RUNS;
+    if (runs)
+        snprintf(what, GUARD_WHAT, "%s", atomic_load(&guard->what));
+    pthread_mutex_unlock(&watch.lock);
+    return runs;
 }
 
 /* --- in the worker's thread --- */

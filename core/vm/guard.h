@@ -72,10 +72,9 @@ static inline enum guard_stop guard_leave(struct guard *guard) {
     return stretch & (GUARD_OVER | GUARD_FULL) ? guard_settle(guard, stretch) : GUARD_NONE;
 }
 
-/* From any thread: what runs there now, as guard_enter was told; NULL: no Lua. */
-static inline const char *guard_running(struct guard *guard) {
-    return atomic_load(&guard->stretch) & GUARD_RUNS ? atomic_load(&guard->what) : NULL;
-}
+#define GUARD_WHAT 256
+/* From any thread: what runs there now, as guard_enter was told, perhaps cut. False: no Lua. */
+bool guard_running(struct guard *guard, char what[GUARD_WHAT]);
 
 /* Runs Lua between guard_enter and guard_leave: what `run` returns, or GUARD_BROKEN: it was left in
  * the middle, and no Lua of that state, which state->broken tells, may run again. */

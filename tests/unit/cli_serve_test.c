@@ -39,6 +39,7 @@ static const char app_text[] =
     "  return tostring(os.getenv 'NOTIFY_SOCKET') .. (text:match 'NOTIFY_[^\\n]*' or '') ..\n"
     "    (text:match 'LISTEN_[^\\n]*' or '') .. (text:match 'WATCHDOG_[^\\n]*' or '')\n"
     "end)\n"
+    "app:get('/stays', function(stream) stream:write 'a' weir.sleep(3600) end)\n"
     "app:get('/held', function()\n"
     "  return tostring(os.execute('cat <' .. os.getenv 'HELD_BY'))\n"
     "end)\n"
@@ -246,6 +247,22 @@ static void it_is_alive_while_all_workers_are(void **state) {
     assert_string_equal(told(), "STOPPING=1\nSTATUS=draining");
 }
 
+static void it_is_alive_while_it_drains(void **state) {
+    (void)state;
+    setenv("WATCHDOG_USEC", "200000", 1);
+    start("127.0.0.1:0");
+    assert_string_equal(told(), SERVING);
+    int stays = connect_to(port_of_line());
+    char first;
+    ask(stays, "/stays");
+    assert_int_equal(read(stays, &first, 1), 1);
+    kill(t.server, SIGTERM);
+    assert_string_equal(told(), "STOPPING=1\nSTATUS=draining");
+    expect_signs_of_life();
+    close(stays);
+    assert_int_equal(ended(), 0);
+}
+
 /* --- what it is given --- */
 
 static int listen_here(int *port) {
@@ -381,6 +398,7 @@ int main(void) {
         TEST(it_is_ready_when_it_answers_and_says_that_it_stops),
         TEST(a_reload_begins_and_ends),
         TEST(it_is_alive_while_all_workers_are),
+        TEST(it_is_alive_while_it_drains),
         TEST(a_socket_that_it_is_given_loses_nobody),
         TEST(a_socket_for_both_kinds_tells_them_apart),
         TEST(it_listens_elsewhere_too_when_told_to),
