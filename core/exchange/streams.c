@@ -132,7 +132,7 @@ static void look_at(struct sweep *sweep, struct stream *stream) {
     buf_fini(&names.text);
 }
 
-static void visit(struct loop *loop, void *arg) {
+static bool visit(struct loop *loop, void *arg) {
     struct sweep *sweep = arg;
     size_t count;
     struct stream **streams = http_server_streams(loop, &count);
@@ -141,6 +141,7 @@ static void visit(struct loop *loop, void *arg) {
         stream_unref(streams[i]);
     }
     free(streams);
+    return false;
 }
 
 /* --- back at home --- */

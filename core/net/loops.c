@@ -7,7 +7,8 @@
  * it came from. Loops come and go meanwhile: one that leaves gives the answers it owes without
  * having looked, and the questions it has asked are nobody's, so that the last answer ends them. A
  * question is in two lists, therefore: each of its visits in that of the loop it is for (`asked`),
- * until it begins, and itself in that of its home (`asking`), until it is over.
+ * until it is over, and itself in that of its home (`asking`), until all are. A visit that has much
+ * to look at goes on in later turns, so that it holds nobody up.
  *
  * It must not know what is asked. No visit and no `done` runs under the lock. */
 #include "net/loops.h"
@@ -21,7 +22,8 @@ struct question;
 
 struct visit { /* of one loop */
     struct mail mail;
-    struct list asked; /* loop->asked */
+    struct timer again; /* there is more to look at */
+    struct list asked;  /* loop->asked */
     struct question *question;
     struct loop *loop;
 };
@@ -31,7 +33,7 @@ struct question {
     struct list asking; /* home->asking */
     struct loop *home;  /* NULL: it has left */
     int left;           /* loops that owe an answer */
-    void (*visit)(struct loop *loop, void *arg);
+    bool (*visit)(struct loop *loop, void *arg);
     void (*done)(void *arg);
     void *arg;
     struct visit visits[];
@@ -66,14 +68,24 @@ static void answer(struct question *question) {
         end(question);
 }
 
-static void on_visit(struct mail *mail) {
-    struct visit *visit = CONTAINER_OF(mail, struct visit, mail);
+static void make(struct visit *visit) {
     struct question *question = visit->question;
+    if (question->visit(visit->loop, question->arg)) {
+        loop_timer(visit->loop, &visit->again, 0);
+        return;
+    }
     pthread_mutex_lock(&lock);
     list_remove(&visit->asked);
     pthread_mutex_unlock(&lock);
-    question->visit(visit->loop, question->arg);
     answer(question);
+}
+
+static void on_visit(struct mail *mail) {
+    make(CONTAINER_OF(mail, struct visit, mail));
+}
+
+static void on_again(struct timer *timer) {
+    make(CONTAINER_OF(timer, struct visit, again));
 }
 
 void loops_join(struct loop *loop) {
@@ -112,13 +124,14 @@ void loops_leave(struct loop *loop) {
     while ((node = list_pop(&owed)) != NULL) {
         struct visit *visit = CONTAINER_OF(node, struct visit, asked);
         loop_retract(loop, &visit->mail);
+        timer_clear(&visit->again);
         answer(visit->question);
     }
     while ((node = list_pop(&over)) != NULL)
         end(CONTAINER_OF(node, struct question, asking));
 }
 
-void loops_visit(struct loop *home, void (*visit)(struct loop *loop, void *arg),
+void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
                  void (*done)(void *arg), void *arg) {
     int count = 0;
     pthread_mutex_lock(&lock);
@@ -137,6 +150,7 @@ void loops_visit(struct loop *home, void (*visit)(struct loop *loop, void *arg),
     for (struct list *at = all.next; at != &all; at = at->next, next++) {
         struct loop *loop = CONTAINER_OF(at, struct loop, joined);
         *next = (struct visit){.mail = {.run = on_visit}, .question = question, .loop = loop};
+        timer_init(&next->again, on_again);
         list_push(&loop->asked, &next->asked);
         loop_post(loop, &next->mail);
     }

@@ -88,26 +88,22 @@ static const char *begin(struct profiling *profiling, struct host *host) {
                : "LuaJIT's profiler is in use, by the guard that stops what is over cpu_time";
 }
 
-static void visit_begin(struct loop *loop, void *arg) {
+static bool visit_begin(struct loop *loop, void *arg) {
     struct profiling *profiling = arg;
-    if (crew_find(profiling->crew, loop) != profiling->worker)
-        return;
-    profiling->loop = loop;
-    profiling->refused = begin(profiling, crew_host(profiling->crew, profiling->worker));
+    if (crew_find(profiling->crew, loop) == profiling->worker) {
+        profiling->loop = loop;
+        profiling->refused = begin(profiling, crew_host(profiling->crew, profiling->worker));
+    }
+    return false;
 }
 
 static void begun(void *arg) {
     let_go(arg);
 }
 
-/* Those that began earlier are over, so what they left is seen here. */
-static void look(struct survey *survey, struct host *host, struct loop *loop, struct buf *out) {
-    struct profiling *profiling = CONTAINER_OF(survey, struct profiling, survey);
-    (void)host;
-    if (crew_find(profiling->crew, loop) != profiling->worker)
-        return;
+static void end_here(struct profiling *profiling, struct buf *out) {
     bool to_the_end = guard_unsample(&profiling->sampling);
-    loop_retract(loop, &profiling->wanted);
+    loop_retract(profiling->loop, &profiling->wanted);
     if (profiling->refused) {
         buf_printf(out, "%s\n", profiling->refused);
         return;
@@ -116,6 +112,15 @@ static void look(struct survey *survey, struct host *host, struct loop *loop, st
         buf_add(out, STR("# ended early: another app was over its cpu_time, or this one was "
                          "reloaded\n"));
     profile_add_folded(&profiling->profile, out);
+}
+
+/* Those that began earlier are over, so what they left is seen here. */
+static bool look(struct survey *survey, struct host *host, int worker, struct buf *out) {
+    struct profiling *profiling = CONTAINER_OF(survey, struct profiling, survey);
+    (void)host;
+    if (worker == profiling->worker)
+        end_here(profiling, out);
+    return false;
 }
 
 /* --- back at home --- */

@@ -14,6 +14,7 @@
 #include "ops/survey.h"
 #include "proto/json_text.h"
 #include "read/subscription.h"
+#include "serve/host.h"
 
 #include <stdlib.h>
 
@@ -116,11 +117,12 @@ static void add_row(struct buf *out, const struct stream *stream, uint64_t now) 
     buf_fini(&shown);
 }
 
-static void look(struct survey *survey, struct host *host, struct loop *loop, struct buf *out) {
+static bool look(struct survey *survey, struct host *host, int worker, struct buf *out) {
     const struct listing *listing = CONTAINER_OF(survey, struct listing, survey);
+    struct loop *loop = host_http(host)->loop;
     size_t count;
     struct stream **streams = http_server_streams(loop, &count);
-    (void)host;
+    (void)worker;
     for (size_t i = 0; i < count; i++) {
         struct stream *stream = streams[i];
         bool wanted = listing->id == 0 || listing->id == stream->id;
@@ -132,6 +134,7 @@ static void look(struct survey *survey, struct host *host, struct loop *loop, st
         stream_unref(stream);
     }
     free(streams);
+    return false;
 }
 
 /* --- back at home --- */

@@ -5,7 +5,8 @@
  * A worker answers between two turns. One that is inside a call for long does not, and the question
  * stays with it until it does: so the answer does not wait for all, and the survey is freed when
  * the last visit is over, whoever makes that. What a worker finds when the answer has gone is
- * dropped. The client may leave before; then nobody is told. It must not know what is asked. */
+ * dropped. The client may leave before; then nobody is told. Who has much to tell does so in several
+ * turns, and as long as somebody waits for it. It must not know what is asked. */
 #include "ops/survey.h"
 
 #include "base/mem.h"
@@ -15,22 +16,23 @@
 #include <stdlib.h>
 
 /* On a worker's thread, or at home, which is none. */
-static void visit(struct loop *loop, void *arg) {
+static bool visit(struct loop *loop, void *arg) {
     struct survey *survey = arg;
     int worker = crew_find(survey->crew, loop);
     struct host *host = worker < 0 ? NULL : crew_host(survey->crew, worker);
     struct buf found = {0};
     if (worker < 0)
-        return;
-    if (host)
-        survey->ops->look(survey, host, loop, &found);
+        return false;
+    bool more = host && survey->ops->look(survey, host, worker, &found);
     pthread_mutex_lock(&survey->lock);
+    more = more && !survey->over;
     if (!survey->over) {
         survey->replied[worker] = true;
         buf_add(&survey->found, buf_str(&found));
     }
     pthread_mutex_unlock(&survey->lock);
     buf_fini(&found);
+    return more;
 }
 
 static void tell(struct survey *survey) {

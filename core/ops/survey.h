@@ -13,9 +13,11 @@ struct survey;
 #define SURVEY_MS 1000 /* who takes longer does not reply */
 
 struct survey_ops {
-    /* On each worker's own thread: appends what it has to tell. `host` is what it serves. */
-    void (*look)(struct survey *survey, struct host *host, struct loop *loop, struct buf *out);
-    /* Back at home: what those have found that replied. To be answered to `stream`. */
+    /* On each worker's own thread: appends what it has to tell. `host` is what it serves. True:
+     * there is more, in a later turn. */
+    bool (*look)(struct survey *survey, struct host *host, int worker, struct buf *out);
+    /* Back at home: what those have found that replied, if one took too long not all of it. To be
+     * answered to `stream`. */
     void (*tell)(struct survey *survey, struct stream *stream, struct str found);
     void (*free)(struct survey *survey);
 };
@@ -28,7 +30,7 @@ struct survey {
     struct timer patience;
     pthread_mutex_t lock; /* of the rest */
     struct buf found;
-    bool *replied; /* each worker */
+    bool *replied; /* each worker, with something at least */
     bool over;     /* what comes now comes too late */
 };
 

@@ -18,12 +18,13 @@ void inspect_describe(struct task *task, const char *prefix, struct buf *out) {
     lua_pop(L, 1);
 }
 
-void inspect_task(void *arg, struct task *task, const char *prefix) {
+bool inspect_task(void *arg, struct task *task, const char *prefix) {
     struct buf text = {0};
     (void)arg;
     inspect_describe(task, prefix, &text);
     log_text(LOG_INFO, buf_str(&text));
     buf_fini(&text);
+    return true;
 }
 
 static void describe_stream(struct stream *stream, uint64_t now) {

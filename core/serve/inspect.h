@@ -8,7 +8,7 @@
 /* Every live stream. */
 void inspect_streams(struct http_server *http);
 /* A task, what it waits for and its traceback; for mount_each_task. */
-void inspect_task(void *arg, struct task *task, const char *prefix);
+bool inspect_task(void *arg, struct task *task, const char *prefix);
 /* Appends that text. */
 void inspect_describe(struct task *task, const char *prefix, struct buf *out);
 

@@ -50,26 +50,29 @@ void mount_each(struct mount *mount, void (*each)(struct mount *, struct generat
 }
 
 struct looking {
-    void (*each)(void *arg, struct task *task, const char *prefix);
+    bool (*each)(void *arg, struct task *task, const char *prefix);
     void *arg;
 };
 
-static void look_at_tasks(const struct mount *mount, const struct generation *gen,
+static bool look_at_tasks(const struct mount *mount, const struct generation *gen,
                           const struct looking *looking) {
     if (gen == NULL || gen->state.broken)
-        return;
+        return true;
     for (struct list *at = gen->tasks.next; at != &gen->tasks; at = at->next)
-        looking->each(looking->arg, CONTAINER_OF(at, struct task, all), mount->prefix);
+        if (!looking->each(looking->arg, CONTAINER_OF(at, struct task, all), mount->prefix))
+            return false;
+    return true;
 }
 
-void mount_each_task(struct mount *mount, void (*each)(void *, struct task *, const char *),
+bool mount_each_task(struct mount *mount, bool (*each)(void *, struct task *, const char *),
                      void *arg) {
     struct looking looking = {each, arg};
     struct list *list = older(mount);
     for (struct list *at = list->next; at != list; at = at->next)
-        look_at_tasks(mount, CONTAINER_OF(at, struct generation, link), &looking);
-    look_at_tasks(mount, mount->gen, &looking);
-    look_at_tasks(mount, mount->next, &looking);
+        if (!look_at_tasks(mount, CONTAINER_OF(at, struct generation, link), &looking))
+            return false;
+    return look_at_tasks(mount, mount->gen, &looking) &&
+           look_at_tasks(mount, mount->next, &looking);
 }
 
 void mount_fini(struct mount *mount) {

@@ -55,9 +55,9 @@ void mount_cancel(struct mount *mount);
 /* Whether any task still runs. */
 bool mount_is_busy(const struct mount *mount);
 /* Calls `each` for every task of all that live here, but of those whose stacks cannot be told any
- * more. */
-void mount_each_task(struct mount *mount,
-                     void (*each)(void *arg, struct task *task, const char *prefix), void *arg);
+ * more, until it returns false. Whether it did not. */
+bool mount_each_task(struct mount *mount,
+                     bool (*each)(void *arg, struct task *task, const char *prefix), void *arg);
 /* Calls `each` for all that live here. */
 void mount_each(struct mount *mount, void (*each)(struct mount *, struct generation *));
 

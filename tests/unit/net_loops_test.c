@@ -35,12 +35,13 @@ static void turn(int i) {
 
 struct tale { /* of one question */
     int visited[LOOPS], done;
+    int turns; /* that each visit takes; 0 is one, too */
 };
 
-static void visit(struct loop *loop, void *arg) {
+static bool visit(struct loop *loop, void *arg) {
     struct tale *tale = arg;
     assert_int_equal(tale->done, 0);
-    tale->visited[loop - loops]++;
+    return ++tale->visited[loop - loops] < tale->turns;
 }
 
 static void done(void *arg) {
@@ -70,6 +71,29 @@ static void each_is_asked_and_the_asker_told(void **state) {
     loops_leave(&loops[0]);
     loops_leave(&loops[1]);
     assert_int_equal(tale.done, 1);
+}
+
+static void who_has_more_to_tell_does_so_in_later_turns(void **state) {
+    (void)state;
+    struct tale tale = {.turns = 3}, left = {.turns = 3};
+    loops_join(&loops[0]);
+    loops_join(&loops[1]);
+    loops_visit(&loops[0], visit, done, &tale);
+    for (int i = 0; i < 20 && tale.visited[1] < 3; i++)
+        turn(1);
+    for (int i = 0; i < 20 && tale.done == 0; i++)
+        turn(0);
+    assert_visits(&tale, 3, 3, 0);
+    assert_int_equal(tale.done, 1);
+    loops_visit(&loops[0], visit, done, &left);
+    turn(1);
+    assert_in_range(left.visited[1], 1, 2); /* never all in one */
+    loops_leave(&loops[1]);                 /* in the middle: it is passed over */
+    for (int i = 0; i < 20 && left.done == 0; i++)
+        turn(0);
+    assert_int_equal(left.done, 1);
+    assert_in_range(left.visited[1], 1, 2);
+    loops_leave(&loops[0]);
 }
 
 static void who_is_alone_asks_itself(void **state) {
@@ -179,12 +203,13 @@ struct errand {
     int visits;
 };
 
-static void look(struct loop *loop, void *arg) {
+static bool look(struct loop *loop, void *arg) {
     struct errand *errand = arg;
     assert_true(loop_is_mine(loop));
     pthread_mutex_lock(&lock);
     errand->visits++;
     pthread_mutex_unlock(&lock);
+    return false;
 }
 
 static void come_home(void *arg) {
@@ -264,6 +289,8 @@ static void no_question_is_lost(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_is_asked_and_the_asker_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_has_more_to_tell_does_so_in_later_turns, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_is_alone_asks_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(who_leaves_is_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(all_may_leave, setup, teardown),
