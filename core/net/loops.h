@@ -10,11 +10,11 @@ void loops_join(struct loop *loop);
  * has not answered it is not asked, what it has asked ends elsewhere (see loops_visit). */
 void loops_leave(struct loop *loop);
 /* Calls `visit` for each loop that has joined, `home` among them, on that loop's own thread, in one
- * turn after the other until it returns false; then `done`, once. That is on the thread of `home`, which calls this and has joined; if it leaves
- * before, it is from within loops_leave, or on the thread of whoever answers last, and all there is
- * to do is to free `arg`. Visits to several loops may run at the same time, so what they change of
- * `arg` needs a lock; `done` sees what they did without. A loop that leaves meanwhile is passed
- * over. */
+ * turn after the other until it returns false; then `done`, once. That is on the thread of `home`,
+ * which calls this and has joined; if it leaves before, it is from within loops_leave, or on the
+ * thread of whoever answers last, and all there is to do is to free `arg`. Visits to several loops
+ * may run at the same time, so what they change of `arg` needs a lock; `done` sees what they did
+ * without. A loop that leaves meanwhile is passed over. */
 void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
                  void (*done)(void *arg), void *arg);
 
