@@ -46,7 +46,7 @@ SOURCES := $(wildcard core/*.c core/*/*.c)
 PROGRAM_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter core/main.c core/cli.c,$(SOURCES)))
 CORE_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out core/main.c core/cli.c,$(SOURCES))) \
              $(LLHTTP_OBJS) $(BUILD)/embedded.o
-EMBEDDED := $(shell find lua \( -name _meta -o -path lua/js \) -prune -o -type f ! -path lua/README.md ! -name '.*' -print | LC_ALL=C sort) \
+EMBEDDED := $(shell find lua \( -name _meta -o -path lua/js \) -prune -o -type f ! -path lua/README.md ! -path lua/REFERENCE.md ! -name '.*' -print | LC_ALL=C sort) \
             $(BUILD)/weir.js $(BUILD)/weir.js.gz
 # The parts of weir.js, each behind those that it stands on.
 PAGE_PARTS := $(patsubst %,lua/js/%.js,events token watchdog connection history tabs queue stream streams)
@@ -233,7 +233,7 @@ install: all ## PREFIX=/usr/local, DESTDIR for packagers
 	install -D -m 644 lua/luacheckrc $(DESTDIR)$(PREFIX)/share/weir/luacheckrc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir/_meta $(wildcard lua/weir/_meta/*)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir $(wildcard README.md CHANGELOG.md LICENSE)
-	$(foreach d,core lua,$(if $(wildcard $d/README.md),install -D -m 644 $d/README.md $(DESTDIR)$(PREFIX)/share/doc/weir/$d.md;))
+	$(foreach d,core lua,install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/$d $(wildcard $d/*.md);)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

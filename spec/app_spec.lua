@@ -1,4 +1,4 @@
--- Routes, middleware, mounting, errors and what a handler returns: lua/README.md.
+-- Routes, middleware, mounting, errors and what a handler returns: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

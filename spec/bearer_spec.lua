@@ -1,5 +1,5 @@
 -- weir.jwt{…} and its renewal: how tokens come in, what is answered to those that are not right, and when the streams
--- of those that are end: lua/README.md, RFC 6750.
+-- of those that are end: lua/REFERENCE.md, RFC 6750.
 
 local weir = require "weir"
 local test = require "weir.test"

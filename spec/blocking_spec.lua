@@ -1,4 +1,4 @@
--- Where a call cannot block, what is refused, and what differs from stock Lua: lua/README.md.
+-- Where a call cannot block, what is refused, and what differs from stock Lua: lua/REFERENCE.md.
 
 local weir = require "weir"
 local support = require "spec.support"

@@ -1,4 +1,4 @@
--- Reading a request's body: read, chunks, body, json_body, form, save (lua/README.md).
+-- Reading a request's body: read, chunks, body, json_body, form, save (lua/REFERENCE.md).
 
 local weir = require "weir"
 local test = require "weir.test"

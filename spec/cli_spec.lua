@@ -1,4 +1,4 @@
--- The command line, each in a process of its own: lua/README.md.
+-- The command line, each in a process of its own: lua/REFERENCE.md.
 
 local test = require "weir.test"
 local support = require "spec.support"

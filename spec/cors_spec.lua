@@ -1,4 +1,4 @@
--- weir.cors: what pages of other origins may read (lua/README.md; the Fetch standard, section 3.2).
+-- weir.cors: what pages of other origins may read (lua/REFERENCE.md; the Fetch standard, section 3.2).
 
 local weir = require "weir"
 local test = require "weir.test"

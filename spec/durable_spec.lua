@@ -1,4 +1,4 @@
--- Durable topics through real processes: lua/README.md, core/README.md: what was acknowledged is
+-- Durable topics through real processes: lua/REFERENCE.md, core/README.md: what was acknowledged is
 -- there again, once, however the server ended; what failed never was.
 
 local weir = require "weir"

@@ -1,4 +1,4 @@
--- Files off the loop: lua/README.md.
+-- Files off the loop: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

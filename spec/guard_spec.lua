@@ -1,4 +1,4 @@
--- What runs too long or takes too much memory is ended, and nothing else: lua/README.md, cpu_time and
+-- What runs too long or takes too much memory is ended, and nothing else: lua/REFERENCE.md, cpu_time and
 -- lua_memory.
 
 local weir = require "weir"

@@ -1,4 +1,4 @@
--- Middleware, errors and what a handler returns: lua/README.md.
+-- Middleware, errors and what a handler returns: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Topics that end: weir.close, what their streams are told, and who comes back. lua/README.md, "weir.close".
+-- Topics that end: weir.close, what their streams are told, and who comes back. lua/REFERENCE.md, "weir.close".
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,5 +1,5 @@
 -- Good ends of streams: what was published before them is delivered first, whoever ends them, and what waits for the
--- same, flush. lua/README.md, "Ends".
+-- same, flush. lua/REFERENCE.md, "Ends".
 --
 -- Events are "<number> ...", from 1 on, so what arrives can be compared with what was published.
 

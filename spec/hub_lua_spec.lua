@@ -1,5 +1,5 @@
 -- The hub as Lua sees it: history, subscriptions of tasks, presence, streams, counters, configuration, several workers.
--- lua/README.md.
+-- lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Streams that fall behind: the overflow policies. lua/README.md.
+-- Streams that fall behind: the overflow policies. lua/REFERENCE.md.
 --
 -- Every event is "<number> ...", from 1 on, so what arrives can be compared with what was published. A client with
 -- a small receive buffer that asks for nothing stalls its stream once the kernel's buffers are full.

@@ -1,4 +1,4 @@
--- Coming back: ids, resume, floors, gaps. lua/README.md.
+-- Coming back: ids, resume, floors, gaps. lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- The hub: publishing and subscribing. lua/README.md.
+-- The hub: publishing and subscribing. lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

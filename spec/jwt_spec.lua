@@ -1,4 +1,4 @@
--- weir.jwt.verify, weir.jwt.sign and `weir token`: lua/README.md. What a token may be is tested in
+-- weir.jwt.verify, weir.jwt.sign and `weir token`: lua/REFERENCE.md. What a token may be is tested in
 -- tests/unit/auth_*; with whom it is exchanged, in jose_spec.lua.
 
 local weir = require "weir"

@@ -1,4 +1,4 @@
--- How a stream ends, and who is told: lua/README.md.
+-- How a stream ends, and who is told: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

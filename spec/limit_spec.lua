@@ -1,4 +1,4 @@
--- weir.limit: how often the same client may ask (lua/README.md).
+-- weir.limit: how often the same client may ask (lua/REFERENCE.md).
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Limits, at the limit and one beyond: lua/README.md.
+-- Limits, at the limit and one beyond: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

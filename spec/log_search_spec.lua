@@ -1,4 +1,4 @@
--- Searching logs backward and reading them forward: lua/README.md.
+-- Searching logs backward and reading them forward: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Log lines from scripts, counters, and what the module tells of itself: lua/README.md.
+-- Log lines from scripts, counters, and what the module tells of itself: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Several logs as one stream of events: lua/README.md, "weir.logs".
+-- Several logs as one stream of events: lua/REFERENCE.md, "weir.logs".
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- stream:sse { notices = "message" }: gaps and ends for clients that hear events without a name only; lua/README.md.
+-- stream:sse { notices = "message" }: gaps and ends for clients that hear events without a name only; lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

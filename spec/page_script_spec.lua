@@ -1,4 +1,4 @@
--- /weir.js: the page's side of event streams, which every server answers: lua/README.md, "weir.js, in a page".
+-- /weir.js: the page's side of event streams, which every server answers: lua/REFERENCE.md, "weir.js, in a page".
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Multipart forms: parts, and form for small ones (lua/README.md).
+-- Multipart forms: parts, and form for small ones (lua/REFERENCE.md).
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- weir.trust_proxies: who the client is when proxies stand between (lua/README.md).
+-- weir.trust_proxies: who the client is when proxies stand between (lua/REFERENCE.md).
 
 local test = require "weir.test"
 local support = require "spec.support"

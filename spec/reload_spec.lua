@@ -1,4 +1,4 @@
--- Reloading: lua/README.md (--watch, SIGHUP), core/README.md "Generations". Servers are processes of their own.
+-- Reloading: lua/REFERENCE.md (--watch, SIGHUP), core/README.md "Generations". Servers are processes of their own.
 
 local test = require "weir.test"
 local support = require "spec.support"

@@ -1,4 +1,4 @@
--- What a handler sees of a request: lua/README.md.
+-- What a handler sees of a request: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Answering: status, headers, the methods that finish, write and its policies (lua/README.md).
+-- Answering: status, headers, the methods that finish, write and its policies (lua/REFERENCE.md).
 
 local weir = require "weir"
 local test = require "weir.test"

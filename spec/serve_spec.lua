@@ -1,4 +1,4 @@
--- weir serve, in processes of its own: lua/README.md.
+-- weir serve, in processes of its own: lua/REFERENCE.md.
 
 local test = require "weir.test"
 local support = require "spec.support"

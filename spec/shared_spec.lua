@@ -1,4 +1,4 @@
--- weir.shared: dictionaries of all workers: lua/README.md.
+-- weir.shared: dictionaries of all workers: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

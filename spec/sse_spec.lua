@@ -1,4 +1,4 @@
--- Server-sent events: lua/README.md.
+-- Server-sent events: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

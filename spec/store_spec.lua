@@ -1,4 +1,4 @@
--- weir.store: lua/README.md.
+-- weir.store: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

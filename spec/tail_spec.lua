@@ -1,4 +1,4 @@
--- Following a file: lua/README.md.
+-- Following a file: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

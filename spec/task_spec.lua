@@ -1,4 +1,4 @@
--- Tasks, channels and where a call cannot block: lua/README.md.
+-- Tasks, channels and where a call cannot block: lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- weir.ticket{…} and from = { "ticket" }: what stands for a token where no header can be sent; lua/README.md.
+-- weir.ticket{…} and from = { "ticket" }: what stands for a token where no header can be sent; lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

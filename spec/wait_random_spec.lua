@@ -1,5 +1,5 @@
 -- Tasks that send, receive, choose, race and cancel each other at random, and the account of every value (see "Waiting
--- for several" in lua/README.md). What a call returned counts: what a race or a timeout lost on the way is missed.
+-- for several" in lua/REFERENCE.md). What a call returned counts: what a race or a timeout lost on the way is missed.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
--- Structured waiting: what is cancelled is over, and has taken nothing: "Waiting for several" in lua/README.md.
+-- Structured waiting: what is cancelled is over, and has taken nothing: "Waiting for several" in lua/REFERENCE.md.
 
 local weir = require "weir"
 local test = require "weir.test"

@@ -1,4 +1,4 @@
-/* limits: what a peer or a script may take, each with its default (lua/README.md, "Limits and
+/* limits: what a peer or a script may take, each with its default (lua/REFERENCE.md, "Limits and
  * numbers"). Sizes in bytes, times in milliseconds. */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H

@@ -4,7 +4,7 @@
  *       |                                    | not there: a gap                   v
  *       +--lines---------------> search <----+ ------------> window, or pread --> lines
  *
- * The rules, which lua/README.md repeats for users:
+ * The rules, which lua/REFERENCE.md repeats for users:
  *
  *   - What a line is, lines.c says; what becomes of a file that is renamed, removed, replaced or
  *     truncated, logfile.c says. Every line is given once, in order.

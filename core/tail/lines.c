@@ -1,6 +1,6 @@
 /* lines: cuts a stream of bytes into lines.
  *
- * The rules, which lua/README.md repeats for users:
+ * The rules, which lua/REFERENCE.md repeats for users:
  *
  *   - A line ends at LF; one CR right before it belongs to the end and is removed. A CR elsewhere,
  *     NUL and what is not UTF-8 are bytes like others: encoding is the business of who sends them.

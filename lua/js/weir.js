@@ -1,5 +1,5 @@
 // weir.js: the page's side of a stream of events. No dependencies; https://developer.mozilla.org/docs/Web/API/EventSource
-// says what a stream of events is, lua/README.md of Weir what there is here.
+// says what a stream of events is, lua/REFERENCE.md of Weir what there is here.
 //
 //     import { Stream } from "/weir.js";
 //     const stream = new Stream("events", { token: () => fetchToken() });

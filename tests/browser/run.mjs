@@ -283,7 +283,7 @@ test("the page of weir new ticks and greets", async (t) => {
   await screenshot(page, "new");
 });
 
-// ---- the page with topics that lua/README.md shows ----
+// ---- the page with topics that lua/REFERENCE.md shows ----
 
 // An app around it. Its first REFUSE event streams get 503, after which a browser tries no more by itself.
 const chat = `
@@ -301,7 +301,7 @@ const chat = `
   return app`;
 
 test("the reference's page shows what comes, and sees to a stream that was given up", async (t) => {
-  const html = readFileSync(new URL("../../lua/README.md", import.meta.url), "utf8").match(/\n### A page\n.*?```html\n(.*?)```/s)[1];
+  const html = readFileSync(new URL("../../lua/REFERENCE.md", import.meta.url), "utf8").match(/\n### A page\n.*?```html\n(.*?)```/s)[1];
   t.file("page.html", [html]);
   const args = [t.file("app.lua", [chat]), "--workers", "1"];
   const say = (server, text) => fetch(`${server.url}/say`, { method: "POST", body: text });

@@ -95,9 +95,9 @@ test("a second client on the same upload begins no new one, and loses nothing", 
   assert.equal(here.done().length, 1);
 });
 
-test("the client of lua/README.md sends, and goes on", async (t) => {
+test("the client of lua/REFERENCE.md sends, and goes on", async (t) => {
   const here = await serve(t);
-  const [, code] = readFileSync("lua/README.md", "utf8").match(/```js\n(async function send\(.*?)```/s);
+  const [, code] = readFileSync("lua/REFERENCE.md", "utf8").match(/```js\n(async function send\(.*?)```/s);
   const kept = new Map();
   const localStorage = {
     getItem: (key) => kept.get(key), setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key),

@@ -7,7 +7,7 @@
  *     a client:               at ^            all before was had, or told to be lost, or is not its
  *
  * It knows nothing of how the hub keeps, trims or finds events, only what it promises
- * (lua/README.md, "Gaps" and "What a topic keeps"). Of what a topic keeps it holds the lower bound:
+ * (lua/REFERENCE.md, "Gaps" and "What a topic keeps"). Of what a topic keeps it holds the lower bound:
  * an event may be gone when by any rule since it came its time was over, so many newer ones were
  * there, or memory was short. Whoever misses one that may not be gone has found a fault, told or
  * not. What each client must have follows from that: record.c.

@@ -3,7 +3,7 @@
 //   box text --parseWords--> { text, not, pattern } --\
 //   clicks on values, levels, sources, times ----------> filter --toQuery--> ?text=…&not=…   --fromQuery--> filter
 //
-// Nothing here knows the page or the connection. What a rule means is the server's business (lua/README.md, weir.tail).
+// Nothing here knows the page or the connection. What a rule means is the server's business (lua/REFERENCE.md, weir.tail).
 
 /** The levels, from none to the worst: a line's level is a place in this list. */
 export const levels = ["", "trace", "debug", "info", "warn", "error", "fatal"];

@@ -1,6 +1,6 @@
 ---@meta
 
--- Several logs looked at together. Annotations only; the text of the reference is in lua/README.md.
+-- Several logs looked at together. Annotations only; the text of the reference is in lua/REFERENCE.md.
 
 ---@class weir.LogsOptions
 ---@field sources string|weir.LogSource|(string|weir.LogSource)[] paths, or globs; 64 at most

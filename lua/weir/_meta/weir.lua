@@ -1,7 +1,7 @@
 ---@meta weir
 
 -- The module itself, its tasks and channels. Annotations only: no code runs from here, and the text of the reference
--- is in lua/README.md.
+-- is in lua/REFERENCE.md.
 
 ---@alias weir.Size integer|string a number of bytes, or "64KB", "1MB"
 

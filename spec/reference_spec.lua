@@ -1,4 +1,4 @@
--- Every example of lua/README.md that is marked does what the text beside it says.
+-- Every example of lua/REFERENCE.md that is marked does what the text beside it says.
 --
 --   ```lua app   code with `weir`, `app` and `folder`; the ```http block behind it holds exchanges with that app:
 --                lines after ">" are sent, lines after "<" must come back (of the header fields those that are named);
@@ -11,7 +11,7 @@ local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
 
-local readme = "lua/README.md"
+local reference = "lua/REFERENCE.md"
 
 -- ---- taking the text apart ------------------------------------------------------------------------------------------
 
@@ -128,10 +128,10 @@ local function run_code(block, expected)
   assert.equal(expected.text, table.concat(printed))
 end
 
-describe("lua/README.md", function()
+describe("lua/REFERENCE.md", function()
   after_each(support.remove_folders)
 
-  local blocks = read_blocks((assert(support.read_file(readme), "run the specs from the repository's folder")))
+  local blocks = read_blocks((assert(support.read_file(reference), "run the specs from the repository's folder")))
   local examples = 0
   for i, block in ipairs(blocks) do
     local after = blocks[i + 1] or { info = "nothing" }
