@@ -169,6 +169,7 @@ of_core("fs_append", function() return folder .. "/file", "text" end, { faults =
 of_core("fs_list", at "")
 of_core("fs_list_after", function() return folder, "", 10 end)
 of_core("fs_stat", at "file")
+of_core("fs_space", at "file")
 of_core("fs_get", function() return folder .. "/file", 1000 end, { faults = FILE_FAULTS })
 of_core("fs_put", function() return folder, "new", "text" end, { faults = FILE_FAULTS })
 of_core("fs_rename", function() return folder .. "/new", folder .. "/newer" end)

@@ -77,6 +77,24 @@ describe("weir.fs", function()
     assert.equal("other", fs.stat("/dev/null").type)
   end)
 
+  it("space tells how much room a file system has, as df does", function()
+    assert(fs.write(folder .. "/file", "x"))
+    for _, path in ipairs { folder, folder .. "/file", "/proc" } do
+      local function df()
+        local pipe = io.popen(("df -B1 --output=size,avail '%s' | tail -n 1"):format(path))
+        local total, free = pipe:read("*n", "*n")
+        pipe:close()
+        return { total = total, free = free }
+      end
+      -- others may write meanwhile
+      test.eventually(function()
+        local space, told = assert(fs.space(path)), df()
+        return space.total == told.total and space.free == told.free
+      end)
+    end
+    assert.equal(0, fs.space("/proc").total)
+  end)
+
   it("says of what is no file that it is none, to whomever", function()
     assert(os.execute(("mkfifo '%s/pipe'"):format(folder)) == 0)
     for _, path in ipairs { "/dev/null", folder .. "/pipe" } do
@@ -109,6 +127,11 @@ describe("weir.fs", function()
     { "append", "ENOENT", function() return fs.append(folder .. "/missing/file", "x") end },
     { "list", "ENOENT", function() return fs.list(folder .. "/missing") end },
     { "stat", "ENOENT", function() return fs.stat(folder .. "/missing") end },
+    { "space", "ENOENT", function() return fs.space(folder .. "/missing") end },
+    { "space below a file", "ENOTDIR", function()
+      assert(fs.write(folder .. "/file", ""))
+      return fs.space(folder .. "/file/folder")
+    end },
     { "rename", "ENOENT", function() return fs.rename(folder .. "/missing", folder .. "/x") end },
     { "remove", "ENOENT", function() return fs.remove(folder .. "/missing") end },
     { "mkdir below a file", "^E%u+$", function()
@@ -126,7 +149,7 @@ describe("weir.fs", function()
     end)
   end
 
-  for _, name in ipairs { "read", "list", "stat", "remove", "mkdir", "write", "append", "rename" } do
+  for _, name in ipairs { "read", "list", "stat", "space", "remove", "mkdir", "write", "append", "rename" } do
     it(name .. " raises for a path with NUL or none", function()
       assert.has_error(function() fs[name]("a\0b", "x") end)
       assert.has_error(function() fs[name](nil, "x") end)

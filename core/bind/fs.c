@@ -40,6 +40,7 @@ struct job {
     char *to;         /* the other path of a rename */
     struct buf bytes; /* to be written, or read */
     struct stat stat;
+    struct file_space space;
     size_t limit;
     int64_t result;
     /* Of a hash: how far it is. */
@@ -344,6 +345,22 @@ static int l_stat(lua_State *L) {
     return await(L, begin(L, "weir.fs.stat", luaL_checkstring(L, 1), run_stat, push_stat));
 }
 
+static int64_t run_space(struct job *job) {
+    return file_space(job->path, &job->space);
+}
+
+static void push_space(struct job *job, lua_State *co) {
+    lua_createtable(co, 0, 2);
+    lua_pushnumber(co, (lua_Number)job->space.total);
+    lua_setfield(co, -2, "total");
+    lua_pushnumber(co, (lua_Number)job->space.free);
+    lua_setfield(co, -2, "free");
+}
+
+static int l_space(lua_State *L) {
+    return await(L, begin(L, "weir.fs.space", luaL_checkstring(L, 1), run_space, push_space));
+}
+
 static int64_t run_rename(struct job *job) {
     return file_rename(job->path, job->to);
 }
@@ -403,6 +420,7 @@ void bind_fs(lua_State *L) {
                                          {"fs_list", l_list},
                                          {"fs_list_after", l_list_after},
                                          {"fs_stat", l_stat},
+                                         {"fs_space", l_space},
                                          {"fs_get", l_get},
                                          {"fs_put", l_put},
                                          {"fs_rename", l_rename},

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -333,6 +334,15 @@ int64_t file_list_after(const char *path, const char *after, size_t limit, struc
 
 int file_stat(const char *path, struct stat *st) {
     return stat(path, st) < 0 ? -errno : 0;
+}
+
+int file_space(const char *path, struct file_space *out) {
+    struct statvfs vfs;
+    if (statvfs(path, &vfs) < 0)
+        return -errno;
+    *out = (struct file_space){.total = (uint64_t)vfs.f_blocks * vfs.f_frsize,
+                               .free = (uint64_t)vfs.f_bavail * vfs.f_frsize};
+    return 0;
 }
 
 int file_rename(const char *from, const char *to) {

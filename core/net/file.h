@@ -57,6 +57,11 @@ int64_t file_list(const char *path, size_t limit, struct buf *out);
 int64_t file_list_after(const char *path, const char *after, size_t limit, struct buf *out);
 /* Follows links. */
 int file_stat(const char *path, struct stat *st);
+struct file_space {
+    uint64_t total, free; /* bytes; `free`: those that a process without privileges may use */
+};
+/* Of the file system that the path is on. */
+int file_space(const char *path, struct file_space *out);
 /* Replaces `to`, atomically; both on the same file system. */
 int file_rename(const char *from, const char *to);
 /* A file, a link or an empty folder. */

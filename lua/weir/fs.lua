@@ -70,6 +70,12 @@ function fs.stat(path)
   return check(core.fs_stat(path))
 end
 
+--- How much room there is where a path is: { total, free }, in bytes, `free` for who has no privileges.
+function fs.space(path)
+  check.path("weir.fs.space", "argument 1 (path)", path)
+  return check(core.fs_space(path))
+end
+
 --- Gives a file another name, replacing what has that name.
 function fs.rename(from, to)
   check.path("weir.fs.rename", "argument 1 (from)", from)

@@ -63,6 +63,17 @@ function fs.list(path) end
 ---@return string? message
 function fs.stat(path) end
 
+---@class weir.Space
+---@field total integer bytes of the file system
+---@field free integer bytes that a process without privileges may still use
+
+---How much room there is on the file system of a file or folder.
+---@param path string
+---@return weir.Space? space
+---@return string? code
+---@return string? message
+function fs.space(path) end
+
 ---@param from string
 ---@param to string
 ---@return true? ok
