@@ -214,13 +214,27 @@ static void add_label(struct traffic_total *total, const struct label *label) {
     }
 }
 
-void traffic_each(void (*each)(void *arg, const struct traffic_total *total), void *arg) {
-    struct traffic_total *total = mem_alloc(sizeof *total);
+/* All that there are, to be freed: the list, for labels stay. */
+static struct label **list_labels(size_t *count) {
     pthread_mutex_lock(&lock);
-    for (struct map_node *node = map_next(&labels, NULL); node; node = map_next(&labels, node)) {
-        add_label(total, CONTAINER_OF(node, struct label, node));
+    struct label **list = mem_alloc((labels.count + 1) * sizeof *list);
+    *count = 0;
+    for (struct map_node *node = map_next(&labels, NULL); node; node = map_next(&labels, node))
+        list[(*count)++] = CONTAINER_OF(node, struct label, node);
+    pthread_mutex_unlock(&lock);
+    return list;
+}
+
+void traffic_each(void (*each)(void *arg, const struct traffic_total *total), void *arg) {
+    size_t count;
+    struct label **list = list_labels(&count);
+    struct traffic_total *total = mem_alloc(sizeof *total);
+    for (size_t i = 0; i < count; i++) {
+        pthread_mutex_lock(&lock);
+        add_label(total, list[i]);
+        pthread_mutex_unlock(&lock);
         each(arg, total);
     }
-    pthread_mutex_unlock(&lock);
     free(total);
+    free(list);
 }

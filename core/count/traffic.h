@@ -110,7 +110,7 @@ struct traffic_total {
     bool asked[TRAFFIC_METHODS][TRAFFIC_CLASSES]; /* whether there is any; then */
     struct histogram latency[TRAFFIC_METHODS][TRAFFIC_CLASSES];
 };
-/* Calls `each` for every route that was asked for; from any thread. It must not call back. */
+/* Calls `each` for every route that was asked for; from any thread. Workers wait for none of it. */
 void traffic_each(void (*each)(void *arg, const struct traffic_total *total), void *arg);
 
 #endif
