@@ -38,6 +38,12 @@ local app_text = [[
     for i = 1, 25 do list[i] = "topic-" .. i end
     stream:sse():subscribe(list)
   end)
+  app:on_start(function() weir.shared("at start"):set("metrics", weir.metrics()) end)
+  app:get("/at-start", function() return weir.shared("at start"):get "metrics" end)
+  app:get("/metrics", function() return weir.metrics() end)
+  app:get("/measures", function()
+    weir.background(function() while true do weir.metrics() end end)
+  end)
   app:get("/hot", function(stream)
     local sum = 0
     for i = 1, 5e8 do sum = sum + i % 7 end
@@ -264,6 +270,27 @@ for family in parse(open(sys.argv[1]).read()):
     assert.matches("\n0\n$", parsed)
     local samples = select(2, text:gsub("\n[^#\n]", ""))
     assert.equal(samples, select(2, parsed:gsub("\n", "")) - 1)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("is what weir.metrics gives an app, but for workers before they serve", function()
+    local server, port = serve("--workers", 2)
+    -- all but the numbers
+    local function shape(text) return (text:gsub(" [%d.]+\n", " N\n")) end
+    server:get "/metrics" -- the next one counts this
+    local text = server:get("/metrics").body
+    assert.equal(shape(select(2, ask(port, "/metrics"))), shape(text))
+    assert.matches('\nweir_worker_busy_seconds{worker="1"} [%d.]+\n', text)
+    local at_start = server:get("/at-start").body
+    assert.matches("\nweir_requests_total 0\n", at_start)
+    assert.is_nil(at_start:find("weir_worker_", 1, true))
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("is made while workers come and go", function()
+    local server, port = serve("--workers", 4)
+    for _ = 1, 8 do server:get "/measures" end -- the kernel chooses who
+    test.eventually(function() return ask(port, "/metrics") == 200 end)
     assert.equal(0, (server:stop()))
   end)
 

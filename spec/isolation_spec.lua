@@ -87,10 +87,11 @@ describe("test.start", function()
 end)
 
 describe("the frozen clock", function()
-  it("waits for the store, files and durable topics before it moves", function()
+  it("waits for the store, files, metrics and durable topics before it moves", function()
     for _, work in ipairs {
       function() weir.store("clock"):set("k", 1) end,
       function() weir.fs.stat "." end,
+      weir.metrics,
       function() for i = 1, 5 do weir.store("clock"):update("k", function() return i end) end end,
     } do
       test.clock.freeze()

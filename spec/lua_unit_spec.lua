@@ -486,6 +486,32 @@ describe("weir.stats", function()
   end)
 end)
 
+describe("weir.metrics", function()
+  -- The last number that the text has behind that name, nil for none.
+  local function value(name)
+    return tonumber(weir.metrics():match("\n" .. name:gsub("%p", "%%%0") .. " ([%d.]+)\n"))
+  end
+
+  it("is all that is counted, and of workers nothing where there are none", function()
+    local server = support.serve(function(app)
+      app:get("/measured/:id", function() return "x" end)
+    end)
+    local before = value "weir_requests_total"
+    for i = 1, 3 do server:get("/measured/" .. i) end
+    assert.equal(before + 3, value "weir_requests_total")
+    local labels = [[{route="/measured/:id",method="GET",status="2xx"}]]
+    test.eventually(function() return value("weir_route_latency_seconds_count" .. labels) == 3 end)
+    assert.is_nil(weir.metrics():find("weir_worker_", 1, true))
+  end)
+
+  it("is asked for in a task, which may be cancelled", function()
+    local task = weir.spawn(weir.metrics)
+    weir.spawn(task.cancel, task) -- once it has begun, and before it can be told
+    assert.same({ nil, "cancelled" }, { task:join() })
+    assert.error_matches(coroutine.wrap(weir.metrics), "weir.metrics: cannot wait inside a coroutine")
+  end)
+end)
+
 describe("groups of tasks", function()
   local forever = function() weir.sleep(3600) end
 

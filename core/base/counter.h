@@ -1,6 +1,6 @@
 /* counter: a number that one thread counts and any may read, and the tables of those that the
  * process shows: each area has one, of rows that end with one without a name. weir.stats shows each
- * under its name, /metrics (ops/metrics) by the rules of Prometheus. */
+ * under its name, /metrics (serve/metrics) by the rules of Prometheus. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 

@@ -68,6 +68,8 @@ struct crew {
     char **errors; /* of each app, from the first worker where it failed; NULL: it serves */
 };
 
+static struct crew *_Atomic serving; /* the process's, once all its workers are there */
+
 static struct worker *of_mail(struct mail *mail, size_t offset) {
     return (struct worker *)((char *)mail - offset);
 }
@@ -318,9 +320,14 @@ void crew_serve(struct crew *crew, const int *fds, int addresses) {
         for (int j = 0; j < addresses; j++)
             atomic_init(&worker->lent[j], -1);
     }
+    atomic_store(&serving, crew);
     post_all(crew, offsetof(struct worker, serve));
     wait_for_reports(crew);
     reloads_open(crew->reloads, crew->errors);
+}
+
+struct crew *crew_serving(void) {
+    return atomic_load(&serving);
 }
 
 void crew_reload(struct crew *crew, int app) {
@@ -476,6 +483,7 @@ void crew_join(struct crew *crew) {
         pthread_join(crew->workers[i].thread, NULL);
     for (int i = 0; i < crew->running; i++) /* until then others may post to it */
         loop_fini(&crew->workers[i].loop);
+    atomic_store(&serving, NULL);
     for (int i = 0; i < crew->running; i++)
         free_lent(&crew->workers[i]);
     reloads_free(crew->reloads);

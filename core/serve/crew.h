@@ -33,6 +33,10 @@ void crew_stop(struct crew *crew);
 /* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
  * address]`. Taken. Background tasks start. */
 void crew_serve(struct crew *crew, const int *fds, int addresses);
+/* The crew of this process, from crew_serve until crew_join has waited for its workers; NULL: there
+ * is none. From any thread that ends before that: workers, what they have the pool do, the admin
+ * endpoint. */
+struct crew *crew_serving(void);
 /* Loads the app at that place in the sources again; it takes over if it starts in every worker.
  * From any thread, until crew_join. */
 void crew_reload(struct crew *crew, int app);

@@ -68,6 +68,11 @@ function weir.limits(limits)
   return core.set_limits(limits)
 end
 
+--- All that the process counts, in Prometheus' text format: what `GET /metrics` of `--admin` answers.
+function weir.metrics()
+  return check(core.metrics())
+end
+
 -- weir.test is for specs only: it is loaded when somebody asks for it.
 return setmetatable(weir, {
   __index = function(_, name)

@@ -108,6 +108,11 @@ function weir.now() end
 ---@return weir.Stats
 function weir.stats() end
 
+---All that this process counts, histograms and workers too, in the text format of Prometheus: what `GET /metrics` of
+---`--admin` answers. Waits.
+---@return string text
+function weir.metrics() end
+
 ---@class weir.Stats
 ---@field connections integer open
 ---@field connections_total integer since the start

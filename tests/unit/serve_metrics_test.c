@@ -1,5 +1,5 @@
 /* /metrics has each row of the tables that weir.stats reads, by the rules of Prometheus. */
-#include "ops/metrics.h"
+#include "serve/metrics.h"
 
 #include "bind/stats.h"
 #include "count/traffic.h"
@@ -14,7 +14,7 @@ static char *text;
 static int setup(void **state) {
     (void)state;
     struct buf out = {0};
-    metrics_add(&out, NULL);
+    metrics_add(&out);
     buf_add_char(&out, '\0');
     text = out.data;
     return 0;
@@ -85,7 +85,7 @@ static void patterns_are_escaped(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         traffic_route(&traffic, str_of(rows[i][0]));
         struct buf out = {0};
-        metrics_add(&out, NULL);
+        metrics_add(&out);
         assert_non_null(memmem(out.data, out.len, rows[i][1], strlen(rows[i][1])));
         buf_fini(&out);
     }

@@ -1,4 +1,4 @@
-/* metrics: what the process counts, as Prometheus reads it.
+/* metrics: what the process counts, as Prometheus reads it, from the admin endpoint or an app.
  *
  *     # HELP weir_reloads_total Reloads, by whether the newer version took over.
  *     # TYPE weir_reloads_total counter
@@ -9,18 +9,23 @@
  * their tables are. Labels are chosen by whoever writes apps and by us, never by clients.
  *
  * Each worker counts in memory of its own; here it is read, from another thread, while it counts.
- * So the numbers of one answer are not of one moment, and each is right. */
-#include "ops/metrics.h"
+ * So the numbers of one answer are not of one moment, and each is right. A thousand routes make
+ * megabytes of text: weir.metrics has the pool make it, for no worker is to stand still for it. */
+#include "serve/metrics.h"
 
+#include "base/mem.h"
 #include "base/version.h"
 #include "bind/stats.h"
 #include "count/traffic.h"
 #include "hub/hub.h"
 #include "net/loops.h"
+#include "net/work.h"
 #include "serve/crew.h"
 #include "store/store.h"
+#include "vm/generation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -225,7 +230,8 @@ static void add_process(struct buf *out) {
                seconds(used.ru_utime) + seconds(used.ru_stime), (unsigned long long)resident());
 }
 
-void metrics_add(struct buf *out, struct crew *crew) {
+void metrics_add(struct buf *out) {
+    struct crew *crew = crew_serving();
     add_head(out, "build_info", "", "gauge", "The version that runs.");
     buf_printf(out, "weir_build_info{version=\"%s\"} 1\n", weir_version);
     add_process(out);
@@ -234,4 +240,46 @@ void metrics_add(struct buf *out, struct crew *crew) {
     add_routes(out);
     if (crew)
         add_workers(out, crew);
+}
+
+/* --- for scripts --- */
+
+struct making {
+    struct work work;
+    struct task *task; /* that waits; NULL: nobody does any more */
+    struct buf text;
+};
+
+static void make(struct work *work) {
+    metrics_add(&CONTAINER_OF(work, struct making, work)->text);
+}
+
+static void done(struct work *work) {
+    struct making *making = CONTAINER_OF(work, struct making, work);
+    if (making->task)
+        state_push_str(task_wake(making->task), buf_str(&making->text));
+    buf_fini(&making->text);
+    free(making);
+}
+
+static void lose(struct task *task) {
+    ((struct making *)task->armed)->task = NULL;
+}
+
+/* metrics() -> nil, text */
+static int l_metrics(lua_State *L) {
+    static const struct wait awaiting = {.what = "weir.metrics", .disarm = lose, .elsewhere = true};
+    struct task *task = task_enter(L, "weir.metrics");
+    if (task == NULL)
+        return task_refuse(L);
+    struct making *making = task->armed = mem_zalloc(sizeof *making);
+    making->work = (struct work){.run = make, .done = done};
+    making->task = task;
+    work_submit(task->gen->scheduler->loop, &making->work);
+    return task_wait(task, &awaiting, WHEEL_NEVER);
+}
+
+void bind_metrics(lua_State *L) {
+    static const luaL_Reg functions[] = {{"metrics", l_metrics}, {NULL, NULL}};
+    state_set(L, functions);
 }
