@@ -148,6 +148,14 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
     pthread_mutex_unlock(&registry_lock);
 }
 
+void http_server_count_tasks(struct http_server *server, const uint64_t *tasks,
+                             const uint64_t *ready) {
+    pthread_mutex_lock(&registry_lock); /* others look already */
+    server->tasks = tasks;
+    server->ready = ready;
+    pthread_mutex_unlock(&registry_lock);
+}
+
 void http_server_set_apart(struct http_server *server) {
     server->apart = true;
     traffic_set_apart(&server->traffic);

@@ -50,7 +50,7 @@ struct http_server {
     void (*end_page)(struct http_server *server, const struct stream *stream, const char *type,
                      struct buf *out);
     void *owner;
-    const uint64_t *tasks, *ready; /* how many are alive beside it, and may run; NULL: none */
+    const uint64_t *tasks, *ready; /* see http_server_count_tasks; NULL: there are none */
     struct traffic traffic;
     struct list spare_requests; /* heads of requests that are over, for the next ones */
     unsigned nspare;
@@ -69,6 +69,9 @@ void http_server_init(struct http_server *server, struct loop *loop, const struc
 /* Before the first connection: what it counts and holds is not the process's. Its limit of
  * connections is its own, so that who looks inside comes in when nobody else does. */
 void http_server_set_apart(struct http_server *server);
+/* Beside what it serves so many tasks are alive, and may run: counters (base/counter). */
+void http_server_count_tasks(struct http_server *server, const uint64_t *tasks,
+                             const uint64_t *ready);
 void http_server_fini(struct http_server *server);
 /* Sums what all servers of the process count, those that are gone included; from any thread. */
 void http_server_totals(struct http_counters *totals);

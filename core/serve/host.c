@@ -160,8 +160,7 @@ struct host *host_new(struct loop *loop, struct scheduler *scheduler, const stru
     host->http.on_left = on_left;
     host->http.has_method = has_method;
     host->http.owner = host;
-    host->http.tasks = &scheduler->tasks;
-    host->http.ready = &scheduler->queued;
+    http_server_count_tasks(&host->http, &scheduler->tasks, &scheduler->queued);
     return host;
 }
 
