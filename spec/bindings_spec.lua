@@ -133,6 +133,7 @@ of_core("history", function()
   return "bindings", nil, nil, 10
 end)
 of_core("streams", function() return 0, "sub", "topic", "revoked" end)
+row("streams that lists", core.streams, function() return 0, nil, nil, nil, nil, nil, "age", 5 end)
 row("streams that renews", core.streams, function() return 0, "sub", "topic", nil, '{"sub":"x"}', 1 end)
 
 -- dictionaries and pairs

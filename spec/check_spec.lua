@@ -226,6 +226,7 @@ describe("an unknown option", function()
     { "weir.history", function() weir.history("a", { limt = 1 }) end, "limit" },
     { "weir.subscribe", function() weir.subscribe("a", { aftr = "1-1" }) end, "after" },
     { "weir.streams", function() weir.streams { topics = "a" } end, "topic" },
+    { "streams:list", function() weir.streams({}):list { srot = "id" } end, "sort" },
     { "weir.tail", function() weir.tail("a", { line = 1 }) end, "lines" },
     { "weir.logs", function() weir.logs { sourcs = "a" } end, "sources" },
     { "weir.logs: sources", function() weir.logs { sources = { { pth = "a" } } } end, "path" },

@@ -1,4 +1,4 @@
--- The hub as Lua sees it: history, subscriptions of tasks, presence, streams, counters, configuration, several workers.
+-- The hub as Lua sees it: history, subscriptions of tasks, presence, counters, configuration, several workers.
 -- lua/REFERENCE.md.
 
 local weir = require "weir"
@@ -248,59 +248,6 @@ describe("presence", function()
     test.eventually(function() return weir.presence(topic).streams == 1 end)
     two:reset()
     test.eventually(function() return weir.presence(topic).streams == 0 end)
-  end)
-end)
-
-describe("weir.streams", function()
-  local function with_ids(topics)
-    local ids = {}
-    local server = support.serve(function(app)
-      app:get("/", function(stream)
-        ids[#ids + 1] = stream.id
-        stream:on_close(function(reason) ids[stream.id] = reason end)
-        stream:sse():subscribe(topics)
-      end)
-    end)
-    return server, ids
-  end
-
-  it("lists the streams of a topic with their ids and topics", function()
-    local one, two = hub.topic "1", hub.topic "2"
-    local server, ids = with_ids { one, two }
-    local events = server:sse "/"
-    local list = weir.streams { topic = one }:list()
-    assert.equal(1, #list)
-    assert.equal(ids[1], list[1].id)
-    table.sort(list[1].topics)
-    assert.same({ one, two }, list[1].topics)
-    assert.equal(1, #weir.streams { id = ids[1] }:list())
-    assert.equal(0, #weir.streams { topic = hub.topic() }:list())
-    events:close()
-    test.eventually(function() return #weir.streams { topic = one }:list() == 0 end)
-    assert.equal(0, #weir.streams { id = ids[1] }:list())
-  end)
-
-  it("close ends those it chose, with the reason", function()
-    local topic = hub.topic()
-    local server, ids = with_ids(topic)
-    local other_server, other_ids = with_ids(hub.topic())
-    local one, two, other = server:sse "/", server:sse "/", other_server:sse "/"
-    weir.streams { id = ids[1] }:close "revoked"
-    assert.equal('{"reason":"revoked"}', one:next().data)
-    assert.same({ nil, "closed" }, { one:next() })
-    test.eventually(function() return ids[ids[1]] end)
-    assert.equal("revoked", ids[ids[1]])
-    assert.is_nil(ids[ids[2]])
-    weir.streams { topic = topic }:close "revoked"
-    assert.equal("weir.auth", two:next().event)
-    assert.same({ nil, "closed" }, { two:next() })
-    test.eventually(function() return ids[ids[2]] end)
-    assert.same({ nil, "timeout" }, { other:next(0.01) })
-    assert.is_nil(other_ids[other_ids[1]])
-  end)
-
-  it("raises on what is no selection", function()
-    assert.is_false((pcall(weir.streams, { tpoic = "x" })))
   end)
 end)
 

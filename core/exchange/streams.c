@@ -1,19 +1,18 @@
 /* streams: the streams of all workers for Lua: listing them, ending them, renewing them.
  *
- *     core.streams --loops_visit--> each worker: its own streams that match --done--> the task
+ *     core.streams --loops_visit--> each worker: its own streams that are meant --done--> the task
  *
  * A worker's streams are its own, so each is asked (net/loops) and adds what it found to a sweep,
  * under the sweep's lock. If the task has been cancelled meanwhile, the sweep ends all the same and
- * nobody is told. */
+ * nobody is told. Which streams are meant, and what is told of them, is listing's. */
 #include "bind/bind.h"
 
 #include "auth/strict_json.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "exchange/exchange.h"
+#include "exchange/listing.h"
 #include "http/grant.h"
 #include "net/loops.h"
-#include "read/subscription.h"
 #include "vm/generation.h"
 
 #include <lauxlib.h>
@@ -24,60 +23,17 @@
 
 struct sweep {
     struct task *task; /* NULL: nobody waits any more */
-    uint64_t id;       /* 0: any */
-    char *subject;     /* NULL: any */
-    char *topic;
-    int reason;     /* enum stream_reason to end them with; -1: they are renewed or listed */
-    json_t *claims; /* to renew them with; NULL: they are listed. Read by all workers */
+    struct listing listing;
+    char *subject, *topic; /* its texts */
+    int reason;            /* enum stream_reason to end them with; -1: they are renewed or listed */
+    json_t *claims;        /* to renew them with; NULL: they are listed. Read by all workers */
     int64_t end_ms;
     pthread_mutex_t lock; /* of what the workers have found: */
     uint32_t changed;     /* streams */
-    struct buf rows;      /* see add_row */
+    struct buf rows;      /* see listing_look */
 };
 
 /* --- in each worker --- */
-
-struct names {       /* of a subscription, as they are collected */
-    struct buf text; /* each with a NUL, prefixes with "*" */
-    struct str wanted;
-    bool found;
-};
-
-static void add_name(void *arg, struct str name, bool prefix) {
-    struct names *names = arg;
-    names->found =
-        names->found || (prefix ? str_starts(names->wanted, name) : str_eq(names->wanted, name));
-    buf_add(&names->text, name);
-    if (prefix)
-        buf_add_char(&names->text, '*');
-    buf_add_char(&names->text, '\0');
-}
-
-struct row {
-    uint64_t id;
-    int64_t started;                /* wall ms */
-    uint32_t path, subject, topics; /* lengths of what follows; subject + 1, 0: none */
-};
-
-static void add_row(struct sweep *sweep, const struct stream *stream, const char *subject,
-                    const struct buf *topics) {
-    struct buf path = {0};
-    path_text(request_path(stream->request), &path);
-    uint64_t age = loop_now(stream->server->loop) - stream->started;
-    size_t len = subject ? strlen(subject) + 1 : 0;
-    struct row row = {.id = stream->id,
-                      .started = clock_wall_ms() - (int64_t)age,
-                      .path = (uint32_t)path.len,
-                      .subject = (uint32_t)len,
-                      .topics = (uint32_t)topics->len};
-    pthread_mutex_lock(&sweep->lock);
-    buf_append(&sweep->rows, &row, sizeof row);
-    buf_append(&sweep->rows, path.data, path.len);
-    buf_append(&sweep->rows, subject, len);
-    buf_append(&sweep->rows, topics->data, topics->len);
-    pthread_mutex_unlock(&sweep->lock);
-    buf_fini(&path);
-}
 
 static void count(struct sweep *sweep) {
     pthread_mutex_lock(&sweep->lock);
@@ -85,114 +41,123 @@ static void count(struct sweep *sweep) {
     pthread_mutex_unlock(&sweep->lock);
 }
 
-/* A good end where the protocol has one, so that the client sees it was meant. */
-static void end(struct sweep *sweep, struct stream *stream) {
+/* A good end where the protocol has one, so that the client sees it was meant; but who cancels a
+ * stream does not want it to go on until its client has read what there is. */
+static void end(void *arg, struct stream *stream) {
+    struct sweep *sweep = arg;
     enum stream_reason reason = (enum stream_reason)sweep->reason;
-    if (reason == REASON_EXPIRED || reason == REASON_REVOKED) {
+    if (reason != REASON_CANCELLED && stream->state >= STREAM_FINISHED)
+        return;
+    if (reason == REASON_CANCELLED)
+        stream_cut(stream, reason, "closed by the app");
+    else if (reason == REASON_EXPIRED || reason == REASON_REVOKED)
         grant_withdraw(stream, reason);
-    } else if (stream->manner) {
+    else if (stream->manner)
         stream_end(stream, reason);
-    } else {
+    else
         stream_abort(stream, reason, NULL);
-    }
     count(sweep);
 }
 
 /* Whose a stream is does not change, so claims of somebody else are not for it. */
-static void renew(struct sweep *sweep, struct stream *stream, const char *subject) {
+static void renew(void *arg, struct stream *stream) {
+    struct sweep *sweep = arg;
     struct str named = strict_json_string(sweep->claims, "sub");
-    if (named.ptr && !str_eq(named, str_of(subject)))
+    if (stream->state >= STREAM_FINISHED ||
+        (named.ptr && !str_eq(named, str_of(listing_subject(stream)))))
         return;
     claims_renew(stream, sweep->claims, sweep->end_ms);
     count(sweep);
 }
 
-/* Whom its token names; of a stream whose task only subscribed it: whom it was subscribed for. */
-static const char *subject_of(const struct stream *stream, const struct subscription *sub) {
-    const char *subject = grant_subject(stream);
-    return subject || sub == NULL ? subject : sub->position.subject;
-}
-
-static void look_at(struct sweep *sweep, struct stream *stream) {
-    struct subscription *sub = subscription_of(stream);
-    const char *subject = subject_of(stream, sub);
-    if (stream->state >= STREAM_FINISHED || (sweep->id && sweep->id != stream->id) ||
-        (sweep->subject && (subject == NULL || strcmp(subject, sweep->subject) != 0)))
-        return;
-    struct names names = {.wanted = str_of(sweep->topic)};
-    if (sub)
-        position_names(&sub->position, add_name, &names);
-    bool matches = sweep->topic == NULL || names.found;
-    if (matches && sweep->reason >= 0)
-        end(sweep, stream);
-    else if (matches && sweep->claims)
-        renew(sweep, stream, subject);
-    else if (matches)
-        add_row(sweep, stream, subject, &names.text);
-    buf_fini(&names.text);
+static void list(struct sweep *sweep, struct loop *loop) {
+    struct buf rows = {0};
+    listing_look(&sweep->listing, loop, &rows, NULL);
+    pthread_mutex_lock(&sweep->lock);
+    buf_add(&sweep->rows, buf_str(&rows));
+    pthread_mutex_unlock(&sweep->lock);
+    buf_fini(&rows);
 }
 
 static bool visit(struct loop *loop, void *arg) {
     struct sweep *sweep = arg;
-    size_t count;
-    struct stream **streams = http_server_streams(loop, &count);
-    for (size_t i = 0; i < count; i++) {
-        look_at(sweep, streams[i]);
-        stream_unref(streams[i]);
-    }
-    free(streams);
+    if (sweep->reason >= 0)
+        listing_each(&sweep->listing, loop, end, sweep);
+    else if (sweep->claims)
+        listing_each(&sweep->listing, loop, renew, sweep);
+    else
+        list(sweep, loop);
     return false;
 }
 
 /* --- back at home --- */
 
-static struct str take(struct str *rest, size_t n) {
-    struct str taken = {rest->ptr, n};
-    rest->ptr += n;
-    rest->len -= n;
-    return taken;
+static void set_number(lua_State *L, const char *name, lua_Number value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
 }
 
-static void push_topics(lua_State *L, struct str names) {
+static void set_text(lua_State *L, const char *name, struct str value) {
+    state_push_str(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_topics(lua_State *L, struct str names) {
     lua_newtable(L);
     for (int i = 1; names.len > 0; i++) {
         struct str name = str_cut(&names, '\0');
         state_push_str(L, name);
         lua_rawseti(L, -2, i);
     }
-}
-
-static void push_row(lua_State *L, struct str *rest) {
-    struct row row;
-    memcpy(&row, take(rest, sizeof row).ptr, sizeof row);
-    lua_createtable(L, 0, 5);
-    lua_pushnumber(L, (lua_Number)row.id);
-    lua_setfield(L, -2, "id");
-    lua_pushnumber(L, (lua_Number)row.started / 1000);
-    lua_setfield(L, -2, "started");
-    struct str path = take(rest, row.path);
-    state_push_str(L, path);
-    lua_setfield(L, -2, "path");
-    struct str subject = take(rest, row.subject);
-    if (subject.len > 0) {
-        lua_pushlstring(L, subject.ptr, subject.len - 1);
-        lua_setfield(L, -2, "sub");
-    }
-    push_topics(L, take(rest, row.topics));
     lua_setfield(L, -2, "topics");
 }
 
+static void set_texts(lua_State *L, const struct listed *listed) {
+    char address[ADDRESS_TEXT], position[EVENT_ID_TEXT];
+    address_format(&listed->address, address);
+    set_text(L, "address", str_of(address));
+    set_text(L, "method", listed->method);
+    set_text(L, "path", listed->path);
+    set_text(L, "route", listed->route);
+    set_text(L, "kind", str_of(listed->kind));
+    if (listed->subject.ptr)
+        set_text(L, "sub", listed->subject);
+    if (listed->position)
+        set_text(L, "position",
+                 (struct str){position, event_id_format(listed->position, position)});
+}
+
+static void push_row(lua_State *L, const struct listed *listed) {
+    lua_createtable(L, 0, 16);
+    set_number(L, "id", (lua_Number)listed->id);
+    set_number(L, "started", (lua_Number)listed->started / 1000);
+    set_number(L, "age", (lua_Number)listed->age / 1000);
+    set_number(L, "sent", (lua_Number)listed->sent);
+    set_number(L, "queued", (lua_Number)listed->queued);
+    set_number(L, "behind", (lua_Number)listed->behind.events);
+    set_number(L, "backlog", (lua_Number)listed_backlog(listed));
+    set_number(L, "topics_count", listed->topics);
+    set_texts(L, listed);
+    set_topics(L, listed->names);
+}
+
+static void push_rows(lua_State *L, const struct sweep *sweep) {
+    struct rows rows;
+    rows_read(&rows, &sweep->listing, buf_str(&sweep->rows));
+    lua_createtable(L, (int)rows.count, 0);
+    for (size_t i = 0; i < rows.count; i++) {
+        struct listed listed = rows_at(&rows, i);
+        push_row(L, &listed);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    rows_fini(&rows);
+}
+
 static void push_result(lua_State *L, const struct sweep *sweep) {
-    if (sweep->reason >= 0 || sweep->claims) {
+    if (sweep->reason >= 0 || sweep->claims)
         lua_pushnumber(L, sweep->changed);
-        return;
-    }
-    struct str rest = buf_str(&sweep->rows);
-    lua_newtable(L);
-    for (int i = 1; rest.len > 0; i++) {
-        push_row(L, &rest);
-        lua_rawseti(L, -2, i);
-    }
+    else
+        push_rows(L, sweep);
 }
 
 /* Without a task on any thread: this worker may have left. */
@@ -230,7 +195,7 @@ static int check_reason(lua_State *L, int index) {
             return reason;
     return state_error(L,
                        "weir.streams: close: there is no reason \"%s\"; say \"revoked\", "
-                       "\"expired\", \"drain\" or \"done\"",
+                       "\"expired\", \"drain\", \"done\" or \"cancelled\"",
                        given);
 }
 
@@ -244,20 +209,29 @@ static json_t *opt_claims(lua_State *L, int index) {
     return claims;
 }
 
-/* id, sub, topic, reason (to end them), claims as JSON and their end in seconds (to renew them) ->
- * nil, and how many were changed, or with neither of both a list */
+static struct listing check_listing(lua_State *L) {
+    lua_Number limit = luaL_optnumber(L, 8, HUGE_VAL);
+    luaL_argcheck(L, limit >= 1, 8, "a number of streams");
+    return (struct listing){.id = (uint64_t)luaL_optnumber(L, 1, 0),
+                            .subject = luaL_optstring(L, 2, NULL),
+                            .topic = luaL_optstring(L, 3, NULL),
+                            .order = luaL_checkoption(L, 7, "backlog", listing_orders),
+                            .limit = limit < UINT32_MAX ? (size_t)limit : SIZE_MAX};
+}
+
+/* id, sub, topic, reason (to end them), claims as JSON and their end in seconds (to renew them),
+ * order and limit (to list them) -> nil, and how many were changed, or the list */
 static int l_streams(lua_State *L) {
     struct task *task = task_enter(L, "weir.streams");
     if (task == NULL)
         return task_refuse(L);
     struct sweep sweep = {.task = task,
-                          .id = (uint64_t)luaL_optnumber(L, 1, 0),
+                          .listing = check_listing(L),
                           .reason = check_reason(L, 4),
                           .end_ms = grant_end_of(luaL_optnumber(L, 6, HUGE_VAL))};
-    const char *subject = luaL_optstring(L, 2, NULL), *topic = luaL_optstring(L, 3, NULL);
     sweep.claims = opt_claims(L, 5); /* the last that may raise */
-    sweep.subject = copy_of(subject);
-    sweep.topic = copy_of(topic);
+    sweep.listing.subject = sweep.subject = copy_of(sweep.listing.subject);
+    sweep.listing.topic = sweep.topic = copy_of(sweep.listing.topic);
     struct sweep *sent = task->armed = mem_alloc(sizeof *sent);
     *sent = sweep;
     pthread_mutex_init(&sent->lock, NULL);

@@ -227,9 +227,18 @@ end
 local Streams = { __name = "weir.streams" }
 Streams.__index = Streams
 
---- What they are: a list of { id, path, sub, topics, started }, over all workers.
-function Streams:list()
-  return check(core.streams(self.id, self.sub, self.topic))
+local ORDERS = { backlog = true, age = true, sent = true, id = true }
+
+--- What they are, over all workers: a list of { id, path, sub, topics, started, … }, the largest `sort` ("backlog")
+--- first, and at most `limit`.
+function Streams:list(options)
+  options = check.options("streams:list", options, { "sort", "limit" })
+  local sort, limit = options.sort, options.limit
+  if sort ~= nil and not ORDERS[sort] then
+    check.bad("streams:list", "sort", sort, '"backlog", "age", "sent" or "id"')
+  end
+  if limit ~= nil then check.integer("streams:list", "limit", limit, 1) end
+  return check(core.streams(self.id, self.sub, self.topic, nil, nil, nil, sort, limit))
 end
 
 --- Ends them on all workers, for `reason` ("revoked"): how many they were.

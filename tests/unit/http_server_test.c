@@ -98,14 +98,15 @@ static void totals_are_the_processes(void **state) {
     (void)state;
     struct http_server other;
     struct http_counters before, with, after;
-    const uint64_t tasks = 7;
+    const uint64_t tasks = 7, ready = 2;
     http_server_totals(&before);
     http_server_init(&other, &site.loop, &site.server.limits);
-    other.tasks = &tasks;
+    http_server_count_tasks(&other, &tasks, &ready);
     counter_add(&other.counters.requests, 3);
     http_server_totals(&with);
     assert_int_equal(with.requests - before.requests, 3);
     assert_int_equal(with.tasks - before.tasks, 7);
+    assert_int_equal(with.ready - before.ready, 2);
     http_server_fini(&other);
     http_server_totals(&after);
     assert_int_equal(after.requests - before.requests, 3);

@@ -128,12 +128,25 @@ function Streams:close(reason) end
 ---@return integer renewed
 function Streams:renew(claims) end
 
+---What they are, the largest first.
+---@param options? { sort?: "backlog"|"age"|"sent"|"id", limit?: integer } by what ("backlog"), and how many at most
 ---@return weir.StreamInfo[]
-function Streams:list() end
+function Streams:list(options) end
 
 ---@class weir.StreamInfo
 ---@field id integer
 ---@field path string
 ---@field sub? string of the claims
----@field topics string[] names, and prefixes with "*"
+---@field topics string[] the first 20: names, and prefixes with "*"
+---@field topics_count integer how many there are
 ---@field started number Unix seconds
+---@field age number seconds
+---@field method string
+---@field route string pattern, "none" for what matches none
+---@field kind "waiting"|"stream"|"sse"|"answer" for the head of its answer; at one of no known length; at any other
+---@field address string the client's
+---@field sent integer body bytes
+---@field queued integer of these not yet taken by the kernel
+---@field behind integer events that its topics have for it beyond that
+---@field backlog integer bytes of both
+---@field position? string id up to which it has read
