@@ -28,7 +28,7 @@ bool inspect_task(void *arg, struct task *task, const char *prefix) {
 }
 
 static void describe_stream(struct stream *stream, uint64_t now) {
-    static const char *const states[] = {"open", "started", "finished", "closed"};
+    static const char *const states[] = {"open", "started", "ending", "finished", "closed"};
     struct buf shown = {0}, scratch = {0};
     struct str target = redact_url(request_show_target(stream->request, &shown), &scratch);
     log_info("stream %llu: %.*s %.*s, %s, %llu bytes in, %llu out, %llu waiting, %.1f s",
