@@ -323,7 +323,7 @@ for family in parse(open(sys.argv[1]).read()):
     local server, port = serve("--workers", 1)
     local slow = {}
     for i = 1, 20 do
-      slow[i] = test.connect(port, { receive_buffer = 2048 })
+      slow[i] = test.connect(port, { rcvbuf = 2048 })
       slow[i]:send(("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(50))
     end
     for _ = 1, 50 do assert.equal(200, (ask(port, "/metrics"))) end
@@ -413,7 +413,7 @@ describe("/streams #once #workers", function()
   it("shows who is connected, the one that does not read first, and closes it", function()
     local server, port = serve("--workers", 2)
     local reader = server:sse "/topics?sub=reader"
-    local stalled = test.connect(server.port, { receive_buffer = 2048 })
+    local stalled = test.connect(server.port, { rcvbuf = 2048 })
     stalled:send "GET /topics?sub=stalled HTTP/1.1\r\nHost: a\r\n\r\n"
     test.eventually(function() return streams(port).count == 2 end)
     local read = require("weir").spawn(function() while reader:next() do end end)
@@ -455,7 +455,7 @@ describe("/streams of answers that are complete #once #workers", function()
 
   it("closes the one that nobody fetches", function()
     local server, port = serve("--workers", 1)
-    local stalled = test.connect(server.port, { receive_buffer = 2048 })
+    local stalled = test.connect(server.port, { rcvbuf = 2048 })
     stalled:send "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
     local first
     test.eventually(function()

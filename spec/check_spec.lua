@@ -237,6 +237,7 @@ describe("an unknown option", function()
     { "weir.test.run", function() test.run { "version", timout = 1 } end, "timeout" },
     { "weir.test.spawn", function() test.spawn { "serve", ".", enw = {} } end, "env" },
     { "weir.test.simulate", function() test.simulate(app, { pth = "/" }) end, "path" },
+    { "weir.test.connect", function() test.connect(1, { rcvbuff = 1 }) end, "rcvbuf" },
     { "server:connect", function() test.start(app):connect { rcvbuff = 1 } end, "rcvbuf" },
     { "server:request", function() test.start(app):get("/", { header = {} }) end, "headers" },
     { "server:sse", function() test.start(app):sse("/", { last_event_i = "1" }) end, "last_event_id" },

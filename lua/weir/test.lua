@@ -14,11 +14,15 @@ local test = {
   clock = clients.clock,
   settle = clients.settle,
   eventually = clients.eventually,
-  connect = clients.connect,
   cleanup = function() clients.cleanup() end,
 }
 
 local deadline_of, track = clients.deadline_of, clients.track
+
+function test.connect(port, options)
+  check_options("weir.test.connect", options, { "rcvbuf" })
+  return clients.connect(port, options)
+end
 
 ---- servers ----
 
