@@ -103,6 +103,8 @@ static void on_again(uv_idle_t *handle) {
 
 void loop_wake_up(struct loop *loop) {
     loop->now = clock_mono_ms();
+    if (atomic_load_explicit(&loop->awake, memory_order_relaxed) == 0)
+        loop->began = loop->now;
     atomic_store_explicit(&loop->awake, loop->now, memory_order_relaxed);
 }
 
@@ -183,7 +185,8 @@ static void end_turn(struct loop *loop) {
     if (atomic_load_explicit(&loop->awake, memory_order_relaxed) == 0)
         return; /* there was none */
     uint64_t now = clock_mono_ms();
-    histogram_add(&loop->turns, now - loop->now);
+    histogram_add(&loop->turns, now - loop->began);
+    loop->began = now;
     for (struct list *at = loop->ends.next; at != &loop->ends; at = at->next) {
         struct turn_end *end = CONTAINER_OF(at, struct turn_end, link);
         end->run(end, now);

@@ -40,7 +40,8 @@ struct loop {
 #endif
     uv_loop_t uv;
     struct wheel wheel;
-    uint64_t now; /* ms, monotonic: when poll last returned; read it by loop_now */
+    uint64_t now;   /* ms, monotonic: when poll last returned; read it by loop_now */
+    uint64_t began; /* the turn: what poll has found may have taken its time before `now` */
     /* `now` since poll has returned, 0 while it is in there and `now` is stale; other threads may
      * look at it. */
     atomic_uint_fast64_t awake;

@@ -201,6 +201,22 @@ static void a_turn_has_one_time(void **state) {
 
 /* --- the turn --- */
 
+static void take_long(struct mail *mail) {
+    (void)mail;
+    clock_advance_ns(100000000);
+}
+
+/* A turn ends before the next poll. */
+static void a_turn_lasts_as_long_as_its_mail_too(void **state) {
+    (void)state;
+    struct mail mail = {.run = take_long};
+    clock_freeze();
+    loop_post(&loop, &mail);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(loop.turns.sum, 100);
+}
+
 static int runs_left;
 
 static void run_ready(void *arg) {
@@ -394,6 +410,7 @@ int main(void) {
         TEST(timers_fire_when_due),
         TEST(frozen_timers_wait_for_the_clock),
         TEST(a_turn_has_one_time),
+        TEST(a_turn_lasts_as_long_as_its_mail_too),
         TEST(what_is_ready_runs_until_nothing_is),
         TEST(timers_come_before_what_is_ready),
         TEST(what_has_come_in_time_is_read_before_it_is_over),
