@@ -17,6 +17,10 @@ local app_text = [[
   app:get("/fails", function() error "fails" end)
   app:get("/waits", function() weir.sleep(3600) end)
   app:get("/lines", function(stream) stream:write "a" weir.sleep(3600) end)
+  app:get("/sends/:bytes", function(stream)
+    stream:write(("a"):rep(tonumber(stream.params.bytes)))
+    weir.sleep(3600)
+  end)
   app:get("/topics", function(stream)
     stream.claims = { sub = stream.query.sub or "nobody" }
     stream:sse():subscribe { "t", weir.prefix "user/" }
@@ -446,6 +450,34 @@ describe("/streams #once #workers", function()
     assert.equal("reader", list.streams[1].sub)
     reader:close()
     read:join()
+    assert.equal(0, (server:stop()))
+  end)
+end)
+
+describe("/streams of many #once #workers", function()
+  after_each(support.remove_folders)
+
+  it("lists the first ones of all workers, and counts all", function()
+    local server, port = serve("--workers", 2)
+    local function first(sort, limit)
+      local list, values = streams(port, "?sort=" .. sort .. "&limit=" .. limit), {}
+      assert.equal(30, list.count)
+      for i, stream in ipairs(list.streams) do values[i] = stream[sort] end
+      return values
+    end
+    for i = 1, 30 do -- neither in order nor against it
+      local client = send(server, "/sends/" .. 100 * (i * 7 % 30 + 1))
+      client:receive "aaa"
+    end
+    for _, sort in ipairs { "sent", "id" } do
+      local all = first(sort, 30)
+      assert.equal(30, #all)
+      for i = 2, 30 do assert.is_true(all[i - 1] > all[i]) end
+      for _, limit in ipairs { 1, 4, 29 } do
+        assert.same({ unpack(all, 1, limit) }, first(sort, limit))
+      end
+    end
+    assert.equal(30, #first("age", 10000))
     assert.equal(0, (server:stop()))
   end)
 end)
