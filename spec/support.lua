@@ -69,6 +69,13 @@ function support.serve_text(text)
   return test.start((support.app_file(text)))
 end
 
+-- A port that a server of ours had just now.
+function support.free_port()
+  local server = support.serve(function() end)
+  local port = server.port
+  server:close()
+  return port
+end
 
 local function output(command)
   local pipe = io.popen(command)

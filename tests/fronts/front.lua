@@ -58,14 +58,6 @@ fronts.plain = {
     ProxyPass / http://127.0.0.1:{weir}/]],
 }
 
--- One that a server of ours had just now.
-local function free_port()
-  local server = support.serve(function() end)
-  local port = server.port
-  server:close()
-  return port
-end
-
 -- A server in the eyes of a client: only a port.
 local function at(server, port)
   return setmetatable({ port = port, address = "127.0.0.1:" .. port }, getmetatable(server))
@@ -90,7 +82,7 @@ local function values_for(text, values, server)
   local ports = {}
   for name in text:gmatch "{(%l+)}" do
     if not values[name] then
-      values[name] = free_port()
+      values[name] = support.free_port()
       ports[name] = at(server, values[name])
     end
   end

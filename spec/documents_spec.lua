@@ -1,4 +1,5 @@
--- Every example of lua/REFERENCE.md that is marked does what the text beside it says.
+-- What the documents say is so: every example of README.md, lua/README.md and lua/REFERENCE.md that is marked does what
+-- stands beside it.
 --
 --   ```lua app   code with `weir`, `app` and `folder`; the ```http block behind it holds exchanges with that app:
 --                lines after ">" are sent, lines after "<" must come back (of the header fields those that are named);
@@ -6,65 +7,21 @@
 --                "lua app file": the same as an app's file, for what can only be said while that loads
 --   ```lua run   code with `weir` and `folder`, run in a task; what it prints must be the ```text block behind it, and
 --                what it logs the ```log block
+--
+-- The first two are gone through from the top to the end, as a reader does (spec/terminal.lua):
+--
+--   ```console   is typed behind "$ ", and what comes back
+--   ```text stream, ```text server   what the newest stream, or the server's log, has next
+--   ```lua FILE  is saved: of a file that is there the parts that define the same give way (document_blocks.grow)
+--
+-- What needs root there is not fenced: https://events.example is nginx with the configuration that is shipped.
 
 local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
-
-local reference = "lua/REFERENCE.md"
-
--- ---- taking the text apart ------------------------------------------------------------------------------------------
-
--- All fenced blocks: {info = "lua app", text, line = of its first line, heading = that it is under}.
-local function read_blocks(text)
-  local blocks, block, heading, number = {}, nil, "", 0
-  for line in text:gmatch("([^\n]*)\n") do
-    number = number + 1
-    local fence = line:match("^```(.*)$")
-    if fence and block then
-      block.text = table.concat(block.lines, "\n") .. "\n"
-      blocks[#blocks + 1], block = block, nil
-    elseif fence then
-      block = { info = fence, line = number + 1, heading = heading, lines = {} }
-    elseif block then
-      block.lines[#block.lines + 1] = line
-    else
-      heading = line:match("^#+ (.*)$") or heading
-    end
-  end
-  return blocks
-end
-
--- What stands after a ">" or "<": the first line, header fields, and after an empty line the body.
-local function read_message(lines)
-  local message = { first = table.remove(lines, 1), fields = {}, body = "" }
-  while lines[1] and lines[1] ~= "" do
-    local name, value = table.remove(lines, 1):match("^([^:]+): (.*)$")
-    message.fields[#message.fields + 1] = { name, value }
-  end
-  table.remove(lines, 1)
-  message.body = table.concat(lines, "\n")
-  return message
-end
-
-local function read_exchanges(text)
-  local exchanges, exchange = {}, nil
-  for line in text:gmatch("([^\n]*)\n") do
-    local sign, rest = line:match("^([<>]) ?(.*)$")
-    if sign == ">" then
-      exchange = exchange and #exchange["<"] == 0 and exchange or nil
-      if not exchange then
-        exchange = { [">"] = {}, ["<"] = {} }
-        exchanges[#exchanges + 1] = exchange
-      end
-    end
-    if sign then table.insert(exchange[sign], rest) else assert(line == "", "an http block with: " .. line) end
-  end
-  for i, lines in ipairs(exchanges) do
-    exchanges[i] = { request = read_message(lines[">"]), response = read_message(lines["<"]) }
-  end
-  return exchanges
-end
+local blocks = require "spec.document_blocks"
+local terminal = require "spec.terminal"
+local fronts = require "tests.fronts.front"
 
 -- ---- running it -----------------------------------------------------------------------------------------------------
 
@@ -110,7 +67,7 @@ local function serve_file(block)
 end
 
 local function run_app(server, http)
-  local exchanges = read_exchanges(http.text)
+  local exchanges = blocks.exchanges(http.text)
   assert.is_true(#exchanges > 0)
   for _, exchange in ipairs(exchanges) do check_exchange(server, exchange) end
   test.log.take("no luck", "error") -- of the example for app:on_error
@@ -122,42 +79,46 @@ local function run_code(block, expected)
   local chunk = load_block(block, support.folder(), {}, printed)
   weir.spawn(function() ok, err = xpcall(chunk, debug.traceback) end):join() -- a stack that is gone afterwards
   assert.is_true(ok, err)
-  if expected.info == "log" then
+  if expected.kind == "log" then
     for _, line in ipairs(test.log.take()) do printed[#printed + 1] = line.level .. " " .. line.text .. "\n" end
   end
   assert.equal(expected.text, table.concat(printed))
 end
 
-describe("lua/REFERENCE.md", function()
+-- Whether a block is an example by itself, and what runs it.
+local runners = {
+  ["lua app"] = function(block, after)
+    assert.equal("http", after.kind, "what must follow it")
+    run_app(serve(block), after)
+  end,
+  ["lua app file"] = function(block, after)
+    assert.equal("http", after.kind, "what must follow it")
+    run_app(serve_file(block), after)
+  end,
+  ["lua run"] = function(block, after)
+    assert.is_true(after.kind == "text" or after.kind == "log", "what must follow it")
+    run_code(block, after)
+  end,
+  ["lua"] = function(block) assert(loadstring(block.text)) end,
+}
+
+describe("the reference", function()
   after_each(support.remove_folders)
 
-  local blocks = read_blocks((assert(support.read_file(reference), "run the specs from the repository's folder")))
-  local examples = 0
-  for i, block in ipairs(blocks) do
-    local after = blocks[i + 1] or { info = "nothing" }
-    local name = ("line %d, %s"):format(block.line, block.heading)
-    if block.info == "lua app" or block.info == "lua app file" then
+  local list, examples = blocks.read "lua/REFERENCE.md", 0
+  for i, block in ipairs(list) do
+    local run = runners[block.kind]
+    if run then
       examples = examples + 1
-      it(name, function()
-        assert.equal("http", after.info, "what must follow it")
-        run_app((block.info == "lua app" and serve or serve_file)(block), after)
-      end)
-    elseif block.info == "lua run" then
-      examples = examples + 1
-      it(name, function()
-        assert.is_true(after.info == "text" or after.info == "log", "what must follow it")
-        run_code(block, after)
-      end)
-    elseif block.info == "lua" then
-      it(name .. ", compiles", function() assert(loadstring(block.text)) end)
+      it(("line %d, %s"):format(block.line, block.heading), function() run(block, list[i + 1] or { kind = "nothing" }) end)
     end
   end
 
   -- The program is where it will be installed, and a minimal machine has no kill.
   it("has units that systemd takes", function()
     local folder, paths = support.folder(), {}
-    for _, block in ipairs(blocks) do
-      if block.info == "ini" then
+    for _, block in ipairs(list) do
+      if block.kind == "ini" then
         local name = assert(block.text:match "^# /etc/systemd/system/(%S+)\n")
         local path = folder .. "/" .. name
         support.write_file(path, (block.text:gsub("/usr/local/bin/weir", "/bin/true"):gsub("/bin/kill", "/bin/true")))
@@ -175,3 +136,68 @@ describe("lua/REFERENCE.md", function()
 
   it("has examples", function() assert.is_true(examples > 40, examples .. " examples") end)
 end)
+
+-- ---- going through it -----------------------------------------------------------------------------------------------
+
+-- Where a part goes that defines nothing that is there: in front of this.
+local last_parts = { ["app.lua"] = 'app:static("/"' }
+
+local function save(at, name, text)
+  at:save(name, function(before)
+    local last = before and last_parts[name]
+    return last and blocks.grow(before, text, last) or text
+  end)
+end
+
+local function start_nginx(at)
+  local front = fronts.start("nginx", fronts.shipped "weir", { port = assert(at.addresses[1][2]:match "%d+$") })
+  at:trust(front.folder .. "/certificate.pem")
+  at:stands_for("events.example", "127.0.0.1:" .. front.https.port)
+end
+
+local steps = {
+  ["console"] = function(at, block)
+    if block.text:find("events.example", 1, true) then start_nginx(at) end
+    for _, command in ipairs(blocks.commands(block.text)) do at:type(command) end
+  end,
+  ["text stream"] = function(at, block) at:goes_on(block.text) end,
+  ["text server"] = function(at, block) at:server_says(block.text) end,
+}
+
+-- What is done with a block, or nil where it is only read.
+local function step(block)
+  local name = block.kind:match "^%l+ ([%w_/]+%.%l+)$"
+  if name then return function(at) save(at, name, block.text) end end
+  return steps[block.kind]
+end
+
+for _, path in ipairs { "README.md", "lua/README.md" } do
+  -- A chapter goes on where the one before it has ended; alone it goes through those before it, too.
+  describe(path .. ", from the top to the end #once", function()
+    local list, at, done = blocks.read(path), nil, 0
+
+    setup(function() at = terminal.new() end)
+    teardown(function()
+      at:close()
+      fronts.stop()
+      support.remove_folders()
+    end)
+
+    local function go_to(last)
+      while done < last do
+        done = done + 1
+        local run = step(list[done])
+        if run then
+          local ok, err = pcall(run, at, list[done])
+          if not ok then error(("%s:%d: %s"):format(path, list[done].line, tostring(err)), 0) end
+        end
+      end
+    end
+
+    for i, block in ipairs(list) do
+      local next_block = list[i + 1]
+      if not next_block or next_block.chapter ~= block.chapter then it(block.chapter, function() go_to(i) end) end
+      if block.kind == "lua" then it(("line %d compiles"):format(block.line), function() runners.lua(block) end) end
+    end
+  end)
+end
