@@ -110,7 +110,8 @@ describe("the reference", function()
     local run = runners[block.kind]
     if run then
       examples = examples + 1
-      it(("line %d, %s"):format(block.line, block.heading), function() run(block, list[i + 1] or { kind = "nothing" }) end)
+      local after = list[i + 1] or { kind = "nothing" }
+      it(("line %d, %s"):format(block.line, block.heading), function() run(block, after) end)
     end
   end
 
@@ -197,7 +198,8 @@ for _, path in ipairs { "README.md", "lua/README.md" } do
     for i, block in ipairs(list) do
       local next_block = list[i + 1]
       if not next_block or next_block.chapter ~= block.chapter then it(block.chapter, function() go_to(i) end) end
-      if block.kind == "lua" then it(("line %d compiles"):format(block.line), function() runners.lua(block) end) end
+      local run = runners[block.kind]
+      if run then it(("line %d"):format(block.line), function() run(block, next_block) end) end
     end
   end)
 end

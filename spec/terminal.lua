@@ -5,7 +5,6 @@
 -- shown below it is how its output begins; ^C ends it. All others run to their end in one shell: variables and the
 -- folder stay as they are left. "…" is anything. It does not know what documents are.
 
-local weir = require "weir"
 local test = require "weir.test"
 local support = require "spec.support"
 
@@ -41,7 +40,8 @@ function terminal.new()
   assert(os.execute(("chmod +x '%s/bin/weir'"):format(own)) == 0)
   support.write_file(own .. "/.curlrc", curlrc)
   support.write_file(own .. "/cwd", self.folder .. "\n")
-  support.write_file(own .. "/variables", ("export PATH='%s/bin:%s' CURL_HOME='%s'\n"):format(own, os.getenv "PATH", own))
+  support.write_file(own .. "/variables", ("export PATH='%s/bin:%s' CURL_HOME='%s'\n"):format(own, os.getenv "PATH",
+    own))
   return self
 end
 
@@ -123,8 +123,8 @@ end
 
 function terminal:run(text)
   local script = support.write_file(self.own .. "/command.sh",
-    ("set -a\n. '%s/variables'\ncd \"$(cat '%s/cwd')\"\n%s\nexport -p >'%s/variables'\npwd >'%s/cwd'\n"):format(self.own,
-      self.own, self:as_typed(text), self.own, self.own))
+    ("set -a\n. '%s/variables'\ncd \"$(cat '%s/cwd')\"\n%s\nexport -p >'%s/variables'\npwd >'%s/cwd'\n"):format(
+      self.own, self.own, self:as_typed(text), self.own, self.own))
   return self:as_shown(output_of(("timeout 60 sh '%s' 2>&1 </dev/null"):format(script)))
 end
 
@@ -159,13 +159,13 @@ end
 -- Saves a file in the folder where the reader is, and waits for a server that watches it.
 function terminal:save(name, edit)
   local path = support.read_file(self.own .. "/cwd"):gsub("\n", "") .. "/" .. name
-  local before, text = support.read_file(path), nil
-  text = edit(before)
+  local before = support.read_file(path)
+  local text = edit(before)
   local watching = self.server and self.server.text:find "--watch" and name == "app.lua" and before ~= text
   local count = watching and reloads(self.server)
   support.write_file(path .. ".new", text)
   assert(os.rename(path .. ".new", path))
-  if watching then weir.test.eventually(function() return reloads(self.server) > count end, 20) end
+  if watching then test.eventually(function() return reloads(self.server) > count end, 20) end
 end
 
 return terminal
