@@ -108,10 +108,15 @@ end
 function terminal:goes_on(expected) self:await(self.stream, expected) end
 function terminal:server_says(expected) self:await(self.server, expected, true) end
 
+-- Who has ended and was not asked for yet has no command line.
+local function await_end(job)
+  test.eventually(function() return (support.read_file(("/proc/%d/cmdline"):format(job.pid)) or "") == "" end, 20)
+end
+
 -- Ends a job as ^C does. What a shell starts in the background does not hear SIGINT.
 local function interrupt(job)
   os.execute(("kill %d 2>'%s.kill'"):format(job.pid, job.out))
-  test.eventually(function() return not support.read_file(("/proc/%d/cmdline"):format(job.pid)) end, 20)
+  await_end(job)
 end
 
 function terminal:close()
@@ -148,6 +153,7 @@ function terminal:type(command)
     self:await(job, command.expected, job == self.server)
   else
     assert_output(command.text, command.expected, self:run(command.text))
+    if command.text == "kill $!" then await_end(self.background) end
   end
   if command.interrupt then interrupt(job) end
 end
