@@ -116,8 +116,18 @@ local function index_of(parts, what)
   end
 end
 
--- The file with an addition, as a reader makes it: a part that defines what is there already takes its place; others
--- stand in front of the next one that does, or in front of `last`.
+-- The comment in front of a part's code.
+local function comment_of(part)
+  local comment = ""
+  for line in part:gmatch "[^\n]*\n" do
+    if not line:find "^%-%-" then break end
+    comment = comment .. line
+  end
+  return comment
+end
+
+-- The file with an addition, as a reader makes it: a part that defines what is there already takes its place, below the
+-- comment of that if it has none; others stand in front of the next one that does, or in front of `last`.
 function blocks.grow(text, addition, last)
   local parts = parts_of(text)
   local at = assert(index_of(parts, last), "nothing like " .. last)
@@ -125,7 +135,8 @@ function blocks.grow(text, addition, last)
   for i = #new, 1, -1 do
     local there = index_of(parts, noun(new[i]))
     if there then
-      parts[there], at = new[i], there
+      local comment = comment_of(new[i]) == "" and comment_of(parts[there]) or ""
+      parts[there], at = comment .. new[i], there
     else
       table.insert(parts, at, new[i])
     end
