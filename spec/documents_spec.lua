@@ -195,9 +195,12 @@ for _, path in ipairs { "README.md", "lua/README.md" } do
       end
     end
 
+    local active = {} -- chapters that have something to do
     for i, block in ipairs(list) do
       local next_block = list[i + 1]
-      if not next_block or next_block.chapter ~= block.chapter then it(block.chapter, function() go_to(i) end) end
+      if step(block) then active[block.chapter] = true end
+      local ends = not next_block or next_block.chapter ~= block.chapter
+      if ends and active[block.chapter] then it(block.chapter, function() go_to(i) end) end
       local run = runners[block.kind]
       if run then it(("line %d"):format(block.line), function() run(block, next_block) end) end
     end
