@@ -83,7 +83,8 @@ function terminal:begin(text)
   local path = ("%s/%d"):format(self.own, self.count)
   support.write_file(path .. ".sh", (". '%s/variables'\ncd \"$(cat '%s/cwd')\"\nexec %s\n"):format(self.own, self.own,
     self:as_typed(text):gsub("%s*&$", "")))
-  os.execute(("sh '%s.sh' >'%s.out' 2>&1 </dev/null & echo $! >'%s.pid'"):format(path, path, path))
+  os.execute(("CURL_HOME='%s' sh '%s.sh' >'%s.out' 2>&1 </dev/null & echo $! >'%s.pid'"):format(self.own, path, path,
+    path))
   local job = { text = text, out = path .. ".out", pid = tonumber((support.read_file(path .. ".pid"))), seen = 0 }
   self.running[#self.running + 1] = job
   if text:find "&$" then self.background = job end
@@ -108,19 +109,25 @@ end
 function terminal:goes_on(expected) self:await(self.stream, expected) end
 function terminal:server_says(expected) self:await(self.server, expected, true) end
 
--- Who has ended and was not asked for yet has no command line.
-local function await_end(job)
-  test.eventually(function() return (support.read_file(("/proc/%d/cmdline"):format(job.pid)) or "") == "" end, 20)
+-- Whether a job still runs. Its number may be somebody else's by now, whose environment is another one.
+function terminal:is_running(job)
+  return (support.read_file(("/proc/%d/environ"):format(job.pid)) or ""):find(self.own, 1, true) ~= nil
+end
+
+function terminal:await_end(job)
+  test.eventually(function() return not self:is_running(job) end, 20)
 end
 
 -- Ends a job as ^C does. What a shell starts in the background does not hear SIGINT.
-local function interrupt(job)
-  os.execute(("kill %d 2>'%s.kill'"):format(job.pid, job.out))
-  await_end(job)
+function terminal:interrupt(job)
+  if self:is_running(job) then os.execute("kill " .. job.pid) end
+  self:await_end(job)
 end
 
 function terminal:close()
-  for _, job in ipairs(self.running) do os.execute(("kill -9 %d 2>'%s.kill'"):format(job.pid, job.out)) end
+  for _, job in ipairs(self.running) do
+    if self:is_running(job) then os.execute("kill -9 " .. job.pid) end
+  end
   self.running = {}
 end
 
@@ -153,9 +160,9 @@ function terminal:type(command)
     self:await(job, command.expected, job == self.server)
   else
     assert_output(command.text, command.expected, self:run(command.text))
-    if command.text == "kill $!" then await_end(self.background) end
+    if command.text == "kill $!" then self:await_end(self.background) end
   end
-  if command.interrupt then interrupt(job) end
+  if command.interrupt then self:interrupt(job) end
 end
 
 local function reloads(job)
