@@ -148,7 +148,11 @@ static int open_socket(uint16_t port, int rcvbuf) {
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (rcvbuf > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+    int rc;
+    do /* what has a timeout is not begun again after a signal, whatever its handler asks for */
+        rc = connect(fd, (struct sockaddr *)&to, sizeof to);
+    while (rc < 0 && errno == EINTR);
+    if (rc < 0) {
         int error = errno == EINPROGRESS ? -ETIMEDOUT : -errno;
         close(fd);
         return error;
