@@ -108,7 +108,7 @@ local function streams(port, query)
 end
 
 -- What it says that does not come to serve.
-local function refused(...)
+local function run_refused(...)
   return test.run { "serve", (support.app_file(app_text)), "--listen", "127.0.0.1:0", ... }
 end
 
@@ -160,7 +160,7 @@ describe("who may ask the admin endpoint #once #workers", function()
   for _, token in ipairs { ("t"):rep(15), ("t"):rep(256), ("t"):rep(16) .. "\nx", ("t "):rep(16), "" } do
     it("is told of a token that is none: " .. #token .. " bytes", function()
       local file = support.write_file(support.folder() .. "/token", token)
-      local run = refused("--admin", "127.0.0.1:0", "--admin-token", file)
+      local run = run_refused("--admin", "127.0.0.1:0", "--admin-token", file)
       assert.equal(1, run.code)
       assert.is_truthy(run.stderr:find(file .. ": expected one line", 1, true), run.stderr)
     end)
@@ -173,7 +173,7 @@ describe("who may ask the admin endpoint #once #workers", function()
     ["a token that is not there"] = { { "--admin", "127.0.0.1:0", "--admin-token", "/no/such" }, 1, "No such file" },
   } do
     it("is not " .. what, function()
-      local run = refused(unpack(case[1]))
+      local run = run_refused(unpack(case[1]))
       assert.equal(case[2], run.code)
       assert.is_truthy(run.stderr:find(case[3], 1, true), run.stderr)
     end)
@@ -181,7 +181,7 @@ describe("who may ask the admin endpoint #once #workers", function()
 
   it("is not another endpoint's: an address in use is an error", function()
     local server, port = serve("--workers", 1)
-    local run = refused("--admin", "127.0.0.1:" .. port)
+    local run = run_refused("--admin", "127.0.0.1:" .. port)
     assert.equal(1, run.code)
     assert.is_truthy(run.stderr:find("another with --admin", 1, true), run.stderr)
     assert.equal(0, (server:stop()))
