@@ -25,11 +25,12 @@ function model.enter(prompt)
 end
 
 local function play(prompt, emit)
-  local tokens = 0
+  local tokens, due = 0, weir.now()
   weir.defer(function() weir.log.info("the model rests", { prompt = #prompt, tokens = tokens }) end)
   for line in weir.fs.read("recording.ndjson"):gmatch "[^\n]+" do
     local token = weir.json.decode(line)
-    weir.sleep(token.after)
+    due = due + token.after
+    weir.sleep(math.max(0, due - weir.now()))
     if not emit(token.text) then return nil, "stopped" end
     tokens = tokens + 1
   end
