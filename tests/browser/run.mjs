@@ -14,6 +14,7 @@ import { lineThat, textsOf } from "./logtail.mjs";
 import "./notify.mjs";
 import "./resuming.mjs";
 import "./tokens.mjs";
+import "./tokens_page.mjs";
 import "./upload.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
