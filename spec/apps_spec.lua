@@ -242,10 +242,14 @@ describe("apps together", function()
     assert.matches("clock/", index.body, 1, true)
     assert.matches("stocks/", index.body, 1, true)
     assert.matches("guestbook/", index.body, 1, true)
+    for name, line in index.body:gmatch "<strong>([^<]*)</strong>(.-)</a>" do
+      assert.matches("%S.*[^…]$", line, name .. ": its README has no first sentence that fits")
+    end
     assert_page(server, "/logtail/", files)
     assert_page(server, "/clock/", files)
     assert_page(server, "/stocks/", files)
     assert_page(server, "/upload/", files)
+    assert_page(server, "/tokens/", files)
   end)
 end)
 

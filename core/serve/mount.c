@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "exchange/exchange.h"
 #include "serve/boot.h"
+#include "serve/summary.h"
 #include "vm/files.h"
 
 #include <stdlib.h>
@@ -81,11 +82,18 @@ void mount_fini(struct mount *mount) {
     free(mount->folder);
     free(mount->file);
     free(mount->error);
+    buf_fini(&mount->summary);
 }
 
 /* --- one comes --- */
 
 static void on_broken(struct generation *gen);
+
+static void read_summary(struct mount *mount) {
+    buf_fini(&mount->summary);
+    if (mount->prefix[0] != '\0')
+        summary_read(mount->folder, &mount->summary);
+}
 
 struct generation *mount_load(struct mount *mount, unsigned number, const struct limits *limits,
                               char **error) {
@@ -94,6 +102,7 @@ struct generation *mount_load(struct mount *mount, unsigned number, const struct
     gen->owner = mount;
     gen->on_broken = on_broken;
     gen->lineage = mount->lineage;
+    read_summary(mount);
     if (gen->lineage && gen->lineage->watched) {
         gen->lineage->ops->looked(gen->lineage, mount->file);
         files_watch(gen);

@@ -3,6 +3,7 @@
 #ifndef SERVE_MOUNT_H
 #define SERVE_MOUNT_H
 
+#include "base/buf.h"
 #include "exchange/app.h"
 
 #define MOUNT_LIVE 4 /* generations, the newest included; beyond, the oldest has to go */
@@ -18,6 +19,7 @@ struct mount {
     struct list older;       /* those that answer no more and are not over, the oldest first */
     struct lineage *lineage; /* tells which number answers; NULL: it never changes */
     char *error;             /* why none answers; NULL: one does */
+    struct buf summary;      /* of one among several: what its README says of it */
     /* Background tasks of older ones are awaited; NULL: they are not. */
     void (*on_retired)(void *arg);
     void *retired_arg;

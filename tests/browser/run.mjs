@@ -92,6 +92,10 @@ test("the folder's list leads to the apps", async (t) => {
   const page = await t.page({ expected: /favicon\.ico|404/ });
   await page.goto(server.url);
   await screenshot(page, "list");
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await screenshot(page, "list-small");
   await page.click('a[href*="logtail"]');
   await lineThat(page, "hello");
   await page.goBack();
