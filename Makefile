@@ -247,7 +247,7 @@ DEBIAN_12 := $(shell . /etc/os-release 2>/dev/null; [ "$$ID$$VERSION_ID" = debia
 DEPS := gcc libc6-dev pkg-config libuv1-dev libsqlite3-dev libgnutls28-dev libjansson-dev zlib1g-dev libpcre2-dev lua-cjson \
         $(if $(DEBIAN_12),libluajit2-5.1-dev node-llhttp,libluajit-5.1-dev libllhttp-dev)
 DEPS_TEST := lua-busted libcmocka-dev lua-check chromium chromium-headless-shell curl nginx haproxy systemd \
-        apache2-bin openssl strace logrotate prometheus python3-prometheus-client \
+        apache2-bin openssl strace logrotate prometheus python3-prometheus-client gccgo \
         $(if $(shell command -v npm),,npm)
 DEPS_LINT := clang-format-14 cppcheck lua-check
 DEPS_FUZZ := clang libclang-rt-14-dev
