@@ -286,7 +286,101 @@ describe("tokens, when the server is started again,", function()
   end)
 end)
 
+-- What the README says of a real model: its model.lua beside an app.lua with the line that it names.
+describe("tokens, of a program beside,", function()
+  after_each(support.remove_folders)
+  local headers, folder, server
+
+  local function block(language)
+    return assert(assert(support.read_file "apps/tokens/README.md"):match("\n```" .. language .. "\n(.-)```"))
+  end
+
+  before_each(function()
+    local secret = weir.hex.encode(weir.random(32))
+    headers = { Authorization = "Bearer " .. weir.jwt.sign({ sub = "model" }, { secret = secret, exp = 600 }) }
+    folder = support.folder()
+    local app, mounts = assert(support.read_file "apps/tokens/app.lua"):gsub("\nreturn app", function()
+      return '\napp:mount("/work", model.work)\nreturn app'
+    end)
+    assert.equal(1, mounts)
+    support.write_file(folder .. "/app.lua", app)
+    support.write_file(folder .. "/model.lua", block "lua")
+    assert(os.execute("mkdir " .. folder .. "/public") == 0)
+    server = test.start { folder .. "/app.lua", env = { MODEL_SECRET = secret } }
+  end)
+
+  -- Begins a run: its reader, where its tokens go, and its id.
+  local function begin_work()
+    local work = weir.subscribe "work"
+    local id = begin(server, "do it")
+    local events = read(server, id)
+    local job = json.decode(assert(work:next(5)).data)
+    assert.equal("do it", job.prompt)
+    return events, "/work/" .. job.id, id
+  end
+
+  it("are what ten lines of Python send, and what they send next", function()
+    local program = block "python"
+    assert.equal(10, select(2, program:gsub("\n", "")))
+    local path = support.write_file(folder .. "/model.py", program)
+    local token = headers.Authorization:match "%S+$"
+    local command = "MODEL_TOKEN=%s python3 %s %s >%s/said 2>&1 &" -- it ends with its connection
+    assert(os.execute(command:format(token, path, server.url, folder)) == 0)
+    test.eventually(function() return weir.presence("work").streams == 1 end)
+    local events = assert(ask(server, "bound to its client"))
+    expect(events, "begun")
+    assert.equal("bound to its client ", (tokens(events)))
+    for _, words in ipairs { "one \195\182 two", ("x"):rep(1999), "<three>" } do
+      local text, reason = to_the_end(read(server, begin(server, words)))
+      assert.same({ words .. " ", "done" }, { text, reason })
+    end
+    assert.equal("", support.read_file(folder .. "/said"))
+  end)
+
+  it("come in pieces of any size, of whoever has a token", function()
+    local events, path = begin_work()
+    assert.equal(401, server:get("/work/").status)
+    assert.equal(401, server:post(path, { body = '"x"\n' }).status)
+    local pieces = { '"Hel', 'lo"\n"\\n"\n', '"w\195', '\182rld"\n' }
+    assert.equal(204, server:post(path, { headers = headers, body = pieces }).status)
+    local text, reason = to_the_end(events)
+    assert.same({ "Hello\nw\195\182rld", "done" }, { text, reason })
+  end)
+
+  it("are refused when the run is over, and when they are none", function()
+    local events, path, id = begin_work()
+    assert.equal(400, server:post(path, { headers = headers, body = "{}\n" }).status)
+    assert.equal(400, server:post(path, { headers = headers, body = "Hello\n" }).status)
+    assert.equal(413, server:post(path, { headers = headers, body = '"' .. ("x"):rep(65536) }).status)
+    local client = assert(server:connect())
+    client:send("POST " .. path .. " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nAuthorization: "
+      .. headers.Authorization .. "\r\n\r\n4\r\n\"a\"\n\r\n")
+    assert.equal("a", expect(events, "message").data)
+    assert.equal(204, server:delete("/runs/" .. id).status)
+    local text, reason = to_the_end(events)
+    assert.same({ "", "stopped" }, { text, reason })
+    test.eventually(function() return select(2, weir.publish(path:sub(2), "late")) == "closed" end)
+    client:send "4\r\n\"b\"\n\r\n"
+    assert.equal(410, client:receive_response().status)
+  end)
+end)
+
 describe("tokens, of two workers,", function()
+  it("go on over a reload, and are stopped after it #workers", function()
+    local process = test.spawn { "serve", "apps/tokens", "--workers", 2 }
+    local id = begin(process)
+    local events = read(process, id)
+    local text = tokens(events, 3)
+    process:signal "HUP"
+    test.eventually(function() return process:stderr():find "generation 2" end)
+    text = text .. tokens(events, 3)
+    assert.equal(text_of(6), text)
+    assert.equal(text, (tokens(read(process, id), 6)))
+    assert.equal(204, process:delete("/runs/" .. id).status)
+    local rest, reason = to_the_end(events)
+    assert.same({ "stopped", text .. rest }, { reason, whole:sub(1, #text + #rest) })
+  end)
+
   it("are the same at all of them, and so is the end #workers", function()
     local process = test.spawn { "serve", "apps/tokens", "--workers", 2 }
     local id, readers = begin(process), {}
