@@ -1,9 +1,9 @@
 /* summary: what an app's README says of it, in a line: the list of several apps shows it.
  *
  * It is the first sentence of the first paragraph: of the Markdown before it, blocks that are no
- * prose (headings, lists, quotes, tables, code, badges, HTML, front matter) are passed over, and the
- * marks in it are left out. It is no Markdown reader: what it takes wrongly is a strange line, which
- * its author sees.
+ * prose (headings, lists, quotes, tables, code, badges, HTML, front matter) are passed over, and
+ * the marks in it are left out. It is no Markdown reader: what it takes wrongly is a strange line,
+ * which its author sees.
  *
  * Who wrote the README need not be trusted: only the first README_BYTES of a regular file that is
  * truly beneath the app's folder are read, and what comes out is one line of UTF-8 without control
