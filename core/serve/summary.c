@@ -134,7 +134,7 @@ static void shorten(struct buf *line) {
         end--;
     if (line->data[end] != ' ')
         end = SUMMARY_MAX;
-    while (end > 0 && ((unsigned char)line->data[end] & 0xc0) == 0x80)
+    for (int i = 0; i < 3 && ((unsigned char)line->data[end] & 0xc0) == 0x80; i++)
         end--;
     line->len = end;
     buf_add(line, STR("…"));
