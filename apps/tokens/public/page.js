@@ -71,6 +71,13 @@ function clear(question) {
   become("connecting");
 }
 
+// Nothing comes any more.
+function rest() {
+  text.ariaBusy = "false";
+  send.disabled = false;
+  stop.disabled = cut.disabled = true;
+}
+
 function seam(words) {
   text.append(Object.assign(document.createElement("span"), { className: "seam", textContent: words }));
 }
@@ -127,9 +134,10 @@ class Answer {
     this.#speaker.end();
     become(reason, name);
     tell(why && reason === "failed" ? why : words, kind);
-    text.ariaBusy = "false";
-    send.disabled = false;
-    stop.disabled = cut.disabled = true;
+    rest();
+    if (reason !== "gone") return;
+    share.hidden = true;
+    by("try").textContent = "";
   }
 
   leave() {
@@ -192,9 +200,7 @@ async function begin(prompt) {
   } catch (error) {
     become("failed");
     tell(error.message, "bad");
-    text.ariaBusy = "false";
-    send.disabled = false;
-    stop.disabled = cut.disabled = true;
+    rest();
   }
 }
 
