@@ -30,8 +30,8 @@ app:post("/answer", function(stream)
   sse:send { event = "finished", data = { reason = reason } }
 end)
 
--- Detached: the task goes on, though its client may be gone before it has its answer. It waits for the end of its topic;
--- when somebody else has closed that, it is over, and so is its child, which works.
+-- Detached: the task goes on, though its client may be gone before it has its answer. It waits for the end of its
+-- topic; when somebody else has closed that, it is over, and so is its child, which works.
 app:post("/runs", function(stream)
   local prompt, id = model.enter(stream:body(2000)), weir.uuid()
   local topic = weir.topic("tokens", id)
