@@ -30,7 +30,10 @@ local app_text = [[
     require "weir.test".fault("store_sync", "EIO")
     weir.publish("kept/a", "x")
   end)
-  app:get("/nap", function() os.execute "sleep 60" end)
+  app:get("/nap", function(stream)
+    os.execute(stream.query["until"] and "until [ -e " .. stream.query["until"] .. " ]; do sleep 0.05; done" or "sleep 60")
+    return "rested"
+  end)
   app:get("/leak", function()
     for _ = 1, 20 do weir.background(function() weir.channel(1):recv() end) end
   end)
@@ -507,6 +510,29 @@ describe("/streams of answers that are complete #once #workers", function()
     assert.equal(0, streams(port).count)
     stalled:close()
     assert.equal("hello", server:get("/").body)
+    assert.equal(0, (server:stop()))
+  end)
+end)
+
+describe("/streams of a worker that does not reply #once #workers", function()
+  after_each(support.remove_folders)
+
+  it("closes none later: that it is not closed has been said", function()
+    local go = support.folder() .. "/go"
+    local server, port = serve("--workers", 1)
+    local events = server:sse "/topics"
+    local id = streams(port).streams[1].id
+    local stuck = send(server, "/nap?until=" .. go)
+    test.eventually(function() return ask(port, "/healthz") == 503 end)
+    local status, body = ask(port, "/streams?id=" .. id, { method = "POST" })
+    assert.equal(503, status)
+    assert.same({ closed = 0, silent = { "worker 0 does not reply: it runs GET /nap" }, streams = {} }, json.decode(body))
+    support.write_file(go, "")
+    assert.equal(200, stuck:receive_response().status)
+    server:post "/publish"
+    assert.equal(("x"):rep(1000), events:next().data)
+    assert.equal(1, streams(port).count)
+    events:close()
     assert.equal(0, (server:stop()))
   end)
 end)

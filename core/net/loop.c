@@ -13,7 +13,8 @@
  * When all of that is over the turn ends, and who wants to know is told when (loop_at_end). All
  * deadlines of a worker live in one wheel; libuv sees a single timer, the wheel's next due
  * time. The loop knows nothing of HTTP or Lua: `run_ready` is whoever schedules. Owned by one
- * thread; only loop_post and loop_busy_ms may be called from others. */
+ * thread; only loop_post, loop_take_back and loop_busy_ms may be called from
+ * others. */
 #include "net/loop.h"
 
 #include "base/clock.h"
@@ -276,13 +277,19 @@ void loop_post(struct loop *loop, struct mail *mail) {
     uv_async_send(&loop->bell);
 }
 
-void loop_retract(struct loop *loop, struct mail *mail) {
-    MUST(loop_is_mine(loop));
+bool loop_take_back(struct loop *loop, struct mail *mail) {
     uv_mutex_lock(&loop->mail_lock);
-    if (mail->posted)
+    bool waited = mail->posted;
+    if (waited)
         list_remove(&mail->link);
     mail->posted = false;
     uv_mutex_unlock(&loop->mail_lock);
+    return waited;
+}
+
+void loop_retract(struct loop *loop, struct mail *mail) {
+    MUST(loop_is_mine(loop));
+    loop_take_back(loop, mail);
 }
 
 static void count_handle(uv_handle_t *handle, void *arg) {

@@ -82,6 +82,8 @@ void loop_fini(struct loop *loop);
 /* From any thread: runs `mail` on the loop's thread, in the order of posting. One that waits
  * already is run once. */
 void loop_post(struct loop *loop, struct mail *mail);
+/* From any thread, while the loop is there: whether `mail` still waited, and is not run then. */
+bool loop_take_back(struct loop *loop, struct mail *mail);
 /* From the loop's own thread: mail that was posted is not run, if it has not been. */
 void loop_retract(struct loop *loop, struct mail *mail);
 /* The first who asks for the time after poll has returned reads the clock. */

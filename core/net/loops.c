@@ -8,7 +8,8 @@
  * having looked, and the questions it has asked are nobody's, so that the last answer ends them. A
  * question is in two lists, therefore: each of its visits in that of the loop it is for (`asked`),
  * until it is over, and itself in that of its home (`asking`), until all are. A visit that has much
- * to look at goes on in later turns, so that it holds nobody up.
+ * to look at goes on in later turns, so that it holds nobody up. Home may withdraw a question from
+ * those that have not come to it.
  *
  * It must not know what is asked. No visit and no `done` runs under the lock. */
 #include "net/loops.h"
@@ -33,6 +34,7 @@ struct question {
     struct list asking; /* home->asking */
     struct loop *home;  /* NULL: it has left */
     int left;           /* loops that owe an answer */
+    int count;          /* of the visits */
     bool (*visit)(struct loop *loop, void *arg);
     void (*done)(void *arg);
     void *arg;
@@ -110,8 +112,17 @@ static void give_up(struct loop *loop, struct list *over) {
     }
 }
 
+/* What is not in the list any more is not withdrawn. */
+static struct visit *next_owed(struct list *owed) {
+    pthread_mutex_lock(&lock);
+    struct list *node = list_pop(owed);
+    pthread_mutex_unlock(&lock);
+    return node ? CONTAINER_OF(node, struct visit, asked) : NULL;
+}
+
 void loops_leave(struct loop *loop) {
     struct list owed, over, *node;
+    struct visit *visit;
     MUST(loop_is_mine(loop));
     list_init(&owed);
     list_init(&over);
@@ -121,8 +132,7 @@ void loops_leave(struct loop *loop) {
     list_splice(&owed, &loop->asked);
     give_up(loop, &over);
     pthread_mutex_unlock(&lock);
-    while ((node = list_pop(&owed)) != NULL) {
-        struct visit *visit = CONTAINER_OF(node, struct visit, asked);
+    while ((visit = next_owed(&owed)) != NULL) {
         loop_retract(loop, &visit->mail);
         timer_clear(&visit->again);
         answer(visit->question);
@@ -131,8 +141,8 @@ void loops_leave(struct loop *loop) {
         end(CONTAINER_OF(node, struct question, asking));
 }
 
-void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
-                 void (*done)(void *arg), void *arg) {
+struct question *loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
+                             void (*done)(void *arg), void *arg) {
     int count = 0;
     pthread_mutex_lock(&lock);
     for (struct list *at = all.next; at != &all; at = at->next)
@@ -141,7 +151,7 @@ void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
         mem_zalloc(sizeof *question + (size_t)count * sizeof *question->visits);
     question->back.run = on_back;
     question->home = home;
-    question->left = count;
+    question->left = question->count = count;
     question->visit = visit;
     question->done = done;
     question->arg = arg;
@@ -154,6 +164,23 @@ void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
         list_push(&loop->asked, &next->asked);
         loop_post(loop, &next->mail);
     }
+    pthread_mutex_unlock(&lock);
+    return question;
+}
+
+void loops_withdraw(struct question *question) {
+    MUST(loop_is_mine(question->home));
+    pthread_mutex_lock(&lock);
+    int owing = question->left;
+    for (int i = 0; i < question->count; i++) {
+        struct visit *visit = &question->visits[i];
+        if (list_empty(&visit->asked) || !loop_take_back(visit->loop, &visit->mail))
+            continue; /* it is over, or goes on */
+        list_remove(&visit->asked);
+        question->left--;
+    }
+    if (owing > 0 && question->left == 0)
+        loop_post(question->home, &question->back);
     pthread_mutex_unlock(&lock);
 }
 

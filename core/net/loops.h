@@ -4,6 +4,8 @@
 
 #include "net/loop.h"
 
+struct question;
+
 /* From now on it is asked, and may ask; from its own thread, or before it runs. */
 void loops_join(struct loop *loop);
 /* From its own thread, before loop_fini, when nothing that it asked for is of use any more: what it
@@ -14,9 +16,12 @@ void loops_leave(struct loop *loop);
  * which calls this and has joined; if it leaves before, it is from within loops_leave, or on the
  * thread of whoever answers last, and all there is to do is to free `arg`. Visits to several loops
  * may run at the same time, so what they change of `arg` needs a lock; `done` sees what they did
- * without. A loop that leaves meanwhile is passed over. */
-void loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
-                 void (*done)(void *arg), void *arg);
+ * without. A loop that leaves meanwhile is passed over. The result is there until `done`. */
+struct question *loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
+                             void (*done)(void *arg), void *arg);
+/* From home's thread, before `done`, which comes all the same: visits that have not begun are not
+ * made. For who asked a loop that does not turn, so that what it is asked does not pile up. */
+void loops_withdraw(struct question *question);
 
 /* How long the turns of all that have joined lasted, and of those that have left; any thread. */
 void loops_turns(struct histogram *turns);

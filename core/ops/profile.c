@@ -146,7 +146,7 @@ static void free_end(struct survey *survey) {
 
 /* Told to `stream`, NULL: to nobody. */
 static void end(struct profiling *profiling, struct stream *stream) {
-    static const struct survey_ops ops = {look, tell, free_end};
+    static const struct survey_ops ops = {look, tell, free_end, .late = true};
     timer_clear(&profiling->timer);
     profiling->stream = NULL;
     survey_start(&profiling->survey, &ops, profiling->home, profiling->crew, stream);
@@ -242,7 +242,10 @@ static struct profiling *new_profiling(struct stream *stream, struct loop *home,
 void profile_serve(struct stream *stream, struct loop *home, struct crew *crew) {
     static const struct stream_events events = {.on_close = on_close};
     if (atomic_flag_test_and_set(&under_way)) {
-        stream_fail(stream, 409, "another profile is under way, and there is one profiler");
+        stream_fail(
+            stream, 409,
+            "another profile is under way, and there is one profiler; a worker that does not "
+            "reply ends its own when it does (/healthz)");
         return;
     }
     struct profiling *profiling = new_profiling(stream, home, crew);

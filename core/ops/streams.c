@@ -79,9 +79,10 @@ static void show(struct buf *out, const struct listed *listed) {
     buf_add_char(out, '}');
 }
 
-static void add_silent(struct buf *out, const struct survey *survey) {
+/* How many. */
+static int add_silent(struct buf *out, const struct survey *survey) {
     struct buf lines = {0};
-    survey_add_silent(survey, &lines, "", "\n");
+    int silent = survey_add_silent(survey, &lines, "", "\n");
     struct str rest = buf_str(&lines);
     buf_add(out, STR("\"silent\": ["));
     for (int i = 0; rest.len > 0; i++) {
@@ -91,6 +92,7 @@ static void add_silent(struct buf *out, const struct survey *survey) {
     }
     buf_add_char(out, ']');
     buf_fini(&lines);
+    return silent;
 }
 
 static void show_rows(struct buf *out, const struct rows *rows) {
@@ -110,10 +112,10 @@ static void tell(struct survey *survey, struct stream *stream, struct str found)
     rows_read(&rows, listing, found);
     buf_printf(&out, "{\"%s\": %llu, ", listing->id ? "closed" : "count",
                (unsigned long long)rows.meant);
-    add_silent(&out, survey);
+    int silent = add_silent(&out, survey);
     show_rows(&out, &rows);
     if (listing->id && rows.meant == 0)
-        stream_set_status(stream, 404);
+        stream_set_status(stream, silent > 0 ? 503 : 404);
     rows_fini(&rows);
     stream_respond(stream, "application/json", out.data, out.len);
     buf_fini(&out);
@@ -156,7 +158,7 @@ static const char *take_query(struct listing *listing, struct str query) {
 }
 
 void streams_serve(struct stream *stream, struct loop *home, struct crew *crew) {
-    static const struct survey_ops ops = {look, tell, free_survey};
+    static const struct survey_ops ops = {look, tell, free_survey, .late = false};
     struct listing listing = {.limit = STREAMS_LISTED, .order = LISTING_BACKLOG};
     const char *wrong = take_query(&listing, request_query(stream->request));
     bool closes = str_eq(request_method(stream->request), STR("POST"));

@@ -2,9 +2,10 @@
  *
  *     admin --loops_visit--> each worker: look --the last one, or SURVEY_MS--> tell --> the answer
  *
- * A worker answers between two turns. One that is inside a call for long does not, and the question
- * stays with it until it does: so the answer does not wait for all, and the survey is freed when
- * the last visit is over, whoever makes that. What a worker finds when the answer has gone is
+ * A worker answers between two turns. One that is inside a call for long does not, so the answer
+ * does not wait for all, and the question is withdrawn from who has not come to it: whoever asks
+ * once a second meanwhile leaves nothing behind there. The survey is freed when the last visit is
+ * over, whoever makes that. What a worker finds when the answer has gone is
  * dropped. The client may leave before; then nobody is told. Who has much to tell does so in several
  * turns, and as long as somebody waits for it. It must not know what is asked. */
 #include "ops/survey.h"
@@ -50,13 +51,19 @@ static void tell(struct survey *survey) {
     stream_unref(stream);
 }
 
+static void give_up(struct survey *survey) {
+    if (!survey->ops->late)
+        loops_withdraw(survey->question);
+    tell(survey);
+}
+
 static void on_patience(struct timer *timer) {
-    tell(CONTAINER_OF(timer, struct survey, patience));
+    give_up(CONTAINER_OF(timer, struct survey, patience));
 }
 
 /* The client has left, or the endpoint closes. */
 static void on_close(struct stream *stream) {
-    tell(stream->owner);
+    give_up(stream->owner);
 }
 
 /* At home; if that has left, its streams are closed, and on any thread. */
@@ -82,7 +89,7 @@ void survey_start(struct survey *survey, const struct survey_ops *ops, struct lo
         loop_timer(home, &survey->patience, SURVEY_MS);
         stream_own(stream, &events, survey);
     }
-    loops_visit(home, visit, done, survey);
+    survey->question = loops_visit(home, visit, done, survey);
 }
 
 int survey_add_silent(const struct survey *survey, struct buf *out, const char *begin,

@@ -8,6 +8,7 @@
 
 struct crew;
 struct host;
+struct question;
 struct survey;
 
 #define SURVEY_MS 1000 /* who takes longer does not reply */
@@ -20,12 +21,14 @@ struct survey_ops {
      * answered to `stream`. */
     void (*tell)(struct survey *survey, struct stream *stream, struct str found);
     void (*free)(struct survey *survey);
+    bool late; /* `look` is to come from a worker that was not waited for, too */
 };
 
 /* Begins whatever asks; what is asked for does not change any more. */
 struct survey {
     const struct survey_ops *ops;
     struct crew *crew;
+    struct question *question;
     struct stream *stream; /* that is to be answered; NULL: it has been, or its client has left */
     struct timer patience;
     pthread_mutex_t lock; /* of the rest */

@@ -202,7 +202,7 @@ static void free_survey(struct survey *survey) {
 }
 
 void tasks_serve(struct stream *stream, struct loop *home, struct crew *crew) {
-    static const struct survey_ops ops = {look, tell, free_survey};
+    static const struct survey_ops ops = {look, tell, free_survey, .late = false};
     size_t ways = (size_t)crew_count(crew) * sizeof(struct way);
     struct asking *asking = mem_zalloc(sizeof *asking + ways);
     survey_start(&asking->survey, &ops, home, crew, stream);

@@ -182,6 +182,56 @@ static void an_answer_on_its_way_is_told_when_its_home_leaves(void **state) {
     loops_leave(&loops[1]);
 }
 
+static void what_is_withdrawn_is_not_asked(void **state) {
+    (void)state;
+    struct tale tale = {0}, again = {0};
+    for (int i = 0; i < LOOPS; i++)
+        loops_join(&loops[i]);
+    struct question *question = loops_visit(&loops[0], visit, done, &tale);
+    turn(1);
+    loops_withdraw(question);
+    loops_withdraw(question);
+    turn(2);
+    assert_int_equal(tale.done, 0); /* never from within */
+    turn(0);
+    assert_int_equal(tale.done, 1);
+    assert_visits(&tale, 0, 1, 0);
+    loops_visit(&loops[0], visit, done, &again);
+    for (int i = LOOPS - 1; i >= 0; i--)
+        turn(i);
+    turn(0);
+    assert_int_equal(again.done, 1);
+    assert_visits(&again, 1, 1, 1);
+    for (int i = 0; i < LOOPS; i++)
+        loops_leave(&loops[i]);
+}
+
+static void what_has_begun_is_not_withdrawn(void **state) {
+    (void)state;
+    struct tale tale = {.turns = 3}, over = {0};
+    loops_join(&loops[0]);
+    loops_join(&loops[1]);
+    struct question *question = loops_visit(&loops[0], visit, done, &tale);
+    turn(1);
+    loops_withdraw(question);
+    turn(0);
+    assert_int_equal(tale.done, 0);
+    for (int i = 0; i < 20 && tale.visited[1] < 3; i++)
+        turn(1);
+    turn(0);
+    assert_int_equal(tale.done, 1);
+    assert_visits(&tale, 0, 3, 0);
+    question = loops_visit(&loops[0], visit, done, &over);
+    turn(0);
+    turn(1);
+    loops_withdraw(question); /* its last answer is on its way */
+    turn(0);
+    turn(0);
+    assert_int_equal(over.done, 1);
+    loops_leave(&loops[0]);
+    loops_leave(&loops[1]);
+}
+
 /* --- threads that join, ask each other, and leave --- */
 
 #define THREADS 4
@@ -201,6 +251,7 @@ struct citizen {
 struct errand {
     struct citizen *home;
     int visits;
+    bool withdrawn;
 };
 
 static bool look(struct loop *loop, void *arg) {
@@ -215,7 +266,7 @@ static bool look(struct loop *loop, void *arg) {
 static void come_home(void *arg) {
     struct errand *errand = arg;
     struct citizen *home = errand->home;
-    assert_in_range(errand->visits, home->life % HASTY ? 1 : 0, THREADS);
+    assert_in_range(errand->visits, home->life % HASTY && !errand->withdrawn ? 1 : 0, THREADS);
     pthread_mutex_lock(&lock);
     ended++;
     pthread_mutex_unlock(&lock);
@@ -236,7 +287,10 @@ static void begin(struct mail *mail) {
         pthread_mutex_lock(&lock);
         asked++;
         pthread_mutex_unlock(&lock);
-        loops_visit(&self->loop, look, come_home, errand);
+        errand->withdrawn = i % 2;
+        struct question *question = loops_visit(&self->loop, look, come_home, errand);
+        if (i % 2)
+            loops_withdraw(question);
     }
     if (self->life % HASTY == 0)
         loop_stop(&self->loop);
@@ -298,6 +352,8 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(an_answer_on_its_way_is_told_when_its_home_leaves, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_withdrawn_is_not_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_begun_is_not_withdrawn, setup, teardown),
         cmocka_unit_test(no_question_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
