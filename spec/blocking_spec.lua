@@ -67,6 +67,17 @@ describe("os.exit", function()
   end)
 end)
 
+describe("os.setlocale", function()
+  it("knows one locale: numbers in logs, JSON and metrics are written alike, whatever an app asks for", function()
+    assert.equal("C", os.setlocale())
+    assert.equal("C", os.setlocale "C")
+    assert.equal("C", os.setlocale("POSIX", "numeric"))
+    assert.is_nil(os.setlocale "C.UTF-8") -- which every Debian has
+    assert.is_nil(os.setlocale("", "all"))
+    assert.equal("C", os.setlocale(nil, "numeric"))
+  end)
+end)
+
 describe("collectgarbage", function()
   local function has_line(path, pattern)
     for line in io.lines(path) do

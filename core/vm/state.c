@@ -2,6 +2,7 @@
  *
  * What differs from stock LuaJIT: no ffi (it reaches past every limit), `os.exit` raises (a script
  * must not end the server), and so do `debug.sethook` and `jit.profile` (the guard's tools),
+ * `os.setlocale` knows none but "C" (it would be that of the process, of its logs and metrics too),
  * `os.execute` and `print` suit a server, a whole collection gives back what it frees, and the
  * modules of Weir come from the program itself. The allocator counts, so that what a state holds is
  * known without asking it, and from some size on asks the guard (guard.h) whether there may be
@@ -125,6 +126,15 @@ int state_error(lua_State *L, const char *format, ...) {
 static int l_exit(lua_State *L) {
     return state_error(L, "os.exit: a script cannot end the server; return from the handler, "
                           "or call weir.fail(status) to end the request");
+}
+
+static int l_setlocale(lua_State *L) {
+    const char *name = luaL_optstring(L, 1, "C");
+    if (strcmp(name, "C") == 0 || strcmp(name, "POSIX") == 0)
+        lua_pushliteral(L, "C");
+    else
+        lua_pushnil(L); /* as where there is no such locale */
+    return 1;
 }
 
 /* The line goes out as a whole, so that those of several workers do not mix. */
@@ -377,6 +387,8 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_exit);
     lua_setfield(L, -2, "exit");
+    lua_pushcfunction(L, l_setlocale);
+    lua_setfield(L, -2, "setlocale");
     lua_pushcfunction(L, shell_execute);
     lua_setfield(L, -2, "execute");
     if (state_mode.env)
