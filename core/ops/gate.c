@@ -94,12 +94,20 @@ static bool is_own_origin(struct str origin, struct str authority) {
     return str_ieq(there, authority);
 }
 
+static bool is_own_site(struct str site) {
+    return str_eq(site, STR("same-origin")) || str_eq(site, STR("none"));
+}
+
+/* One such field is enough, whatever others say. */
 static bool is_from_elsewhere(const struct request *request) {
-    struct str origin = request_header(request, STR("origin"));
-    struct str site = request_header(request, STR("sec-fetch-site"));
-    if (origin.ptr && !is_own_origin(origin, request_host(request)))
-        return true;
-    return site.ptr && !str_eq(site, STR("same-origin")) && !str_eq(site, STR("none"));
+    for (size_t i = 0; i < request->nfields; i++) {
+        struct str name = request_field_name(request, i), value = request_field_value(request, i);
+        if (str_eq(name, STR("origin")) && !is_own_origin(value, request_host(request)))
+            return true;
+        if (str_eq(name, STR("sec-fetch-site")) && !is_own_site(value))
+            return true;
+    }
+    return false;
 }
 
 int gate_judge(const struct gate *gate, const struct stream *stream, const char **why) {
