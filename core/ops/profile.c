@@ -21,6 +21,7 @@
 #include "vm/profile.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CHOOSE_MS 100
@@ -203,7 +204,7 @@ static bool take_pair(struct profiling *profiling, struct str name, struct str v
     else if (str_eq(name, STR("worker")) && is_number && n < (uint64_t)crew_count(profiling->crew))
         profiling->worker = (int)n;
     else if (str_eq(name, STR("app")) && value.len < PREFIX_MAX)
-        memcpy(profiling->app, value.ptr, value.len);
+        snprintf(profiling->app, PREFIX_MAX, "%.*s", STR_ARG(value));
     else
         return false;
     return true;
