@@ -134,6 +134,8 @@ describe("who may ask the admin endpoint #once #workers", function()
       ["Origin: http://127.0.0.1:81\r\n"] = 403, ["Origin: null\r\n"] = 403, ["Origin: \r\n"] = 403,
       ["Sec-Fetch-Site: none\r\n"] = 200, ["Sec-Fetch-Site: same-origin\r\n"] = 200,
       ["Sec-Fetch-Site: cross-site\r\n"] = 403, ["Sec-Fetch-Site: same-site\r\n"] = 403,
+      ["Origin: http://127.0.0.1\r\nOrigin: http://evil.example\r\n"] = 403,
+      ["Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n"] = 403,
     } do
       assert.equal(status, (ask(port, "/healthz", { fields = fields })), fields)
     end
@@ -208,6 +210,8 @@ describe("who may ask the admin endpoint #once #workers", function()
     end
     assert.equal(400, (ask(port, "/streams", { method = "POST" })))
     assert.equal(200, (ask(port, "/streams?limit=10000")))
+    assert.equal(414, (ask(port, "/" .. ("x"):rep(8192))))
+    assert.equal(0, metric(port, [[weir_limits_reached_total{limit="target_bytes"}]])) -- of those who are served
     assert.equal(0, (server:stop()))
   end)
 end)
@@ -342,11 +346,24 @@ for family in parse(open(sys.argv[1]).read()):
       slow[i]:send(("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(50))
     end
     for _ = 1, 50 do assert.equal(200, (ask(port, "/metrics"))) end
-    local more = {}
-    for i = 1, 60 do more[i] = test.connect(port) end
-    test.eventually(function() return ask(port, "/healthz") == 503 end)
-    for _, client in ipairs(more) do client:close() end
+    local idle = {}
+    for i = 1, 200 do -- the oldest of them make room
+      idle[i] = test.connect(port)
+      if i % 2 == 0 then idle[i]:send "GET /metrics HTTP/1.1\r\nHost: localhost\r\n" end
+      if i % 50 == 0 then assert.equal(200, (ask(port, "/healthz"))) end
+    end
+    local profile = test.connect(port)
+    profile:send "GET /profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for i = 201, 300 do idle[i] = test.connect(port) end
+    assert.equal(200, profile:receive_response().status)
+    for i = 21, 64 do
+      slow[i] = test.connect(port, { receive_buffer = 2048 })
+      slow[i]:send(("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(50))
+    end
+    test.eventually(function() return ask(port, "/healthz") == 503 end) -- all are at something
+    for i = 1, 10 do slow[i]:reset() end
     test.eventually(function() return ask(port, "/healthz") == 200 end)
+    assert.equal(0, metric(port, [[weir_limits_reached_total{limit="connections"}]])) -- of those who are served
     assert.equal("hello", server:get("/").body)
     assert.equal(0, (server:stop()))
   end)
@@ -506,6 +523,9 @@ describe("/streams of answers that are complete #once #workers", function()
       return first and first.backlog > 1e6
     end)
     assert.equal("/large", first.route)
+    server:signal "USR1"
+    local what = ("stream %d: GET /large, finished, 0 bytes in, 30000000 out, "):format(first.id)
+    test.eventually(function() return server:stderr():find(what, 1, true) end)
     assert.equal(200, (ask(port, "/streams?id=" .. first.id, { method = "POST" })))
     assert.equal(0, streams(port).count)
     stalled:close()
@@ -626,6 +646,7 @@ describe("/profile #once", function()
     local server = test.spawn { "serve", path, "--workers", 2, "--admin", "127.0.0.1:0" }
     local port = tonumber(test.eventually(function() return server:stderr():match "admin: .-:(%d+)\n" end))
     assert.equal(409, (ask(port, "/profile?seconds=1"))) -- which app?
+    assert.equal(200, (ask(port, "/profile?seconds=1&app=/longer&app=/two"))) -- the last word counts
     local profile = test.connect(port)
     profile:send "GET /profile?seconds=5&worker=0&app=/one HTTP/1.1\r\nHost: localhost\r\n\r\n"
     test.eventually(function() return ask(port, "/profile?seconds=1&app=/two") == 409 end)

@@ -4,7 +4,8 @@
  *
  * Connections of all servers of the process count against one limit: above it a client gets 503 and
  * Retry-After, and when those answers pile up too, the listener rests, so that clients wait in the
- * kernel instead. One address may have fewer, and come no faster than it should: such a client gets
+ * kernel instead. A server that is set apart, for operators, has a limit of its own, and at that
+ * closes who asks it nothing. One address may have fewer, and come no faster than it should: such a client gets
  * 429. Owned by a worker or a test. It must not know of Lua. */
 #include "http/server.h"
 
@@ -229,6 +230,38 @@ static bool admit_address(struct http_server *server, const struct address *peer
     return *tallied != NULL;
 }
 
+static bool is_asked(const struct http_server *server, const struct connection *connection) {
+    for (struct list *at = server->streams.next; at != &server->streams; at = at->next)
+        if (CONTAINER_OF(at, struct stream, link)->transport == connection)
+            return true;
+    return false;
+}
+
+/* Closes the oldest connection that is asked nothing: whoever keeps all that there are keeps nobody
+ * out. It is not gone yet, so it becomes the last to be chosen. False: all are at something. */
+static bool make_room(struct http_server *server) {
+    for (struct list *at = server->connections.next; at != &server->connections; at = at->next) {
+        struct connection *connection = CONTAINER_OF(at, struct connection, link);
+        if (is_asked(server, connection))
+            continue;
+        list_remove(at);
+        list_push(&server->connections, at);
+        server->protocol->stop(connection);
+        return true;
+    }
+    return false;
+}
+
+/* One more than `open` is too many: not for who is apart, if it can make room. */
+static bool is_full(struct http_server *server, uint64_t open) {
+    if (open < server->limits.connections)
+        return false;
+    if (server->apart)
+        return !make_room(server);
+    limits_reached(REACHED_CONNECTIONS);
+    return true;
+}
+
 bool http_server_accept(struct http_server *server, int fd, const struct address *peer) {
     struct refusal refusal = {0};
     struct tallied *tallied = NULL;
@@ -242,10 +275,8 @@ bool http_server_accept(struct http_server *server, int fd, const struct address
     uint64_t open =
         server->apart ? server->counters.connections : atomic_fetch_add(&process_connections, 1);
     uint64_t limit = server->limits.connections;
-    if (open >= limit) {
-        limits_reached(REACHED_CONNECTIONS);
+    if (is_full(server, open))
         refusal = (struct refusal){503, RETRY_S, "too many connections"};
-    }
     counter_add(&server->counters.connections, 1);
     counter_add(&server->counters.connections_total, 1);
     server->protocol->accept(server, fd, peer, tallied, &refusal);

@@ -55,7 +55,9 @@ bool http1_can_drop_rest(const struct http1 *c) {
 
 /* --- refusing --- */
 
-static void count_limit(int status) {
+static void count_limit(const struct http_server *server, int status) {
+    if (server->apart)
+        return;
     if (status == 408)
         limits_reached(REACHED_HEAD_TIMEOUT);
     else if (status == 414)
@@ -68,7 +70,7 @@ void http1_tell_refusal(struct http1 *c, int status, const char *why) {
     static struct log_kind refusals = LOG_KIND("refused requests");
     char peer[ADDRESS_TEXT];
     counter_add(&c->server->counters.bad_requests, 1);
-    count_limit(status);
+    count_limit(c->server, status);
     if (!log_admits(&refusals, LOG_INFO))
         return;
     address_format(&c->conn.peer, peer);
