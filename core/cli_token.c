@@ -191,7 +191,7 @@ static struct key *read_key(const struct token *token, const struct alg *alg, st
     }
     int rc = file_read_all(token->name, KEY_BYTES_MAX, &bytes);
     if (rc < 0) {
-        reason_set(why, rc, "%s", strerror(-rc));
+        reason_set(why, rc, "%s", file_why(rc));
         return NULL;
     }
     struct str text = buf_str(&bytes);

@@ -175,6 +175,8 @@ describe("who may ask the admin endpoint #once #workers", function()
     ["an address that others reach"] = { { "--admin", "0.0.0.0:0" }, 1, "give --admin-token FILE" },
     ["a token without an address"] = { { "--admin-token", "f" }, 2, "give --admin HOST:PORT" },
     ["an address that is none"] = { { "--admin", "9090" }, 2, "expected HOST:PORT" },
+    ["a token that is no file"] = { { "--admin", "127.0.0.1:0", "--admin-token", "/dev/null" }, 1,
+      "/dev/null: it is a device, a pipe or a socket, no file" },
     ["a token that is not there"] = { { "--admin", "127.0.0.1:0", "--admin-token", "/no/such" }, 1, "No such file" },
   } do
     it("is not " .. what, function()

@@ -255,6 +255,7 @@ describe("weir token", function()
       { 2, "expected one of HS256", { "--secret-env", "A", "--alg", "none" } },
       { 1, "NO_SUCH_VARIABLE: there is no environment variable of that name", { "--secret-env", "NO_SUCH_VARIABLE" } },
       { 1, "/nonexistent: No such file", { "--secret-file", "/nonexistent" } },
+      { 1, "/dev/null: it is a device, a pipe or a socket, no file", { "--secret-file", "/dev/null" } },
       { 1, "the secret is empty", { "--secret-file", empty } },
     }
     for _, case in ipairs(cases) do

@@ -80,7 +80,7 @@ static struct key *key_of_text(lua_State *L, const struct alg *alg, struct str t
     int rc = file_read_all(path, PEM_MAX, &pem);
     struct key *key = NULL;
     if (rc < 0)
-        reason_set(why, rc, "%s: %s", path, strerror(-rc));
+        reason_set(why, rc, "%s: %s", path, file_why(rc));
     else
         key = key_from_pem(alg, buf_str(&pem), why);
     free(path);

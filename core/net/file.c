@@ -59,6 +59,10 @@ int file_check_regular(const struct stat *st) {
     return S_ISDIR(st->st_mode) ? -EISDIR : UV_EFTYPE;
 }
 
+const char *file_why(int error) {
+    return error == UV_EFTYPE ? "it is a device, a pipe or a socket, no file" : strerror(-error);
+}
+
 int file_stat_regular(int fd, struct stat *st) {
     return fstat(fd, st) < 0 ? -errno : file_check_regular(st);
 }

@@ -26,6 +26,8 @@ void file_close(int fd);
 int file_check_regular(const struct stat *st);
 /* The same of an open one, with `*st` filled in. */
 int file_stat_regular(int fd, struct stat *st);
+/* What a negative result of these functions means, in words. */
+const char *file_why(int error);
 /* Where the open file is, after all links: its length, without a NUL. */
 int64_t file_true_path(int fd, char out[PATH_MAX]);
 /* 0 when the true path of the open file `fd` is beneath that of the open folder `root`; -EACCES. */

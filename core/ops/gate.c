@@ -36,7 +36,7 @@ int gate_read_token(struct gate *gate, const char *path, char why[GATE_WHY_BYTES
     if (valid)
         memcpy(gate->token, line.ptr, line.len);
     else if (rc < 0)
-        snprintf(why, GATE_WHY_BYTES, "%s: %s", path, strerror(-rc));
+        snprintf(why, GATE_WHY_BYTES, "%s: %s", path, file_why(rc));
     else
         snprintf(why, GATE_WHY_BYTES,
                  "%s: expected one line of %d to %d printable characters without spaces, such as "
