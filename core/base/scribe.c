@@ -143,6 +143,12 @@ static bool is_named(int fd, const char *path) {
            open.st_ino == named.st_ino;
 }
 
+/* Of a line that was cut by an error the beginning is in the file before: here it is to be whole. */
+static size_t start_of_line(const struct scribe *scribe) {
+    const char *end = scribe->written ? memrchr(scribe->batch.data, '\n', scribe->written) : NULL;
+    return end ? (size_t)(end + 1 - scribe->batch.data) : 0;
+}
+
 static int reopen(struct scribe *scribe, bool due) {
     if (!scribe->file || (!due && is_named(scribe->fd, scribe->name)))
         return 0;
@@ -151,6 +157,7 @@ static int reopen(struct scribe *scribe, bool due) {
         return fd;
     close(scribe->fd);
     scribe->fd = fd;
+    scribe->written = start_of_line(scribe);
     return 0;
 }
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -252,6 +253,29 @@ static void a_renamed_file_is_opened_anew(void **state) {
     wait_size(f->path, 0);
 }
 
+/* A disk that is full in the middle of a line, and then the file is rotated. */
+static void a_line_that_was_cut_is_whole_in_the_next_file(void **state) {
+    struct fixture *f = *state;
+    struct rlimit before, little = {.rlim_cur = 6, .rlim_max = RLIM_INFINITY};
+    char old[128], text[32] = "";
+    snprintf(old, sizeof old, "%s.1", f->path);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    use_file(f);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    scribe_put(f->scribe, STR("one\nsecond\n"));
+    wait_said("File too large");
+    assert_int_equal(size_of(f->path), 6);
+    assert_int_equal(rename(f->path, old), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    scribes_reopen();
+    wait_said("writing again");
+    FILE *file = fopen(f->path, "r");
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), 7);
+    assert_string_equal(text, "second\n");
+    fclose(file);
+    assert_int_equal(size_of(old), 6);
+}
+
 static void a_buffer_is_taken_and_comes_back_empty(void **state) {
     struct fixture *f = *state;
     struct buf lines = {0};
@@ -400,6 +424,7 @@ int main(void) {
         TEST(what_a_full_disk_has_cost_is_counted),
         TEST(a_file_that_cannot_be_made_is_tried_again),
         TEST(a_renamed_file_is_opened_anew),
+        TEST(a_line_that_was_cut_is_whole_in_the_next_file),
         TEST(a_buffer_is_taken_and_comes_back_empty),
         TEST(who_opens_a_path_again_shares_it),
         TEST(what_cannot_be_written_at_the_end_is_told),
@@ -409,5 +434,6 @@ int main(void) {
         TEST(many_threads_may_put),
     };
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     return cmocka_run_group_tests_name("base_scribe", tests, NULL, NULL);
 }
