@@ -49,6 +49,8 @@ static atomic_flag under_way = ATOMIC_FLAG_INIT;
 static void let_go(struct profiling *profiling) {
     if (atomic_fetch_sub(&profiling->refs, 1) > 1)
         return;
+    if (profiling->loop) /* a worker that has ended may not have come to it; its loop is there */
+        loop_take_back(profiling->loop, &profiling->wanted);
     profile_fini(&profiling->profile);
     free(profiling->computed);
     free(profiling);
