@@ -31,7 +31,8 @@ local app_text = [[
     weir.publish("kept/a", "x")
   end)
   app:get("/nap", function(stream)
-    os.execute(stream.query["until"] and "until [ -e " .. stream.query["until"] .. " ]; do sleep 0.05; done" or "sleep 60")
+    local file = stream.query["until"]
+    os.execute(file and "until [ -e " .. file .. " ]; do sleep 0.05; done" or "sleep 60")
     return "rested"
   end)
   app:get("/leak", function()
@@ -548,7 +549,8 @@ describe("/streams of a worker that does not reply #once #workers", function()
     test.eventually(function() return ask(port, "/healthz") == 503 end)
     local status, body = ask(port, "/streams?id=" .. id, { method = "POST" })
     assert.equal(503, status)
-    assert.same({ closed = 0, silent = { "worker 0 does not reply: it runs GET /nap" }, streams = {} }, json.decode(body))
+    local silent = { "worker 0 does not reply: it runs GET /nap" }
+    assert.same({ closed = 0, silent = silent, streams = {} }, json.decode(body))
     support.write_file(go, "")
     assert.equal(200, stuck:receive_response().status)
     server:post "/publish"
