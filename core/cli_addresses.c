@@ -35,6 +35,7 @@ int addresses_inherit(struct addresses *addresses, char **error) {
         one->address.port = taken[i].port;
         one->inherited = taken[i].fd;
     }
+    addresses->inherited = addresses->count;
     return count < 0 ? -1 : 0;
 }
 

@@ -14,8 +14,9 @@ struct listening {
 struct addresses {
     struct listening list[ADDRESSES_MAX];
     int count;
-    int workers; /* known once they are bound */
-    int *fds;    /* of worker w and address a at [w * count + a]; -1: none yet */
+    int inherited; /* of them, which come first */
+    int workers;   /* known once they are bound */
+    int *fds;      /* of worker w and address a at [w * count + a]; -1: none yet */
 };
 
 /* Those that the service manager has opened; while there is no other thread. 0, or -1 and `*error`

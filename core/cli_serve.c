@@ -313,7 +313,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
         crew_stop(crew);
         return rc;
     }
-    crew_serve(crew, serve->addresses.fds, serve->addresses.count);
+    crew_serve(crew, serve->addresses.fds, serve->addresses.count, serve->addresses.inherited);
     if (serve->admin.admin)
         admin_serve(serve->admin.admin, crew);
     if (watcher)

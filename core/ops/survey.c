@@ -5,9 +5,9 @@
  * A worker answers between two turns. One that is inside a call for long does not, so the answer
  * does not wait for all, and the question is withdrawn from who has not come to it: whoever asks
  * once a second meanwhile leaves nothing behind there. The survey is freed when the last visit is
- * over, whoever makes that. What a worker finds when the answer has gone is
- * dropped. The client may leave before; then nobody is told. Who has much to tell does so in several
- * turns, and as long as somebody waits for it. It must not know what is asked. */
+ * over, whoever makes that. What a worker finds when the answer has gone is dropped. The client may
+ * leave before; then nobody is told. Who has much to tell does so in several turns, and as long as
+ * somebody waits for it. It must not know what is asked. */
 #include "ops/survey.h"
 
 #include "base/mem.h"

@@ -10,8 +10,9 @@
  * A worker that is inside one call for long answers nobody, and the kernel, which deals new
  * connections out to all listening sockets of an address, goes on giving it its share. So the main
  * thread looks who has not turned for a while (crew_look), copies its descriptors, and lets another
- * worker accept from them until it turns again. Whose helper is who is a number that only the main
- * thread writes; mail tells the workers that it has changed. */
+ * worker accept from them until it turns again. From a socket that all share, others accept anyway;
+ * and it stays open, for it is the service manager's too. Whose helper is who is a number that only
+ * the main thread writes; mail tells the workers that it has changed. */
 #include "serve/crew.h"
 
 #include "base/clock.h"
@@ -60,6 +61,7 @@ struct crew {
     struct pages *pages; /* NULL: not in watch mode */
     struct worker *workers;
     int running; /* threads that were started */
+    int shared;  /* of the addresses, the first ones: one socket for all */
     pthread_mutex_t lock;
     pthread_cond_t reported;
     int reports;   /* under the lock, as are: */
@@ -311,7 +313,8 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     return -1;
 }
 
-void crew_serve(struct crew *crew, const int *fds, int addresses) {
+void crew_serve(struct crew *crew, const int *fds, int addresses, int shared) {
+    crew->shared = shared;
     for (int i = 0; i < crew->running; i++) {
         struct worker *worker = &crew->workers[i];
         worker->fds = fds;
@@ -366,7 +369,7 @@ static int find_helper(struct crew *crew, int index) {
 /* Copies go to the new helper; what the last one has not taken is closed. */
 static void lend(struct worker *worker, int helper) {
     const int *fds = worker->fds + (size_t)worker->index * (size_t)worker->addresses;
-    for (int i = 0; i < worker->addresses; i++) {
+    for (int i = worker->crew->shared; i < worker->addresses; i++) {
         int copy = helper ? fcntl(fds[i], F_DUPFD_CLOEXEC, 0) : -1;
         int left = atomic_exchange(&worker->lent[i], copy);
         if (left >= 0)

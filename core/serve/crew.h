@@ -31,8 +31,9 @@ unsigned crew_descriptors(int workers, int addresses);
 /* Instead of crew_serve: the threads end. */
 void crew_stop(struct crew *crew);
 /* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
- * address]`. Taken. Background tasks start. */
-void crew_serve(struct crew *crew, const int *fds, int addresses);
+ * address]`. Taken. The first `shared` addresses have one socket for all workers, which is not ours
+ * alone. Background tasks start. */
+void crew_serve(struct crew *crew, const int *fds, int addresses, int shared);
 /* The crew of this process, from crew_serve until crew_join has waited for its workers; NULL: there
  * is none. From any thread that ends before that: workers, what they have the pool do, the admin
  * endpoint. */

@@ -30,6 +30,7 @@
 static const char app_text[] =
     "local weir = require 'weir'\n"
     "local app = weir.app()\n"
+    "weir.limits { drain_timeout = 1 }\n"
     "app:get('/', function() return 'well' end)\n"
     "app:get('/who', function(stream) return stream.remote_addr end)\n"
     "app:get('/env', function()\n"
@@ -226,6 +227,22 @@ static void expect_signs_of_life(void) {
         assert_string_equal(told_within(PATIENCE_S), "WATCHDOG=1");
 }
 
+/* A worker is in a call until release_held: for so long that no sign of life comes any more. */
+static int hold_worker(int port) {
+    int held = connect_to(port), signs = 0;
+    ask(held, "/held");
+    while (strcmp(told_within(QUIET_S), "WATCHDOG=1") == 0)
+        assert_true(++signs < 300);
+    return held;
+}
+
+/* Who reads the pipe comes to its end. */
+static void release_held(void) {
+    int release = open(t.pipe, O_WRONLY);
+    assert_true(release >= 0);
+    close(release);
+}
+
 static void it_is_alive_while_all_workers_are(void **state) {
     (void)state;
     setenv("WATCHDOG_USEC", "200000", 1);
@@ -233,14 +250,8 @@ static void it_is_alive_while_all_workers_are(void **state) {
     assert_string_equal(told_within(PATIENCE_S), SERVING);
     int port = port_of_line();
     expect_signs_of_life();
-    int held = connect_to(port);
-    ask(held, "/held");
-    int signs = 0;
-    while (strcmp(told_within(QUIET_S), "WATCHDOG=1") == 0)
-        assert_true(++signs < 300);
-    int release = open(t.pipe, O_WRONLY); /* and who reads it comes to its end */
-    assert_true(release >= 0);
-    close(release);
+    int held = hold_worker(port);
+    release_held();
     assert_string_equal(answer(held), "0");
     expect_signs_of_life();
     kill(t.server, SIGTERM);
@@ -289,6 +300,31 @@ static void a_socket_that_it_is_given_loses_nobody(void **state) {
         assert_string_equal(get(port, "/"), "well");
     kill(t.server, SIGTERM);
     assert_int_equal(ended(), 0);
+    fclose(t.output);
+    int between = connect_to(port);
+    ask(between, "/");
+    start(NULL);
+    assert_string_equal(answer(between), "well");
+}
+
+/* Others accept for such a worker, and it never closes what it has. */
+static void a_socket_that_it_is_given_outlives_a_worker_that_is_held(void **state) {
+    int port, listens = 0;
+    socklen_t len = sizeof listens;
+    (void)state;
+    setenv("WATCHDOG_USEC", "200000", 1);
+    t.inherited = listen_here(&port);
+    start(NULL);
+    assert_string_equal(told_within(PATIENCE_S), SERVING);
+    int held = hold_worker(port);
+    for (int i = 0; i < 20; i++)
+        assert_string_equal(get(port, "/"), "well");
+    kill(t.server, SIGTERM);
+    assert_int_equal(ended(), 1);
+    release_held();
+    close(held);
+    getsockopt(t.inherited, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+    assert_int_equal(listens, 1);
     fclose(t.output);
     int between = connect_to(port);
     ask(between, "/");
@@ -400,6 +436,7 @@ int main(void) {
         TEST(it_is_alive_while_all_workers_are),
         TEST(it_is_alive_while_it_drains),
         TEST(a_socket_that_it_is_given_loses_nobody),
+        TEST(a_socket_that_it_is_given_outlives_a_worker_that_is_held),
         TEST(a_socket_for_both_kinds_tells_them_apart),
         TEST(it_listens_elsewhere_too_when_told_to),
         TEST(a_socket_that_is_of_no_use_is_an_error),
