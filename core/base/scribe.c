@@ -143,7 +143,7 @@ static bool is_named(int fd, const char *path) {
            open.st_ino == named.st_ino;
 }
 
-/* Of a line that was cut by an error the beginning is in the file before: here it is to be whole. */
+/* The beginning of a line that an error has cut is in the file before: here it is to be whole. */
 static size_t start_of_line(const struct scribe *scribe) {
     const char *end = scribe->written ? memrchr(scribe->batch.data, '\n', scribe->written) : NULL;
     return end ? (size_t)(end + 1 - scribe->batch.data) : 0;

@@ -5,8 +5,8 @@
  * Connections of all servers of the process count against one limit: above it a client gets 503 and
  * Retry-After, and when those answers pile up too, the listener rests, so that clients wait in the
  * kernel instead. A server that is set apart, for operators, has a limit of its own, and at that
- * closes who asks it nothing. One address may have fewer, and come no faster than it should: such a client gets
- * 429. Owned by a worker or a test. It must not know of Lua. */
+ * closes who asks it nothing. One address may have fewer, and come no faster than it should: such a
+ * client gets 429. Owned by a worker or a test. It must not know of Lua. */
 #include "http/server.h"
 
 #include "base/clock.h"
