@@ -635,6 +635,23 @@ describe("/profile #once", function()
     assert.equal(0, (server:stop()))
   end)
 
+  it("of a worker that does not reply keeps nobody from that of another", function()
+    local go = support.folder() .. "/go"
+    local server, port = serve("--workers", 2)
+    local stuck = send(server, "/nap?until=" .. go)
+    local held = tonumber(test.eventually(function() return select(2, ask(port, "/healthz")):match "worker (%d)" end))
+    for _ = 1, 2 do
+      local status, text = ask(port, "/profile?seconds=1&worker=" .. held)
+      assert.equal(503, status)
+      assert.equal("worker " .. held .. " does not reply: it runs GET /nap\n", text)
+    end
+    assert.equal(200, (ask(port, "/profile?seconds=1&worker=" .. 1 - held)))
+    support.write_file(go, "")
+    assert.equal(200, stuck:receive_response().status)
+    assert.equal(200, (ask(port, "/profile?seconds=1&worker=" .. held)))
+    assert.equal(0, (server:stop()))
+  end)
+
   it("leaves the guard its tool: what runs away is stopped meanwhile", function()
     local path = support.folder()
     for _, name in ipairs { "one", "two" } do

@@ -5,8 +5,9 @@
  * LuaJIT has one profiler in a process, so one state is sampled at a time, and the guard goes
  * before: what is over its time is stopped, and sampling ends early if another state has to be. It
  * begins and ends on the worker's own thread, between two stretches of Lua; the end is a survey, so
- * that a worker that does not come back from a call is named instead. Whatever becomes of the
- * client, the profiler is given back.
+ * that a worker that does not come back from a call is named instead. One that has not come to the
+ * beginning by the end is asked for neither any more. Whatever becomes of the client, the profiler
+ * is given back.
  *
  * Two questions to the workers are under way, and the last that is over frees it. */
 #include "ops/profile.h"
@@ -36,6 +37,8 @@ struct profiling {
     struct crew *crew;
     struct stream *stream;
     struct timer timer;
+    struct question *begin; /* home's: it is under way; NULL: it is not */
+    atomic_flag claimed;    /* by the worker that begins, or at home: it is not to */
     uint64_t seconds;
     int worker;         /* -1: not chosen yet */
     uint64_t *computed; /* CPU time of each worker when it was asked */
@@ -93,20 +96,25 @@ static const char *begin(struct profiling *profiling, struct host *host) {
 
 static bool visit_begin(struct loop *loop, void *arg) {
     struct profiling *profiling = arg;
-    if (crew_find(profiling->crew, loop) == profiling->worker) {
+    bool ours = crew_find(profiling->crew, loop) == profiling->worker;
+    if (ours && !atomic_flag_test_and_set(&profiling->claimed)) {
         profiling->loop = loop;
         profiling->refused = begin(profiling, crew_host(profiling->crew, profiling->worker));
     }
     return false;
 }
 
+/* At home, unless that has left. */
 static void begun(void *arg) {
-    let_go(arg);
+    struct profiling *profiling = arg;
+    profiling->begin = NULL;
+    let_go(profiling);
 }
 
 static void end_here(struct profiling *profiling, struct buf *out) {
     bool to_the_end = guard_unsample(&profiling->sampling);
-    loop_retract(profiling->loop, &profiling->wanted);
+    if (profiling->loop)
+        loop_retract(profiling->loop, &profiling->wanted);
     if (profiling->refused) {
         buf_printf(out, "%s\n", profiling->refused);
         return;
@@ -147,12 +155,28 @@ static void free_end(struct survey *survey) {
     let_go(CONTAINER_OF(survey, struct profiling, survey));
 }
 
+/* Whether the worker has not begun, and will not. */
+static bool is_prevented(struct profiling *profiling) {
+    if (atomic_flag_test_and_set(&profiling->claimed))
+        return false;
+    profiling->refused = "the worker has been inside one call all the time";
+    if (profiling->begin)
+        loops_withdraw(profiling->begin);
+    return true;
+}
+
 /* Told to `stream`, NULL: to nobody. */
 static void end(struct profiling *profiling, struct stream *stream) {
-    static const struct survey_ops ops = {look, tell, free_end, .late = true};
+    static const struct survey_ops begun_ops = {look, tell, free_end, .late = true};
+    static const struct survey_ops prevented_ops = {look, tell, free_end, .late = false};
+    bool prevented = is_prevented(profiling);
     timer_clear(&profiling->timer);
     profiling->stream = NULL;
-    survey_start(&profiling->survey, &ops, profiling->home, profiling->crew, stream);
+    if (prevented && stream == NULL)
+        let_go(profiling);
+    else
+        survey_start(&profiling->survey, prevented ? &prevented_ops : &begun_ops, profiling->home,
+                     profiling->crew, stream);
 }
 
 static int busiest(const struct profiling *profiling) {
@@ -170,7 +194,7 @@ static int busiest(const struct profiling *profiling) {
 
 static void start(struct profiling *profiling) {
     loop_timer(profiling->home, &profiling->timer, profiling->seconds * 1000);
-    loops_visit(profiling->home, visit_begin, begun, profiling);
+    profiling->begin = loops_visit(profiling->home, visit_begin, begun, profiling);
 }
 
 static void on_timer(struct timer *timer) {
@@ -238,6 +262,7 @@ static struct profiling *new_profiling(struct stream *stream, struct loop *home,
     profiling->worker = -1;
     profiling->computed = mem_zalloc((size_t)crew_count(crew) * sizeof *profiling->computed);
     atomic_init(&profiling->refs, 2);
+    atomic_flag_clear(&profiling->claimed);
     timer_init(&profiling->timer, on_timer);
     return profiling;
 }
@@ -245,10 +270,7 @@ static struct profiling *new_profiling(struct stream *stream, struct loop *home,
 void profile_serve(struct stream *stream, struct loop *home, struct crew *crew) {
     static const struct stream_events events = {.on_close = on_close};
     if (atomic_flag_test_and_set(&under_way)) {
-        stream_fail(
-            stream, 409,
-            "another profile is under way, and there is one profiler; a worker that does not "
-            "reply ends its own when it does (/healthz)");
+        stream_fail(stream, 409, "another profile is under way, and there is one profiler");
         return;
     }
     struct profiling *profiling = new_profiling(stream, home, crew);
