@@ -242,6 +242,32 @@ for _, form in ipairs { "text", "json" } do
       assert.equal(0, (server:stop()))
     end)
 
+    it("for files that are rotated again and again: each line is whole in one of them", function()
+      local path = support.folder() .. "/access.log"
+      local server = spawn("--log", form, "--access-log", path)
+      local client = server:connect()
+      for i = 1, 2000 do
+        client:send(("GET /?n=%d HTTP/1.1\r\nHost: a\r\n\r\n"):format(i))
+        assert.equal("well", client:receive_response().body)
+        if i % 100 == 0 and os.rename(path, path .. "." .. i) and i % 200 == 0 then server:signal "USR2" end
+      end
+      assert.equal(0, (server:stop()))
+      local seen, files = {}, 0
+      for i = 100, 2100, 100 do
+        local text = support.read_file(i > 2000 and path or path .. "." .. i)
+        files = files + (text and 1 or 0)
+        for line in (text or ""):gmatch "([^\n]*)\n?" do
+          local target = line:match '"GET (%S+) HTTP/1.1" 200 '
+          if form == "json" and line ~= "" then target = weir.json.decode(line).target end
+          local n = target and tonumber(target:match "n=(%d+)$")
+          assert.equal(line == "", n == nil, line)
+          if n then seen[n] = (seen[n] or 0) + 1 end
+        end
+      end
+      assert.is_true(files > 1)
+      for i = 1, 2000 do assert.equal(1, seen[i], i) end
+    end)
+
     it("for a file that was renamed, removed or is to be opened anew", function()
       local path = support.folder() .. "/access.log"
       local server = spawn("--log", form, "--access-log", path)
