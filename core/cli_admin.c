@@ -25,6 +25,10 @@ int cli_admin_check(const struct cli_admin *admin) {
     return 0;
 }
 
+unsigned cli_admin_descriptors(const struct cli_admin *admin) {
+    return admin->given ? admin_descriptors() : 0;
+}
+
 static int make_gate(const struct cli_admin *admin, int fd, struct gate *gate) {
     char why[GATE_WHY_BYTES];
     gate->host = admin->address.host;

@@ -16,7 +16,9 @@ struct cli_admin {
 int cli_admin_set_address(struct cli_admin *admin, const char *value);
 /* When all options are there; the same. */
 int cli_admin_check(const struct cli_admin *admin);
-/* It answers from now on, if it was asked for; the same. */
+/* How many descriptors it takes, if it was asked for. */
+unsigned cli_admin_descriptors(const struct cli_admin *admin);
+/* It answers from now on, if it was asked for. 0, or an exit code. */
 int cli_admin_open(struct cli_admin *admin);
 /* Harmless when it is not open. */
 void cli_admin_close(struct cli_admin *admin);

@@ -188,7 +188,8 @@ static int parse(struct serve *serve, int argc, char **argv) {
 
 /* Modules, sockets and files are said to be missing when a process may open no more of them. */
 static int check_descriptors(const struct serve *serve) {
-    unsigned needed = crew_descriptors(serve->workers, serve->addresses.count);
+    unsigned needed = crew_descriptors(serve->workers, serve->addresses.count) +
+                      cli_admin_descriptors(&serve->admin);
     struct rlimit limit = {.rlim_cur = needed};
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= needed + LEAST_CLIENTS)
@@ -302,6 +303,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
                                         .library = library_open,
                                         .workers = serve->workers,
                                         .addresses = serve->addresses.count,
+                                        .besides = cli_admin_descriptors(&serve->admin),
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
                                         .watch = state_mode.watching};

@@ -375,6 +375,19 @@ end)
 describe("health #once #workers", function()
   after_each(support.remove_folders)
 
+  it("is told when clients and idle operators have all descriptors", function()
+    local server = test.spawn { "serve", (support.app_file(app_text)), "--workers", 1, "--admin", "127.0.0.1:0",
+      shell = 'ulimit -n 100; exec "$0" "$@"' }
+    local port = tonumber(test.eventually(function() return server:stderr():match "admin: .-:(%d+)\n" end))
+    local clients, idle = {}, {}
+    for i = 1, 150 do clients[i] = send(server, "/lines") end
+    for i = 1, 100 do idle[i] = test.connect(port) end
+    assert.equal(200, (ask(port, "/healthz")))
+    assert.is_true(metric(port, "process_resident_memory_bytes") > 0) -- a file is open for it
+    assert.is_nil(server:stderr():find("too many open files", 1, true))
+    server:stop "KILL"
+  end)
+
   it("is told while every worker is inside a C call", function()
     local server, port = serve("--workers", 2)
     assert.equal(200, (ask(port, "/healthz")))

@@ -27,8 +27,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define CONNECTIONS 64     /* at a time, */
+#define CONNECTIONS 64 /* at a time, fewer where there are few descriptors, */
+#define CONNECTIONS_LEAST 4
 #define KEEPALIVE_MS 10000 /* for so long without a request */
+#define OWN_DESCRIPTORS 5  /* its loop's, and where it listens */
 
 enum stage { STARTING, SERVING, DRAINING };
 
@@ -247,10 +249,24 @@ static void *run(void *arg) {
     return NULL;
 }
 
+static uint64_t connections_of(const struct limits *limits) {
+    uint64_t share = limits->connections / 12;
+    return share < CONNECTIONS_LEAST ? CONNECTIONS_LEAST
+           : share < CONNECTIONS     ? share
+                                     : CONNECTIONS;
+}
+
+unsigned admin_descriptors(void) {
+    struct limits limits;
+    limits_init(&limits);
+    uint64_t most = connections_of(&limits);
+    return OWN_DESCRIPTORS + (unsigned)(most + limits_refused(most));
+}
+
 static void init_server(struct admin *admin) {
     struct limits limits;
     limits_init(&limits);
-    limits.connections = CONNECTIONS;
+    limits.connections = connections_of(&limits);
     limits.keepalive_timeout = KEEPALIVE_MS;
     http_server_init(&admin->http, &admin->loop, &limits);
     http_server_set_apart(&admin->http);

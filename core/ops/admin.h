@@ -7,6 +7,8 @@
 struct admin;
 struct crew;
 
+/* How many descriptors it takes at most. */
+unsigned admin_descriptors(void);
 /* Answers on the listening socket `fd`, which is taken, from now on: it is not ready. 0 or a libuv
  * error. */
 int admin_start(int fd, const struct gate *gate, struct admin **out);

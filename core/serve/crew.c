@@ -296,7 +296,8 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
-    limits_leave(&crew->limits, crew_descriptors(options->workers, options->addresses));
+    limits_leave(&crew->limits,
+                 crew_descriptors(options->workers, options->addresses) + options->besides);
     crew->pages = options->watch ? pages_new(options->sources->count) : NULL;
     crew->reloads = reloads_new(options->sources, options->workers, options->events, crew->pages);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);

@@ -14,6 +14,7 @@ struct crew;
 struct crew_options {
     const struct sources *sources;
     int workers, addresses;
+    unsigned besides;                   /* descriptors that others of the process take */
     void (*library)(lua_State *L);      /* see struct scheduler */
     const char *access_log;             /* NULL: none */
     const struct reload_events *events; /* NULL: nobody wants to know */
