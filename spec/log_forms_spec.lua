@@ -183,6 +183,37 @@ describe("the access log", function()
   end)
 end)
 
+describe("at the end of the server #workers", function()
+  after_each(support.remove_folders)
+
+  it("each request that was answered has its line, and each stream that began its second", function()
+    local path = support.folder() .. "/access.log"
+    local server = test.spawn { "serve", (support.app_file(app_text)), "--workers", 2, "--log", "json",
+      "--access-log", path }
+    local answered, clients, streams = 0, {}, {}
+    for i = 1, 10 do streams[i] = server:sse "/topic" end
+    for i = 1, 5 do
+      clients[i] = weir.spawn(function()
+        local client = server:connect()
+        while client:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n" and client:receive_response() do
+          answered = answered + 1
+        end
+        client:close()
+      end)
+    end
+    test.eventually(function() return answered > 500 end)
+    server:signal "TERM"
+    assert.equal(0, (server:wait(10)))
+    for _, client in ipairs(clients) do client:join() end
+    local count = { request = 0, begun = 0, ended = 0 }
+    for _, object in ipairs(objects(support.read_file(path))) do
+      count[object.access] = count[object.access] + 1
+      if object.access == "ended" then assert.equal("drain", object.reason) end
+    end
+    assert.same({ request = answered, begun = #streams, ended = #streams }, count)
+  end)
+end)
+
 for _, form in ipairs { "text", "json" } do
   describe("with --log " .. form .. ", nobody waits", function()
     after_each(support.remove_folders)
