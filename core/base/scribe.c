@@ -9,7 +9,7 @@
  * terminal or a pipe. When as much waits as may, the newest lines are dropped and counted; the log
  * tells how many as soon as there is room again. A write that failed (a full disk, a pipe without a
  * reader) is tried again every SCRIBE_RETRY_MS; the log tells it once, and once when it works
- * again.
+ * again. A file that was renamed and cannot be opened anew is written on: its lines can be found.
  *
  * Others may write to the same pipe: lines go there in pieces of at most PIPE_BUF bytes that end
  * with a line, which the kernel keeps together.
@@ -55,6 +55,7 @@ struct scribe {
     struct buf batch;
     size_t written;
     int fd;
+    bool astray; /* it is not the one that `name` names */
     /* fixed: */
     bool file;
     char *name; /* the path of a file */
@@ -150,15 +151,37 @@ static size_t start_of_line(const struct scribe *scribe) {
 }
 
 static int reopen(struct scribe *scribe, bool due) {
-    if (!scribe->file || (!due && is_named(scribe->fd, scribe->name)))
+    if (!scribe->file)
+        return 0;
+    bool named = is_named(scribe->fd, scribe->name);
+    if (named && !due)
         return 0;
     int fd = open_append(scribe->name);
     if (fd < 0)
-        return fd;
+        return named ? 0 : fd;
     close(scribe->fd);
     scribe->fd = fd;
     scribe->written = start_of_line(scribe);
     return 0;
+}
+
+/* Whether what is written there can be found. */
+static bool has_name(int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* Where `path` cannot be opened any more, lines go on in the file that was renamed, if it is there:
+ * 0, or the error. */
+static int choose_file(struct scribe *scribe, bool due) {
+    int error = reopen(scribe, due);
+    bool astray = error < 0 && has_name(scribe->fd);
+    if (astray && !scribe->astray)
+        log_warn("%s: %s; lines go on in the file that is open", scribe->name, strerror(-error));
+    else if (error == 0 && scribe->astray)
+        log_info("%s: opened again", scribe->name);
+    scribe->astray = astray;
+    return astray ? 0 : error;
 }
 
 /* As many whole lines as a pipe keeps together, or one that is longer. */
@@ -218,7 +241,7 @@ static void work(struct scribe *scribe) {
     scribe->due = false;
     take_batch(scribe);
     pthread_mutex_unlock(&lock);
-    int error = reopen(scribe, due);
+    int error = choose_file(scribe, due);
     if (error == 0)
         error = write_batch(scribe);
     pthread_mutex_lock(&lock);

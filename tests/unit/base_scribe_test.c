@@ -253,6 +253,27 @@ static void a_renamed_file_is_opened_anew(void **state) {
     wait_size(f->path, 0);
 }
 
+/* Its folder may not be ours to write to: better there than nowhere. */
+static void lines_go_on_in_a_renamed_file_where_there_is_no_other(void **state) {
+    struct fixture *f = *state;
+    char old[128];
+    snprintf(old, sizeof old, "%s.1", f->path);
+    use_file(f);
+    assert_int_equal(rename(f->path, old), 0);
+    fault_arm("scribe_open", -EACCES, 0, 3);
+    for (int i = 1; i <= 3; i++) {
+        scribe_put(f->scribe, STR("line\n"));
+        wait_size(old, 5 * i);
+    }
+    wait_said("Permission denied; lines go on in the file that is open");
+    assert_int_equal(size_of(f->path), -1);
+    scribe_put(f->scribe, STR("next\n"));
+    wait_size(f->path, 5);
+    wait_said("opened again");
+    assert_int_equal(count_said("Permission denied"), 1);
+    assert_int_equal(size_of(old), 15);
+}
+
 /* A disk that is full in the middle of a line, and then the file is rotated. */
 static void a_line_that_was_cut_is_whole_in_the_next_file(void **state) {
     struct fixture *f = *state;
@@ -424,6 +445,7 @@ int main(void) {
         TEST(what_a_full_disk_has_cost_is_counted),
         TEST(a_file_that_cannot_be_made_is_tried_again),
         TEST(a_renamed_file_is_opened_anew),
+        TEST(lines_go_on_in_a_renamed_file_where_there_is_no_other),
         TEST(a_line_that_was_cut_is_whole_in_the_next_file),
         TEST(a_buffer_is_taken_and_comes_back_empty),
         TEST(who_opens_a_path_again_shares_it),
