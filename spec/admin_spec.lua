@@ -360,7 +360,7 @@ for family in parse(open(sys.argv[1]).read()):
     for i = 201, 300 do idle[i] = test.connect(port) end
     assert.equal(200, profile:receive_response().status)
     for i = 21, 64 do
-      slow[i] = test.connect(port, { receive_buffer = 2048 })
+      slow[i] = test.connect(port, { rcvbuf = 2048 })
       slow[i]:send(("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(50))
     end
     test.eventually(function() return ask(port, "/healthz") == 503 end) -- all are at something
