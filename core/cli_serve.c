@@ -186,10 +186,14 @@ static int parse(struct serve *serve, int argc, char **argv) {
 
 /* --- before anything runs --- */
 
+static unsigned descriptors_of(const struct serve *serve) {
+    return crew_descriptors(serve->workers, serve->addresses.count) +
+           cli_admin_descriptors(&serve->admin);
+}
+
 /* Modules, sockets and files are said to be missing when a process may open no more of them. */
 static int check_descriptors(const struct serve *serve) {
-    unsigned needed = crew_descriptors(serve->workers, serve->addresses.count) +
-                      cli_admin_descriptors(&serve->admin);
+    unsigned needed = descriptors_of(serve);
     struct rlimit limit = {.rlim_cur = needed};
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= needed + LEAST_CLIENTS)
@@ -303,7 +307,8 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
                                         .library = library_open,
                                         .workers = serve->workers,
                                         .addresses = serve->addresses.count,
-                                        .besides = cli_admin_descriptors(&serve->admin),
+                                        .shared = serve->addresses.inherited,
+                                        .descriptors = descriptors_of(serve),
                                         .access_log = serve->access_log,
                                         .events = watcher ? watcher_events(watcher) : NULL,
                                         .watch = state_mode.watching};
@@ -315,7 +320,7 @@ static int serve_all(struct serve *serve, struct watcher *watcher, char **error)
         crew_stop(crew);
         return rc;
     }
-    crew_serve(crew, serve->addresses.fds, serve->addresses.count, serve->addresses.inherited);
+    crew_serve(crew, serve->addresses.fds, serve->addresses.count);
     if (serve->admin.admin)
         admin_serve(serve->admin.admin, crew);
     if (watcher)

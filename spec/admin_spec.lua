@@ -385,7 +385,9 @@ describe("health #once #workers", function()
     assert.equal(200, (ask(port, "/healthz")))
     assert.is_true(metric(port, "process_resident_memory_bytes") > 0) -- a file is open for it
     assert.is_nil(server:stderr():find("too many open files", 1, true))
-    server:stop "KILL"
+    for _, client in ipairs(clients) do client:close() end
+    for _, client in ipairs(idle) do client:close() end
+    assert.equal(0, (server:stop()))
   end)
 
   it("is told while every worker is inside a C call", function()

@@ -61,7 +61,6 @@ struct crew {
     struct pages *pages; /* NULL: not in watch mode */
     struct worker *workers;
     int running; /* threads that were started */
-    int shared;  /* of the addresses, the first ones: one socket for all */
     pthread_mutex_t lock;
     pthread_cond_t reported;
     int reports;   /* under the lock, as are: */
@@ -296,8 +295,7 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     struct crew *crew = *out = mem_zalloc(sizeof *crew);
     crew->options = *options;
     limits_init(&crew->limits);
-    limits_leave(&crew->limits,
-                 crew_descriptors(options->workers, options->addresses) + options->besides);
+    limits_leave(&crew->limits, options->descriptors);
     crew->pages = options->watch ? pages_new(options->sources->count) : NULL;
     crew->reloads = reloads_new(options->sources, options->workers, options->events, crew->pages);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
@@ -314,8 +312,7 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     return -1;
 }
 
-void crew_serve(struct crew *crew, const int *fds, int addresses, int shared) {
-    crew->shared = shared;
+void crew_serve(struct crew *crew, const int *fds, int addresses) {
     for (int i = 0; i < crew->running; i++) {
         struct worker *worker = &crew->workers[i];
         worker->fds = fds;
@@ -370,7 +367,7 @@ static int find_helper(struct crew *crew, int index) {
 /* Copies go to the new helper; what the last one has not taken is closed. */
 static void lend(struct worker *worker, int helper) {
     const int *fds = worker->fds + (size_t)worker->index * (size_t)worker->addresses;
-    for (int i = worker->crew->shared; i < worker->addresses; i++) {
+    for (int i = worker->crew->options.shared; i < worker->addresses; i++) {
         int copy = helper ? fcntl(fds[i], F_DUPFD_CLOEXEC, 0) : -1;
         int left = atomic_exchange(&worker->lent[i], copy);
         if (left >= 0)

@@ -14,7 +14,8 @@ struct crew;
 struct crew_options {
     const struct sources *sources;
     int workers, addresses;
-    unsigned besides;                   /* descriptors that others of the process take */
+    int shared;           /* of the addresses, the first ones: one socket for all workers */
+    unsigned descriptors; /* that the process takes for itself; others are for clients */
     void (*library)(lua_State *L);      /* see struct scheduler */
     const char *access_log;             /* NULL: none */
     const struct reload_events *events; /* NULL: nobody wants to know */
@@ -32,9 +33,9 @@ unsigned crew_descriptors(int workers, int addresses);
 /* Instead of crew_serve: the threads end. */
 void crew_stop(struct crew *crew);
 /* Each worker accepts on sockets of its own, bound to the same addresses: `fds[worker * addresses +
- * address]`. Taken. The first `shared` addresses have one socket for all workers, which is not ours
- * alone. Background tasks start. */
-void crew_serve(struct crew *crew, const int *fds, int addresses, int shared);
+ * address]`; of those that are shared, copies of one, which is not ours alone. Taken. Background
+ * tasks start. */
+void crew_serve(struct crew *crew, const int *fds, int addresses);
 /* The crew of this process, from crew_serve until crew_join has waited for its workers; NULL: there
  * is none. From any thread that ends before that: workers, what they have the pool do, the admin
  * endpoint. */
