@@ -219,11 +219,6 @@ static int check_field(struct stream *stream, struct str name, struct str value)
     return header_is_framing(name) ? STREAM_EFRAMING : 0;
 }
 
-/* Of those that are not lasting. */
-static void remove_field(struct stream *stream, struct str name) {
-    field_lines_remove(&stream->fields, stream->lasting, stream->fields.len, name);
-}
-
 struct str stream_get_header(const struct stream *stream, struct str name) {
     return field_lines_get(buf_str(&stream->fields), name);
 }
@@ -232,7 +227,7 @@ int stream_set_header(struct stream *stream, struct str name, struct str value) 
     int rc = check_field(stream, name, value);
     if (rc < 0)
         return rc;
-    remove_field(stream, name);
+    stream_remove_header(stream, name);
     field_lines_add(&stream->fields, name, value);
     return 0;
 }
@@ -251,7 +246,7 @@ int stream_set_lasting(struct stream *stream, struct str name, struct str value)
 }
 
 void stream_remove_header(struct stream *stream, struct str name) {
-    remove_field(stream, name);
+    field_lines_remove(&stream->fields, stream->lasting, stream->fields.len, name);
 }
 
 int stream_add_header(struct stream *stream, struct str name, struct str value) {
@@ -416,8 +411,8 @@ void stream_fail(struct stream *stream, int status, const char *detail) {
     char text[HEAD_REFUSAL_MAX];
     size_t n = head_refusal(text, status, detail);
     stream_set_manner(stream, NULL);
-    remove_field(stream, STR("Content-Type"));
-    remove_field(stream, STR("Content-Disposition"));
+    stream_remove_header(stream, STR("Content-Type"));
+    stream_remove_header(stream, STR("Content-Disposition"));
     stream->status = (uint16_t)status;
     stream_respond(stream, HEAD_REFUSAL_TYPE, text, n);
 }

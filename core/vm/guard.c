@@ -43,7 +43,10 @@
  *
  * The lock `watch.lock` is held by the watchdog while it looks and by a worker while it settles, so
  * that a stretch which is OVER stays where it is meanwhile. The handler takes no lock: it reads
- * `text` of a stretch that is OVER, and the watchdog writes that before it makes it so. */
+ * `text` of a stretch that is OVER, and the watchdog writes that before it makes it so.
+ *
+ * Longer than other files, for the watchdog, the handler, the allocator and the worker are in one
+ * stretch at a time: what each may do stands beside what the others may be at. */
 #include "vm/guard.h"
 
 #include "base/clock.h"
