@@ -373,12 +373,7 @@ of_core("socket_close", socket)
 of_core("socket_reset", socket)
 
 -- streams
-for _, name in ipairs {
-  "method", "path", "target", "base", "query_string", "scheme", "host", "version", "params", "query", "headers",
-  "cookies", "remote_addr", "peer_addr", "id", "content_length", "received", "closed",
-} do
-  property(name)
-end
+for name in pairs(core.stream_properties) do property(name) end
 row("stream.claims", function(stream, claims) stream.claims = claims end, function()
   return { sub = "x", exp = 1e12 }
 end,

@@ -378,7 +378,9 @@ static void set_access(lua_State *L) {
         lua_pushinteger(L, (lua_Integer)i);
         lua_setfield(L, -2, properties[i].name);
     }
-    lua_newtable(L); /* the remembered tables */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -5, "stream_properties"); /* for who looks for names */
+    lua_newtable(L);                          /* the remembered tables */
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "v");
     lua_setfield(L, -2, "__mode");

@@ -8,17 +8,9 @@ local nearest = require "weir.nearest"
 -- ---- what there is --------------------------------------------------------------------------------------------------
 
 local METHODS = { -- of objects whose tables are not at hand
-  sse = { "send", "comment", "subscribe", "unsubscribe", "close" },
+  sse = { "send", "comment", "subscribe", "unsubscribe", "flush", "close" },
   sub = { "next", "events", "close" },
-  task = { "join", "cancel" },
-  channel = { "send", "recv", "close" },
   store = { "get", "set", "delete", "each", "update" },
-  shared = { "get", "set", "add", "incr", "delete" },
-}
-
-local PROPERTIES = {
-  "method", "path", "base", "query_string", "scheme", "host", "version", "params", "query", "headers", "cookies",
-  "remote_addr", "peer_addr", "claims", "id", "content_length", "received", "closed",
 }
 
 -- A list of bare names, and the full name of each; of two with the same name the first counts.
@@ -45,8 +37,11 @@ local function methods()
   local catalog = new_catalog()
   add_keys(catalog, "stream:", core.stream_methods, "function")
   add_keys(catalog, "app:", getmetatable(require("weir.app").new()).__index, "function")
-  for _, object in ipairs { "sse", "sub", "task", "channel", "store", "shared" } do
+  for _, object in ipairs { "sse", "sub", "store" } do
     for _, name in ipairs(METHODS[object]) do catalog.add(object .. ":", name) end
+  end
+  for _, object in ipairs { "task", "channel", "shared" } do
+    add_keys(catalog, object .. ":", core[object .. "_methods"], "function")
   end
   return catalog
 end
@@ -54,7 +49,7 @@ end
 local function functions()
   local catalog, weir = new_catalog(), require "weir"
   add_keys(catalog, "weir.", weir)
-  for _, part in ipairs { "fs", "json", "log", "hex", "base64", "base64url" } do
+  for _, part in ipairs { "fs", "json", "jwt", "log", "hex", "base64", "base64url" } do
     add_keys(catalog, ("weir.%s."):format(part), weir[part])
   end
   for _, library in ipairs { "string", "table", "math", "os", "io" } do
@@ -65,7 +60,8 @@ end
 
 local function properties()
   local catalog = new_catalog()
-  for _, name in ipairs(PROPERTIES) do catalog.add("stream.", name) end
+  catalog.add("stream.", "claims") -- the script's own, but named
+  add_keys(catalog, "stream.", core.stream_properties)
   return catalog
 end
 

@@ -22,6 +22,8 @@ local function rule(name, what, given, exclude)
   end
   local value = given.is
   if given.field and type(value) ~= "string" then check.bad(name, "is in " .. what, value, "a string", 5) end
+  if value and not given.field then check.bad(name, "is in " .. what, value, "beside field", 5) end
+  if given.case ~= nil then check.boolean(name, "case in " .. what, given.case, 5) end
   return { kind, exclude, given.case == true, text, value }
 end
 

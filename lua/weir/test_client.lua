@@ -162,16 +162,6 @@ function raw:send(bytes)
   return check(core.socket_send(self.socket, bytes))
 end
 
--- The same byte by byte, so that the server sees each by itself.
-function raw:send_slowly(bytes)
-  for i = 1, #bytes do
-    local ok, err = self:send(bytes:sub(i, i))
-    if not ok then return nil, err end
-    turn()
-  end
-  return true
-end
-
 -- What comes next: n bytes, or all up to the end of the first match of a pattern, or whatever is there.
 -- nil, "closed"|"reset"|"timeout", what has come instead.
 function raw:receive(wanted, timeout)

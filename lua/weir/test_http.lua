@@ -78,7 +78,7 @@ local function framing(head, method)
   return "close"
 end
 
--- One head, a 1xx too: {version, status, reason, headers, fields, framing, left}.
+-- One head, a 1xx too: {version, status, reason, headers, fields, framing}.
 function http.read_head(source, method, deadline)
   local line, err = source:line(deadline)
   if not line then return nil, err end
@@ -87,7 +87,7 @@ function http.read_head(source, method, deadline)
   local headers, fields = read_fields(source, deadline)
   if not headers then return nil, fields end
   local head = { version = version, status = tonumber(status), reason = reason, headers = headers, fields = fields }
-  head.framing, head.left = framing(head, method)
+  head.framing, head._left = framing(head, method)
   return head
 end
 
@@ -111,13 +111,13 @@ local function next_chunk(head, source, deadline)
 end
 
 local function next_of_length(head, source, deadline)
-  if head.left == 0 then return nil end
+  if head._left == 0 then return nil end
   if source.buffer == "" then
     local ok, err = source:more(deadline)
     if not ok then return nil, err end
   end
-  local bytes = source:take(head.left)
-  head.left = head.left - #bytes
+  local bytes = source:take(head._left)
+  head._left = head._left - #bytes
   return bytes
 end
 

@@ -3,6 +3,7 @@
 -- busted's names are no globals in a module that is required.
 local it = require("busted").it
 local assert = require "luassert"
+local weir = require "weir"
 local test = require "weir.test"
 
 local wire = {}
@@ -12,6 +13,14 @@ function wire.request(lines, body)
   return table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or "")
 end
 
+-- Lets the server see each byte by itself.
+local function send_slowly(client, bytes)
+  for i = 1, #bytes do
+    if not client:send(bytes:sub(i, i)) then return end
+    weir.sleep(0)
+  end
+end
+
 -- Declares two specs: `run(client, server)` is called when the bytes are sent over a new connection to `serve()`.
 function wire.both(name, serve, bytes, run)
   for _, how in ipairs { "whole", "byte by byte" } do
@@ -19,7 +28,7 @@ function wire.both(name, serve, bytes, run)
       local server = serve()
       local client = server:connect()
       test.log.take()
-      if how == "whole" then client:send(bytes) else client:send_slowly(bytes) end
+      if how == "whole" then client:send(bytes) else send_slowly(client, bytes) end
       run(client, server)
     end)
   end

@@ -24,6 +24,14 @@ function fs.head(path, n) end
 ---@return string? path nil: there is no `--data`
 function fs.uploads() end
 
+---The digest of a whole file, as bytes, read in pieces.
+---@param path string
+---@param algorithm weir.Digest
+---@return string? bytes
+---@return string? code
+---@return string? message
+function fs.hash(path, algorithm) end
+
 ---A name that a file may have, whatever was sent.
 ---@param name string
 ---@return string name

@@ -43,7 +43,7 @@ function jwt.renewal(options) end
 
 ---The claims of a token that is right now.
 ---@param token string
----@param options weir.JwtPolicy a table that is made once
+---@param options weir.JwtOptions a table that is made once; `from` and `expired` say nothing here
 ---@return weir.Claims? claims
 ---@return string? why not
 ---@return "invalid"|"expired"|"forbidden"|nil kind

@@ -113,8 +113,8 @@ function Stream:save(path, options) end
 ---@class weir.SaveOptions
 ---@field root? string the folder that the path is below and cannot leave (the uploads of --data); "/": any file
 ---@field on_progress? fun(bytes: integer, total?: integer) called after each piece
----@field limit? integer|string size beyond which it gives nil and "limit"
----@field hash? "sha256"|"sha384"|"sha512"|"sha1"|"md5" a digest that it returns behind the length
+---@field limit? weir.Size beyond which it gives nil and "limit"
+---@field hash? weir.Digest a digest that it returns behind the length
 
 ---@param code integer
 function Stream:status(code) end
@@ -211,8 +211,12 @@ function Stream:detach() end
 ---@field hello? boolean begin with the event weir.hello (false)
 ---@field notices? "message" gaps and ends are events without a name, which stands in their data
 ---@field overflow? weir.TopicOverflow what becomes of events when the client does not keep up
----@field limit? { events?: integer, bytes?: weir.Size } how far it may fall behind its topics
+---@field limit? weir.SseLimit how far it may fall behind its topics
 ---@field write_timeout? number seconds without progress that end the stream (30)
+
+---@class weir.SseLimit
+---@field events? integer
+---@field bytes? weir.Size
 
 ---@class weir.SseEvent
 ---@field data? any a string, or what becomes JSON

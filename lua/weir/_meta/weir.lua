@@ -29,10 +29,37 @@ function weir.app() end
 ---@param body? string|table a message, or a table that becomes JSON
 function weir.fail(status, body) end
 
----With a table sets limits, while the app file loads; without one returns those in force.
----@param limits? table<string, number|string>
----@return table<string, number>?
+---With a table sets limits, while the app file loads; without one returns those in force, as numbers: of bytes, seconds
+---or things. One that is not set, and has no default, is not among them.
+---@param limits? weir.Limits
+---@return weir.Limits? in_force
 function weir.limits(limits) end
+
+---@class weir.Limits
+---@field head_bytes? weir.Size of a request's head ("16KB"); beyond it 431
+---@field head_fields? integer (100); beyond it 431
+---@field target_bytes? weir.Size of the path and query ("8KB"); beyond it 414
+---@field body_bytes? weir.Size of a body that is read whole ("1MB"); beyond it 413
+---@field event_bytes? weir.Size ("256KB"); beyond it nil and "limit"
+---@field token_bytes? weir.Size of a JSON Web Token ("16KB")
+---@field hub_memory? weir.Size of all topics ("256MB"); beyond it those unread for longest are trimmed
+---@field shared_memory? weir.Size of all dictionaries ("64MB"); beyond it nil and "limit"
+---@field tickets? integer whose time is not over (20000); beyond it 503
+---@field subscriptions? integer topics and prefixes of one stream (1000); beyond it subscribe raises
+---@field high_mark? weir.Size of a stream ("64KB"); above it a writer waits
+---@field low_mark? weir.Size until so much ("16KB")
+---@field turn_bytes? weir.Size of one stream in one turn ("256KB")
+---@field keepalive_timeout? number seconds between two requests (75)
+---@field head_timeout? number seconds for a head (10); beyond it 408
+---@field progress_timeout? number seconds in which a body gets on (30); beyond it 408
+---@field connections? integer (80 % of the descriptor limit); beyond it 503
+---@field connections_per_address? integer (none); beyond it 429
+---@field connection_rate? integer new ones a second of one address (none); beyond it 429
+---@field connection_burst? integer as many at once (the rate)
+---@field streams_per_sub? integer of one `stream.claims.sub` (none); beyond it 429
+---@field drain_timeout? number seconds (10)
+---@field cpu_time? number seconds between two waits of a task (1); beyond it 503
+---@field lua_memory? weir.Size of the app in each worker ("256MB"); beyond it 503
 
 ---Middleware that answers 429, with Retry-After, to what comes more often than it should.
 ---@param options weir.LimitOptions
@@ -221,23 +248,16 @@ function weir.race(fns) end
 function weir.timeout(seconds, fn, ...) end
 
 ---Calls fn every so many seconds in the background; calls never overlap, an error is logged.
----@param seconds number
+---@param seconds number 0.001 or more
 ---@param fn fun()
+---@param options? { one_worker?: boolean } at the top of an app file: in one worker of the process, not in each
 ---@return weir.Task
----@param options? {one_worker?: boolean} at the top of an app file: in one worker of the process, not in each
 function weir.every(seconds, fn, options) end
 
 ---A queue between tasks that holds up to `capacity` values; with 0, the default, send waits for recv.
 ---@param capacity? integer
 ---@return weir.Channel
 function weir.channel(capacity) end
-
----Takes a value from one of several channels and subscriptions, waiting for it. `timeout`: seconds.
----@param choices table a list; { first, second, timeout = 5 }
----@return integer? index of the one it was taken from
----@return any value nil: that one is closed, or the time is over
----@return "timeout"|"closed"|nil why
-function weir.select(choices) end
 
 ---Takes a value from one of several channels and subscriptions, waiting for it. `timeout`: seconds.
 ---@param choices table a list; { first, second, timeout = 5 }
@@ -377,7 +397,6 @@ function Shared:delete(key) end
 ---@field lines? integer how many of the lines that are there come first (10)
 ---@field after? string the id of a line: what came after it is first, instead
 ---@field max_line? weir.Size a longer line comes in pieces ("64KB")
-
 ---@field include? weir.TailRule[] lines come for which all of these hold
 ---@field exclude? weir.TailRule[] and none of these
 
