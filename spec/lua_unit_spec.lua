@@ -253,6 +253,8 @@ describe("check", function()
     { "app:static", function() weir.app():static("/", "x", { hidden = 1 }) end, "hidden must be true or false" },
     { "app:on_error", function() weir.app():on_error() end, "a function" },
     { "app:on_start", function() weir.app():on_start(print, { each = true }) end, "each_worker" },
+    { "app:on_start", function() weir.app():on_start(print, {}, 1) end, "argument 3 must be nothing" },
+    { "weir.app", function() weir.app({}) end, "argument 1 must be nothing" },
   }
   for i, case in ipairs(mistakes) do
     it(("blames the caller of %s (%d)"):format(case[1], i), function()
@@ -291,6 +293,9 @@ describe("a stream's methods", function()
     { "stream:sse", function(stream) stream:sse { limit = 1 } end, "limit must be a table such as" },
     { "stream:sse", function(stream) stream:sse { limit = { event = 1 } } end, "known are: events, bytes" },
     { "stream:sse", function(stream) stream:sse { limit = { events = 0 } } end, "limit.events must be a whole number" },
+    { "stream:sse", function(stream) stream:sse { limit = { events = 1 } } end, "says nothing with overflow = nil" },
+    { "stream:sse", function(stream) stream:sse { overflow = "conflate", limit = { events = 1 } } end,
+      'says nothing with overflow = "conflate"' },
     { "stream:sse", function(stream) stream:sse { heartbeat = 0 } end, "heartbeat must be more than 0" },
     { "stream:sse", function(stream) stream:sse { retry = 1.5 } end, "retry must be a whole number" },
     { "stream:sse", function(stream) stream:sse { hello = 1 } end, "hello must be true or false" },

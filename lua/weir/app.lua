@@ -22,7 +22,8 @@ App.__index = App
 -- ---- while the file loads -------------------------------------------------------------------------------------------
 
 --- A new app without routes.
-function app.new()
+function app.new(...)
+  if select("#", ...) > 0 then check.bad("weir.app", "argument 1", (...), "nothing: there is no such argument") end
   return setmetatable({ entries = {}, sealed = false }, App)
 end
 
@@ -147,7 +148,8 @@ function App:not_found(fn, ...)
 end
 
 --- Calls fn when the app starts, in one worker, or with `each_worker` in all.
-function App:on_start(fn, options)
+function App:on_start(fn, options, ...)
+  nothing_more("on_start", 2, 2 + select("#", ...), (...))
   check.callable("app:on_start", "argument 1 (fn)", fn)
   options = check.options("app:on_start", options, { "each_worker" })
   if options.each_worker ~= nil then check.boolean("app:on_start", "each_worker", options.each_worker) end
