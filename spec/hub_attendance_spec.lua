@@ -53,6 +53,21 @@ describe("presence as events", function()
     assert.equal("weir.leave ann 0", told(sub))
   end)
 
+  it("waits five seconds for who is gone, unless it is told otherwise", function()
+    hub.freeze()
+    local topic, who = hub.topic(), hub.topic "who"
+    local server = serve(topic, { presence = who })
+    local sub = weir.subscribe(who)
+    local one = server:sse "/?name=ann"
+    assert.equal("weir.join ann 1", (told(sub)))
+    one:close()
+    test.eventually(function() return weir.presence(topic).streams == 0 end)
+    test.clock.advance(4.9)
+    assert.same({ nil, "timeout" }, { sub:next(0) })
+    test.clock.advance(0.2)
+    assert.equal("weir.leave ann 0", (told(sub)))
+  end)
+
   it("tells nobody of a stream without a sub", function()
     local topic, who = hub.topic(), hub.topic "who"
     local server = serve(topic, { presence = who })

@@ -427,13 +427,38 @@ describe("weir.topics", function()
     loading:close()
   end)
 
-  it("keeps 1000 events by default", function()
-    local topic = hub.topic()
-    hub.publish(topic, 1005)
-    local list, more = weir.history(topic, { limit = 2000 })
-    assert.same({ 1000, false }, { #list, more })
-    assert.equal("6", list[1].data)
-  end)
+  -- A topic of no rule, and one whose rule does not say it.
+  for what, rule in pairs { ["no rule speaks of"] = false, ["a rule says nothing of"] = {} } do
+    local function topic_of()
+      local topic = hub.topic()
+      if rule then hub.configure { [topic] = rule } end
+      return topic
+    end
+
+    it("keeps 1000 events of what " .. what, function()
+      local topic = topic_of()
+      hub.publish(topic, 1005)
+      local list, more = weir.history(topic, { limit = 2000 })
+      assert.same({ 1000, false }, { #list, more })
+      assert.equal("6", list[1].data)
+    end)
+
+    it("keeps 1 MB of what " .. what, function()
+      local topic = topic_of()
+      for _ = 1, 12 do weir.publish(topic, ("x"):rep(100 * 1024)) end
+      assert.equal(10, #weir.history(topic)) -- eleven are 1.07 MB
+    end)
+
+    it("keeps for an hour what " .. what, function()
+      local topic = topic_of()
+      hub.freeze()
+      weir.publish(topic, "x")
+      test.clock.advance(3599)
+      assert.equal(1, #weir.history(topic))
+      test.clock.advance(2)
+      test.eventually(function() return #weir.history(topic) == 0 end)
+    end)
+  end
 
   it("count is kept exactly, also 1", function()
     local topic = hub.topic()

@@ -40,6 +40,15 @@ describe("logs:search and logs:read", function()
     return lines_of(logs:read(options), false)
   end
 
+  it("give 1,000 and 100 lines by default", function()
+    local all = {}
+    for i = 1, 1100 do all[i] = tostring(i) end
+    write("log", table.concat(all, "\n") .. "\n")
+    local logs = logs_of { "log" }
+    assert.equal(table.concat(all, "\n", 101), (search(logs, {})))
+    assert.equal(table.concat(all, "\n", 1, 100), (read(logs, {})))
+  end)
+
   -- An id can be made up: from wherever in the log it is read, or up to there, no digit of the secret is shown.
   for _, name in ipairs { "log", "log.1", "log.1.gz" } do
     for _, max_line in ipairs { 16, 65536 } do

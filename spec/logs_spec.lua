@@ -102,6 +102,14 @@ describe("weir.logs", function()
     assert.same(last, texts(take(follow(logs_of { "a.log" }), 10)))
   end)
 
+  it("gives lines of 64 KB whole by default", function()
+    local line = ("x"):rep(64 * 1024)
+    write("a.log", line .. "\n" .. line .. "y\n")
+    local list = texts(take(follow(logs_of { "a.log" }), 3))
+    assert.is_true(list[1] == line and list[2] == line)
+    assert.equal("y", list[3])
+  end)
+
   it("says which files there are, and when one comes", function()
     write("a.log", "a1\n")
     local logs = weir.logs {
@@ -322,6 +330,25 @@ describe("weir.logs", function()
     assert.same({ "last" }, texts(take(view, 1)))
     assert.equal(before.logs_skipped + gap.lines, weir.stats().logs_skipped)
   end)
+
+  for kilobytes, moved in pairs { [4050] = false, [4150] = true } do
+    it(("by default %s one who is %d KB behind"):format(moved and "moves" or "leaves", kilobytes), function()
+      write("a.log", "first\n")
+      local logs = logs_of { "a.log" }
+      local view, other = follow(logs), follow(logs, { lines = 0 })
+      assert.same({ "first" }, texts(take(view, 1)))
+      next_of(other, "source")
+      append("a.log", (("x"):rep(1023) .. "\n"):rep(kilobytes))
+      take(other, kilobytes)
+      local got, gap = 0, nil
+      repeat
+        local event = view()
+        gap = gap or event.event == "gap" and weir.json.decode(event.data)
+        if event.event == "lines" then got = got + select(2, event.data:gsub("[^\n]+", "")) end
+      until got + (gap and gap.lines or 0) == kilobytes
+      assert.equal(moved, gap and true or false)
+    end)
+  end
 
   it("counts what viewers got", function()
     write("a.log", "one\ntwo\n")

@@ -50,6 +50,15 @@ describe("weir.tail", function()
     expect(follow(nil), last)
   end)
 
+  it("gives lines of 64 KB whole by default", function()
+    local line = ("x"):rep(64 * 1024)
+    support.write_file(path, line .. "\n" .. line .. "y\n")
+    local lines = follow(nil)
+    test.eventually(function() return #lines == 3 end, 5)
+    assert.is_true(lines[1] == line and lines[2] == line)
+    assert.equal("y", lines[3])
+  end)
+
   it("gives none of what is there with lines = 0", function()
     support.write_file(path, "old\n")
     local lines = follow { lines = 0 }

@@ -299,7 +299,7 @@ describe("weir.channel", function()
   end)
 
   it("without room hands over from hand to hand", function()
-    local channel, sent = weir.channel(0), false
+    local channel, sent = weir.channel(), false
     local sender = weir.spawn(function()
       channel:send("x")
       sent = true

@@ -441,6 +441,15 @@ describe("expiry", function()
     assert.equal(3, (tus.offset(complete)))
   end)
 
+  it("comes a day after the last byte, unless it is told otherwise", function()
+    tus.begin()
+    local path = tus.create(6, nil, "abc")
+    age(path, 24 * 3600 - 60)
+    assert.equal(3, (tus.offset(path)))
+    age(path, 24 * 3600 + 60)
+    refused(tus.head(path), 410, "")
+  end)
+
   it("is told of an upload that is long gone", function()
     tus.begin { expires = "1h" }
     local id = ("%08x"):format(os.time() - 3700) .. ("0"):rep(32)
