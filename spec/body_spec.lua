@@ -501,6 +501,46 @@ describe("save", function()
   end
 end)
 
+describe("a body that never becomes whole", function()
+  after_each(support.remove_folders)
+
+  local text = [[
+    local weir = require "weir"
+    local app = weir.app()
+    weir.limits { progress_timeout = 0.1 }
+    app:post("/read", function(stream)
+      local first = stream:read()
+      local rest, why = stream:read()
+      return { first, tostring(rest), why }
+    end)
+    app:post("/chunks", function(stream) for _ in stream:chunks() do end end)
+    app:post("/body", function(stream) stream:body() end)
+    app:post("/json", function(stream) stream:json_body() end)
+    return app
+  ]]
+  local endings = {
+    closed = { 400, "the request body is incomplete", function(client) client:shutdown() end },
+    timeout = { 408, "the rest of the request body did not arrive in time", function() end },
+  }
+  for why, ending in pairs(endings) do
+    it("is told by read, and fails otherwise: " .. why, function()
+      local server = support.serve_text(text)
+      for _, path in ipairs { "/read", "/chunks", "/body", "/json" } do
+        local client = server:connect()
+        client:send("POST " .. path .. " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+          .. "Content-Length: 10\r\n\r\n[1,")
+        ending[3](client)
+        local response = client:receive_response()
+        if path == "/read" then
+          assert.same({ "[1,", "nil", why }, response.json())
+        else
+          assert.same({ ending[1], ending[2] }, { response.status, response.body })
+        end
+      end
+    end)
+  end
+end)
+
 describe("a body that is not read", function()
   it("does not disturb the next request of the connection", function()
     local server = support.serve(function(app)

@@ -178,14 +178,36 @@ describe("weir.fs", function()
     assert.equal("cancelled", tostring(err))
   end)
 
-  it("relative paths are relative to the app's folder", function()
+  it("relative paths are relative to the app's folder, for whatever takes one", function()
     local path, app_folder = support.app_file [[
       local weir = require "weir"
       local app = weir.app()
-      app:get("/", function() return weir.fs.read "beside.txt" end)
+      local keys = { jwks = "keys.json" }
+      app:get("/fs", function() return weir.fs.read "beside.txt" end)
+      app:get("/tail", function() return (weir.tail "beside.txt"()) end)
+      app:get("/logs", function() return weir.logs({ sources = "b*.txt" }):sources()[1].state end)
+      app:get("/file", function(stream) return stream:file("beside.txt", { root = "." }) end)
+      app:get("/jwks", function() return select(3, weir.jwt.verify("a.b.c", keys)) end)
+      app:put("/saved", function(stream) stream:save("saved.txt", { root = "." }) end)
+      app:static("/static", "static")
+      app:mount("/tus", weir.tus { root = "static" })
       return app
     ]]
-    support.write_file(app_folder .. "/beside.txt", "beside the app")
-    assert.equal("beside the app", test.start(path):get("/").body)
+    support.write_file(app_folder .. "/beside.txt", "beside the app\n")
+    support.write_file(app_folder .. "/keys.json", '{"keys":[{"kty":"oct","alg":"HS256","k":"' .. ("A"):rep(43) .. '"}]}')
+    assert(os.execute("mkdir " .. app_folder .. "/static") == 0)
+    support.write_file(app_folder .. "/static/a.txt", "a file")
+    local server = test.start(path)
+    for _, name in ipairs { "fs", "tail", "file" } do
+      assert.matches("^beside the app\n?$", server:get("/" .. name).body)
+    end
+    assert.equal("found", server:get("/logs").body)
+    assert.equal("invalid", server:get("/jwks").body)
+    assert.equal("a file", server:get("/static/a.txt").body)
+    assert.equal(204, server:put("/saved", { body = "saved" }).status)
+    assert.equal("saved", support.read_file(app_folder .. "/saved.txt"))
+    local headers = { ["Tus-Resumable"] = "1.0.0", ["Upload-Length"] = 1 }
+    local upload = server:post("/tus", { headers = headers }).headers.location
+    assert.equal("", support.read_file(app_folder .. "/static/" .. upload:match "[^/]+$"))
   end)
 end)

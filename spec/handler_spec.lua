@@ -299,6 +299,25 @@ describe("on_start", function()
     table.sort(started)
     assert.same({ "each", "one" }, started)
   end)
+
+  it("runs in one worker once for a version, where it is told in each #workers", function()
+    local server = test.spawn { "serve", (support.app_file [[
+      local weir = require "weir"
+      local app = weir.app()
+      local counts = weir.shared "counts"
+      app:on_start(function() counts:incr "one" end)
+      app:on_start(function() counts:incr "each" end, { each_worker = true })
+      app:get("/", function() return { counts:get "one", counts:get "each" } end)
+      return app
+    ]]), "--workers", 3 }
+    assert.same({ 1, 3 }, server:get("/").json())
+    server:signal "HUP"
+    test.eventually(function()
+      local counts = server:get("/").json()
+      return counts[1] == 2 and counts[2] == 6
+    end, 10)
+    server:stop()
+  end)
 end)
 
 describe("an error that is no string", function()

@@ -49,6 +49,45 @@ describe("weir serve", function()
     assert.equal(0, (server:stop()))
   end)
 
+  it("by default listens on port 8080 of this machine, with a worker for each processor #workers", function()
+    local path = support.app_file [[
+      local weir = require "weir"
+      weir.shared("loads"):incr "all"
+      local app = weir.app()
+      app:get("/", function() return tostring(weir.shared("loads"):get "all") end)
+      return app
+    ]]
+    local server = test.spawn { "serve", path }
+    local pipe = io.popen "getconf _NPROCESSORS_ONLN"
+    assert.equal(pipe:read "*l", server:get("/").body)
+    pipe:close()
+    server:stop()
+    -- Somebody else may have that port: then it is named all the same.
+    local ok, taken = pcall(test.spawn, { "serve", path, shell = 'exec "$0" serve "$2"' })
+    if ok then
+      assert.equal("http://127.0.0.1:8080", taken.url)
+      taken:stop()
+    else
+      assert.matches("127%.0%.0%.1:8080: address already in use", taken)
+    end
+  end)
+
+  it("serves several paths as it does a folder of apps", function()
+    local folder = support.folder()
+    for _, name in ipairs { "one", "two" } do
+      assert(os.execute(("mkdir %s/%s"):format(folder, name)) == 0)
+      support.write_file(("%s/%s/app.lua"):format(folder, name), app_text)
+    end
+    local server = test.spawn { "serve", folder .. "/one", folder .. "/two/app.lua", "--workers", 1 }
+    assert.equal("/one /one/url", server:get("/one/url").body)
+    assert.equal("/two /two/url", server:get("/two/url").body)
+    assert.matches("one/.*two/", server:get("/").body)
+    server:stop()
+    local run = test.run { "serve", folder .. "/one", folder .. "/one/app.lua", "--listen", "127.0.0.1:0" }
+    assert.equal(1, run.code)
+    assert.matches("two apps in folders of the same name", run.stderr)
+  end)
+
   it("listens on several addresses", function()
     local server = spawn("--workers", 1, "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0")
     assert.equal(200, server:get("/").status)

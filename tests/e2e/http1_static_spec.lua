@@ -95,6 +95,12 @@ describe("a static file", function()
     assert.matches("^text/html", response.headers["content-type"])
   end)
 
+  it("of a folder whose slash is left out is behind a redirect", function()
+    local response = get(serve(), "sub?x=1")
+    assert.equal(301, response.status)
+    assert.matches("sub/%?x=1$", response.headers.location)
+  end)
+
   it("of a folder without index is 404", function()
     assert.equal(404, get(serve(), "empty/").status)
   end)
