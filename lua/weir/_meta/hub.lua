@@ -111,7 +111,7 @@ function Subscription:events() end
 function Subscription:close() end
 
 ---The open streams, over all workers, that fit all that is given. Its methods wait.
----@param choice { id?: integer, sub?: string, topic?: string }
+---@param choice? { id?: integer, sub?: string, topic?: string } none: all streams
 ---@return weir.Streams
 function weir.streams(choice) end
 
