@@ -248,6 +248,13 @@ describe("the limit", function()
     assert.same({ 429, "1" }, { status() })
   end)
 
+  it("connection_burst: as many as come in a second, if it is not given", function()
+    local server = limited "connection_rate = 2"
+    test.clock.freeze()
+    local function status() return server:get("/", { headers = { Connection = "close" } }).status end
+    assert.same({ 200, 200, 429 }, { status(), status(), status() })
+  end)
+
   it("streams_per_sub: beyond it 429 with Retry-After, until one has ended #workers", function()
     local server = in_workers([[
       local weir = require "weir"
@@ -384,6 +391,32 @@ describe("weir.limits", function()
       assert.is_truthy(tostring(err):find(limits:match("^[%a_]+"), 1, true), tostring(err))
     end)
   end
+
+  it("of several apps are the lowest, for all of them; a limit of their own Lua is each one's", function()
+    local folder = support.folder()
+    for name, limits in pairs {
+      low = "body_bytes = 5, cpu_time = 3, head_timeout = 9", high = "body_bytes = 50, head_timeout = 3", none = "",
+    } do
+      assert(os.execute(("mkdir %s/%s"):format(folder, name)) == 0)
+      support.write_file(("%s/%s/app.lua"):format(folder, name), ([[
+        local weir = require "weir"
+        weir.limits { %s }
+        local app = weir.app()
+        app:get("/", function() return weir.limits() end)
+        app:post("/", function(stream) return stream:body() end)
+        return app
+      ]]):format(limits))
+    end
+    local server = test.spawn { "serve", folder, "--workers", 1 }
+    for name, cpu_time in pairs { low = 3, high = 1, none = 1 } do
+      local path = ("/%s/"):format(name)
+      assert.equal(200, server:post(path, { body = "12345" }).status)
+      assert.equal(413, server:post(path, { body = "123456" }).status)
+      local limits = server:get(path).json()
+      assert.same({ 5, 3, cpu_time }, { limits.body_bytes, limits.head_timeout, limits.cpu_time })
+    end
+    server:stop()
+  end)
 
   it("are by default what is promised", function()
     local server = support.serve_text [[

@@ -232,12 +232,12 @@ local Sse = {}
 
 ---@param event string|weir.SseEvent
 ---@return boolean? ok false: dropped
----@return "dropped"|"closed"|nil why
+---@return "dropped"|"closed"|"limit"|nil why limit: it is longer than event_bytes
 function Sse:send(event) end
 
 ---@param text string
----@return boolean? ok
----@return "dropped"|"closed"|nil why
+---@return boolean? ok false: dropped
+---@return "dropped"|"closed"|"limit"|nil why
 function Sse:comment(text) end
 
 ---Sends what topics get from now on, or from where the client left. Does not wait; called again, adds topics.
