@@ -182,7 +182,9 @@ local records = {
       end)
     end)
     server:sse "/"
-    return keys(weir.streams({ topic = "meta" }):list()[1])
+    local names = keys(weir.streams({ topic = "meta" }):list()[1])
+    names.position = true -- of one that has read
+    return names
   end,
   ["weir.LogFile"] = function()
     local names = keys(weir.logs({ sources = log_file() }):sources()[1])
@@ -237,6 +239,7 @@ local options = {
   ["weir.history"] = function() weir.history("meta", WRONG) end,
   ["weir.subscribe"] = function() weir.subscribe("meta", WRONG) end,
   ["weir.streams"] = function() weir.streams(WRONG) end,
+  ["weir.Streams:list"] = function() weir.streams({}):list(WRONG) end,
   ["weir.every"] = function() weir.every(1, ignore, WRONG) end,
   ["weir.TailOptions"] = function() weir.tail("log", WRONG) end,
   ["weir.TailRuleTable"] = function() weir.tail("log", { include = { WRONG } }) end,
