@@ -261,11 +261,12 @@ local options = {
   ["weir.test.SpawnOptions"] = function() weir.test.spawn(WRONG) end,
   ["weir.test.Request"] = function() weir.test.simulate(weir.app(), WRONG) end,
   ["weir.test.ConnectOptions"] = function() served():connect(WRONG) end,
+  ["weir.test.connect"] = function() weir.test.connect(1, WRONG) end,
   ["weir.test.RequestOptions"] = function() served():get("/", WRONG) end,
   ["weir.test.SseOptions"] = function() served():sse("/", WRONG) end,
 }
 
-local aliases = { ["weir.jwt.verify"] = "weir.JwtOptions" }
+local aliases = { ["weir.jwt.verify"] = "weir.JwtOptions", ["weir.test.connect"] = "weir.test.ConnectOptions" }
 
 -- The names that a call says it knows.
 local function known_to(call)
