@@ -45,6 +45,8 @@ describe("weir", function()
       { "a port that is none", { "serve", "APP", "--listen", "127.0.0.1:99999" }, "--listen" },
       { "no workers", { "serve", "APP", "--workers", "0" }, "--workers" },
       { "an option without its value", { "serve", "APP", "--listen" }, "--listen" },
+      { "an unknown form of the log", { "serve", "APP", "--log", "xml" }, "text or json" },
+      { "an admin address without a port", { "serve", "APP", "--admin", "127.0.0.1" }, "--admin" },
       { "an unknown log level", { "serve", "APP", "--log-level", "loud" }, "--log-level" },
       { "check without a path", { "check" }, "PATH" },
       { "routes without a path", { "routes" }, "PATH" },

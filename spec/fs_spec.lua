@@ -194,7 +194,8 @@ describe("weir.fs", function()
       return app
     ]]
     support.write_file(app_folder .. "/beside.txt", "beside the app\n")
-    support.write_file(app_folder .. "/keys.json", '{"keys":[{"kty":"oct","alg":"HS256","k":"' .. ("A"):rep(43) .. '"}]}')
+    local key = '{"kty":"oct","alg":"HS256","k":"' .. ("A"):rep(43) .. '"}'
+    support.write_file(app_folder .. "/keys.json", '{"keys":[' .. key .. "]}")
     assert(os.execute("mkdir " .. app_folder .. "/static") == 0)
     support.write_file(app_folder .. "/static/a.txt", "a file")
     local server = test.start(path)

@@ -1,5 +1,5 @@
--- What an app can name at run time, and the options that functions take, are what lua/weir/_meta annotates: no name more,
--- none less. (That each of these stands in the reference and is used in a spec is what tests/lint/meta looks at.)
+-- What an app can name at run time, and the options that functions take, are what lua/weir/_meta annotates: no name
+-- more, none less. (That each of these stands in the reference and is used in a spec is what tests/lint/meta looks at.)
 --
 -- Of classes the methods are compared; of records, which are tables of values, the fields. Options are asked for: a
 -- function that is given one that is unknown tells those that it knows.
@@ -101,7 +101,7 @@ local function log_file() return support.write_file(folder .. "/app.log", "one\n
 
 local FORM = {
   headers = { ["Content-Type"] = "multipart/form-data; boundary=x" },
-  body = '--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\nc\r\n--x--\r\n',
+  body = '--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\nc\r\n--x--\r\n',
 }
 
 -- What `take(stream)` returns in a handler that is asked so.

@@ -260,6 +260,31 @@ describe("weir serve", function()
     server:stop()
   end)
 
+  it("logs what --log-level names and what is worse, by default from info on", function()
+    local path = support.app_file [[
+      local weir = require "weir"
+      local app = weir.app()
+      app:get("/", function()
+        for _, level in ipairs { "debug", "info", "warn", "error" } do weir.log[level]("said " .. level) end
+      end)
+      return app
+    ]]
+    local expected = {
+      debug = "debug info warn error", info = "info warn error", warn = "warn error", error = "error",
+    }
+    expected.default = expected.info
+    for level, levels in pairs(expected) do
+      local args = { "serve", path, "--workers", 1 }
+      if level ~= "default" then args[5], args[6] = "--log-level", level end
+      local server = test.spawn(args)
+      server:get "/"
+      local _, text = server:stop()
+      local said = {}
+      for word in text:gmatch "said (%a+)" do said[#said + 1] = word end
+      assert.equal(levels, table.concat(said, " "), level)
+    end
+  end)
+
   it("writes an access log, a line for each request", function()
     local log = support.folder() .. "/access.log"
     local server = spawn("--workers", 1, "--access-log", log)
