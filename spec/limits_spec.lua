@@ -430,8 +430,8 @@ describe("weir.limits", function()
     limits.connections = nil
     assert.same({
       head_bytes = 16 * 1024, head_fields = 100, target_bytes = 8 * 1024, body_bytes = 1024 ^ 2,
-      event_bytes = 256 * 1024, token_bytes = 16 * 1024, hub_memory = 256 * 1024 ^ 2, shared_memory = 64 * 1024 ^ 2, tickets = 20000,
-      subscriptions = 1000, high_mark = 64 * 1024, low_mark = 16 * 1024, turn_bytes = 256 * 1024,
+      event_bytes = 256 * 1024, token_bytes = 16 * 1024, hub_memory = 256 * 1024 ^ 2, shared_memory = 64 * 1024 ^ 2,
+      tickets = 20000, subscriptions = 1000, high_mark = 64 * 1024, low_mark = 16 * 1024, turn_bytes = 256 * 1024,
       keepalive_timeout = 75, head_timeout = 10, progress_timeout = 30, drain_timeout = 10, cpu_time = 1,
       lua_memory = 256 * 1024 ^ 2,
     }, limits)

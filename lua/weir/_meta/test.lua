@@ -94,7 +94,7 @@ function test.fault(name, err, skip, times) end
 function test.fault_reset() end
 
 ---What lives in this loop and this Lua state.
----@return { tasks: integer, streams: integer, connections: integer, subscribers: integer, handles: integer, refs: integer }
+---@return { [string]: integer } counters tasks, streams, connections, subscribers, handles, refs
 function test.counters() end
 
 ---@class weir.test.Server
