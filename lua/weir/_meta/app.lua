@@ -1,6 +1,6 @@
 ---@meta weir.app
 
----@alias weir.Handler fun(stream: weir.Stream): string|table|nil
+---@alias weir.Handler fun(stream: weir.Stream): string|table|userdata|nil userdata: weir.json.null
 ---@alias weir.Middleware fun(stream: weir.Stream, next: fun(): any): any
 
 ---@class weir.App

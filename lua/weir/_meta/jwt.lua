@@ -8,6 +8,7 @@
 ---@field iat? number when it was made
 ---@field iss? string who made it
 ---@field aud? string|string[] for whom
+---@field [string] any what else the issuer says
 
 ---Which tokens are right: `secret`, `key` or `jwks`, and what else is asked for.
 ---@class weir.JwtPolicy

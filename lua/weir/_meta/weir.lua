@@ -400,7 +400,8 @@ function Shared:delete(key) end
 ---@field include? weir.TailRule[] lines come for which all of these hold
 ---@field exclude? weir.TailRule[] and none of these
 
----@class weir.TailRuleTable one of text, level, field and pattern
+---One of text, level, field and pattern.
+---@class weir.TailRuleTable
 ---@field text? string the line contains it
 ---@field level? "trace"|"debug"|"info"|"warn"|"error"|"fatal" the line says that it is of this level, or of a worse one
 ---@field field? string the line is JSON, and this field, names joined by dots,
