@@ -383,7 +383,7 @@ describe("weir.limits", function()
   after_each(support.remove_folders)
 
   for _, limits in ipairs { "head_byte = 1", "head_bytes = 'many'", "head_timeout = -1", "connections = 'all'",
-    "connections_per_address = 0" } do
+    "connections_per_address = 0", "connection_burst = 5" } do
     it("raises for " .. limits .. " and names it", function()
       local path = support.app_file(app_text:format(limits))
       local ok, err = pcall(test.start, path)

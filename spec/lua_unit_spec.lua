@@ -237,6 +237,7 @@ describe("check", function()
     { "channel:recv", function() weir.channel(1):recv("soon") end, "seconds" },
     { "weir.tail", function() weir.tail("x", { lies = 1 }) end, 'unknown option "lies"; known are: lines, max_line' },
     { "weir.tail", function() weir.tail("x", { lines = -1 }) end, "lines must be" },
+    { "weir.tail", function() weir.tail(nil) end, "must be a path: .*, got nil" },
     { "weir.fs.read", function() weir.fs.read("") end, "path" },
     { "weir.fs.write", function() weir.fs.write("x", nil) end, "argument 2 %(data%) must be a string, got nil" },
     { "weir.log.info", function() weir.log.info("x", "y") end, "fields" },

@@ -96,6 +96,8 @@ static int l_set_limits(lua_State *L) {
     if (gen->limits.low_mark >= gen->limits.high_mark)
         return state_error(
             L, "weir.limits: low_mark must be below high_mark, or writers would never wait");
+    if (gen->limits.connection_burst > 0 && gen->limits.connection_rate == 0)
+        return state_error(L, "weir.limits: connection_burst says nothing without connection_rate");
     return 0;
 }
 
