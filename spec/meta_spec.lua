@@ -60,7 +60,7 @@ local function read_meta(path)
   end
 end
 
-for path in io.popen("ls lua/weir/_meta/*.lua"):lines() do read_meta(path) end
+for _, name in ipairs(weir.fs.list "lua/weir/_meta") do read_meta("lua/weir/_meta/" .. name) end
 
 -- The annotated fields of a class, those of its parents included.
 local function fields_of(name)
@@ -324,8 +324,9 @@ describe("what is annotated", function()
   end)
 
   it("has for each list of options in the library a case above", function()
-    for path in io.popen("ls lua/weir/*.lua"):lines() do
-      for name in support.read_file(path):gmatch 'options%("([%w_.:]+)"' do
+    for _, file in ipairs(weir.fs.list "lua/weir") do
+      local path = "lua/weir/" .. file
+      for name in (support.read_file(path) or ""):gmatch 'options%("([%w_.:]+)"' do
         local found = false
         for _, call in pairs(options) do
           local ok, message = pcall(call)
