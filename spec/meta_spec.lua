@@ -338,6 +338,35 @@ describe("what is annotated", function()
   end)
 end)
 
+describe("what a page can name", function()
+  local text = support.read_file "lua/REFERENCE.md"
+  local chapter = text:match "\n### weir.js, in a page\n.-\n### " -- it has what follows
+
+  local function assert_told(name)
+    assert.is_truthy(chapter:find("%f[%w]" .. name .. "%f[%W]"), name .. " is not in the reference")
+  end
+
+  it("of weir.js is in the reference", function()
+    for names in support.read_file("lua/js/weir.js"):gmatch "export {([^}]*)}" do
+      for name in names:gmatch "%w+" do assert_told(name) end
+    end
+  end)
+
+  for file, least in pairs { stream = 8, streams = 4 } do
+    it("of the class in " .. file .. ".js is, too", function()
+      local count = 0
+      for line in support.read_file("lua/js/" .. file .. ".js"):gmatch "[^\n]+" do
+        local name = line:match "^  get (%w+)%(%) {$" or line:match "^  (%w+)%([^()]*%) {$"
+        if name and name ~= "constructor" then
+          count = count + 1
+          assert_told(name)
+        end
+      end
+      assert.is_true(count >= least, count .. " names were found")
+    end)
+  end
+end)
+
 describe("a method misspelt is hinted at", function()
   for object, class in pairs {
     sse = "weir.Sse", sub = "weir.Subscription", task = "weir.Task", channel = "weir.Channel", shared = "weir.Shared",
