@@ -66,6 +66,14 @@ describe("weir.fs", function()
     assert.same({ "a", "b", "c" }, names)
   end)
 
+  it("lists 100,000 names, and refuses more #once", function()
+    assert(os.execute(("cd '%s' && seq 100000 | xargs touch"):format(folder)) == 0)
+    assert.equal(100000, #fs.list(folder))
+    assert(fs.write(folder .. "/one more", ""))
+    local names, code = fs.list(folder)
+    assert.same({ nil, "EFBIG" }, { names, code })
+  end)
+
   it("stat tells size, time and type", function()
     local path = folder .. "/file"
     assert(fs.write(path, "12345"))

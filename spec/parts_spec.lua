@@ -255,7 +255,7 @@ describe("the limits of parts", function()
     end)
   end
 
-  it("are 1,000 parts, 8 KiB of a head and the limit body_bytes of a field without them", function()
+  it("are 1,000 parts, 100 lines and 8 KiB of a head and the limit body_bytes of a field without them", function()
     local parts = {}
     for i = 1, 10000 do parts[i] = part("a", "") end
     local function body(n) return form(table.concat(parts, "", 1, n)) end
@@ -268,6 +268,13 @@ describe("the limits of parts", function()
     assert.equal(400, (posted(form(part("a", "", "", field(head + 1))), all_parts())).status)
     assert.equal(400, (posted(form(part("a", "", "", field(65536))), all_parts())).status)
     assert.equal(400, (posted(form(part("a", "", "", ("X: y\r\n"):rep(5000))), all_parts())).status)
+    local function lines(n) -- with that of the name
+      local list = {}
+      for i = 2, n do list[#list + 1] = "X-" .. i .. ": y\r\n" end
+      return table.concat(list)
+    end
+    assert.equal(200, (posted(form(part("a", "", "", lines(100))), all_parts())).status)
+    assert.equal(400, (posted(form(part("a", "", "", lines(101))), all_parts())).status)
     local most = 1024 * 1024
     assert.equal(200, (posted(form(part("a", ("x"):rep(most))), all_parts())).status)
     assert.equal(413, (posted(form(part("a", ("x"):rep(most + 1))), all_parts())).status)
