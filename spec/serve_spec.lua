@@ -189,8 +189,8 @@ describe("weir serve", function()
     local server = spawn("--workers", 1)
     local events = server:sse "/forever"
     server:signal "USR1"
-    logged(server, "/forever")
-    logged(server, "app.lua:%d+")
+    logged(server, "stream %d+: GET /forever")
+    logged(server, "GET /forever: weir.sleep\n%s+stack traceback:.-'sleep'.-app.lua:%d+: in function")
     events:close()
     assert.equal(200, server:get("/").status)
     server:stop()
