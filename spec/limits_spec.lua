@@ -151,6 +151,42 @@ describe("the limit", function()
     assert.is_true(why == "closed" or why == "reset", why)
   end)
 
+  -- Whoever reads a body whole holds it for as long as it comes.
+  for path, case in pairs { ["/whole"] = { 1023, 1024 }, ["/pieces"] = { 0, 1 } } do
+    it(("progress_timeout: a body read in %s gets on by %d bytes, by fewer not"):format(path:sub(2), case[2]), function()
+      local server = support.serve_text [[
+        local weir = require "weir"
+        weir.limits { progress_timeout = 10 }
+        local app = weir.app()
+        app:post("/whole", function(stream) return tostring(#stream:body()) end)
+        app:post("/pieces", function(stream)
+          local n = 0
+          for chunk in stream:chunks() do n = n + #chunk end
+          return tostring(n)
+        end)
+        return app
+      ]]
+      test.clock.freeze()
+      for i, bytes in ipairs(case) do
+        local client = server:connect()
+        client:send("POST " .. path .. " HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n")
+        for _ = 1, 4 do
+          test.clock.advance(4)
+          client:send(("x"):rep(bytes / 2)) -- what has come in the time counts together
+          test.clock.advance(4)
+          client:send(("x"):rep(bytes - math.floor(bytes / 2)))
+        end
+        if i == 1 then
+          assert.equal(408, client:receive_response().status)
+        else
+          client:send(("x"):rep(9000 - 4 * bytes))
+          assert.equal("9000", client:receive_response().body)
+        end
+        client:close()
+      end
+    end)
+  end
+
   it("progress_timeout ends a client that stops reading", function()
     local reason, written = nil, 0
     local server = support.serve(function(app)
