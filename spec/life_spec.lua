@@ -108,7 +108,7 @@ describe("on_close", function()
     test.settle()
     assert.equal(1, #reasons)
     client:close()
-    return reasons[1][1]
+    return reasons[1][1], reasons[1][2]
   end
 
   it("is told 'done' after a complete answer", function()
@@ -129,6 +129,29 @@ describe("on_close", function()
       stream:flush()
       error "broken"
     end))
+    test.log.take("broken", "error")
+  end)
+
+  it("is told more where more is known, for people", function()
+    local function stays(stream)
+      stream:sse()
+      weir.sleep(3600)
+    end
+    local details = {
+      [{ "client", "the client closed its side" }] = { stays, "close" },
+      [{ "client", "connection reset by peer" }] = { stays, "reset" },
+      [{ "error", "the handler failed" }] = { function(stream)
+        stream:write("begun")
+        error "broken"
+      end, "receive_response" },
+      [{ "done" }] = { function() return "all" end, "receive_response" },
+    }
+    for told, case in pairs(details) do
+      assert.same(told, { reasons_of(case[1], function(client)
+        if case[2] ~= "receive_response" then client:receive_head() end
+        client[case[2]](client)
+      end) })
+    end
     test.log.take("broken", "error")
   end)
 

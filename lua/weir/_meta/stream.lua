@@ -197,7 +197,7 @@ function Stream:write_policy(policy) end
 ---@return weir.Sse
 function Stream:sse(options) end
 
----Calls fn in a task of its own when the stream is over.
+---Calls fn in a task of its own when the stream is over. `detail` is a text for people.
 ---@param fn fun(reason: weir.Reason, detail?: string)
 function Stream:on_close(fn) end
 
