@@ -401,6 +401,22 @@ describe("subscribe", function()
     events:close()
   end)
 
+  it("unsubscribe takes a prefix away, and leaves names below it", function()
+    local topic, results = hub.topic(), {}
+    local prefix = weir.prefix(topic .. "/")
+    local server = support.serve(function(app)
+      app:get("/", function(stream)
+        local sse = stream:sse():subscribe { prefix, topic .. "/named" }
+        for i = 1, 2 do results[i] = sse:unsubscribe(prefix) end
+      end)
+    end)
+    local events = server:sse "/"
+    weir.publish(topic .. "/other", "not for it")
+    weir.publish(topic .. "/named", "for it")
+    assert.equal("for it", events:next().data)
+    assert.same({ true, false }, results)
+  end)
+
   it("unsubscribe of what was not subscribed changes nothing", function()
     local topic = hub.topic()
     local run, server = commanded(topic)

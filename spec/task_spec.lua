@@ -125,6 +125,10 @@ describe("weir.spawn", function()
 end)
 
 describe("weir.background", function()
+  it("gives the task, which can be waited for", function()
+    assert.same({ 1, 2 }, { weir.background(function(...) return ... end, 1, 2):join() })
+  end)
+
   after_each(support.remove_folders)
 
   it("outlives the request that began it", function()
