@@ -295,6 +295,7 @@ describe("a stream's methods", function()
     { "stream:sse", function(stream) stream:sse { limit = { event = 1 } } end, "known are: events, bytes" },
     { "stream:sse", function(stream) stream:sse { limit = { events = 0 } } end, "limit.events must be a whole number" },
     { "stream:sse", function(stream) stream:sse { limit = { events = 1 } } end, "says nothing with overflow = nil" },
+    { "sse:unsubscribe", function(stream) stream:sse():unsubscribe { "a", "b" } end, "call it for each of a list" },
     { "stream:sse", function(stream) stream:sse { overflow = "conflate", limit = { events = 1 } } end,
       'says nothing with overflow = "conflate"' },
     { "stream:sse", function(stream) stream:sse { heartbeat = 0 } end, "heartbeat must be more than 0" },

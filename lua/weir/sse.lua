@@ -160,6 +160,7 @@ end
 function Sse:unsubscribe(topic)
   check_self(self, "unsubscribe")
   local names, prefixes = hub.choose("sse:unsubscribe", topic)
+  if #names + #prefixes > 1 then error("sse:unsubscribe: one topic, or one prefix; call it for each of a list", 2) end
   if names[1] then return core.unsubscribe_stream(self.stream, names[1], false) end
   return core.unsubscribe_stream(self.stream, prefixes[1], true)
 end
