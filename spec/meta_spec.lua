@@ -338,6 +338,20 @@ describe("what is annotated", function()
   end)
 end)
 
+describe("the command line", function()
+  it("has its options in the reference", function()
+    local text, count = support.read_file "lua/REFERENCE.md", 0
+    for _, command in ipairs { "serve", "token" } do
+      for option in weir.test.run({ command, "--help" }).stdout:gmatch "%f[^%s%[(]%-%-[%l-]+" do
+        count = count + 1
+        local pattern = option:gsub("%p", "%%%0") .. "%f[^%l-]"
+        assert.is_truthy(text:find(pattern), option .. " is not in the reference")
+      end
+    end
+    assert.is_true(count >= 15, count .. " options were found")
+  end)
+end)
+
 describe("what a page can name", function()
   local text = support.read_file "lua/REFERENCE.md"
   local chapter = text:match "\n### weir.js, in a page\n.-\n### " -- it has what follows
