@@ -191,6 +191,31 @@ local records = {
     names.why = true -- of one that is an error
     return names
   end,
+  ["weir.Part"] = function()
+    local names = in_handler(function(stream)
+      local step, form = stream:parts()
+      return keys(step(form))
+    end, FORM)
+    names.type = true -- of one that was sent with it
+    return names
+  end,
+  ["weir.TusUpload"] = function()
+    local names
+    local server = support.serve(function(app)
+      app:mount("/files", weir.tus {
+        root = folder,
+        owner = function() return "ann" end,
+        on_complete = function(upload) names = keys(upload) end,
+      })
+    end)
+    server:post("/files", { headers = { ["Tus-Resumable"] = "1.0.0", ["Upload-Length"] = 0 } })
+    return names
+  end,
+  ["weir.test.Run"] = function()
+    local names = keys(weir.test.run { "version" })
+    names.signal = true -- of one that was ended by it
+    return names
+  end,
   ["weir.test.Event"] = function()
     local names = keys(served():sse("/"):next())
     names.id, names.retry = true, true -- of one that has
