@@ -1,0 +1,111 @@
+-- sampler: looks once a second, in one worker of the process, and tells what it saw.
+--
+--   machine.lua, weir.stats, weir.metrics, weir.streams --> a reading --figures.lua--> topic "monitor/figures"
+--   each rule's alarm.lua <-- figures                             `--> the streams furthest behind, "monitor/streams"
+--         `--when it is raised, and when it is over--> topic "monitor/alerts"
+--
+-- The topics are all there is: who watches subscribes, and costs the sampler nothing; a page that opens gets what they
+-- keep. What is raised is known from the topic of alerts, too, so that a reload or a restart goes on where it was.
+
+local weir = require "weir"
+local alarm = require "monitor.alarm"
+local figures = require "monitor.figures"
+local machine = require "monitor.machine"
+
+local sampler = {}
+
+local EVERY = 1 -- seconds
+local LISTED = 20 -- streams
+local ALERTS = 200 -- that are kept
+
+sampler.figures, sampler.alerts, sampler.streams = "monitor/figures", "monitor/alerts", "monitor/streams"
+
+weir.topics {
+  [sampler.figures] = { history = { count = 600, age = "10m", bytes = "4MB" } },
+  [sampler.alerts] = { history = { count = ALERTS, age = "30d" }, durable = true },
+  [sampler.streams] = { history = { count = 3 } }, -- only the last one counts: some slack, or a slow reader has gaps
+}
+
+-- ---- reading --------------------------------------------------------------------------------------------------------
+
+local function read(options)
+  local streams = weir.streams({}):list { sort = "backlog", limit = LISTED }
+  return {
+    at = weir.now(),
+    machine = machine.read(options.proc),
+    disks = machine.space(options.disks),
+    stats = weir.stats(),
+    server = figures.of_metrics(weir.metrics()),
+    streams = streams,
+    backlog = streams[1] and streams[1].backlog or 0,
+    lua_limit = weir.limits().lua_memory,
+  }
+end
+
+-- ---- alerts ---------------------------------------------------------------------------------------------------------
+
+local function publish(told)
+  local id, why = weir.publish(sampler.alerts, { event = "alert", data = told })
+  if not id then weir.log.error("monitor: an alert cannot be told", { rule = told.rule, why = why }) end
+end
+
+-- The last that was told of each rule: those that are raised.
+local function standing()
+  local raised = {}
+  for _, event in ipairs((weir.history(sampler.alerts, { limit = ALERTS, decode = true }))) do
+    local told = event.data
+    raised[told.rule] = told.state == "raised" and told or nil
+  end
+  return raised
+end
+
+-- An alarm for each rule. What was raised by one that is there no more is over.
+local function alarms_of(rules, at)
+  local raised, list = standing(), {}
+  for i, rule in ipairs(rules) do
+    local told = raised[rule.name]
+    list[i] = told and alarm.raised(rule, told.since, told.worst) or alarm.new(rule)
+    raised[rule.name] = nil
+  end
+  for _, told in pairs(raised) do
+    told.state, told.at, told.value = "over", at, nil
+    publish(told)
+  end
+  return list
+end
+
+-- Tells of what has changed, and returns what is raised now.
+local function watch(alarms, values, at)
+  local raised = weir.json.array {}
+  for _, one in ipairs(alarms) do
+    local value = values[one.rule.figure]
+    local told = alarm.take(one, value, at)
+    if told then publish(told) end
+    if one.is_raised then raised[#raised + 1] = alarm.standing(one, value, at) end
+  end
+  return raised
+end
+
+-- ---- each second ----------------------------------------------------------------------------------------------------
+
+local function tell(self, before, now)
+  local values = figures.between(before, now)
+  self.alarms = self.alarms or alarms_of(self.rules, now.at)
+  values.at, values.alerts = now.at, watch(self.alarms, values, now.at)
+  weir.publish(sampler.figures, { event = "figures", data = values })
+  weir.publish(sampler.streams, { event = "streams", data = {
+    at = now.at, total = now.stats.streams, streams = weir.json.array(now.streams),
+  } })
+end
+
+--- To be called when the app starts, in one worker. `options` are { proc, disks, rules }.
+function sampler.start(options)
+  local self, before = { rules = options.rules }, nil
+  weir.every(EVERY, function()
+    local now = read(options)
+    if before then tell(self, before, now) end
+    before = now
+  end)
+end
+
+return sampler

@@ -1,0 +1,145 @@
+// cards: the figures of ten minutes, each card one chart with what it says now, or where somebody looks back to.
+//
+//   figures of each second --> store --render()--> a path for each line, numbers, a sentence for who does not see it
+
+import { $, draw, make, setText } from "./dom.js";
+import { bytes, show } from "./format.js";
+
+const SPAN = 600; // seconds
+const HOLE = 3; // seconds without figures, over which no line is drawn
+const HEIGHT = 60;
+
+// Of each line the figure and its name; `top` is the least that the chart reaches to.
+const cards = [
+  { group: "weir", title: "Streams", lines: [["streams", "open"], ["connections", "connections"]], top: 10, also: (now) => `${show("subscribers", now.subscribers)} subscribed to ${show("topics", now.topics)} topics` },
+  { group: "weir", title: "Requests", lines: [["requests", "answered"], ["errors", "5xx"]], top: 1, also: (now) => `${show("refused", now.refused)} connections refused` },
+  { group: "weir", title: "Wait for an answer", lines: [["latency_p99", "99 of 100"], ["latency_p50", "half"]], top: 0.01, also: () => "from the request to its head" },
+  { group: "weir", title: "Turns of the loop", lines: [["turn_p99", "99 of 100"], ["turn_p50", "half"]], top: 0.01, also: (now) => `longest that runs now: ${show("busy", now.busy)}` },
+  { group: "weir", title: "Events", lines: [["delivered", "delivered"], ["published", "published"]], top: 1, also: (now) => `${show("lost", now.lost)} lost to slow readers` },
+  { group: "weir", title: "Largest backlog", lines: [["backlog", "of one stream"]], top: 1024, also: (now) => `${show("sent", now.sent)} sent to all` },
+  { group: "weir", title: "Processor time", lines: [["worker_cpu", "busiest worker"], ["process_cpu", "process"]], top: 1, also: (now) => `${show("tasks", now.tasks)} tasks` },
+  { group: "weir", title: "Memory of Weir", lines: [["process_memory", "process"], ["lua_memory", "Lua"]], top: 2 ** 20, also: (now) => `Lua at ${show("lua_share", now.lua_share)} of its limit` },
+  { group: "machine", title: "Processors", lines: [["cpu", "busy"]], top: 1, also: (now) => `load ${show("load", now.load)}` },
+  { group: "machine", title: "Memory", lines: [["memory", "used"]], top: 1, also: (now) => `${show("memory_used", now.memory_used)} of ${show("memory_total", now.memory_total)}` },
+  { group: "machine", title: "Disk", lines: [["disk_written", "written"], ["disk_read", "read"]], top: 1024, also: (now) => `${show("disk", now.disk)} full, ${now.disk_free === undefined ? "–" : bytes(now.disk_free)} free` },
+  { group: "machine", title: "Network", lines: [["net_sent", "sent"], ["net_received", "received"]], top: 1024, also: () => "all interfaces but loopback" },
+];
+
+const store = []; // figures, the oldest first
+let back = 0; // seconds before the newest that are looked at
+
+for (const card of cards) build(card);
+
+function build(card) {
+  card.paths = card.lines.map((_, i) => draw("path", { class: `line line-${i}` }));
+  card.area = draw("path", { class: "area" });
+  card.cursor = draw("path", { class: "cursor" });
+  card.chart = draw("svg", { viewBox: `0 0 ${SPAN} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${card.title}: no figures yet` });
+  card.chart.append(card.area, ...card.paths, card.cursor);
+  card.values = card.lines.map(() => make("strong", { textContent: "–" }));
+  card.most = make("span", { className: "most" });
+  card.about = make("p", { className: "soft", textContent: " " });
+  const numbers = card.lines.map(([, name], i) => make("div", { className: `number number-${i}` }, card.values[i], make("span", { textContent: name })));
+  card.element = make("article", { className: "card" }, make("h3", { textContent: card.title }),
+    make("div", { className: "numbers" }, ...numbers), make("div", { className: "chart" }, card.chart, card.most), card.about);
+  $[card.group].append(card.element);
+}
+
+// ---- what is kept ----
+
+/** Takes the figures of one second. */
+export function take(figures) {
+  if (store.length && figures.at <= store.at(-1).at) return; // a server whose clock was put back has its say later
+  store.push(figures);
+  while (store[0].at < figures.at - SPAN) store.shift();
+}
+
+export const newest = () => store.at(-1);
+
+/** Looks at what was so many seconds ago. */
+export function lookBack(seconds) {
+  back = seconds;
+}
+
+/** The seconds before now that a place on a chart stands for, or nothing where it is none. */
+export function placeOf(event) {
+  const box = event.target.closest?.(".chart")?.getBoundingClientRect();
+  return box && Math.round(SPAN * (1 - (event.clientX - box.left) / box.width));
+}
+
+// The figures that are looked at: the last ones that were there at that time.
+function looked() {
+  const at = newest().at - back;
+  return store.findLast((figures) => figures.at <= at) ?? store[0];
+}
+
+// ---- what is seen ----
+
+// 1, 2, 5, 10, …: a scale that does not move with every value.
+function scaleFor(most, least) {
+  if (most <= least) return least;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return power * [1, 2, 5, 10].find((step) => most <= step * power);
+}
+
+const xOf = (figures) => SPAN - (newest().at - figures.at);
+
+// The line of a figure, in pieces where it is not known; and the area below it.
+function trace(name, scale) {
+  let [line, area, last, from] = ["", "", undefined, 0];
+  for (const figures of store) {
+    const value = figures[name];
+    if (value === undefined) continue;
+    const [x, y] = [xOf(figures).toFixed(1), (HEIGHT - 1 - (value / scale) * (HEIGHT - 4)).toFixed(1)];
+    const goesOn = last && figures.at - last.at < HOLE;
+    if (!goesOn && last) area += `L${xOf(last).toFixed(1)} ${HEIGHT}L${from} ${HEIGHT}Z`;
+    if (!goesOn) from = x;
+    line += `${goesOn ? "L" : "M"}${x} ${y}`;
+    area += `${goesOn ? "L" : `M${x} ${HEIGHT}L`}${x} ${y}`;
+    last = figures;
+  }
+  if (last) area += `L${xOf(last).toFixed(1)} ${HEIGHT}L${from} ${HEIGHT}Z`;
+  return { line, area };
+}
+
+function sentence(card, now) {
+  const lines = card.lines.map(([name, label]) => {
+    const values = store.map((figures) => figures[name]).filter((value) => value !== undefined);
+    if (!values.length) return `${label}: not known`;
+    const [least, most] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    return `${label} ${show(name, now[name])}, between ${show(name, least)} and ${show(name, most)}`;
+  });
+  return `${card.title}, ten minutes: ${lines.join("; ")}`;
+}
+
+function renderCard(card, now) {
+  const most = Math.max(0, ...card.lines.map(([name]) => store.reduce((top, figures) => Math.max(top, figures[name] ?? 0), 0)));
+  const scale = scaleFor(most, card.top);
+  card.lines.forEach(([name], i) => {
+    const { line, area } = trace(name, scale);
+    card.paths[i].setAttribute("d", line);
+    if (i === 0) card.area.setAttribute("d", area);
+    setText(card.values[i], show(name, now[name]));
+  });
+  card.cursor.setAttribute("d", back ? `M${xOf(now)} 0V${HEIGHT}` : "");
+  card.chart.setAttribute("aria-label", sentence(card, now));
+  setText(card.most, show(card.lines[0][0], scale));
+  setText(card.about, card.also(now));
+}
+
+// A card has the level of the worst that is raised by one of its figures.
+function markCard(card, raised) {
+  const figures = card.lines.map(([name]) => name);
+  const levels = raised.filter(({ figure }) => figures.includes(figure) || (card.title === "Disk" && figure === "disk")).map(({ level }) => level);
+  card.element.dataset.level = ["critical", "warn", "info"].find((level) => levels.includes(level)) ?? "";
+}
+
+/** Draws what is kept; returns the figures that are looked at. */
+export function render() {
+  const now = looked();
+  for (const card of cards) {
+    renderCard(card, now);
+    markCard(card, now.alerts);
+  }
+  return now;
+}
