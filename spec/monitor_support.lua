@@ -1,0 +1,70 @@
+-- What the specs of apps/monitor share: the app beside others, with a folder that stands for /proc.
+
+local assert = require "luassert"
+local weir = require "weir"
+local test = require "weir.test"
+local support = require "spec.support"
+local json = weir.json
+
+local monitoring = {} -- .folder, .server are those of `serve`
+
+-- An app that has the monitor at /monitor, and streams of its own. OPTIONS are those of the monitor, in Lua.
+local app_text = [[
+  package.path = "PLACE/apps/monitor/?.lua;PLACE/apps/monitor/?/init.lua;" .. package.path
+  local weir = require "weir"
+  local app = weir.app()
+  app:mount("/monitor", require "monitor" { OPTIONS })
+  app:get("/live", function(stream)
+    stream.claims = { sub = stream.query.sub or "ann" }
+    stream:sse { hello = true }:subscribe "news"
+  end)
+  app:post("/news", function(stream) return weir.publish("news", stream:body()) end)
+  app:get("/fails", function() weir.fail(500) end)
+  app:get("/burn", function(stream)
+    local stop = os.clock() + tonumber(stream.query.seconds)
+    while os.clock() < stop do end
+    return "burnt"
+  end)
+  return app
+]]
+
+--- The path of such an app, in a folder where `proc` stands for /proc.
+function monitoring.app(options)
+  local text = app_text:gsub("PLACE", (os.getenv "PWD"))
+    :gsub("OPTIONS", function() return ("proc = %q, %s"):format(monitoring.folder .. "/proc", options or "") end)
+  return (support.write_file(monitoring.folder .. "/app.lua", text))
+end
+
+function monitoring.begin()
+  monitoring.folder = support.folder()
+  os.execute("mkdir " .. monitoring.folder .. "/proc")
+end
+
+local busy, ticks = 0, 0
+
+--- A second passes in which the processors are busy by that share.
+function monitoring.pass(share, seconds)
+  for _ = 1, seconds or 1 do
+    busy, ticks = busy + share * 1000, ticks + 1000
+    support.write_file(monitoring.folder .. "/proc/stat", ("cpu  %d 0 0 %d 0 0 0 0 0 0\n"):format(busy, ticks - busy))
+    test.clock.advance(1)
+  end
+end
+
+--- Serves it from this loop, whose clock stands still.
+function monitoring.serve(options)
+  test.clock.freeze()
+  monitoring.server = test.start(monitoring.app(options))
+  monitoring.pass(0) -- the first reading has nothing to be compared with
+  return monitoring.server
+end
+
+--- The data of the next event of that name.
+function monitoring.next(events, name)
+  while true do
+    local event = assert(events:next())
+    if event.event == name then return json.decode(event.data) end
+  end
+end
+
+return monitoring
