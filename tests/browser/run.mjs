@@ -11,6 +11,7 @@ import { runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
 import "./forms.mjs";
 import { lineThat, textsOf } from "./logtail.mjs";
+import "./monitor.mjs";
 import "./notify.mjs";
 import "./resuming.mjs";
 import "./tokens.mjs";

@@ -3,7 +3,7 @@
 --   app:mount("/monitor", require "monitor" { secret = os.getenv "MONITOR_SECRET" })
 --
 --   sampler.lua --once a second--> topics --> GET events: the page, and any other client
---   access.lua: who may ask --> POST streams/ID/close
+--   access.lua: who may ask --> POST streams/ID/close: streams.lua
 --
 -- Here are the routes, and what the options may be.
 
@@ -11,6 +11,7 @@ local weir = require "weir"
 local access = require "monitor.access"
 local rules = require "monitor.rules"
 local sampler = require "monitor.sampler"
+local streams = require "monitor.streams"
 
 -- ---- asking ---------------------------------------------------------------------------------------------------------
 
@@ -27,18 +28,6 @@ end
 
 local function show_alerts(stream)
   stream:sse({ hello = true }):subscribe(sampler.alerts, { after = "earliest" })
-end
-
--- The client sees its stream break off, and may come back.
-local function close(stream)
-  local id = stream.params.id
-  if not id:find "^[1-9]%d*$" or #id > 15 then weir.fail(400, "the id of a stream is a number, as events has it\n") end
-  local who = stream.claims and stream.claims.sub or stream.remote_addr
-  if weir.streams({ id = tonumber(id) }):close "cancelled" == 0 then
-    weir.fail(404, "there is no stream " .. id .. ": it has ended\n")
-  end
-  weir.log.info("monitor: a stream was closed", { stream = id, by = who })
-  stream:status(204)
 end
 
 -- ---- the app --------------------------------------------------------------------------------------------------------
@@ -63,7 +52,7 @@ return function(options)
   app:use(guards.all)
   app:get("/events", guards.view, show(list))
   app:get("/alerts", guards.view, show_alerts)
-  app:post("/streams/:id/close", guards.close, close)
+  app:post("/streams/:id/close", guards.close, streams.close)
   app:on_start(function()
     sampler.start { proc = options.proc or "/proc", disks = options.disks or { "/" }, rules = list }
   end)

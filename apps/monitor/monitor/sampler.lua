@@ -1,6 +1,6 @@
 -- sampler: looks once a second, in one worker of the process, and tells what it saw.
 --
---   machine.lua, weir.stats, weir.metrics, weir.streams --> a reading --figures.lua--> topic "monitor/figures"
+--   machine.lua, streams.lua, weir.stats, weir.metrics --> a reading --figures.lua--> topic "monitor/figures"
 --   each rule's alarm.lua <-- figures                             `--> the streams furthest behind, "monitor/streams"
 --         `--when it is raised, and when it is over--> topic "monitor/alerts"
 --
@@ -11,11 +11,11 @@ local weir = require "weir"
 local alarm = require "monitor.alarm"
 local figures = require "monitor.figures"
 local machine = require "monitor.machine"
+local streams = require "monitor.streams"
 
 local sampler = {}
 
 local EVERY = 1 -- seconds
-local LISTED = 20 -- streams
 local ALERTS = 200 -- that are kept
 
 sampler.figures, sampler.alerts, sampler.streams = "monitor/figures", "monitor/alerts", "monitor/streams"
@@ -29,15 +29,15 @@ weir.topics {
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
 local function read(options)
-  local streams = weir.streams({}):list { sort = "backlog", limit = LISTED }
+  local list = streams.furthest()
   return {
     at = weir.now(),
     machine = machine.read(options.proc),
     disks = machine.space(options.disks),
     stats = weir.stats(),
     server = figures.of_metrics(weir.metrics()),
-    streams = streams,
-    backlog = streams[1] and streams[1].backlog or 0,
+    streams = list,
+    backlog = list[1] and list[1].backlog or 0,
     lua_limit = weir.limits().lua_memory,
   }
 end
@@ -94,7 +94,7 @@ local function tell(self, before, now)
   values.at, values.alerts = now.at, watch(self.alarms, values, now.at)
   weir.publish(sampler.figures, { event = "figures", data = values })
   weir.publish(sampler.streams, { event = "streams", data = {
-    at = now.at, total = now.stats.streams, streams = weir.json.array(now.streams),
+    at = now.at, total = now.stats.streams, streams = now.streams,
   } })
 end
 

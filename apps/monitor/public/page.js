@@ -112,6 +112,5 @@ setInterval(showState, 1000);
 $.enter.addEventListener("submit", (event) => {
   event.preventDefault();
   signInWith($.token.value);
-  $.token.value = "";
-  stream.connect();
+  location.reload();
 });

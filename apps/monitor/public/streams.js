@@ -22,8 +22,8 @@ function whoOf(stream) {
   return `${who || "somebody"} · for ${span(stream.age)} · ${bytes(stream.sent)} sent`;
 }
 
-function topicsOf({ topics = [] }) {
-  return topics.length > 3 ? `${topics.slice(0, 3).join(", ")} and ${topics.length - 3} more` : topics.join(", ");
+function topicsOf({ topics, topics_all: all }) {
+  return topics.join(", ") + (all > topics.length ? ` and ${all - topics.length} more` : "");
 }
 
 function backlogOf({ backlog, behind }) {

@@ -1,0 +1,262 @@
+// The page of apps/monitor: figures that move, an alert of a real load, a stalled stream found and closed, a restart.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { screenshot, test } from "./lib.mjs";
+
+const refused = /Failed to load resource/;
+
+// What the monitor looks at: a stream of a topic, what fills that, and a handler that computes for so many turns of 0.3 s.
+const load = `
+  local weir = require "weir"
+  local app = weir.app()
+  weir.topics { flood = { history = { count = 1000, bytes = "2MB" } } }
+  app:get("/live", function(stream)
+    stream.claims = { sub = stream.query.sub }
+    stream:sse({ hello = true }):subscribe "flood"
+  end)
+  app:post("/flood", function() for _ = 1, 40 do weir.publish("flood", ("x"):rep(100000)) end end)
+  app:get("/burn", function(stream)
+    for _ = 1, tonumber(stream.query.turns) do
+      local stop = os.clock() + 0.3
+      while os.clock() < stop do end
+      weir.sleep(0)
+    end
+    return "burnt"
+  end)
+  return app`;
+
+// The monitor beside that app. `rules` go over those that come with it.
+async function serve(t, { rules = {}, env = {}, ...options } = {}) {
+  const file = t.file("site/load/app.lua", [load]);
+  const site = file.replace(/\/load\/app\.lua$/, "");
+  const link = `${site}/monitor`;
+  if (!existsSync(link)) symlinkSync(fileURLToPath(new URL("../../apps/monitor", import.meta.url)), link);
+  writeFileSync(`${t.folder}/rules.json`, JSON.stringify(rules));
+  return t.serve([site, "--workers", "2", "--data", `${t.folder}/data`],
+    { env: { MONITOR_RULES: `${t.folder}/rules.json`, MONITOR_SECRET: "", ...env }, ...options });
+}
+
+async function open(t, server, options) {
+  const page = await t.page(options);
+  await page.goto(`${server.url}/monitor/`);
+  return page;
+}
+
+const state = (page, name) => page.waitForSelector(`#state[data-state="${name}"]`);
+const card = (page, title) => page.locator(".card", { has: page.getByRole("heading", { name: title, exact: true }) });
+const pathOf = (page, title) => card(page, title).locator(".line-0").getAttribute("d");
+const row = (page, text) => page.locator("#streams > li", { hasText: text });
+const alert = (page, name, raised) => page.locator(`#alerts > li[data-state="${raised}"]`, { hasText: name }).first();
+
+// Until a chart has a line of so many seconds.
+const hasLine = (page, title, points) => page.waitForFunction(([wanted, least]) => {
+  const found = [...document.querySelectorAll(".card")].find((one) => one.querySelector("h3").textContent === wanted);
+  return (found.querySelector(".line-0").getAttribute("d")?.match(/L/g) ?? []).length >= least;
+}, [title, points]);
+
+// Nothing is wider than the window.
+async function assertFits(page) {
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+}
+
+// A client that reads what has come when it is told to, and not before.
+async function stall(server, path) {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect({ host: hostname, port: Number(port), highWaterMark: 1 });
+  await once(socket, "connect");
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+  return socket;
+}
+
+const flood = (server) => fetch(`${server.url}/load/flood`, { method: "POST" });
+
+// Floods until the list has it with so many bytes and more.
+async function floodUntilBehind(page, server, text) {
+  const behind = row(page, text).and(page.locator("[data-state=behind]", { hasText: "MB behind" }));
+  while (!(await behind.count())) await flood(server);
+  return behind;
+}
+
+// ---- figures ----
+
+test("monitor: the charts move each second, and say the same in words", async (t) => {
+  const page = await open(t, await serve(t));
+  await state(page, "open");
+  await hasLine(page, "Memory", 1);
+  const before = await pathOf(page, "Memory");
+  await hasLine(page, "Memory", 3);
+  assert.notEqual(await pathOf(page, "Memory"), before);
+  assert.match(await card(page, "Memory").locator("svg").getAttribute("aria-label"), /^Memory, ten minutes: used [\d.]+ %, between [\d.]+ % and [\d.]+ %$/);
+  assert.match(await card(page, "Memory").textContent(), /[\d.]+ GB of [\d.]+ GB/);
+  assert.match(await card(page, "Streams").locator("strong").first().textContent(), /^\d+$/);
+  assert.equal(await page.textContent("#calm"), "Nothing is beyond its threshold.");
+});
+
+test("monitor: a page that opens has what was before it", async (t) => {
+  const server = await serve(t);
+  const first = await open(t, server);
+  await hasLine(first, "Memory", 4);
+  const second = await open(t, server);
+  await second.waitForSelector(".line-0[d]");
+  assert.ok((await pathOf(second, "Memory")).match(/L/g).length >= 3);
+});
+
+test("monitor: one looks back with the keyboard, and comes back to now", async (t) => {
+  const page = await open(t, await serve(t));
+  await hasLine(page, "Memory", 4);
+  await page.focus("#back");
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("ArrowLeft");
+  await page.locator("#when", { hasText: / ago$/ }).waitFor();
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => document.querySelector("#when").textContent === "now");
+  await card(page, "Memory").locator(".chart").hover({ position: { x: 1, y: 5 } });
+  await page.locator("#when", { hasText: / ago$/ }).waitFor();
+  await page.hover("h1");
+  await page.waitForFunction(() => document.querySelector("#when").textContent === "now");
+});
+
+test("monitor: the figures go on when the server has been started anew", async (t) => {
+  const server = await serve(t, { rules: { busy: { figure: "streams", above: 0, hold: 0, text: "Somebody is there" } } });
+  const page = await open(t, server, { expected: refused });
+  await alert(page, "Somebody is there", "raised").waitFor();
+  await hasLine(page, "Memory", 2);
+  await server.stop("SIGKILL");
+  await state(page, "waiting");
+  const before = (await pathOf(page, "Memory")).match(/[LM]/g).length;
+  await serve(t, { rules: { busy: { figure: "streams", above: 9, hold: 0, rest: 0, text: "Somebody is there" } }, listen: server.address });
+  await state(page, "open");
+  await hasLine(page, "Memory", before + 2);
+  await alert(page, "Somebody is there", "over").waitFor();
+});
+
+// ---- alerts ----
+
+test("monitor: a loop that is kept busy raises an alert, which ends with it", async (t) => {
+  const rules = { loop: { hold: 1, rest: 1 }, worker: false, cpu: false, latency: false };
+  const server = await serve(t, { rules });
+  const page = await open(t, server);
+  await hasLine(page, "Memory", 1);
+  await page.locator("#raised-list").waitFor({ state: "attached" });
+  const burning = Promise.all([fetch(`${server.url}/load/burn?turns=20`), fetch(`${server.url}/load/burn?turns=20`)]);
+  await page.locator("#raised-list li", { hasText: "The event loop lags" }).waitFor();
+  await page.waitForFunction(() => document.title.startsWith("(1) "));
+  assert.equal(await card(page, "Turns of the loop").getAttribute("data-level"), "warn");
+  await page.locator("#announce", { hasText: "warn: The event loop lags" }).waitFor({ state: "attached" });
+  await alert(page, "The event loop lags", "raised").waitFor();
+  await burning;
+  await alert(page, "The event loop lags", "over").waitFor();
+  await page.locator("#announce", { hasText: "Over: The event loop lags" }).waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.title === "Monitor · Weir");
+  assert.equal(await page.locator("#alerts > li").count(), 1);
+});
+
+// ---- streams ----
+
+test("monitor: a client that stops reading is first in the list, and is closed there", async (t) => {
+  const server = await serve(t, { rules: { backlog: { hold: 0, rest: 1 } } });
+  const page = await open(t, server);
+  const socket = await stall(server, "/load/live?sub=slow-sam");
+  await row(page, "slow-sam").waitFor();
+  const behind = await floodUntilBehind(page, server, "slow-sam");
+  await page.locator("#streams > li:first-child", { hasText: "slow-sam" }).waitFor();
+  await alert(page, "A client stalls", "raised").waitFor();
+  await behind.getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  await page.locator("#sure-text", { hasText: "slow-sam" }).waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal(await behind.count(), 1);
+  await behind.getByRole("button").click();
+  await page.click("#sure-yes");
+  await page.locator("#told", { hasText: /^Stream \d+, GET \/load\/live, is closed\.$/ }).waitFor();
+  const ended = once(socket, "close");
+  socket.on("error", () => {});
+  socket.resume();
+  await ended;
+  assert.match(server.log, /monitor: a stream was closed/);
+  await row(page, "slow-sam").waitFor({ state: "detached" });
+  await alert(page, "A client stalls", "over").waitFor();
+});
+
+test("monitor: the list stands still while it is pointed at", async (t) => {
+  const server = await serve(t);
+  const page = await open(t, server);
+  const first = await stall(server, "/load/live?sub=one");
+  await row(page, "one").waitFor();
+  await row(page, "one").hover();
+  first.destroy();
+  await hasLine(page, "Memory", 3);
+  assert.equal(await row(page, "one").count(), 1);
+  await page.hover("h1");
+  await row(page, "one").waitFor({ state: "detached" });
+});
+
+test("monitor: what comes from strangers is text", async (t) => {
+  const server = await serve(t);
+  const page = await open(t, server);
+  const nasty = `<img src=x onerror="document.title='owned'"><b>`;
+  const socket = await stall(server, `/load/live?sub=${encodeURIComponent(nasty)}`);
+  await row(page, nasty).waitFor();
+  await row(page, nasty).getByRole("button").click();
+  await page.locator("#sure-text", { hasText: nasty }).waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("main img, main b, dialog img, dialog b").count(), 0);
+  assert.notEqual(await page.title(), "owned");
+  socket.destroy();
+});
+
+// ---- who may ----
+
+const secret = "a secret of this test that has enough bytes";
+
+function tokenWith(claims) {
+  const parts = [{ alg: "HS256", typ: "JWT" }, { sub: "ann", exp: Math.floor(Date.now() / 1000) + 600, ...claims }]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  return `${parts}.${createHmac("sha256", secret).update(parts).digest("base64url")}`;
+}
+
+test("monitor: with a secret the page wants a token, and who may only see has no buttons", async (t) => {
+  const server = await serve(t, { env: { MONITOR_SECRET: secret } });
+  const page = await open(t, server, { expected: refused });
+  await state(page, "failed");
+  assert.equal(await page.textContent("#state"), "A token is wanted");
+  await page.fill("#token", tokenWith({ monitor: "no" }));
+  await page.click("#enter button");
+  await page.locator("#state", { hasText: "This token is not for the monitor" }).waitFor();
+  await page.fill("#token", tokenWith({ monitor: "view" }));
+  await page.click("#enter button");
+  await state(page, "open");
+  await page.locator("#streams > li").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Close/ }).count(), 0);
+  assert.ok(await page.isHidden("#enter"));
+});
+
+// ---- pictures ----
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1200, 390]) {
+    test(`monitor: the page fits a window ${width} wide, ${colorScheme}`, async (t) => {
+      const server = await serve(t, { rules: { loop: { hold: 1 }, backlog: { hold: 0 } } });
+      const page = await open(t, server, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
+      const sockets = [];
+      for (const sub of ["ann", "a-user-whose-name-is-longer-than-a-narrow-window-is-wide-so-that-it-takes-two-lines"]) {
+        sockets.push(await stall(server, `/load/live?sub=${sub}`));
+      }
+      const burning = fetch(`${server.url}/load/burn?turns=12`);
+      await floodUntilBehind(page, server, "ann");
+      await page.locator("#raised-list li", { hasText: "The event loop lags" }).waitFor();
+      await burning;
+      await screenshot(page, `monitor-${colorScheme}-${width}`);
+      await page.locator("#streams-title").scrollIntoViewIfNeeded();
+      await page.screenshot({ path: `${process.env.SCREENSHOTS ?? t.folder}/monitor-${colorScheme}-${width}-whole.png`, fullPage: true });
+      await assertFits(page);
+      for (const socket of sockets) socket.destroy();
+    });
+  }
+}
