@@ -248,13 +248,13 @@ for (const colorScheme of ["light", "dark"]) {
       for (const sub of ["ann", "a-user-whose-name-is-longer-than-a-narrow-window-is-wide-so-that-it-takes-two-lines"]) {
         sockets.push(await stall(server, `/load/live?sub=${sub}`));
       }
-      const burning = fetch(`${server.url}/load/burn?turns=12`);
       await floodUntilBehind(page, server, "ann");
+      const burning = fetch(`${server.url}/load/burn?turns=12`);
       await page.locator("#raised-list li", { hasText: "The event loop lags" }).waitFor();
       await burning;
       await screenshot(page, `monitor-${colorScheme}-${width}`);
-      await page.locator("#streams-title").scrollIntoViewIfNeeded();
-      await page.screenshot({ path: `${process.env.SCREENSHOTS ?? t.folder}/monitor-${colorScheme}-${width}-whole.png`, fullPage: true });
+      await page.locator("summary").scrollIntoViewIfNeeded();
+      await screenshot(page, `monitor-lists-${colorScheme}-${width}`);
       await assertFits(page);
       for (const socket of sockets) socket.destroy();
     });

@@ -3,9 +3,11 @@
 //   figures of each second --> store --render()--> a path for each line, numbers, a sentence for who does not see it
 
 import { $, draw, make, setText } from "./dom.js";
-import { bytes, show } from "./format.js";
+import { bytes, isBytes, show } from "./format.js";
 
-const SPAN = 600; // seconds
+const SPAN = 600; // seconds that are kept
+const reaches = [60, 120, 300, SPAN]; // of the charts, so that the first minutes fill them, too
+const WIDTH = 600;
 const HOLE = 3; // seconds without figures, over which no line is drawn
 const HEIGHT = 60;
 
@@ -34,7 +36,7 @@ function build(card) {
   card.paths = card.lines.map((_, i) => draw("path", { class: `line line-${i}` }));
   card.area = draw("path", { class: "area" });
   card.cursor = draw("path", { class: "cursor" });
-  card.chart = draw("svg", { viewBox: `0 0 ${SPAN} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${card.title}: no figures yet` });
+  card.chart = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${card.title}: no figures yet` });
   card.chart.append(card.area, ...card.paths, card.cursor);
   card.values = card.lines.map(() => make("strong", { textContent: "–" }));
   card.most = make("span", { className: "most" });
@@ -56,6 +58,9 @@ export function take(figures) {
 
 export const newest = () => store.at(-1);
 
+// The seconds from the left end of the charts to now.
+const reach = () => reaches.find((seconds) => newest().at - store[0].at <= seconds) ?? SPAN;
+
 /** Looks at what was so many seconds ago. */
 export function lookBack(seconds) {
   back = seconds;
@@ -64,7 +69,7 @@ export function lookBack(seconds) {
 /** The seconds before now that a place on a chart stands for, or nothing where it is none. */
 export function placeOf(event) {
   const box = event.target.closest?.(".chart")?.getBoundingClientRect();
-  return box && Math.round(SPAN * (1 - (event.clientX - box.left) / box.width));
+  return box && Math.round(reach() * (1 - (event.clientX - box.left) / box.width));
 }
 
 // The figures that are looked at: the last ones that were there at that time.
@@ -75,32 +80,33 @@ function looked() {
 
 // ---- what is seen ----
 
-// 1, 2, 5, 10, …: a scale that does not move with every value.
-function scaleFor(most, least) {
+// 1, 2, 5, 10, …, of bytes in their units: a scale that does not move with every value.
+function scaleFor(name, most, least) {
   if (most <= least) return least;
-  const power = 10 ** Math.floor(Math.log10(most));
+  const unit = isBytes(name) ? 1024 ** Math.floor(Math.log(most) / Math.log(1024)) : 1;
+  const power = unit * 10 ** Math.floor(Math.log10(most / unit));
   return power * [1, 2, 5, 10].find((step) => most <= step * power);
 }
 
-const xOf = (figures) => SPAN - (newest().at - figures.at);
+const xOf = (figures) => (WIDTH * (1 - (newest().at - figures.at) / reach())).toFixed(1);
 
-// The line of a figure, in pieces where it is not known; and the area below it.
-function trace(name, scale) {
-  let [line, area, last, from] = ["", "", undefined, 0];
+// The pieces of a figure's line: lists of points, for it may not be known at times.
+function piecesOf(name, scale) {
+  const pieces = [];
+  let last;
   for (const figures of store) {
     const value = figures[name];
     if (value === undefined) continue;
-    const [x, y] = [xOf(figures).toFixed(1), (HEIGHT - 1 - (value / scale) * (HEIGHT - 4)).toFixed(1)];
-    const goesOn = last && figures.at - last.at < HOLE;
-    if (!goesOn && last) area += `L${xOf(last).toFixed(1)} ${HEIGHT}L${from} ${HEIGHT}Z`;
-    if (!goesOn) from = x;
-    line += `${goesOn ? "L" : "M"}${x} ${y}`;
-    area += `${goesOn ? "L" : `M${x} ${HEIGHT}L`}${x} ${y}`;
+    if (!last || figures.at - last.at >= HOLE) pieces.push([]);
+    pieces.at(-1).push(`${xOf(figures)} ${(HEIGHT - 1 - (value / scale) * (HEIGHT - 4)).toFixed(1)}`);
     last = figures;
   }
-  if (last) area += `L${xOf(last).toFixed(1)} ${HEIGHT}L${from} ${HEIGHT}Z`;
-  return { line, area };
+  return pieces;
 }
+
+const xIn = (point) => point.split(" ")[0];
+const lineOf = (pieces) => pieces.map((points) => `M${points.join("L")}${points.length > 1 ? "" : "h0"}`).join("");
+const areaOf = (pieces) => pieces.map((points) => `M${xIn(points[0])} ${HEIGHT}L${points.join("L")}L${xIn(points.at(-1))} ${HEIGHT}Z`).join("");
 
 function sentence(card, now) {
   const lines = card.lines.map(([name, label]) => {
@@ -114,11 +120,11 @@ function sentence(card, now) {
 
 function renderCard(card, now) {
   const most = Math.max(0, ...card.lines.map(([name]) => store.reduce((top, figures) => Math.max(top, figures[name] ?? 0), 0)));
-  const scale = scaleFor(most, card.top);
+  const scale = scaleFor(card.lines[0][0], most, card.top);
   card.lines.forEach(([name], i) => {
-    const { line, area } = trace(name, scale);
-    card.paths[i].setAttribute("d", line);
-    if (i === 0) card.area.setAttribute("d", area);
+    const pieces = piecesOf(name, scale);
+    card.paths[i].setAttribute("d", lineOf(pieces));
+    if (i === 0) card.area.setAttribute("d", areaOf(pieces));
     setText(card.values[i], show(name, now[name]));
   });
   card.cursor.setAttribute("d", back ? `M${xOf(now)} 0V${HEIGHT}` : "");

@@ -23,14 +23,16 @@ export function span(seconds) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
 }
 
-const byUnit = [
-  [percent, ["cpu", "memory", "disk", "worker_cpu", "process_cpu", "lua_share"]],
-  [bytes, ["memory_used", "memory_total", "disk_free", "backlog", "process_memory", "lua_memory"]],
-  [(value) => `${bytes(value)}/s`, ["disk_read", "disk_written", "net_received", "net_sent", "sent", "received"]],
-  [perSecond, ["requests", "errors", "refused", "published", "delivered", "gaps", "lost", "stops", "reloads_failed", "log_dropped"]],
-  [span, ["latency_p50", "latency_p99", "turn_p50", "turn_p99", "busy"]],
-];
-const units = new Map(byUnit.flatMap(([format, names]) => names.map((name) => [name, format])));
+const shares = ["cpu", "memory", "disk", "worker_cpu", "process_cpu", "lua_share"];
+const sizes = ["memory_used", "memory_total", "disk_free", "backlog", "process_memory", "lua_memory"];
+const traffic = ["disk_read", "disk_written", "net_received", "net_sent", "sent", "received"];
+const rates = ["requests", "errors", "refused", "published", "delivered", "gaps", "lost", "stops", "reloads_failed", "log_dropped"];
+const spans = ["latency_p50", "latency_p99", "turn_p50", "turn_p99", "busy"];
+
+const units = new Map([[percent, shares], [bytes, sizes], [(value) => `${bytes(value)}/s`, traffic], [perSecond, rates], [span, spans]]
+  .flatMap(([format, names]) => names.map((name) => [name, format])));
+
+export const isBytes = (name) => sizes.includes(name) || traffic.includes(name);
 
 /** A figure in its unit. */
 export const show = (name, value) => (value === undefined || value === null ? "–" : (units.get(name) ?? count)(value));

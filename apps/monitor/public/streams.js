@@ -61,7 +61,7 @@ function forgetGone(list) {
 
 /** Shows the list of a second. */
 export function take({ total, streams }) {
-  setText($["streams-count"], streams.length < total ? `${streams.length} of ${show("streams", total)}` : show("streams", total));
+  setText($["streams-count"], streams.length < total ? `${streams.length} of ${show("streams", total)}` : show("streams", streams.length));
   const standsStill = isLookedAt();
   if (!standsStill) forgetGone(streams);
   for (const stream of streams) {
