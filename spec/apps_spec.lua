@@ -250,6 +250,7 @@ describe("apps together", function()
     assert_page(server, "/stocks/", files)
     assert_page(server, "/upload/", files)
     assert_page(server, "/tokens/", files)
+    assert_page(server, "/monitor/", files)
   end)
 end)
 

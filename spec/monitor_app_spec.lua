@@ -333,6 +333,23 @@ describe("one worker of several #workers #once", function()
   end)
 end)
 
+describe("the README #workers #once", function()
+  it("shows what curl gets", function()
+    local server = test.spawn { "serve", "apps/monitor", "--workers", 2, env = { MONITOR_SECRET = "", MONITOR_RULES = "" } }
+    next_of(assert(server:sse "/events"), "figures")
+    assert.equal(1, support.assert_examples("apps/monitor/README.md", "By curl", "", server))
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("has rules that are right", function()
+    package.path = "apps/monitor/?.lua;" .. package.path
+    local text = support.read_file "apps/monitor/README.md"
+    local example = json.decode(text:match "```json\n({ \"cpu\".-})\n```")
+    assert.is_table(require "monitor.rules".of(example))
+    for _, name in ipairs(require "monitor.figures".names) do assert.is_truthy(text:find("`" .. name .. "`", 1, true), name) end
+  end)
+end)
+
 -- ---- Grafana --------------------------------------------------------------------------------------------------------
 
 -- The metrics of a text by name, each with the set of its labels.
