@@ -246,6 +246,53 @@ describe("who may see the monitor", function()
   end)
 end)
 
+describe("a client that stalls", function()
+  -- Publishes until the list, which is sorted, begins with a stream that has so many bytes to get.
+  local function flood(events, least)
+    for _ = 1, 100 do
+      for _ = 1, 20 do weir.publish("news", ("x"):rep(50000)) end
+      pass(0)
+      local first = next_of(events, "streams").streams[1]
+      if first and first.backlog > least then return first end
+    end
+  end
+
+  it("is first in the list, raises an alert, and is closed", function()
+    local server = monitoring.serve [[rules = { backlog = { above = 500000, hold = 1 } }]]
+    local events = assert(server:sse "/monitor/events")
+    local client = server:connect { rcvbuf = 4096 }
+    client:send "GET /live?sub=sam HTTP/1.1\r\nHost: here\r\n\r\n"
+    test.eventually(function() return weir.presence("news").streams == 1 end)
+    local first = assert(flood(events, 500000))
+    assert.same({ "sam", "/live", "GET" }, { first.sub, first.path, first.method })
+    assert.is_true(first.behind > 0)
+    pass(0, 2)
+    local told = weir.history("monitor/alerts", { decode = true })
+    assert.same({ "backlog", "raised" }, { told[1].data.rule, told[1].data.state })
+    assert.equal(204, server:post("/monitor/streams/" .. first.id .. "/close").status)
+    local _, why = client:receive("nothing like it$", 5)
+    assert.is_true(why == "closed" or why == "reset", why)
+    pass(0, 12)
+    assert.equal("over", weir.history("monitor/alerts", { decode = true })[2].data.state)
+  end)
+
+  it("is told of whatever its names are, in an event that can be sent", function()
+    local server = monitoring.serve()
+    local clients = {}
+    for i = 1, 21 do clients[i] = assert(server:sse("/named?sub=%C3%A9&" .. ("x"):rep(7000))) end
+    local events = assert(server:sse "/monitor/events")
+    pass(0)
+    local list = next_of(events, "streams")
+    assert.equal(20, #list.streams)
+    local named
+    for _, stream in ipairs(list.streams) do named = stream.route == "/named" and stream or named end
+    assert.equal(("é"):rep(100) .. "…", named.sub)
+    assert.same({ 4, 300 }, { #named.topics, named.topics_count })
+    assert.equal("1" .. ("é"):rep(99) .. "…", named.topics[1])
+    for _, client in ipairs(clients) do client:close() end
+  end)
+end)
+
 describe("closing a stream", function()
   it("ends it for its client, and tells who did it", function()
     local server = monitoring.serve()
@@ -347,6 +394,19 @@ describe("the README #workers #once", function()
     local example = json.decode(text:match "```json\n({ \"cpu\".-})\n```")
     assert.is_table(require "monitor.rules".of(example))
     for _, name in ipairs(require "monitor.figures".names) do assert.is_truthy(text:find("`" .. name .. "`", 1, true), name) end
+  end)
+end)
+
+describe("a disk that has failed #once", function()
+  it("is told by it, though no alert can be kept", function()
+    local server = test.spawn { "serve", monitoring.app 'proc = "/proc"', "--workers", 1, "--data",
+      monitoring.folder .. "/data" }
+    local events = assert(server:sse "/monitor/events")
+    server:post "/unsync"
+    local told = next_of(events, "alert")
+    assert.same({ "store", "critical", "raised" }, { told.rule, told.level, told.state })
+    assert.equal("store", next_of(events, "figures").alerts[1].rule)
+    assert.equal(0, (server:stop()))
   end)
 end)
 

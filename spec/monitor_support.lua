@@ -19,12 +19,17 @@ local app_text = [[
     stream:sse { hello = true }:subscribe "news"
   end)
   app:post("/news", function(stream) return weir.publish("news", stream:body()) end)
-  app:get("/fails", function() weir.fail(500) end)
-  app:get("/burn", function(stream)
-    local stop = os.clock() + tonumber(stream.query.seconds)
-    while os.clock() < stop do end
-    return "burnt"
+  app:get("/named", function(stream)
+    stream.claims = { sub = stream.query.sub:rep(5000) }
+    local topics = {}
+    for i = 1, 300 do topics[i] = i .. ("é"):rep(120) end
+    stream:sse():subscribe(topics)
   end)
+  app:post("/unsync", function()
+    require "weir.test".fault("store_sync", "EIO")
+    weir.store("any"):set("key", 1)
+  end)
+  app:get("/fails", function() weir.fail(500) end)
   return app
 ]]
 

@@ -136,6 +136,16 @@ test("monitor: the figures go on when the server has been started anew", async (
   await alert(page, "Somebody is there", "over").waitFor();
 });
 
+test("monitor: a server that says nothing is told from one with nothing to say", async (t) => {
+  const server = await serve(t);
+  const page = await open(t, server);
+  await hasLine(page, "Memory", 1);
+  server.signal("SIGSTOP");
+  await state(page, "late");
+  server.signal("SIGCONT");
+  await state(page, "open");
+});
+
 // ---- alerts ----
 
 test("monitor: a loop that is kept busy raises an alert, which ends with it", async (t) => {

@@ -44,9 +44,13 @@ end
 
 -- ---- alerts ---------------------------------------------------------------------------------------------------------
 
+-- Where the disk has failed, of which there is an alert too, who watches is told all the same.
 local function publish(told)
-  local id, why = weir.publish(sampler.alerts, { event = "alert", data = told })
-  if not id then weir.log.error("monitor: an alert cannot be told", { rule = told.rule, why = why }) end
+  local event = { event = "alert", data = told }
+  local id, why = weir.publish(sampler.alerts, event)
+  if id then return end
+  weir.publish(sampler.figures, event)
+  weir.log.error("monitor: an alert cannot be kept", { rule = told.rule, state = told.state, why = why })
 end
 
 -- The last that was told of each rule: those that are raised.

@@ -27,6 +27,7 @@ function render() {
   alerts.render(now.alerts);
   const ago = Math.round(cards.newest().at - now.at);
   setText($.when, ago ? `${time(now.at)}, ${span(ago)} ago` : "now");
+  $.back.setAttribute("aria-valuetext", $.when.textContent);
   const raised = cards.newest().alerts.length;
   document.title = `${raised ? `(${raised}) ` : ""}Monitor · Weir`;
 }
@@ -86,9 +87,8 @@ const words = {
 };
 
 function showState() {
-  const late = Math.round((Date.now() - heard) / 1000);
-  const isLate = stream.state === "open" && late >= LATE;
-  const open = isLate ? `No figures for ${late} s: a worker may be inside a call` : "Live";
+  const isLate = stream.state === "open" && Date.now() - heard > LATE * 1000;
+  const open = isLate ? "No figures come: a worker may be inside a call" : "Live";
   const text = stream.state === "failed" ? reason() : words[stream.state] ?? open;
   $.state.dataset.state = isLate ? "late" : stream.state;
   setText($.state, text);

@@ -22,7 +22,7 @@ function whoOf(stream) {
   return `${who || "somebody"} · for ${span(stream.age)} · ${bytes(stream.sent)} sent`;
 }
 
-function topicsOf({ topics, topics_all: all }) {
+function topicsOf({ topics, topics_count: all }) {
   return topics.join(", ") + (all > topics.length ? ` and ${all - topics.length} more` : "");
 }
 
