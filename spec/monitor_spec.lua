@@ -1,5 +1,5 @@
--- The parts of apps/monitor that need no server: what /proc and the metrics say, what two readings are as figures, when a
--- rule tells, and what may be said of rules.
+-- The parts of apps/monitor that need no server: what /proc and the metrics say, what two readings are as figures, when
+-- a rule tells, and what may be said of rules.
 
 local support = require "spec.support"
 
@@ -29,14 +29,14 @@ describe("the machine", function()
   end)
 
   it("has the memory that is available, not only what is free", function()
-    local seen = read { meminfo = "MemTotal:        1000 kB\nMemFree:  10 kB\nMemAvailable:     400 kB\nCached: 300 kB\n" }
+    local seen = read { meminfo = "MemTotal:   1000 kB\nMemFree:  10 kB\nMemAvailable:     400 kB\nCached: 300 kB\n" }
     assert.same({ memory = 1024000, available = 409600 }, seen)
   end)
 
   it("counts whole disks, not their parts nor what lies on them", function()
     local lines = {}
-    for _, name in ipairs { "sda", "sda1", "nvme0n1", "nvme0n1p2", "vdb", "mmcblk0", "mmcblk0p1", "loop0", "dm-0", "md0",
-      "zram0", "sr0" } do
+    for _, name in ipairs { "sda", "sda1", "nvme0n1", "nvme0n1p2", "vdb", "mmcblk0", "mmcblk0p1", "loop0", "dm-0",
+      "md0", "zram0", "sr0" } do
       lines[#lines + 1] = "   8       0 " .. name .. " 5 6 10 7 5 6 20 7 0 1 2"
     end
     local seen = read { diskstats = table.concat(lines, "\n") .. "\n" }
@@ -176,7 +176,8 @@ describe("the figures", function()
   it("have names that are told", function()
     local known = {}
     for _, name in ipairs(figures.names) do known[name] = true end
-    local full = { busy = 1, ticks = 2, load = 1, memory = 2, available = 1, read = 1, written = 1, received = 1, sent = 1 }
+    local full = { busy = 1, ticks = 2, load = 1, memory = 2, available = 1, read = 1, written = 1, received = 1,
+      sent = 1 }
     local seen = figures.between(reading(0, full), reading(1, full))
     for name in pairs(seen) do assert.is_true(known[name], name) end
   end)
@@ -268,10 +269,10 @@ describe("the rules", function()
     ["a long name"] = { { [("x"):rep(41)] = false }, "must be a name of at most 40 bytes" },
     ["a rule that is none"] = { { cpu = true }, "cpu must be a table of fields, or false" },
     ["a field that there is not"] = { { cpu = { over = 1 } }, "cpu.over must be left out" },
-    ["a figure that there is not"] = { { mine = { figure = "cpus", above = 1 } }, "mine.figure must be one of cpu, load" },
+    ["a figure that is none"] = { { mine = { figure = "cpus", above = 1 } }, "mine.figure must be one of cpu, load" },
     ["no figure"] = { { mine = { above = 1 } }, "mine.figure must be one of" },
     ["no threshold"] = { { mine = { figure = "cpu" } }, "mine must be above a number or below one" },
-    ["two thresholds"] = { { mine = { figure = "cpu", above = 1, below = 0 } }, "mine must be above a number or below" },
+    ["two thresholds"] = { { mine = { figure = "cpu", above = 1, below = 0 } }, "mine must be above a number or" },
     ["a threshold that is no number"] = { { cpu = { above = "90%" } }, "cpu.above must be a number" },
     ["a time that is none"] = { { cpu = { hold = -1 } }, "cpu.hold must be seconds" },
     ["a time that is too long"] = { { cpu = { rest = 86401 } }, "cpu.rest must be seconds, at most a day" },
@@ -301,7 +302,8 @@ describe("who is on this machine", function()
   it("comes from a loopback address", function()
     for address, allowed in pairs {
       ["127.0.0.1"] = true, ["127.8.0.1"] = true, ["::1"] = true,
-      ["10.0.0.1"] = false, ["128.0.0.1"] = false, ["::"] = false, ["fe80::1"] = false, ["::127.0.0.1"] = false, [""] = false,
+      ["10.0.0.1"] = false, ["128.0.0.1"] = false, ["::"] = false, ["fe80::1"] = false, ["::127.0.0.1"] = false,
+      [""] = false,
     } do
       assert.equal(allowed, may { peer_addr = address }, address)
     end

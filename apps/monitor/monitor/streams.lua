@@ -24,7 +24,8 @@ local function row(stream)
   return {
     id = stream.id, method = stream.method, path = brief(stream.path), route = brief(stream.route), kind = stream.kind,
     sub = brief(stream.sub), address = stream.address, age = stream.age, sent = stream.sent,
-    behind = stream.behind, backlog = stream.backlog, topics = weir.json.array(topics), topics_count = stream.topics_count,
+    behind = stream.behind, backlog = stream.backlog,
+    topics = weir.json.array(topics), topics_count = stream.topics_count,
   }
 end
 
