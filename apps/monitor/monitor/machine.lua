@@ -67,12 +67,18 @@ parse["net/dev"] = function(text, into)
   end
 end
 
---- What stands in `folder`, which is /proc, or one like it.
+local names = {}
+for name in pairs(parse) do names[#names + 1] = name end
+
+--- What stands in `folder`, which is /proc, or one like it; all of it is read at once.
 function machine.read(folder)
-  local into = {}
-  for name, take in pairs(parse) do
-    local text = weir.fs.read(folder .. "/" .. name, "1MB")
-    if text then take(text, into) end
+  local readers, into = {}, {}
+  for i, name in ipairs(names) do
+    readers[i] = function() return (weir.fs.read(folder .. "/" .. name, "1MB")) end
+  end
+  local texts = weir.all(readers)
+  for i, name in ipairs(names) do
+    if texts[i] then parse[name](texts[i], into) end
   end
   return into
 end

@@ -28,18 +28,18 @@ weir.topics {
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
+-- All at once: where a worker is so busy that each wait lasts, it is still of one moment.
 local function read(options)
-  local list = streams.furthest()
-  return {
-    at = weir.now(),
-    machine = machine.read(options.proc),
-    disks = machine.space(options.disks),
-    stats = weir.stats(),
-    server = figures.of_metrics(weir.metrics()),
-    streams = list,
-    backlog = list[1] and list[1].backlog or 0,
-    lua_limit = weir.limits().lua_memory,
+  local now = { at = weir.now(), stats = weir.stats(), lua_limit = weir.limits().lua_memory }
+  local seen = weir.all {
+    function() return machine.read(options.proc) end,
+    function() return machine.space(options.disks) end,
+    function() return figures.of_metrics(weir.metrics()) end,
+    streams.furthest,
   }
+  now.machine, now.disks, now.server, now.streams = seen[1], seen[2], seen[3], seen[4]
+  now.backlog = now.streams[1] and now.streams[1].backlog or 0
+  return now
 end
 
 -- ---- alerts ---------------------------------------------------------------------------------------------------------

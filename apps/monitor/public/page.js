@@ -88,7 +88,7 @@ const words = {
 
 function showState() {
   const isLate = stream.state === "open" && Date.now() - heard > LATE * 1000;
-  const open = isLate ? "No figures come: a worker may be inside a call" : "Live";
+  const open = isLate ? "No figures come: a worker is busy, or inside a call" : "Live";
   const text = stream.state === "failed" ? reason() : words[stream.state] ?? open;
   $.state.dataset.state = isLate ? "late" : stream.state;
   setText($.state, text);
