@@ -35,8 +35,8 @@ local app_text = [[
 
 --- The path of such an app, in a folder where `proc` stands for /proc.
 function monitoring.app(options)
-  local given = ("proc = %q, %s"):format(monitoring.folder .. "/proc", options or "")
-  local text = app_text:gsub("PLACE", function() return os.getenv "PWD" end):gsub("OPTIONS", function() return given end)
+  local place, given = os.getenv "PWD", ("proc = %q, %s"):format(monitoring.folder .. "/proc", options or "")
+  local text = app_text:gsub("PLACE", function() return place end):gsub("OPTIONS", function() return given end)
   return (support.write_file(monitoring.folder .. "/app.lua", text))
 end
 

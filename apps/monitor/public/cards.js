@@ -2,14 +2,12 @@
 //
 //   figures of each second --> store --render()--> a path for each line, numbers, a sentence for who does not see it
 
+import { HEIGHT, WIDTH, pathsOf, placeAt, scaleFor } from "./chart.js";
 import { $, draw, make, setText } from "./dom.js";
 import { bytes, isBytes, show } from "./format.js";
 
 const SPAN = 600; // seconds that are kept
 const reaches = [60, 120, 300, SPAN]; // of the charts, so that the first minutes fill them, too
-const WIDTH = 600;
-const HOLE = 3; // seconds without figures, over which no line is drawn
-const HEIGHT = 60;
 
 // Of each line the figure and its name; `top` is the least that the chart reaches to.
 const cards = [
@@ -80,34 +78,6 @@ function looked() {
 
 // ---- what is seen ----
 
-// 1, 2, 5, 10, …, of bytes in their units: a scale that does not move with every value.
-function scaleFor(name, most, least) {
-  if (most <= least) return least;
-  const unit = isBytes(name) ? 1024 ** Math.floor(Math.log(most) / Math.log(1024)) : 1;
-  const power = unit * 10 ** Math.floor(Math.log10(most / unit));
-  return power * [1, 2, 5, 10].find((step) => most <= step * power);
-}
-
-const xOf = (figures) => (WIDTH * (1 - (newest().at - figures.at) / reach())).toFixed(1);
-
-// The pieces of a figure's line: lists of points, for it may not be known at times.
-function piecesOf(name, scale) {
-  const pieces = [];
-  let last;
-  for (const figures of store) {
-    const value = figures[name];
-    if (value === undefined) continue;
-    if (!last || figures.at - last.at >= HOLE) pieces.push([]);
-    pieces.at(-1).push(`${xOf(figures)} ${(HEIGHT - 1 - (value / scale) * (HEIGHT - 4)).toFixed(1)}`);
-    last = figures;
-  }
-  return pieces;
-}
-
-const xIn = (point) => point.split(" ")[0];
-const lineOf = (pieces) => pieces.map((points) => `M${points.join("L")}${points.length > 1 ? "" : "h0"}`).join("");
-const areaOf = (pieces) => pieces.map((points) => `M${xIn(points[0])} ${HEIGHT}L${points.join("L")}L${xIn(points.at(-1))} ${HEIGHT}Z`).join("");
-
 function sentence(card, now) {
   const lines = card.lines.map(([name, label]) => {
     const values = store.map((figures) => figures[name]).filter((value) => value !== undefined);
@@ -120,14 +90,14 @@ function sentence(card, now) {
 
 function renderCard(card, now) {
   const most = Math.max(0, ...card.lines.map(([name]) => store.reduce((top, figures) => Math.max(top, figures[name] ?? 0), 0)));
-  const scale = scaleFor(card.lines[0][0], most, card.top);
+  const scale = scaleFor(most, card.top, isBytes(card.lines[0][0]));
   card.lines.forEach(([name], i) => {
-    const pieces = piecesOf(name, scale);
-    card.paths[i].setAttribute("d", lineOf(pieces));
-    if (i === 0) card.area.setAttribute("d", areaOf(pieces));
+    const { line, area } = pathsOf(store, name, { scale, reach: reach() });
+    card.paths[i].setAttribute("d", line);
+    if (i === 0) card.area.setAttribute("d", area);
     setText(card.values[i], show(name, now[name]));
   });
-  card.cursor.setAttribute("d", back ? `M${xOf(now)} 0V${HEIGHT}` : "");
+  card.cursor.setAttribute("d", back ? `M${placeAt(newest().at - now.at, reach())} 0V${HEIGHT}` : "");
   card.chart.setAttribute("aria-label", sentence(card, now));
   setText(card.most, show(card.lines[0][0], scale));
   setText(card.about, card.also(now));
