@@ -28,6 +28,17 @@ describe("the monitor", function()
     assert.equal(0, third.store_stopped)
   end)
 
+  it("tells a page first what it needs to know", function()
+    local server = monitoring.serve()
+    local events = assert(server:sse "/monitor/events")
+    assert.equal("weir.hello", assert(events:next()).event)
+    assert.equal('{"may_close":true,"rules":[]}', assert(events:next()).data)
+    server:close()
+    server = monitoring.serve [[rules = only { mine = { figure = "streams", below = 1 } }]]
+    local rule = next_of(assert(server:sse "/monitor/events"), "setup").rules[1]
+    assert.same({ "mine", "streams", 1, 1, 10 }, { rule.name, rule.figure, rule.below, rule.clear, rule.hold })
+  end)
+
   it("goes on for who comes back, without holes and without what it had", function()
     local server = monitoring.serve()
     local events = assert(server:sse "/monitor/events")
@@ -62,6 +73,20 @@ describe("the monitor", function()
     assert.same({}, test.log.take("", "error"))
   end)
 
+  it("tells how full the fullest of its disks is, of those that are there", function()
+    local function disk_of(paths)
+      test.clock.freeze()
+      local server = test.start { "apps/monitor/app.lua", env = { MONITOR_DISKS = paths, MONITOR_SECRET = false } }
+      test.clock.advance(2)
+      server:close()
+      return weir.history("monitor/figures", { limit = 1, decode = true })[1].data.disk
+    end
+    local space = assert(weir.fs.space "/")
+    assert.is_near(1 - space.free / space.total, disk_of "/no/such/disk:/", 0.05)
+    assert.is_number(disk_of(false))
+    assert.is_nil(disk_of "/no/such/disk")
+  end)
+
   it("lists the streams, those of strangers as text", function()
     local server = monitoring.serve()
     local live = assert(server:sse "/live?sub=%3Cb%3E")
@@ -78,7 +103,7 @@ describe("the monitor", function()
 end)
 
 describe("an alert", function()
-  local rule = [[rules = { cpu = { above = 0.5, clear = 0.4, hold = 2, rest = 2, text = "Busy" } }]]
+  local rule = [[rules = only { cpu = { above = 0.5, clear = 0.4, hold = 2, rest = 2, text = "Busy" } }]]
 
   it("is told when it begins and when it is over, and the figures say what is raised", function()
     local server = monitoring.serve(rule)
@@ -125,7 +150,7 @@ describe("an alert", function()
     monitoring.serve(rule)
     pass(0.9, 3)
     monitoring.server:close()
-    monitoring.serve "rules = { cpu = false }"
+    monitoring.serve "rules = only {}"
     pass(0.9)
     local told = weir.history("monitor/alerts", { decode = true })
     assert.same({ 2, "cpu", "over" }, { #told, told[2].data.rule, told[2].data.state })
@@ -133,7 +158,7 @@ describe("an alert", function()
   end)
 
   it("comes of requests that fail", function()
-    local server = monitoring.serve [[rules = { errors = { above = 1, hold = 0 } }]]
+    local server = monitoring.serve [[rules = only { errors = { above = 1, hold = 0 } }]]
     for _ = 1, 3 do assert.equal(500, server:get("/fails").status) end
     pass(0)
     local told = weir.history("monitor/alerts", { decode = true })
@@ -153,7 +178,7 @@ describe("a client that stalls", function()
   end
 
   it("is first in the list, raises an alert, and is closed", function()
-    local server = monitoring.serve [[rules = { backlog = { above = 500000, hold = 1 } }]]
+    local server = monitoring.serve [[rules = only { backlog = { above = 500000, hold = 1 } }]]
     local events = assert(server:sse "/monitor/events")
     local client = server:connect { rcvbuf = 4096 }
     client:send "GET /live?sub=sam HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -199,7 +224,7 @@ end
 
 describe("one worker of several #workers #once", function()
   it("looks, and so it is after a reload, which goes on with what is raised", function()
-    local path = monitoring.app 'proc = "/proc", rules = { streams = { figure = "streams", above = 0, hold = 0 } }'
+    local path = monitoring.app 'rules = only { streams = { figure = "streams", above = 0, hold = 0 } }'
     local server = test.spawn { "serve", path, "--workers", 2 }
     local events = assert(server:sse "/monitor/events")
     assert_one_sampler(events)
@@ -213,7 +238,7 @@ describe("one worker of several #workers #once", function()
   end)
 
   it("keeps alerts over a crash, with a folder for data", function()
-    local path = monitoring.app 'proc = "/proc", rules = { streams = { figure = "streams", above = -1, hold = 0 } }'
+    local path = monitoring.app 'rules = only { streams = { figure = "streams", above = -1, hold = 0 } }'
     local arguments = { "serve", path, "--workers", 2, "--data", monitoring.folder .. "/data" }
     local server = test.spawn(arguments)
     local raised = next_of(assert(server:sse "/monitor/alerts"), "alert")
@@ -248,7 +273,7 @@ end)
 
 describe("a disk that has failed #once", function()
   it("is told by it, though no alert can be kept", function()
-    local server = test.spawn { "serve", monitoring.app 'proc = "/proc"', "--workers", 1, "--data",
+    local server = test.spawn { "serve", monitoring.app 'rules = only { store = {} }', "--workers", 1, "--data",
       monitoring.folder .. "/data" }
     local events = assert(server:sse "/monitor/events")
     server:post "/unsync"

@@ -30,13 +30,19 @@ const load = `
   end)
   return app`;
 
-// The monitor beside that app. `rules` go over those that come with it.
+// Those that come with it: what runs the tests may be busy, or full.
+const others = Object.fromEntries(["cpu", "memory", "memory full", "disk", "disk full", "loop", "worker", "stuck", "stops", "lua memory",
+  "refused", "errors", "latency", "backlog", "store", "reload"].map((name) => [name, false]));
+const lag = { figure: "turn_p99", above: 0.1, clear: 0.05, text: "The event loop lags" };
+const stalls = { figure: "backlog", above: 500_000, hold: 0, text: "A client stalls" };
+
+// The monitor beside that app, with these rules alone.
 async function serve(t, { rules = {}, env = {}, ...options } = {}) {
   const file = t.file("site/load/app.lua", [load]);
   const site = file.replace(/\/load\/app\.lua$/, "");
   const link = `${site}/monitor`;
   if (!existsSync(link)) symlinkSync(fileURLToPath(new URL("../../apps/monitor", import.meta.url)), link);
-  writeFileSync(`${t.folder}/rules.json`, JSON.stringify(rules));
+  writeFileSync(`${t.folder}/rules.json`, JSON.stringify({ ...others, ...rules }));
   return t.serve([site, "--workers", "2", "--data", `${t.folder}/data`],
     { env: { MONITOR_RULES: `${t.folder}/rules.json`, MONITOR_SECRET: "", ...env }, ...options });
 }
@@ -149,7 +155,7 @@ test("monitor: a server that says nothing is told from one with nothing to say",
 // ---- alerts ----
 
 test("monitor: a loop that is kept busy raises an alert, which ends with it", async (t) => {
-  const rules = { loop: { hold: 1, rest: 1 }, worker: false, cpu: false, latency: false };
+  const rules = { loop: { ...lag, hold: 1, rest: 1 } };
   const server = await serve(t, { rules });
   const page = await open(t, server);
   await hasLine(page, "Memory", 1);
@@ -170,7 +176,7 @@ test("monitor: a loop that is kept busy raises an alert, which ends with it", as
 // ---- streams ----
 
 test("monitor: a client that stops reading is first in the list, and is closed there", async (t) => {
-  const server = await serve(t, { rules: { backlog: { hold: 0, rest: 1 } } });
+  const server = await serve(t, { rules: { backlog: { ...stalls, rest: 1 } } });
   const page = await open(t, server);
   const socket = await stall(server, "/load/live?sub=slow-sam");
   await row(page, "slow-sam").waitFor();
@@ -252,7 +258,7 @@ test("monitor: with a secret the page wants a token, and who may only see has no
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1200, 390]) {
     test(`monitor: the page fits a window ${width} wide, ${colorScheme}`, async (t) => {
-      const server = await serve(t, { rules: { loop: { hold: 1 }, backlog: { hold: 0 } } });
+      const server = await serve(t, { rules: { loop: { ...lag, hold: 1 }, backlog: stalls } });
       const page = await open(t, server, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
       const sockets = [];
       for (const sub of ["ann", "a-user-whose-name-is-longer-than-a-narrow-window-is-wide-so-that-it-takes-two-lines"]) {

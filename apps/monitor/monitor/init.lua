@@ -20,7 +20,7 @@ local streams = require "monitor.streams"
 local function show(list)
   return function(stream)
     local sse = stream:sse { hello = true }
-    sse:send { event = "setup", data = { may_close = access.may_close(stream), rules = list } }
+    sse:send { event = "setup", data = { may_close = access.may_close(stream), rules = weir.json.array(list) } }
     sse:subscribe({ sampler.figures, sampler.alerts }, { after = "earliest" })
     sse:subscribe(sampler.streams, { last = 1, resume = false })
   end

@@ -41,8 +41,11 @@ export const sentence = ({ state, level, text }) => (state === "over" ? `Over: $
 
 let shown; // what is raised, as text: nothing is made anew that says the same
 
-/** Shows what is raised. */
-export function render(raised) {
+const severity = { critical: 0, warn: 1, info: 2 };
+
+/** Shows what is raised, the worst first. */
+export function render(all) {
+  const raised = [...all].sort((one, other) => severity[one.level] - severity[other.level]);
   $.calm.hidden = raised.length > 0;
   const text = JSON.stringify(raised.map(({ rule, since, value }) => [rule, since, value]));
   if (text === shown) return;
