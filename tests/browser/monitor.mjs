@@ -98,7 +98,7 @@ test("monitor: the charts move each second, and say the same in words", async (t
   const before = await pathOf(page, "Memory");
   await hasLine(page, "Memory", 3);
   assert.notEqual(await pathOf(page, "Memory"), before);
-  assert.match(await card(page, "Memory").locator("svg").getAttribute("aria-label"), /^Memory, ten minutes: used [\d.]+ %, between [\d.]+ % and [\d.]+ %$/);
+  assert.match(await card(page, "Memory").locator("svg").getAttribute("aria-label"), /^Memory, the last 60 s: used [\d.]+ %, between [\d.]+ % and [\d.]+ %$/);
   assert.match(await card(page, "Memory").textContent(), /[\d.]+ GB of [\d.]+ GB/);
   assert.match(await card(page, "Streams").locator("strong").first().textContent(), /^\d+$/);
   assert.equal(await page.textContent("#calm"), "Nothing is beyond its threshold.");

@@ -4,7 +4,7 @@
 
 import { HEIGHT, WIDTH, pathsOf, placeAt, scaleFor } from "./chart.js";
 import { $, draw, make, setText } from "./dom.js";
-import { bytes, isBytes, show } from "./format.js";
+import { bytes, isBytes, show, span } from "./format.js";
 
 const SPAN = 600; // seconds that are kept
 const reaches = [60, 120, 300, SPAN]; // of the charts, so that the first minutes fill them, too
@@ -58,6 +58,7 @@ export const newest = () => store.at(-1);
 
 // The seconds from the left end of the charts to now.
 const reach = () => reaches.find((seconds) => newest().at - store[0].at <= seconds) ?? SPAN;
+const period = () => `the last ${span(reach())}`;
 
 /** Looks at what was so many seconds ago. */
 export function lookBack(seconds) {
@@ -85,7 +86,7 @@ function sentence(card, now) {
     const [least, most] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     return `${label} ${show(name, now[name])}, between ${show(name, least)} and ${show(name, most)}`;
   });
-  return `${card.title}, ten minutes: ${lines.join("; ")}`;
+  return `${card.title}, ${period()}: ${lines.join("; ")}`;
 }
 
 function renderCard(card, now) {
@@ -113,6 +114,7 @@ function markCard(card, raised) {
 /** Draws what is kept; returns the figures that are looked at. */
 export function render() {
   const now = looked();
+  setText($.reach, period());
   for (const card of cards) {
     renderCard(card, now);
     markCard(card, now.alerts);
