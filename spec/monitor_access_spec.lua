@@ -85,6 +85,20 @@ describe("who may see the monitor", function()
       end
     end)
 
+    it("is who has the right token, as the options of weir.jwt say", function()
+      local rules = 'secret = %q, issuer = "ops", audience = "weir", alg = "HS384"'
+      local server = monitoring.serve(rules:format(SECRET))
+      local function status(claims, alg)
+        claims.monitor = "view"
+        local token = weir.jwt.sign(claims, { secret = SECRET, exp = 600, alg = alg })
+        return server:post("/monitor/streams/1/close", { headers = { Authorization = "Bearer " .. token } }).status
+      end
+      assert.equal(403, status({ iss = "ops", aud = "weir" }, "HS384"))
+      assert.equal(401, status({ iss = "ops", aud = "weir" }, "HS256"))
+      assert.equal(401, status({ aud = "weir" }, "HS384"))
+      assert.equal(401, status({ iss = "ops", aud = "shop" }, "HS384"))
+    end)
+
     it("may close by another right than by the one to see", function()
       local server = monitoring.serve(("secret = %q"):format(SECRET))
       local live = assert(server:sse "/live")
