@@ -215,6 +215,13 @@ local process_app = [[
     return weir.streams({ sub = "reader" }):list { sort = stream.query.sort, limit = tonumber(stream.query.limit) }
   end)
   app:post("/close", function() return { closed = weir.streams({ sub = "reader" }):close "cancelled" } end)
+  local worker = weir.uuid()
+  app:get("/worker", function() return worker end)
+  app:get("/held", function() return io.open(os.getenv "HELD_BY"):read() end)
+  app:get("/silent", function(stream)
+    local cancelled = select(2, weir.timeout(0.1, function() return weir.streams({}):list() end))
+    return { cancelled, select(2, weir.streams({}):list()) }
+  end)
   return app
 ]]
 
@@ -240,6 +247,37 @@ describe("weir.streams of several workers #workers", function()
     assert.equal(16, server:post("/close").json().closed)
     assert.same({}, server:get("/list").json())
     for _, reader in ipairs(readers) do assert.is_nil((reader:next())) end
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("are listed without those of a worker that does not reply", function()
+    local path, pipe = support.resting_pipe()
+    local server = test.spawn { "serve", (support.app_file(process_app)), "--workers", 2, env = { HELD_BY = path } }
+    local function ask(client, target)
+      client:send("GET " .. target .. " HTTP/1.1\r\nHost: a\r\n\r\n")
+      return client
+    end
+    local clients = {} -- by worker
+    test.eventually(function()
+      local client = server:connect()
+      clients[ask(client, "/worker"):receive_response().body] = client
+      return next(clients, next(clients))
+    end)
+    local _, held = next(clients)
+    local _, other = next(clients, next(clients))
+    local function silent() return weir.json.decode(ask(other, "/silent"):receive_response().body) end
+    assert.same({ 0, 0 }, silent())
+    ask(held, "/held")
+    local found
+    test.eventually(function() -- as soon as it is in there
+      found = silent()
+      return found[2] == 1
+    end, 20)
+    assert.equal("timeout", found[1])
+    pipe:write "done\n"
+    pipe:flush()
+    assert.equal("done", held:receive_response().body)
+    assert.same({ 0, 0 }, silent())
     assert.equal(0, (server:stop()))
   end)
 end)

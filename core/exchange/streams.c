@@ -3,8 +3,10 @@
  *     core.streams --loops_visit--> each worker: its own streams that are meant --done--> the task
  *
  * A worker's streams are its own, so each is asked (net/loops) and adds what it found to a sweep,
- * under the sweep's lock. If the task has been cancelled meanwhile, the sweep ends all the same and
- * nobody is told. Which streams are meant, and what is told of them, is listing's. */
+ * under the sweep's lock. A worker that is inside a call for long does not reply: a list does not
+ * wait for it for more than LIST_MS, but what is ended or renewed is so when it does. If the task
+ * has been cancelled meanwhile, the sweep ends all the same and nobody is told. Which streams are
+ * meant, and what is told of them, is listing's. */
 #include "bind/bind.h"
 
 #include "auth/strict_json.h"
@@ -21,8 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIST_MS 1000
+
 struct sweep {
-    struct task *task; /* NULL: nobody waits any more */
+    struct task *task;         /* NULL: nobody waits any more */
+    struct question *question; /* NULL: it is answered */
+    int silent;                /* workers that a list does not wait for any more */
     struct listing listing;
     char *subject, *topic; /* its texts */
     int reason;            /* enum stream_reason to end them with; -1: they are renewed or listed */
@@ -154,15 +160,18 @@ static void push_rows(lua_State *L, const struct sweep *sweep) {
 }
 
 static void push_result(lua_State *L, const struct sweep *sweep) {
-    if (sweep->reason >= 0 || sweep->claims)
+    if (sweep->reason >= 0 || sweep->claims) {
         lua_pushnumber(L, sweep->changed);
-    else
+    } else {
         push_rows(L, sweep);
+        lua_pushinteger(L, sweep->silent);
+    }
 }
 
 /* Without a task on any thread: this worker may have left. */
 static void done(void *arg) {
     struct sweep *sweep = arg;
+    sweep->question = NULL;
     if (sweep->task)
         push_result(task_wake(sweep->task), sweep);
     pthread_mutex_destroy(&sweep->lock);
@@ -179,8 +188,22 @@ static void leave(struct task *task) {
     ((struct sweep *)task->armed)->task = NULL;
 }
 
+static bool leave_out(struct task *task) {
+    struct sweep *sweep = task->armed;
+    if (sweep->question)
+        sweep->silent += loops_withdraw(sweep->question);
+    return true; /* for those that look already */
+}
+
+static void leave_list(struct task *task) {
+    leave_out(task);
+    leave(task);
+}
+
 static const struct wait sweeping = {
     .what = "weir.streams", .disarm = leave, .cancel = task_go_on, .elsewhere = true};
+static const struct wait listing = {
+    .what = "weir.streams", .disarm = leave_list, .overdue = leave_out, .elsewhere = true};
 
 static char *copy_of(const char *text) {
     return text ? mem_strdup(text) : NULL;
@@ -220,7 +243,8 @@ static struct listing check_listing(lua_State *L) {
 }
 
 /* id, sub, topic, reason (to end them), claims as JSON and their end in seconds (to renew them),
- * order and limit (to list them) -> nil, and how many were changed, or the list */
+ * order and limit (to list them) -> nil, and how many were changed; or the list, and how many
+ * workers are not in it */
 static int l_streams(lua_State *L) {
     struct task *task = task_enter(L, "weir.streams");
     if (task == NULL)
@@ -235,8 +259,9 @@ static int l_streams(lua_State *L) {
     struct sweep *sent = task->armed = mem_alloc(sizeof *sent);
     *sent = sweep;
     pthread_mutex_init(&sent->lock, NULL);
-    loops_visit(task_generation(L)->scheduler->loop, visit, done, sent);
-    return task_wait(task, &sweeping, WHEEL_NEVER);
+    bool lists = sent->reason < 0 && sent->claims == NULL;
+    sent->question = loops_visit(task_generation(L)->scheduler->loop, visit, done, sent);
+    return lists ? task_wait(task, &listing, LIST_MS) : task_wait(task, &sweeping, WHEEL_NEVER);
 }
 
 void bind_streams(lua_State *L) {

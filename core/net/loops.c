@@ -168,20 +168,22 @@ struct question *loops_visit(struct loop *home, bool (*visit)(struct loop *loop,
     return question;
 }
 
-void loops_withdraw(struct question *question) {
+int loops_withdraw(struct question *question) {
+    int withdrawn = 0;
     MUST(loop_is_mine(question->home));
     pthread_mutex_lock(&lock);
-    int owing = question->left;
     for (int i = 0; i < question->count; i++) {
         struct visit *visit = &question->visits[i];
         if (list_empty(&visit->asked) || !loop_take_back(visit->loop, &visit->mail))
             continue; /* it is over, or goes on */
         list_remove(&visit->asked);
-        question->left--;
+        withdrawn++;
     }
-    if (owing > 0 && question->left == 0)
+    question->left -= withdrawn;
+    if (withdrawn > 0 && question->left == 0)
         loop_post(question->home, &question->back);
     pthread_mutex_unlock(&lock);
+    return withdrawn;
 }
 
 void loops_turns(struct histogram *turns) {

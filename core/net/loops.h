@@ -20,8 +20,9 @@ void loops_leave(struct loop *loop);
 struct question *loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
                              void (*done)(void *arg), void *arg);
 /* From home's thread, before `done`, which comes all the same: visits that have not begun are not
- * made. For who asked a loop that does not turn, so that what it is asked does not pile up. */
-void loops_withdraw(struct question *question);
+ * made. How many. For who asked a loop that does not turn, so that what it is asked does not pile
+ * up. */
+int loops_withdraw(struct question *question);
 
 /* How long the turns of all that have joined lasted, and of those that have left; any thread. */
 void loops_turns(struct histogram *turns);

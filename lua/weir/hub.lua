@@ -230,7 +230,7 @@ Streams.__index = Streams
 local ORDERS = { backlog = true, age = true, sent = true, id = true }
 
 --- What they are, over all workers: a list of { id, path, sub, topics, started, … }, the largest `sort` ("backlog")
---- first, and at most `limit`.
+--- first, and at most `limit`. Then how many workers have not replied within a second, whose streams are not in it.
 function Streams:list(options)
   options = check.options("streams:list", options, { "sort", "limit" })
   local sort, limit = options.sort, options.limit

@@ -130,7 +130,8 @@ function Streams:renew(claims) end
 
 ---What they are, the largest first.
 ---@param options? { sort?: "backlog"|"age"|"sent"|"id", limit?: integer } by what ("backlog"), and how many at most
----@return weir.StreamInfo[]
+---@return weir.StreamInfo[] list
+---@return integer silent workers that have not replied within a second, whose streams are not in it; mostly 0
 function Streams:list(options) end
 
 ---@class weir.StreamInfo
