@@ -70,6 +70,7 @@ export class Connection {
   /** The token that the server has seen. @type {TokenValue} */
   #shown = undefined;
   #stale = false; // that one is good no more
+  #barred = false; // that one did not let in here: 403
   /** @type {number | undefined} */
   #retry = undefined; // ms, the server's
   #retryAfter = 0; // ms, this answer's
@@ -169,6 +170,8 @@ export class Connection {
 
   /** The token to send: not the one that was refused. */
   async #authorize() {
+    if (this.#barred) await this.#token.renew(); // the same may be let in now
+    this.#barred = false;
     let token = await this.#token.get();
     if (this.#stale && token === this.#shown) {
       await this.#token.renew();
@@ -191,6 +194,7 @@ export class Connection {
     }
     if (!ok) {
       this.#retryAfter = readRetryAfter(headers.get("Retry-After"));
+      this.#barred = status === 403;
       const final = status < 500 && !AGAIN.has(status);
       throw new StreamError("status", `the server answered ${status}`, { status, final });
     }

@@ -45,6 +45,20 @@ test("token: asked for once, as long as it holds", withClock(async () => {
   stream.close();
 }));
 
+test("token: after a 403 connect() asks for one, which may be the same", withClock(async () => {
+  for (const second of ["b", "a"]) {
+    const server = new Server({ status: 403 }, { text: "data: in\n\n" });
+    const stream = server.stream({ token: source("a", second) });
+    await settle();
+    assert.equal(stream.state, "failed");
+    stream.connect();
+    await settle();
+    assert.equal(stream.state, "open");
+    assert.deepEqual(bearers(server), ["a", second]);
+    stream.close();
+  }
+}));
+
 test("token: another before it ends, shown to the renewal route, and the stream goes on", withClock(async () => {
   const [one, two, three] = [jwt(600), jwt(1200), jwt(7200)];
   const server = new Server({ text: hello(42) }, new Response(null, { status: 204 }));

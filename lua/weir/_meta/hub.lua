@@ -148,6 +148,6 @@ function Streams:list(options) end
 ---@field address string the client's
 ---@field sent integer body bytes
 ---@field queued integer of these not yet taken by the kernel
----@field behind integer events that its topics have for it beyond that
+---@field behind integer events of its topics that it has not read, those that are trimmed too
 ---@field backlog integer bytes of both
 ---@field position? string id up to which it has read
