@@ -34,18 +34,18 @@ local function check_span(what, value)
   if value == 0 then check.bad("stream:sse", what, value, "more than 0", 4) end
 end
 
--- How far a subscription may fall behind: events and bytes, nil for no limit. One that no policy asks for is a mistake.
+-- How far a subscription may fall behind: events and bytes, nil for no limit. Without a policy it is a mistake; conflate needs none.
 local function limit_of(options)
-  local limit, overflow = options.limit, options.overflow
+  local limit = options.limit
   if limit == nil then return end
   if type(limit) ~= "table" then check.bad("stream:sse", "limit", limit, "a table such as { events = 100 }", 3) end
   check.options("stream:sse: limit", limit, { "events", "bytes" }, 3)
   if limit.events ~= nil then check.integer("stream:sse", "limit.events", limit.events, 1, 3) end
   local bytes = limit.bytes
   if bytes ~= nil then bytes = check.size("stream:sse", "limit.bytes", bytes, 3) end
-  if overflow == nil or overflow == "conflate" then
-    error(("stream:sse: limit says nothing with overflow = %s; say what becomes of events beyond it, such as "
-      .. 'overflow = "drop_oldest"'):format(check.show(overflow)), 3)
+  if options.overflow == nil then
+    error('stream:sse: limit says nothing without overflow; say what becomes of events beyond it, such as '
+      .. 'overflow = "drop_oldest"', 3)
   end
   return limit.events, bytes
 end
