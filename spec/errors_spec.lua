@@ -98,6 +98,32 @@ describe("an error in the log", function()
     test.log.take("weir.every", "error")
   end)
 
+  it("names the function that a handler, or middleware, has left by a tail call", function()
+    local app = weir.app()
+    local line = current_line()
+    app:get("/handler", function(stream)
+      return stream:html(7)
+    end)
+    app:get("/middleware", function(stream) return stream:html(7) end, function() return "not reached" end)
+    app:get("/behind", function(_, next) return next() end, function(stream) return stream:html(7) end)
+    app:get("/twice", function(_, next)
+      next()
+      return next()
+    end, function() return "reached once" end)
+    local seen
+    app:on_error(function(_, err) seen = err end)
+    local lines = { handler = line + 1, middleware = line + 4, behind = line + 5, twice = line + 6 }
+    for path, at in pairs(lines) do
+      seen = nil
+      test.simulate(app, { path = "/" .. path })
+      local here_at = ("spec/errors_spec.lua:%d: "):format(at)
+      local text = logged("GET /" .. path)
+      assert.equal("GET /" .. path .. ": " .. here_at, text:sub(1, #path + 7 + #here_at))
+      assert.matches("(in a call that the function of this line returns)", text:match "^[^\n]*", 1, true)
+      assert.equal(here_at, seen:sub(1, #here_at))
+    end
+  end)
+
   it("has a line in each frame of its traceback, the first too", function()
     local app = weir.app()
     local function index(value) return value.nothing.there end

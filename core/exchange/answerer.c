@@ -47,6 +47,24 @@ static void push_traceback(struct exchange *exchange, struct task *task, lua_Sta
     buf_fini(&scratch);
 }
 
+/* The handler may have ended in a tail call: then Weir's line stands in the error where the
+ * script's should, which weir.app's `place` knows better. */
+static void place_error(struct task *task) {
+    if (task_was_stopped(task)) /* and has no stack any more */
+        return;
+    struct generation *gen = task->gen;
+    lua_State *L = gen->state.L;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, gen->place);
+    generation_push(gen, L, task->error);
+    generation_push(gen, L, task->anchor);
+    if (lua_pcall(L, 2, 1, 0) == 0) {
+        generation_unref(gen, task->error);
+        task->error = generation_ref(gen, L);
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
 /* An error before the head is out: another task answers in place of the one that died. */
 static void recover(struct exchange *exchange, struct task *task) {
     struct generation *gen = exchange->app->gen;
@@ -70,6 +88,7 @@ static void task_failed(struct exchange *exchange, struct task *task) {
             stream_abort(stream, REASON_CANCELLED, NULL);
         return;
     }
+    place_error(task);
     bool open = stream->state == STREAM_OPEN;
     exchange->failure = task_hit_limit(task) ? 503 : 500;
     /* weir.fail asks for an answer: it is an error only where it comes after the answer's head. */

@@ -416,5 +416,6 @@ void exchange_prepare(lua_State *L) {
     lua_pop(L, 1);
     gen->run = generation_require(L, "weir.app", "run");
     gen->run_through = generation_require(L, "weir.app", "run_through");
+    gen->place = generation_require(L, "weir.app", "place");
     gen->failed = generation_require(L, "weir.app", "failed");
 }

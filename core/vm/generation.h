@@ -59,7 +59,7 @@ struct generation {
     unsigned nfree;
     int nrefs;     /* live references, spare coroutines not counted; for leak checks */
     int cancelled; /* references to weir.cancelled, and to functions of the Lua half */
-    int run, run_through, failed, hint, run_defers, stream_meta_ref;
+    int run, run_through, place, failed, hint, run_defers, stream_meta_ref;
     int limit_error; /* reference to the guard's last error; LUA_NOREF: none */
     /* the metatables of streams, and of those that go on without Lua, to be told by address */
     const void *stream_meta, *left_meta;

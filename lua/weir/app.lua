@@ -328,6 +328,35 @@ function app.run_through(stream, handler, ...)
   return reply(stream, handler, value, true)
 end
 
+-- The function that a frame of this file was about to call: the only one of its kind that has these names.
+local function called_at(co, level)
+  local found
+  for i = 1, math.huge do
+    local name, value = debug.getlocal(co, level, i)
+    if not name then return found end
+    if name == "handler" and not found or name == "middleware" and value then found = value end
+  end
+end
+
+--- For the core: the error of a request's task, whose coroutine is `co`. A function that ends in a tail call, such as
+--- `return stream:html(7)`, has no frame any more, so the error has the line of this file that called it. In its place
+--- stands the line where that function begins, and it says so.
+function app.place(err, co)
+  if type(err) ~= "string" then return err end
+  local line, what = err:match "^weir/app%.lua:(%d+): (.*)$"
+  if not line or what:find "^stack overflow" then return err end -- then nothing has room on that stack
+  for level = 0, math.huge do
+    local at = debug.getinfo(co, level, "Sl")
+    if not at then return err end
+    if at.short_src == "weir/app.lua" and at.currentline == tonumber(line) then
+      local fn = called_at(co, level)
+      if not fn then return what end
+      at = debug.getinfo(wrapped_handlers[fn] or fn, "S")
+      return ("%s:%d: %s (in a call that the function of this line returns)"):format(at.short_src, at.linedefined, what)
+    end
+  end
+end
+
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.
 local function answer_failure(stream, failure)
   local kind, body = "text/plain; charset=utf-8", failure.body
