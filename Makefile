@@ -222,7 +222,7 @@ format: deps-lint ## clang-format over the C sources
 
 # ---- use ---------------------------------------------------------------------------------------
 
-run: deps ## install what is missing, build, and serve apps/ on http://127.0.0.1:8080
+run: deps ## install what is missing, build, and serve apps/ on http://127.0.0.1:8080, or ARGS="--listen HOST:PORT"
 	$(MAKE_IN)$(BUILD) all
 	@touch $(BUILD)/access.log
 	@echo "Open /logtail/ to see your own requests arrive, /clock/ for three kinds of streams, /stocks/ for a slow reader, /guestbook/ for tokens and tabs, /notify/ for an inbox, /upload/ for files, /tokens/ for an answer word by word, /monitor/ for what the server is at."
