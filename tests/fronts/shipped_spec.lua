@@ -175,6 +175,21 @@ describe("behind #fronts, what is shipped for nginx", function()
     assert.equal("https://127.0.0.1/a%2Fb?c=d", answer.headers.location)
   end)
 
+  it("can be tried on one machine, as README.md says", function()
+    local server, folder = serve(), support.folder()
+    local script = readme:match "## To try it on one machine.-```sh\n(.-)```"
+    local conf = fronts.text("weir"):gsub("127.0.0.1:8080", "127.0.0.1:" .. server.port)
+    support.write_file(folder .. "/shipped.conf", conf)
+    local https = support.free_port()
+    script = script:gsub('"$WEIR/tests/nginx/weir.conf"', "shipped.conf"):gsub("8443", https)
+      :gsub("8081", support.free_port()):gsub(https .. "/\n", https .. "/seen\n")
+    support.write_file(folder .. "/try.sh", "cd \"$(dirname \"$0\")\"\nexec 2>errors\n" .. script)
+    local pipe = io.popen(("sh -e '%s/try.sh'"):format(folder))
+    local answer = pipe:read "*a"
+    pipe:close()
+    assert.equal("https", assert(weir.json.decode(answer)).scheme)
+  end)
+
   it("does what nginx does not as it comes: that keeps a body until it is whole", function()
     local front = fronts.start("nginx", fronts.plain.nginx, serve())
     assert.equal("in nginx", told(front.open, nil, front.folder))
