@@ -1,8 +1,6 @@
 local test = require "weir.test"
 
 describe("__NAME__", function()
-  after_each(function() test.cleanup() end)
-
   it("shows a page", function()
     local page = test.start("app.lua"):get "/"
     assert.equal(200, page.status)
