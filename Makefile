@@ -233,7 +233,8 @@ install: all ## PREFIX=/usr/local, DESTDIR for packagers
 	install -D -m 644 lua/luacheckrc $(DESTDIR)$(PREFIX)/share/weir/luacheckrc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/weir/_meta $(wildcard lua/weir/_meta/*)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir $(wildcard README.md CHANGELOG.md LICENSE)
-	$(foreach d,core lua,install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/$d $(wildcard $d/*.md);)
+	$(foreach d,core lua tests/nginx,install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/$d \
+	    $(wildcard $d/*.md $d/*.conf);)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
