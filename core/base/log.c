@@ -29,6 +29,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const struct str names[] = {{"debug", 5}, {"info", 4}, {"warn", 4}, {"error", 5}};
@@ -156,18 +157,31 @@ static void tell(enum log_level level, struct str text, bool lines, struct str f
     buf_fini(&line);
 }
 
+static void tell_formatted(enum log_level level, const char *format, va_list args) {
+    struct buf text = {0};
+    buf_vprintf(&text, format, args);
+    tell(level, buf_str(&text), false, (struct str){NULL, 0});
+    buf_fini(&text);
+}
+
 void log_at(enum log_level level, const char *format, ...) {
     if (!log_enabled(level))
         return;
     int saved = errno; /* a caller may log before it looks at errno */
-    struct buf text = {0};
     va_list args;
     va_start(args, format);
-    buf_vprintf(&text, format, args);
+    tell_formatted(level, format, args);
     va_end(args);
-    tell(level, buf_str(&text), false, (struct str){NULL, 0});
-    buf_fini(&text);
     errno = saved;
+}
+
+void log_fatal(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tell_formatted(LOG_ERROR, format, args);
+    va_end(args);
+    scribes_finish();
+    abort();
 }
 
 void log_fields(enum log_level level, struct str text, struct str fields) {

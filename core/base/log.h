@@ -37,6 +37,8 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
+/* The last word of a process that cannot go on: an error, and it aborts when that is written. */
+_Noreturn void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* `text` may have several lines; those after the first are indented by four spaces. Tabs stay, a
  * newline at the end is dropped, and all of it is written at once. */
 void log_text(enum log_level level, struct str text);

@@ -194,8 +194,7 @@ static void *worker_main(void *arg) {
     struct worker *worker = arg;
     int rc = loop_init(&worker->loop);
     if (rc < 0) {
-        log_error("cannot make an event loop: %s", uv_strerror(rc));
-        abort();
+        log_fatal("cannot make an event loop: %s", uv_strerror(rc));
     }
     reader_init(&worker->reader, &worker->loop);
     scheduler_init(&worker->scheduler, &worker->loop, &worker->reader,
@@ -242,8 +241,7 @@ static void init_worker(struct crew *crew, int index) {
     worker->quit.run = on_quit;
     worker->help.run = on_help;
     if (cstack_start(&worker->thread, worker_main, worker) != 0) {
-        log_error("cannot start a worker thread");
-        abort();
+        log_fatal("cannot start a worker thread");
     }
     crew->running++;
 }

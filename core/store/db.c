@@ -136,8 +136,7 @@ int db_error(int rc) {
     case SQLITE_FULL:
         return UV_ENOSPC;
     case SQLITE_NOMEM:
-        log_error("out of memory in the store");
-        abort();
+        log_fatal("out of memory in the store");
     default:
         return UV_EIO;
     }
@@ -286,8 +285,7 @@ int db_open(struct store_db *db, const char *path, bool writes, char *why, size_
     int rc = sqlite3_open_v2(path ? path : ":memory:", &db->sql,
                              flags | (path ? 0 : SQLITE_OPEN_MEMORY), NULL);
     if (db->sql == NULL) {
-        log_error("out of memory in the store");
-        abort();
+        log_fatal("out of memory in the store");
     }
     if (rc != SQLITE_OK) {
         db_refuse(db, why, why_size);

@@ -207,8 +207,7 @@ static void init_queue(struct store_queue *queue) {
 
 static void start(struct store_queue *queue, void *(*run)(void *), struct store *store) {
     if (pthread_create(&queue->thread, NULL, run, store) != 0) {
-        log_error("cannot start a thread for the store");
-        abort();
+        log_fatal("cannot start a thread for the store");
     }
 }
 
@@ -389,8 +388,7 @@ struct store *store_default(void) {
     char why[STORE_WHY_BYTES];
     pthread_mutex_lock(&default_lock);
     if (default_store == NULL && store_open(NULL, &default_store, why, sizeof why) < 0) {
-        log_error("%s", why);
-        abort(); /* a database in memory needs nothing but memory */
+        log_fatal("%s", why); /* a database in memory needs nothing but memory */
     }
     struct store *store = default_store;
     pthread_mutex_unlock(&default_lock);

@@ -480,8 +480,7 @@ static void start(void) {
     handle(SIGURG, on_signal);
     handle(SIGPROF, on_stray_signal); /* whenever the profiler changes hands */
     if (profiler_init() < 0 || start_thread() != 0) {
-        log_error("cannot start the watchdog over what runs in Lua");
-        abort();
+        log_fatal("cannot start the watchdog over what runs in Lua");
     }
     watch.runs = true;
 }

@@ -65,8 +65,7 @@ static void *allocate(void *arg, void *ptr, size_t old_size, size_t new_size) {
 }
 
 static int on_panic(lua_State *L) {
-    log_error("Lua failed outside of a task: %s", lua_tostring(L, -1));
-    abort();
+    log_fatal("Lua failed outside of a task: %s", lua_tostring(L, -1));
 }
 
 struct state *state_of(lua_State *L) {
@@ -375,8 +374,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     pthread_mutex_unlock(&states.lock);
     lua_State *L = state->L = lua_newstate(allocate, state);
     if (L == NULL) {
-        log_error("cannot make a Lua state: weir needs a LuaJIT built with GC64");
-        abort();
+        log_fatal("cannot make a Lua state: weir needs a LuaJIT built with GC64");
     }
     lua_atpanic(L, on_panic);
     luaL_openlibs(L);
@@ -438,8 +436,7 @@ void state_require(lua_State *L, const char *name) {
     lua_getglobal(L, "require");
     lua_pushstring(L, name);
     if (lua_pcall(L, 1, 1, 0) != 0) {
-        log_error("the module %s of weir itself does not load: %s", name, lua_tostring(L, -1));
-        abort();
+        log_fatal("the module %s of weir itself does not load: %s", name, lua_tostring(L, -1));
     }
 }
 
