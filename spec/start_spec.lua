@@ -200,4 +200,23 @@ describe("weir serve", function()
       assert.is_nil(run.stderr:find("not an error", 1, true), run.stderr)
     end
   end)
+
+  it("says that lua-cjson is missing, before it aborts", function()
+    local run = test.run { "serve", (support.app_file(app_text)), "--workers", 1, "--listen", "127.0.0.1:0",
+      env = { LUA_CPATH = "/nowhere/?.so" }, shell = 'ulimit -c 0; exec "$0" "$@"' }
+    assert.not_equal(0, run.code)
+    assert.matches("weir needs lua%-cjson: apt install lua%-cjson", run.stderr)
+  end)
+
+  it("takes no cjson.lua of the app's for its own", function()
+    local path, folder = support.app_file [[
+      local app = require("weir").app()
+      app:get("/", function() return { whose = require("cjson").whose } end)
+      return app
+    ]]
+    support.write_file(folder .. "/cjson.lua", 'return { whose = "the app\'s" }')
+    local server = test.spawn { "serve", path, "--workers", 1 }
+    assert.equal('{"whose":"the app\'s"}', server:get("/").body)
+    server:stop()
+  end)
 end)

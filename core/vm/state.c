@@ -220,6 +220,25 @@ static void add_searcher(lua_State *L) {
     lua_pop(L, 2);
 }
 
+/* Weir's own JSON stands on cjson, a module in C, as "weir.cjson": `require "cjson"` would take a
+ * cjson.lua that the app has for itself. */
+static void preload_cjson(lua_State *L) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_getfield(L, -2, "loadlib");
+    lua_getfield(L, -3, "searchpath");
+    lua_pushliteral(L, "cjson");
+    lua_getfield(L, -5, "cpath");
+    lua_call(L, 2, 1);
+    lua_pushliteral(L, "luaopen_cjson");
+    if (lua_isnil(L, -2) || lua_pcall(L, 2, 1, 0) != 0 || !lua_isfunction(L, -1)) {
+        log_fatal("weir needs lua-cjson: apt install lua-cjson; a LUA_CPATH that is set must lead "
+                  "to it, or end in \";;\", which stands for where the system has modules");
+    }
+    lua_setfield(L, -2, "weir.cjson");
+    lua_pop(L, 2);
+}
+
 static void set_path(lua_State *L, const char *folder) {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "path");
@@ -398,6 +417,7 @@ void state_init(struct state *state, const char *folder, void *owner) {
     lua_pushcclosure(L, l_collect, 1);
     lua_setglobal(L, "collectgarbage");
     add_searcher(L);
+    preload_cjson(L);
     set_path(L, folder);
     limit_depth(L);
     set_pause(state, false);

@@ -17,7 +17,7 @@
 -- Metamethods are not called, so nothing yields in here and the module's buffers can be shared.
 
 local buffer = require "string.buffer"
-local cjson = require "cjson"
+local cjson = require "weir.cjson"
 local check = require "weir.check"
 local core = require "weir.core"
 

@@ -5,7 +5,7 @@ local core = require "weir.core"
 local checks = require "weir.check"
 local check, check_options, show = checks.results, checks.options, checks.show
 local http = require "weir.test_http"
-local cjson = require "cjson"
+local cjson = require "weir.cjson"
 
 local client_side = {}
 
