@@ -176,6 +176,9 @@ describe("middleware of one route", function()
       app:route("GET", "/", print, nil)
     end,
     ["app:use: argument 3 must be nothing: there is no such argument"] = function(app) app:use("/", print, print) end,
+    ["app:use: the middleware must be a function %(an app is for app:mount%), got a table"] = function(app)
+      app:use("/files", weir.app())
+    end,
     ["app:static: argument 4 must be nothing"] = function(app) app:static("/", "public", {}, 1) end,
     ["app:mount: argument 3 must be nothing"] = function(app) app:mount("/", weir.app(), {}) end,
     ["app:on_error: argument 2 must be nothing"] = function(app) app:on_error(print, print) end,

@@ -110,6 +110,7 @@ function App:use(prefix, fn, ...)
   nothing_more("use", 2, 2 + select("#", ...), (...))
   if fn == nil then prefix, fn = "/", prefix end
   check_path("use", "the prefix", prefix)
+  if getmetatable(fn) == App then check.bad("app:use", "the middleware", fn, "a function (an app is for app:mount)") end
   check.callable("app:use", "the middleware", fn)
   add(self, "use", { prefix = prefix, handler = fn })
 end
