@@ -611,7 +611,8 @@ describe("/tasks #once #workers", function()
     test.eventually(function() return metric(port, "weir_tasks") == before + 201 end)
     local _, text = ask(port, "/tasks")
     local first = text:match "\n\n(200 x .-)\n\n"
-    assert.matches("^200 x task of /, generation 1, a background task: a channel or a subscription\n", first)
+    assert.matches("^200 x task of /, generation 1, a task started at /%S+/" .. line_of "channel(1)"
+      .. " by GET /leak: a channel or a subscription\n", first)
     assert.matches(line_of "channel(1)" .. ": in function", first, 1, true)
     assert.matches("\n1 x task of /, generation 1, GET /waits: weir.sleep\n", text)
     assert.equal(0, (server:stop()))

@@ -300,10 +300,8 @@ int admin_start(int fd, const struct gate *gate, struct admin **out) {
         return rc;
     }
     loops_join(&admin->loop);
-    if (pthread_create(&admin->thread, NULL, run, admin) != 0) {
-        log_error("cannot start the admin thread");
-        abort();
-    }
+    if (pthread_create(&admin->thread, NULL, run, admin) != 0)
+        log_fatal("cannot start the admin thread");
     *out = admin;
     return 0;
 }

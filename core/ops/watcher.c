@@ -416,10 +416,8 @@ void watcher_start(struct watcher *watcher, struct crew *crew) {
     watcher->crew = crew;
     arrange(watcher); /* before anybody is told that it serves: no change from then on is missed */
     loop_timer(&watcher->loop, &watcher->look, LOOK_MS);
-    if (pthread_create(&watcher->thread, NULL, run, watcher) != 0) {
-        log_error("cannot start a thread that watches files");
-        abort();
-    }
+    if (pthread_create(&watcher->thread, NULL, run, watcher) != 0)
+        log_fatal("cannot start a thread that watches files");
 }
 
 void watcher_stop(struct watcher *watcher) {

@@ -193,9 +193,8 @@ static char *prepare(struct worker *worker) {
 static void *worker_main(void *arg) {
     struct worker *worker = arg;
     int rc = loop_init(&worker->loop);
-    if (rc < 0) {
+    if (rc < 0)
         log_fatal("cannot make an event loop: %s", uv_strerror(rc));
-    }
     reader_init(&worker->reader, &worker->loop);
     scheduler_init(&worker->scheduler, &worker->loop, &worker->reader,
                    worker->crew->options.library);
@@ -240,9 +239,8 @@ static void init_worker(struct crew *crew, int index) {
     worker->inspect.run = on_inspect;
     worker->quit.run = on_quit;
     worker->help.run = on_help;
-    if (cstack_start(&worker->thread, worker_main, worker) != 0) {
+    if (cstack_start(&worker->thread, worker_main, worker) != 0)
         log_fatal("cannot start a worker thread");
-    }
     crew->running++;
 }
 

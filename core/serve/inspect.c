@@ -12,10 +12,11 @@
 void inspect_describe(struct task *task, const char *prefix, struct buf *out) {
     struct generation *gen = task->gen;
     lua_State *L = gen->state.L;
+    task_push_name(task, L);
     task_describe(L, task);
     buf_printf(out, "task of %s, generation %u, %s: %s", prefix[0] ? prefix : "/", gen->number,
-               task->what, lua_tostring(L, -1));
-    lua_pop(L, 1);
+               lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_pop(L, 2);
 }
 
 bool inspect_task(void *arg, struct task *task, const char *prefix) {

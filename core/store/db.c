@@ -284,9 +284,8 @@ int db_open(struct store_db *db, const char *path, bool writes, char *why, size_
     *db = (struct store_db){.path = path};
     int rc = sqlite3_open_v2(path ? path : ":memory:", &db->sql,
                              flags | (path ? 0 : SQLITE_OPEN_MEMORY), NULL);
-    if (db->sql == NULL) {
+    if (db->sql == NULL)
         log_fatal("out of memory in the store");
-    }
     if (rc != SQLITE_OK) {
         db_refuse(db, why, why_size);
     } else {

@@ -206,9 +206,8 @@ static void init_queue(struct store_queue *queue) {
 }
 
 static void start(struct store_queue *queue, void *(*run)(void *), struct store *store) {
-    if (pthread_create(&queue->thread, NULL, run, store) != 0) {
+    if (pthread_create(&queue->thread, NULL, run, store) != 0)
         log_fatal("cannot start a thread for the store");
-    }
 }
 
 static void free_store(struct store *store) {

@@ -479,9 +479,8 @@ static void start(void) {
     pthread_condattr_destroy(&attributes);
     handle(SIGURG, on_signal);
     handle(SIGPROF, on_stray_signal); /* whenever the profiler changes hands */
-    if (profiler_init() < 0 || start_thread() != 0) {
+    if (profiler_init() < 0 || start_thread() != 0)
         log_fatal("cannot start the watchdog over what runs in Lua");
-    }
     watch.runs = true;
 }
 

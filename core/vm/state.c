@@ -392,9 +392,8 @@ void state_init(struct state *state, const char *folder, void *owner) {
     list_push(&states.all, &state->link);
     pthread_mutex_unlock(&states.lock);
     lua_State *L = state->L = lua_newstate(allocate, state);
-    if (L == NULL) {
+    if (L == NULL)
         log_fatal("cannot make a Lua state: weir needs a LuaJIT built with GC64");
-    }
     lua_atpanic(L, on_panic);
     luaL_openlibs(L);
     seed_random(L);
@@ -455,9 +454,8 @@ void state_fini(struct state *state) {
 void state_require(lua_State *L, const char *name) {
     lua_getglobal(L, "require");
     lua_pushstring(L, name);
-    if (lua_pcall(L, 1, 1, 0) != 0) {
+    if (lua_pcall(L, 1, 1, 0) != 0)
         log_fatal("the module %s of weir itself does not load: %s", name, lua_tostring(L, -1));
-    }
 }
 
 void state_set(lua_State *L, const luaL_Reg *functions) {

@@ -195,6 +195,8 @@ struct task *task_current(lua_State *L);
 /* Pushes `where`, the error of a task that failed, and its traceback, as one text. stack of L: +1
  */
 void task_push_traceback(struct task *task, lua_State *L, const char *where);
+/* "GET /hello/:name", or who started it, and where. stack of L: +1. */
+void task_push_name(struct task *task, lua_State *L);
 /* Logs the error of a task that failed. */
 void task_log_failure(struct task *task);
 /* The request that the task belongs to; `out` is left as it is if it belongs to none. */

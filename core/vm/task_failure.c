@@ -137,15 +137,19 @@ void task_log_error(struct task *task, struct str text) {
     log_speak(before);
 }
 
+void task_push_name(struct task *task, lua_State *L) {
+    if (task->origin == LUA_NOREF)
+        lua_pushstring(L, task->what);
+    else
+        generation_push(task->gen, L, task->origin);
+}
+
 void task_log_failure(struct task *task) {
     static struct log_kind errors = LOG_KIND("errors of tasks");
     if (!log_admits(&errors, LOG_ERROR))
         return;
     lua_State *L = task->gen->state.L;
-    if (task->origin == LUA_NOREF)
-        lua_pushstring(L, task->what);
-    else
-        generation_push(task->gen, L, task->origin);
+    task_push_name(task, L);
     lua_pushliteral(L, ": ");
     lua_concat(L, 2);
     task_push_traceback(task, L, lua_tostring(L, -1));
