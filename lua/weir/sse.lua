@@ -34,8 +34,8 @@ local function check_span(what, value)
   if value == 0 then check.bad("stream:sse", what, value, "more than 0", 4) end
 end
 
--- How far a subscription may fall behind: events and bytes, nil for no limit. Without a policy it is a mistake; conflate
--- needs none.
+-- How far a subscription may fall behind: events and bytes, nil for no limit. Without a policy it is a mistake, and
+-- conflate needs none.
 local function limit_of(options)
   local limit = options.limit
   if limit == nil then return end
