@@ -19,9 +19,9 @@ void loops_leave(struct loop *loop);
  * without. A loop that leaves meanwhile is passed over. The result is there until `done`. */
 struct question *loops_visit(struct loop *home, bool (*visit)(struct loop *loop, void *arg),
                              void (*done)(void *arg), void *arg);
-/* From home's thread, before `done`, which comes all the same: visits that have not begun are not
- * made. How many. For who asked a loop that does not turn, so that what it is asked does not pile
- * up. */
+/* From home's thread before `done`, or from within a visit: those that have not begun are not made,
+ * and `done` comes all the same. How many. For who asked a loop that does not turn, so that what it
+ * is asked does not pile up, and for who knows enough. */
 int loops_withdraw(struct question *question);
 
 /* How long the turns of all that have joined lasted, and of those that have left; any thread. */

@@ -129,8 +129,10 @@ static void end_here(struct profiling *profiling, struct buf *out) {
 static bool look(struct survey *survey, struct host *host, int worker, struct buf *out) {
     struct profiling *profiling = CONTAINER_OF(survey, struct profiling, survey);
     (void)host;
-    if (worker == profiling->worker)
+    if (worker == profiling->worker) {
         end_here(profiling, out);
+        survey_enough(survey);
+    }
     return false;
 }
 
@@ -160,8 +162,6 @@ static bool is_prevented(struct profiling *profiling) {
     if (atomic_flag_test_and_set(&profiling->claimed))
         return false;
     profiling->refused = "the worker has been inside one call all the time";
-    if (profiling->begin)
-        loops_withdraw(profiling->begin);
     return true;
 }
 
@@ -170,6 +170,8 @@ static void end(struct profiling *profiling, struct stream *stream) {
     static const struct survey_ops begun_ops = {look, tell, free_end, .late = true};
     static const struct survey_ops prevented_ops = {look, tell, free_end, .late = false};
     bool prevented = is_prevented(profiling);
+    if (profiling->begin) /* workers of which nothing is wanted, and one may be stuck */
+        loops_withdraw(profiling->begin);
     timer_clear(&profiling->timer);
     profiling->stream = NULL;
     if (prevented && stream == NULL)

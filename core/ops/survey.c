@@ -89,7 +89,16 @@ void survey_start(struct survey *survey, const struct survey_ops *ops, struct lo
         loop_timer(home, &survey->patience, SURVEY_MS);
         stream_own(stream, &events, survey);
     }
+    pthread_mutex_lock(&survey->lock); /* for survey_enough */
     survey->question = loops_visit(home, visit, done, survey);
+    pthread_mutex_unlock(&survey->lock);
+}
+
+void survey_enough(struct survey *survey) {
+    pthread_mutex_lock(&survey->lock);
+    struct question *question = survey->question;
+    pthread_mutex_unlock(&survey->lock);
+    loops_withdraw(question);
 }
 
 int survey_add_silent(const struct survey *survey, struct buf *out, const char *begin,

@@ -41,6 +41,8 @@ struct survey {
  * nobody is told, and `look` is all there is. */
 void survey_start(struct survey *survey, const struct survey_ops *ops, struct loop *home,
                   struct crew *crew, struct stream *stream);
+/* In `look`: nobody who has not begun needs to. */
+void survey_enough(struct survey *survey);
 /* In `tell`: appends the workers that have not replied, and what they run, each with `begin` before
  * and `end` behind it. How many. */
 int survey_add_silent(const struct survey *survey, struct buf *out, const char *begin,
