@@ -124,6 +124,26 @@ describe("an error in the log", function()
     end
   end)
 
+  it("is looked at for such a function where that can be, not on a stack as deep as a script makes it", function()
+    local app = weir.app()
+    local text
+    local function fail(levels)
+      if levels > 0 then return (fail(levels - 1)) end
+      error(text, 0)
+    end
+    app:get("/:levels", function(stream)
+      text = debug.traceback():match "weir/app%.lua:%d+: " .. "what it says"
+      fail(tonumber(stream.params.levels))
+    end)
+    local seen
+    app:on_error(function(_, err) seen = err end)
+    for levels, there in pairs { [5] = true, [100] = false } do
+      test.simulate(app, { path = "/" .. levels })
+      logged "what it says"
+      assert.equal(not there, seen == text)
+    end
+  end)
+
   it("has a line in each frame of its traceback, the first too", function()
     local app = weir.app()
     local function index(value) return value.nothing.there end

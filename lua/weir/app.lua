@@ -339,6 +339,8 @@ local function called_at(co, level)
   end
 end
 
+local NEAR = 20 -- levels: who refuses an argument stands close to who gave it, and each level is sought from the first
+
 --- For the core: the error of a request's task, whose coroutine is `co`. A function that ends in a tail call, such as
 --- `return stream:html(7)`, has no frame any more, so the error has the line of this file that called it. In its place
 --- stands the line where that function begins, and it says so.
@@ -346,9 +348,9 @@ function app.place(err, co)
   if type(err) ~= "string" then return err end
   local line, what = err:match "^weir/app%.lua:(%d+): (.*)$"
   if not line or what:find "^stack overflow" then return err end -- then nothing has room on that stack
-  for level = 0, math.huge do
+  for level = 0, NEAR do
     local at = debug.getinfo(co, level, "Sl")
-    if not at then return err end
+    if not at then break end
     if at.short_src == "weir/app.lua" and at.currentline == tonumber(line) then
       local fn = called_at(co, level)
       if not fn then return what end
@@ -356,6 +358,7 @@ function app.place(err, co)
       return ("%s:%d: %s (in a call that the function of this line returns)"):format(at.short_src, at.linedefined, what)
     end
   end
+  return err
 end
 
 -- The answer that weir.fail asked for. Header fields that the handler had set are gone already.
