@@ -5,8 +5,8 @@
  * Connections of all servers of the process count against one limit: above it a client gets 503 and
  * Retry-After, and when those answers pile up too, the listener rests, so that clients wait in the
  * kernel instead. A server that is set apart, for operators, has a limit of its own, and at that
- * closes who asks it nothing. One address may have fewer, and come no faster than it should: such a
- * client gets 429. Owned by a worker or a test. It must not know of Lua. */
+ * closes who waits for no answer. One address may have fewer, and come no faster than it should:
+ * such a client gets 429. Owned by a worker or a test. It must not know of Lua. */
 #include "http/server.h"
 
 #include "base/clock.h"
@@ -230,15 +230,19 @@ static bool admit_address(struct http_server *server, const struct address *peer
     return *tallied != NULL;
 }
 
+/* Whether an answer is still to come. One that is complete waits for its client alone. */
 static bool is_asked(const struct http_server *server, const struct connection *connection) {
-    for (struct list *at = server->streams.next; at != &server->streams; at = at->next)
-        if (CONTAINER_OF(at, struct stream, link)->transport == connection)
+    for (struct list *at = server->streams.next; at != &server->streams; at = at->next) {
+        const struct stream *stream = CONTAINER_OF(at, struct stream, link);
+        if (stream->transport == connection && stream->state < STREAM_FINISHED)
             return true;
+    }
     return false;
 }
 
-/* Closes the oldest connection that is asked nothing: whoever keeps all that there are keeps nobody
- * out. It is not gone yet, so it becomes the last to be chosen. False: all are at something. */
+/* Closes the oldest connection that waits for nothing of ours: whoever keeps all that there are
+ * keeps nobody out. It is not gone yet, so it becomes the last to be chosen. False: there is none.
+ */
 static bool make_room(struct http_server *server) {
     for (struct list *at = server->connections.next; at != &server->connections; at = at->next) {
         struct connection *connection = CONTAINER_OF(at, struct connection, link);

@@ -68,7 +68,7 @@ struct http_server {
 void http_server_init(struct http_server *server, struct loop *loop, const struct limits *limits);
 /* Before the first connection: what it counts and holds is not the process's. Its limit of
  * connections is its own, so that who looks inside comes in when nobody else does; at that limit
- * the oldest connection that asks nothing is closed for the next. */
+ * the oldest connection that waits for no answer is closed for the next. */
 void http_server_set_apart(struct http_server *server);
 /* Beside what it serves so many tasks are alive, and may run: counters (base/counter). */
 void http_server_count_tasks(struct http_server *server, const uint64_t *tasks,
