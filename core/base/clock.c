@@ -11,9 +11,7 @@
  */
 #include "base/clock.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 static pthread_mutex_t switching = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool frozen;         /* set after the two below, with release */
@@ -64,6 +62,19 @@ int64_t clock_wall_s(void) {
 
 uint64_t clock_cpu_ns(clockid_t of) {
     return (uint64_t)read_clock(of);
+}
+
+void clock_init_cond(pthread_cond_t *cond) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct timespec clock_after_ns(uint64_t ns) {
+    uint64_t at = (uint64_t)read_clock(CLOCK_MONOTONIC) + ns;
+    return (struct timespec){(time_t)(at / 1000000000), (long)(at % 1000000000)};
 }
 
 void clock_freeze(void) {

@@ -4,6 +4,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -22,6 +23,11 @@ int64_t clock_wall_ms(void);
 /* What a thread has computed, in nanoseconds: `of` is its clock, from pthread_getcpuclockid. Tests
  * cannot stop it. */
 uint64_t clock_cpu_ns(clockid_t of);
+
+/* For who waits for another thread, in real time: a condition, and until when
+ * pthread_cond_timedwait waits for it. */
+void clock_init_cond(pthread_cond_t *cond);
+struct timespec clock_after_ns(uint64_t ns);
 
 /* For tests: stops both clocks where they are; a second call changes nothing. */
 void clock_freeze(void);

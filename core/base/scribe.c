@@ -20,6 +20,7 @@
  */
 #include "base/scribe.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -35,7 +36,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEPT_BYTES (256 * 1024) /* of a buffer that was larger for a while */
@@ -69,26 +69,8 @@ static pthread_cond_t calm; /* a thread has done what it could */
 
 /* --- waiting, under the lock --- */
 
-static void init_cond(pthread_cond_t *cond) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static void init_once(void) {
-    init_cond(&calm);
-}
-
-static struct timespec after_ms(long ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
+    clock_init_cond(&calm);
 }
 
 static bool has_work(const struct scribe *scribe) {
@@ -98,7 +80,7 @@ static bool has_work(const struct scribe *scribe) {
 /* Until there is something to do. False: it was closed and has nothing left, or cannot write. */
 static bool await_work(struct scribe *scribe) {
     if (scribe->failing && scribe->users > 0) {
-        struct timespec until = after_ms(SCRIBE_RETRY_MS);
+        struct timespec until = clock_after_ns(SCRIBE_RETRY_MS * 1000000ull);
         while (scribe->users > 0 && !scribe->due &&
                pthread_cond_timedwait(&scribe->wake, &lock, &until) == 0)
             ;
@@ -318,7 +300,7 @@ static int start(int fd, bool file, const char *name, struct scribe **out) {
     scribe->file = file;
     scribe->name = mem_strdup(name);
     scribe->users = 1;
-    init_cond(&scribe->wake);
+    clock_init_cond(&scribe->wake);
     list_push(&scribes, &scribe->link);
     int rc = start_thread(scribe);
     if (rc == 0) {
@@ -457,7 +439,7 @@ static bool is_calm(void) {
 
 void scribes_finish(void) {
     pthread_once(&once, init_once);
-    struct timespec until = after_ms(SCRIBE_PATIENCE_MS);
+    struct timespec until = clock_after_ns(SCRIBE_PATIENCE_MS * 1000000ull);
     pthread_mutex_lock(&lock);
     while (!is_calm() && pthread_cond_timedwait(&calm, &lock, &until) == 0)
         ;

@@ -29,7 +29,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STUCK_MS 2000      /* without a turn */
@@ -270,14 +269,6 @@ static char *judge(struct crew *crew) {
     return NULL;
 }
 
-static void init_reported(struct crew *crew) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&crew->reported, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 unsigned crew_descriptors(int workers, int addresses) {
     return DESCRIPTORS + (unsigned)workers * (DESCRIPTORS_EACH + (unsigned)addresses);
 }
@@ -296,7 +287,7 @@ int crew_start(const struct crew_options *options, struct crew **out, char **err
     crew->reloads = reloads_new(options->sources, options->workers, options->events, crew->pages);
     crew->errors = mem_zalloc((size_t)options->sources->count * sizeof *crew->errors);
     pthread_mutex_init(&crew->lock, NULL);
-    init_reported(crew);
+    clock_init_cond(&crew->reported);
     crew->workers = mem_zalloc((size_t)options->workers * sizeof *crew->workers);
     for (int i = 0; i < options->workers; i++)
         init_worker(crew, i);
@@ -445,12 +436,7 @@ struct host *crew_host(const struct crew *crew, int worker) {
 /* --- the end --- */
 
 bool crew_ended(struct crew *crew, int ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_after_ns((uint64_t)ms * 1000000);
     pthread_mutex_lock(&crew->lock);
     while (crew->ended < crew->running &&
            pthread_cond_timedwait(&crew->reported, &crew->lock, &until) == 0)

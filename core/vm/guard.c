@@ -424,11 +424,7 @@ static void sample(const struct sampling *sampling) {
 }
 
 static void wait_for(uint64_t ns) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    ns += (uint64_t)until.tv_nsec;
-    until.tv_sec += (time_t)(ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    struct timespec until = clock_after_ns(ns);
     pthread_cond_timedwait(&watch.joined, &watch.lock, &until);
 }
 
@@ -472,11 +468,7 @@ static int start_thread(void) {
 
 /* For as long as the process lives. */
 static void start(void) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch.joined, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_cond(&watch.joined);
     handle(SIGURG, on_signal);
     handle(SIGPROF, on_stray_signal); /* whenever the profiler changes hands */
     if (profiler_init() < 0 || start_thread() != 0)

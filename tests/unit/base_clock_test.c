@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -174,6 +175,30 @@ static void many_threads(void **state) {
     assert_true(clock_mono_ns() == start + PUSHERS * 1000 * 1000);
 }
 
+/* Who waits for a thread that does not come goes on, though a test has stopped the clocks; not
+ * before it should. */
+static void waits_are_real(void **state) {
+    static const uint64_t waits[] = {0, 1000000, 999999999};
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    (void)state;
+    clock_init_cond(&cond);
+    clock_freeze();
+    clock_advance_ns(hour_ns);
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        int64_t before = system_ns(CLOCK_MONOTONIC);
+        struct timespec until = clock_after_ns(waits[i]);
+        int rc;
+        while ((rc = pthread_cond_timedwait(&cond, &lock, &until)) == 0)
+            ;
+        assert_int_equal(rc, ETIMEDOUT);
+        assert_true(system_ns(CLOCK_MONOTONIC) >= before + (int64_t)waits[i]);
+    }
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&cond);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(running, thaw),
@@ -182,6 +207,7 @@ int main(void) {
         cmocka_unit_test_teardown(advance, thaw),
         cmocka_unit_test_teardown(thaw_again, thaw),
         cmocka_unit_test_teardown(many_threads, thaw),
+        cmocka_unit_test_teardown(waits_are_real, thaw),
     };
     return cmocka_run_group_tests_name("base_clock", tests, NULL, NULL);
 }
