@@ -140,12 +140,16 @@ static void shorten(struct buf *line) {
     buf_add(line, STR("…"));
 }
 
-/* All of it can be shown. */
+/* All of it can be shown: no control characters, those of C1 neither. */
 static bool is_text(struct str line) {
-    for (size_t i = 0; i < line.len; i++)
-        if (iscntrl((unsigned char)line.ptr[i]))
+    if (str_utf8_valid(line) != line.len)
+        return false;
+    for (size_t i = 0; i < line.len; i++) {
+        unsigned char c = (unsigned char)line.ptr[i];
+        if (iscntrl(c) || (c == 0xc2 && (unsigned char)line.ptr[i + 1] < 0xa0))
             return false;
-    return str_utf8_valid(line) == line.len;
+    }
+    return true;
 }
 
 void summary_of(struct str text, struct buf *out) {

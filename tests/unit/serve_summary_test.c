@@ -48,6 +48,10 @@ static void sentences(void **state) {
            "ber <b>&\"."),
          S("\xc3\x9c"
            "ber <b>&\".")},
+        {S("No\xc2\xa0"
+           "break."),
+         S("No\xc2\xa0"
+           "break.")},
         /* none */
         {S(""), S("")},
         {S("\n\n \n"), S("")},
@@ -56,6 +60,9 @@ static void sentences(void **state) {
         {S("Heading\n======="), S("")},
         {S("not UTF-8: \xff."), S("")},
         {S("escape \x1b[31m."), S("")},
+        {S("and of C1 \xc2\x9b"
+           "31m."),
+         S("")},
         {S("a\0b."), S("")},
         {S("\0"), S("")},
         {S("\x7f"
