@@ -286,6 +286,37 @@ describe("tokens, when the server is started again,", function()
   end)
 end)
 
+describe("tokens, on a disk that fails,", function()
+  after_each(support.remove_folders)
+
+  it("are over, give their places back, and are refused", function()
+    local folder = support.folder()
+    local app = assert(support.read_file "apps/tokens/app.lua"):gsub("\nreturn app", function()
+      return [[
+
+        app:post("/unsync", function()
+          require "weir.test".fault("store_sync", "EIO")
+          weir.store("any"):set("key", 1)
+        end)
+        return app]]
+    end)
+    support.write_file(folder .. "/app.lua", app)
+    local parts = "apps/tokens/model.lua apps/tokens/recording.ndjson apps/tokens/public"
+    assert(os.execute(("cp -r %s %s"):format(parts, folder)) == 0)
+    local process = test.spawn { "serve", folder, "--data", folder .. "/data" }
+    local looking = assert(process:sse "/busy")
+    local id = begin(process)
+    repeat until assert(looking:next(5)).data == "1"
+    process:post "/unsync"
+    repeat until assert(looking:next(5)).data == "0"
+    local refused = process:post("/runs", { body = "one more" })
+    assert.same({ 503, "the run cannot be kept: the disk is full, or has failed\n" }, { refused.status, refused.body })
+    repeat until assert(looking:next(5)).data == "0"
+    assert.equal(204, process:delete("/runs/" .. id).status)
+    assert.equal(0, (process:stop()))
+  end)
+end)
+
 -- What the README says of a real model: its model.lua beside an app.lua with the line that it names.
 describe("tokens, of a program beside,", function()
   after_each(support.remove_folders)

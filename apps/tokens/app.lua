@@ -1,8 +1,7 @@
 -- tokens: an answer that comes word by word, in two ways: in a stream that is over when its client leaves, and in a run
 -- that goes on without one, is read by whoever knows its id, from any place, and is stopped on demand.
 
-local weir = require "weir"
-local model = require "model"
+local weir, model = require "weir", require "model"
 local app = weir.app()
 local alive = weir.shared "tokens/alive" -- the topics of runs that go on, in any worker of this process
 
@@ -30,18 +29,19 @@ app:post("/answer", function(stream)
   sse:send { event = "finished", data = { reason = reason } }
 end)
 
--- Detached: the task goes on, though its client may be gone before it has its answer. It waits for the end of its
--- topic; when somebody else has closed that, it is over, and so is its child, which works.
+-- Detached: the task goes on, though its client may be gone before it has its answer. It is over with its work, or with
+-- its topic, which somebody else may close: what is first cancels the other, so that no failure leaves either behind.
 app:post("/runs", function(stream)
   local prompt, id = model.enter(stream:body(2000)), weir.uuid()
   local topic = weir.topic("tokens", id)
   stream:detach()
   weir.defer(function() finish(topic, "interrupted"); alive:delete(topic) end)
   alive:set(topic, true)
-  weir.publish(topic, { event = "begun", data = { prompt = prompt } })
+  local begun = weir.publish(topic, { event = "begun", data = { prompt = prompt } })
+  if not begun then weir.fail(503, "the run cannot be kept: the disk is full, or has failed\n") end
   stream:json { id = id }
-  weir.spawn(function() finish(topic, model.answer(prompt, function(token) return weir.publish(topic, token) end)) end)
-  for _ in weir.subscribe(topic):events() do end
+  local function work() finish(topic, model.answer(prompt, function(token) return weir.publish(topic, token) end)) end
+  weir.race { work, function() for _ in weir.subscribe(topic):events() do end end }
 end)
 
 app:get("/runs/:id", function(stream)

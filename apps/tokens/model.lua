@@ -31,7 +31,7 @@ local function play(prompt, emit)
     local token = weir.json.decode(line)
     due = due + token.after
     weir.sleep(math.max(0, due - weir.now()))
-    if not emit(token.text) then return nil, "stopped" end
+    if not emit(token.text) then return nil, "failed" end -- a run that was stopped has its reason
     tokens = tokens + 1
   end
 end
