@@ -100,6 +100,19 @@ describe("the monitor", function()
     assert.same({ "news" }, found.topics)
     live:close()
   end)
+
+  it("lists those of strangers whose names are no text", function()
+    local server = monitoring.serve()
+    local live = assert(server:sse("/live?sub=" .. ("%80"):rep(300)))
+    local events = assert(server:sse "/monitor/events")
+    pass(0)
+    local list
+    repeat list = next_of(events, "streams") until list.total == 2
+    local found
+    for _, stream in ipairs(list.streams) do found = stream.path == "/live" and stream or found end
+    assert.matches("^\239\191\189.*…$", found.sub)
+    live:close()
+  end)
 end)
 
 describe("an alert", function()

@@ -10,11 +10,11 @@ local LISTED = 20 -- streams
 local TOPICS = 4 -- of each
 local BYTES = 200 -- of a text
 
--- Cut between characters.
+-- Cut between characters, of which none has more than four bytes: what is no text is cut anywhere.
 local function brief(text)
   if type(text) ~= "string" or #text <= BYTES then return text end
   local size = BYTES
-  while text:find("^[\128-\191]", size + 1) do size = size - 1 end
+  while size > BYTES - 4 and text:find("^[\128-\191]", size + 1) do size = size - 1 end
   return text:sub(1, size) .. "…"
 end
 
