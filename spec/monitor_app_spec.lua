@@ -87,6 +87,26 @@ describe("the monitor", function()
     assert.is_nil(disk_of "/no/such/disk")
   end)
 
+  it("goes on without a disk that does not answer any more, which is soon unknown", function()
+    local path = monitoring.app [[disks = { "hangs", "/" }]]
+    support.write_file(path, [[
+      local weir = require "weir"
+      local looks = 0
+      function weir.fs.space(disk)
+        if disk == "/" then return { total = 100, free = 50 } end
+        looks = looks + 1
+        if looks > 2 then weir.sleep(1e6) end
+        return { total = 100, free = 10 }
+      end
+    ]] .. assert(support.read_file(path)))
+    test.clock.freeze()
+    test.start(path)
+    pass(0.5, 10)
+    local seen = {}
+    for i, event in ipairs((weir.history("monitor/figures", { decode = true }))) do seen[i] = event.data.disk end
+    assert.same({ 9, 0.9, 0.5 }, { #seen, seen[1], seen[#seen] })
+  end)
+
   it("lists the streams, those of strangers as text", function()
     local server = monitoring.serve()
     local live = assert(server:sse "/live?sub=%3Cb%3E")

@@ -83,14 +83,9 @@ function machine.read(folder)
   return into
 end
 
---- How full the file system of each path is: a list of { path, total, free }, of those that can be told.
-function machine.space(paths)
-  local list = {}
-  for _, path in ipairs(paths) do
-    local space = weir.fs.space(path)
-    if space then list[#list + 1] = { path = path, total = space.total, free = space.free } end
-  end
-  return list
+--- How full the file system of a path is: { total, free }, or nil where that cannot be told.
+function machine.space(path)
+  return (weir.fs.space(path))
 end
 
 return machine

@@ -16,6 +16,7 @@ local streams = require "monitor.streams"
 local sampler = {}
 
 local EVERY = 1 -- seconds
+local FRESH = 3 -- seconds that a disk is believed to be as it was
 local ALERTS = 200 -- that are kept
 
 sampler.figures, sampler.alerts, sampler.streams = "monitor/figures", "monitor/alerts", "monitor/streams"
@@ -28,16 +29,33 @@ weir.topics {
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
+-- Looks at each disk on its own: one that does not answer, on a network say, holds up nothing else, and is unknown soon
+-- after.
+local function look_at_disks(self, paths)
+  self.disks = {}
+  for i, path in ipairs(paths) do
+    weir.every(EVERY, function() self.disks[i] = { space = machine.space(path), at = weir.now() } end)
+  end
+end
+
+local function known_disks(self, at)
+  local list = {}
+  for _, disk in pairs(self.disks) do
+    if math.abs(at - disk.at) < FRESH then list[#list + 1] = disk.space end
+  end
+  return list
+end
+
 -- All at once: where a worker is so busy that each wait lasts, it is still of one moment.
-local function read(options)
+local function read(self, options)
   local now = { at = weir.now(), stats = weir.stats(), lua_limit = weir.limits().lua_memory }
   local seen = weir.all {
     function() return machine.read(options.proc) end,
-    function() return machine.space(options.disks) end,
     function() return figures.of_metrics(weir.metrics()) end,
     streams.furthest,
   }
-  now.machine, now.disks, now.server, now.streams = seen[1], seen[2], seen[3], seen[4]
+  now.machine, now.server, now.streams = seen[1], seen[2], seen[3]
+  now.disks = known_disks(self, now.at)
   now.backlog = now.streams[1] and now.streams[1].backlog or 0
   return now
 end
@@ -105,8 +123,9 @@ end
 --- To be called when the app starts, in one worker. `options` are { proc, disks, rules }.
 function sampler.start(options)
   local self, before = { rules = options.rules }, nil
+  look_at_disks(self, options.disks)
   weir.every(EVERY, function()
-    local now = read(options)
+    local now = read(self, options)
     if before then tell(self, before, now) end
     before = now
   end)
