@@ -75,12 +75,14 @@ describe("the metrics", function()
     [[weir_a_seconds_sum{route="/le=\"9\"} 5",status="2xx"} 7]],
     [[weir_a_seconds_bucket{route="/b",status="5xx",le="0.1"} 10]],
     [[weir_a_seconds_bucket{route="/b",status="5xx",le="+Inf"} 20]],
-    "# HELP weir_a A.", "# TYPE weir_a gauge", [[weir_a{worker="0"} 0.5]], [[weir_a{worker="1"} 2]],
+    "# TYPE weir_b_seconds histogram", [[weir_b_seconds_bucket{le="0.1"} 4]], [[weir_b_seconds_bucket{le="+Inf"} 6]],
+    "weir_b_seconds_sum 9", "# HELP weir_a A.", "# TYPE weir_a gauge", [[weir_a{worker="0"} 0.5]], [[weir_a{worker="1"} 2]],
     "# TYPE last gauge", "last 1e3",
   }, "\n") .. "\n"
 
   it("are sums, values and histograms over all routes, whatever these are called", function()
     assert.same({ [0.1] = 11, [math.huge] = 23 }, exposition.histogram(text, "weir_a_seconds"))
+    assert.same({ [0.1] = 4, [math.huge] = 6 }, exposition.histogram(text, "weir_b_seconds"))
     assert.equal(20, exposition.sum(text, "weir_a_seconds", [[status="5xx",le="+Inf"]]))
     assert.equal(2.5, exposition.sum(text, "weir_a"))
     assert.same({ ["0"] = 0.5, ["1"] = 2 }, exposition.each(text, "weir_a"))

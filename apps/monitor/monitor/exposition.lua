@@ -8,6 +8,10 @@
 
 local exposition = {}
 
+-- No route has it: a quotation mark in one stands behind a backslash. To look for it alone costs a third of what it costs
+-- to take each line apart.
+local LE = 'le="'
+
 -- The lines of a metric, or nothing.
 local function lines(text, name)
   local type_at = text:find("# TYPE " .. name .. " ", 1, true)
@@ -19,10 +23,13 @@ end
 --- The sum of the series of a metric, of those whose line has `part` if that is given; nil where there are none.
 function exposition.sum(text, name, part)
   local sum
-  for line in lines(text, name):gmatch "[^\n]+" do
-    if not part or line:find(part, 1, true) then sum = (sum or 0) + (tonumber(line:match "%S+$") or 0) end
+  local block, at = lines(text, name), 1
+  while true do
+    local found = block:find(part or " ", at, true)
+    if not found then return sum end
+    local value, behind = block:match("(%S+)()\n", found + 1)
+    sum, at = (sum or 0) + (tonumber(value) or 0), behind
   end
-  return sum
 end
 
 --- The values of a metric by the text of their last label.
@@ -34,15 +41,15 @@ end
 
 --- A histogram, all its series together: how many were at most `le`, by `le`, which math.huge ends.
 function exposition.histogram(text, name)
-  local counts = {}
-  for line in lines(text, name):gmatch "[^\n]+" do
-    local le, count = line:match '_bucket{.*le="([^"]*)"} (%S+)$'
-    if le then
-      le = le == "+Inf" and math.huge or tonumber(le)
-      counts[le] = (counts[le] or 0) + tonumber(count)
-    end
+  local counts, block, at = {}, lines(text, name), 1
+  while true do
+    local _, label = block:find(LE, at, true)
+    if not label then return counts end
+    local le, count, behind = block:match('^([^"]*)"} (%S+)()', label + 1)
+    le = le == "+Inf" and math.huge or tonumber(le)
+    counts[le] = (counts[le] or 0) + tonumber(count)
+    at = behind
   end
-  return counts
 end
 
 -- What a histogram counted between two of its states, as a list in the order of `le`; nil where it began anew, or has
