@@ -165,6 +165,7 @@ describe("the options", function()
   for what, case in pairs {
     ["a short secret"] = { { MONITOR_SECRET = "short" }, "MONITOR_SECRET must have 32 bytes or more" },
     ["a file that is not there"] = { { MONITOR_RULES = "/no/such/file" }, "MONITOR_RULES: /no/such/file" },
+    ["a folder in the place of a file"] = { { MONITOR_RULES = "apps" }, "MONITOR_RULES: apps: Is a directory" },
     ["a file that is no JSON"] = { { MONITOR_RULES = "README.md" }, "MONITOR_RULES: README.md: " },
   } do
     it("of the environment, too: " .. what, function()

@@ -51,6 +51,17 @@ describe("an alarm", function()
     assert.equal("3 raised since 2 worst 1, 6 over since 2 worst 1", told(below, "3 2 1 4 5 5 3"))
   end)
 
+  it("waits for no time that a clock has been put back by", function()
+    local self, list = alarm.new(above()), {}
+    for _, pair in ipairs {
+      { 3600, 11 }, { 10, 11 }, { 11, 11 }, { 12, 11 }, { 13, 4 }, { 5, 4 }, { 7, 4 }, { 8, 4 },
+    } do
+      local said = alarm.take(self, pair[2], pair[1])
+      if said then list[#list + 1] = said.at .. " " .. said.state end
+    end
+    assert.same({ "12 raised", "8 over" }, list)
+  end)
+
   it("tells what it is about", function()
     assert.same({ rule = "r", level = "warn", text = "T", figure = "f", limit = 10, state = "raised", value = 11,
       worst = 11, since = 7, at = 7 }, alarm.take(alarm.new(above { hold = 0 }), 11, 7))
@@ -87,7 +98,9 @@ describe("the rules", function()
   for what, case in pairs {
     ["no table"] = { "cpu", "they must be a table" },
     ["a name that is none"] = { { { figure = "cpu", above = 1 } }, "1 must be a name" },
-    ["a long name"] = { { [("x"):rep(41)] = false }, "must be a name of at most 40 bytes" },
+    ["a long name"] = { { [("x"):rep(41)] = false }, "must be a name of 1 to 40 bytes" },
+    ["no name"] = { { [""] = { figure = "cpu", above = 1 } }, "must be a name of 1 to 40 bytes" },
+    ["a rule to take away that there is not"] = { { cpus = false }, "cpus must be one of those that come with it" },
     ["a rule that is none"] = { { cpu = true }, "cpu must be a table of fields, or false" },
     ["a field that there is not"] = { { cpu = { over = 1 } }, "cpu.over must be left out" },
     ["a figure that is none"] = { { mine = { figure = "cpus", above = 1 } }, "mine.figure must be one of cpu, load" },

@@ -75,8 +75,9 @@ describe("the metrics", function()
     [[weir_a_seconds_sum{route="/le=\"9\"} 5",status="2xx"} 7]],
     [[weir_a_seconds_bucket{route="/b",status="5xx",le="0.1"} 10]],
     [[weir_a_seconds_bucket{route="/b",status="5xx",le="+Inf"} 20]],
-    "# TYPE weir_b_seconds histogram", [[weir_b_seconds_bucket{le="0.1"} 4]], [[weir_b_seconds_bucket{le="+Inf"} 6]],
-    "weir_b_seconds_sum 9", "# HELP weir_a A.", "# TYPE weir_a gauge", [[weir_a{worker="0"} 0.5]], [[weir_a{worker="1"} 2]],
+    "# TYPE weir_b_seconds histogram", [[weir_b_seconds_bucket{le="0.1"} 4]],
+    [[weir_b_seconds_bucket{le="+Inf"} 6]], "weir_b_seconds_sum 9",
+    "# HELP weir_a A.", "# TYPE weir_a gauge", [[weir_a{worker="0"} 0.5]], [[weir_a{worker="1"} 2]],
     "# TYPE last gauge", "last 1e3",
   }, "\n") .. "\n"
 

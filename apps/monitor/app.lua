@@ -18,7 +18,9 @@ if secret and #secret < 32 then error("MONITOR_SECRET must have 32 bytes or more
 local function read_rules(path)
   local file, why = io.open(path, "rb")
   if not file then error("MONITOR_RULES: " .. why, 0) end
-  local rules, wrong = weir.json.decode(file:read "*a")
+  local text, rules, wrong
+  text, wrong = file:read "*a"
+  if text then rules, wrong = weir.json.decode(text) end
   file:close()
   if rules == nil then error(("MONITOR_RULES: %s: %s"):format(path, wrong), 0) end
   return rules

@@ -27,6 +27,11 @@ local function worse(rule, one, other)
   return rule.below and math.min(one, other) or math.max(one, other)
 end
 
+-- From when on it has been so: since then, unless the clock was put back behind that.
+local function begun(since, at)
+  return since and math.min(since, at) or at
+end
+
 local function told(self, state, value, at)
   local rule = self.rule
   return {
@@ -41,7 +46,7 @@ local function watch(self, value, at)
     self.since, self.worst = nil, nil
     return nil
   end
-  self.since, self.worst = self.since or at, worse(rule, self.worst, value)
+  self.since, self.worst = begun(self.since, at), worse(rule, self.worst, value)
   if at - self.since < rule.hold then return nil end
   self.is_raised = true
   return told(self, "raised", value, at)
@@ -54,7 +59,7 @@ local function await_end(self, value, at)
     self.within = nil
     return nil
   end
-  self.within = self.within or at
+  self.within = begun(self.within, at)
   if at - self.within < rule.rest then return nil end
   local over = told(self, "over", value, at)
   self.is_raised, self.since, self.worst, self.within = false, nil, nil, nil

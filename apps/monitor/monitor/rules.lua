@@ -100,8 +100,9 @@ function rules.of(given)
   local all, list = {}, {}
   for name, rule in pairs(defaults) do all[name] = rule end
   for name, rule in pairs(given or {}) do
-    if type(name) ~= "string" or #name > 40 then fail(tostring(name), nil, "a name of at most 40 bytes") end
+    if type(name) ~= "string" or #name == 0 or #name > 40 then fail(tostring(name), nil, "a name of 1 to 40 bytes") end
     if rule ~= false and type(rule) ~= "table" then fail(name, nil, "a table of fields, or false") end
+    if not rule and not defaults[name] then fail(name, nil, "one of those that come with it, or a table of fields") end
     all[name] = rule and over(defaults[name], rule) or nil
   end
   for name, rule in pairs(all) do
