@@ -173,6 +173,28 @@ test("monitor: a loop that is kept busy raises an alert, which ends with it", as
   assert.equal(await page.locator("#alerts > li").count(), 1);
 });
 
+test("monitor: a tab that nobody sees says in its title that something is raised", async (t) => {
+  const server = await serve(t, { rules: { many: { figure: "streams", above: 1, hold: 0, text: "Many are there" } } });
+  const page = await t.page();
+  await page.addInitScript(() => { window.requestAnimationFrame = () => 0; }); // what a hidden tab does
+  await page.goto(`${server.url}/monitor/`);
+  await state(page, "open");
+  const socket = await stall(server, "/load/live?sub=one");
+  await page.waitForFunction(() => document.title === "(1) Monitor · Weir", undefined, { polling: 100 });
+  socket.destroy();
+});
+
+test("monitor: the charts go on at once when the server's clock was put back", async (t) => {
+  const page = await t.page();
+  const figures = (at, memory) => `event: figures\ndata: ${JSON.stringify({ at, alerts: [], memory })}\n\n`;
+  const now = Date.now() / 1000;
+  const body = figures(now + 3600, 0.1) + figures(now + 3601, 0.2) + figures(now, 0.3) + figures(now + 1, 0.4);
+  await page.route("**/events", (route) => route.fulfill({ contentType: "text/event-stream", body }));
+  await page.goto(`${(await serve(t)).url}/monitor/`);
+  await card(page, "Memory").locator("strong", { hasText: "40 %" }).waitFor();
+  assert.match(await card(page, "Memory").locator("svg").getAttribute("aria-label"), /between 30 % and 40 %$/);
+});
+
 // ---- streams ----
 
 test("monitor: a client that stops reading is first in the list, and is closed there", async (t) => {
@@ -211,6 +233,32 @@ test("monitor: the list stands still while it is pointed at", async (t) => {
   assert.equal(await row(page, "one").count(), 1);
   await page.hover("h1");
   await row(page, "one").waitFor({ state: "detached" });
+});
+
+test("monitor: a list that stands still takes nothing in, however many come and go", async (t) => {
+  const page = await t.page();
+  const list = (from) => `event: streams\ndata: ${JSON.stringify({ at: 1, total: 20,
+    streams: Array.from({ length: 20 }, (_, i) => ({ id: from + i, method: "GET", path: "/", age: 1, sent: 1, backlog: 0, topics: [], topics_count: 0 })) })}\n\n`;
+  const setup = `event: setup\ndata: {"may_close":true,"rules":[]}\n\n`;
+  let served = 0;
+  await page.route("**/events", async (route) => {
+    if (served === 1) await page.focus("#streams button");
+    const events = served === 0 ? setup + list(1) : list(100 + 20 * served);
+    await route.fulfill({ contentType: "text/event-stream", body: events });
+    served++;
+  });
+  await page.addInitScript(() => {
+    window.made = 0;
+    const make = document.createElement.bind(document);
+    document.createElement = (tag) => { window.made += tag === "button"; return make(tag); };
+  });
+  await page.goto(`${(await serve(t)).url}/monitor/`);
+  await page.waitForFunction(() => document.querySelectorAll("#streams > li").length === 20);
+  while (served < 3) await page.waitForTimeout(20);
+  assert.equal(await page.evaluate(() => window.made), 20);
+  await page.locator(":focus").blur();
+  await page.waitForFunction(() => window.made > 20);
+  assert.equal(await page.locator("#streams > li").count(), 20);
 });
 
 test("monitor: what comes from strangers is text", async (t) => {

@@ -49,7 +49,7 @@ function build(card) {
 
 /** Takes the figures of one second. */
 export function take(figures) {
-  if (store.length && figures.at <= store.at(-1).at) return; // a server whose clock was put back has its say later
+  while (store.length && figures.at <= store.at(-1).at) store.pop(); // the server's clock was put back: it is right now
   store.push(figures);
   while (store[0].at < figures.at - SPAN) store.shift();
 }

@@ -28,7 +28,10 @@ function render() {
   const ago = Math.round(cards.newest().at - now.at);
   setText($.when, ago ? `${time(now.at)}, ${span(ago)} ago` : "now");
   $.back.setAttribute("aria-valuetext", $.when.textContent);
-  const raised = cards.newest().alerts.length;
+}
+
+// At once: a tab that nobody sees draws nothing, and has nothing else to say it by.
+function showTitle(raised) {
   document.title = `${raised ? `(${raised}) ` : ""}Monitor · Weir`;
 }
 
@@ -66,6 +69,7 @@ on("setup", ({ may_close: mayClose, rules }) => {
 on("figures", (figures) => {
   heard = Date.now();
   cards.take(figures);
+  showTitle(figures.alerts.length);
   showState();
   renderSoon();
 });

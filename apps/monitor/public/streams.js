@@ -65,6 +65,7 @@ export function take({ total, streams }) {
   const standsStill = isLookedAt();
   if (!standsStill) forgetGone(streams);
   for (const stream of streams) {
+    if (standsStill && !rows.has(stream.id)) continue;
     if (!rows.has(stream.id)) rows.set(stream.id, build(stream.id));
     update(rows.get(stream.id), stream);
   }
