@@ -114,6 +114,20 @@ test("tokens: an answer that is bound to its page ends with it, with its connect
   assert.equal(await text(page), whole);
 });
 
+test("tokens: nothing can be stopped or cut before there is something", async (t) => {
+  const { page } = await open(t);
+  let release;
+  await page.route("**/runs", (route) => { release = () => route.continue(); });
+  await page.fill("#prompt", "Wait");
+  await page.click("#send");
+  await state(page, "connecting");
+  assert.deepEqual([await page.isEnabled("#stop"), await page.isEnabled("#cut")], [false, false]);
+  release();
+  await state(page, "live");
+  await page.click("#stop");
+  await state(page, "stopped");
+});
+
 test("tokens: a server that is killed and comes back tells what became of a run", async (t) => {
   const args = ["apps/tokens", "--workers", "2", "--data", `${t.folder}/data`];
   const { server, page } = await open(t, { args });

@@ -67,7 +67,6 @@ function clear(question) {
   by("told").textContent = "";
   text.ariaBusy = "true";
   send.disabled = true;
-  stop.disabled = cut.disabled = false;
   become("connecting");
 }
 
@@ -169,6 +168,7 @@ function show(url, options, resumes) {
   const line = wire();
   current = new Answer(url, options, { fetch: line.fetch, resumes });
   cut.onclick = () => line.cut();
+  stop.disabled = cut.disabled = false;
 }
 
 function follow(id) {
