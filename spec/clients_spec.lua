@@ -292,6 +292,19 @@ describe("clients of the reference #once", function()
         assert.is_true(ended >= 0.39, "they wait " .. ended) -- in milliseconds, rounded
       end)
 
+      it("come back when they are told in another way how late", function()
+        local ways = { "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "nan", "-1", "1e9", "\226\130\130" }
+        route("/", function(stream, n)
+          if n == 1 then return send(stream, "retry: 10\n\n", 100) end
+          if n > #ways + 1 then return none(stream) end
+          stream:status(503)
+          stream:header("Retry-After", ways[n - 1])
+        end)
+        server = test.start(app)
+        local code, _, _, err = run(language, "/")()
+        assert.same({ 0, "", #ways + 2 }, { code, err, #asked })
+      end)
+
       it("come back from a connection that is silent", function()
         route("/", function(stream, n)
           if n == 3 then return none(stream) end
