@@ -61,6 +61,16 @@ describe("who may see the monitor", function()
     end
   end)
 
+  it("may close whatever else the app around it knows of who asks", function()
+    local path = monitoring.app()
+    local text = assert(support.read_file(path)):gsub("app:mount", function()
+      return 'app:use(function(stream, next) stream.claims = { sub = "ann" } return next() end)\napp:mount'
+    end)
+    local server = test.start(support.write_file(path, text))
+    assert.equal(404, server:post("/monitor/streams/999999/close").status)
+    assert.is_true(next_of(assert(server:sse "/monitor/events"), "setup").may_close)
+  end)
+
   describe("where there is a secret", function()
     local SECRET = "a secret of this spec that has enough bytes"
 

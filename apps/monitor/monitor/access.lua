@@ -75,21 +75,21 @@ local function pass(_, next) return next() end
 --- The options that say which tokens are right, as weir.jwt has them.
 access.keys = keys
 
---- Guards for these options: { all = of everything, the page too, view = , close = }.
+local function may_all() return true end
+local function may_close(stream) return stream.claims.monitor == "close" end
+
+--- Guards for these options: { all = of everything, the page too, view = , close = , may_close = whether who was let in
+--- to see may close, too }.
 function access.guards(options)
   if not (options.secret or options.key or options.jwks) then
-    return { all = only_here, view = pass, close = pass }
+    return { all = only_here, view = pass, close = pass, may_close = may_all }
   end
   return {
     all = pass,
     view = with_claim(options, { view = true, close = true }),
     close = with_claim(options, { close = true }),
+    may_close = may_close,
   }
-end
-
---- Whether who was let in to see may close, too.
-function access.may_close(stream)
-  return stream.claims == nil or stream.claims.monitor == "close"
 end
 
 return access

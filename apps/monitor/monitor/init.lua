@@ -17,10 +17,10 @@ local streams = require "monitor.streams"
 
 -- What a page has to know first; then what is kept, and what comes. Of the list of streams only the newest matters,
 -- whatever the client has seen.
-local function show(list)
+local function show(list, may_close)
   return function(stream)
     local sse = stream:sse { hello = true }
-    sse:send { event = "setup", data = { may_close = access.may_close(stream), rules = weir.json.array(list) } }
+    sse:send { event = "setup", data = { may_close = may_close(stream), rules = weir.json.array(list) } }
     sse:subscribe({ sampler.figures, sampler.alerts }, { after = "earliest" })
     sse:subscribe(sampler.streams, { last = 1, resume = false })
   end
@@ -50,7 +50,7 @@ return function(options)
   local guards, list = access.guards(options), rules.of(options.rules)
   local app = weir.app()
   app:use(guards.all)
-  app:get("/events", guards.view, show(list))
+  app:get("/events", guards.view, show(list, guards.may_close))
   app:get("/alerts", guards.view, show_alerts)
   app:post("/streams/:id/close", guards.close, streams.close)
   app:on_start(function()
