@@ -123,6 +123,27 @@ describe("tokens", function()
       end
     end
 
+    for _, path in ipairs { "/answer", "/runs" } do
+      it(("give each place back, wherever in %s and behind it a client leaves"):format(path), function()
+        local tasks = still()
+        local request = ("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"):format(path)
+        local highest = 0
+        for at = 1, #request + 20 do
+          for _, leave in ipairs { "close", "reset" } do
+            local client = assert(server:connect())
+            client:send(request:sub(1, at))
+            if at >= #request then client:receive_head() end
+            highest = math.max(highest, busy())
+            if at > #request then test.clock.advance(moment(at - #request) / 20) end
+            client[leave](client)
+          end
+        end
+        assert.is_true(highest > 0)
+        test.clock.advance(length + 1)
+        test.eventually(function() return busy() == 0 and weir.stats().tasks == tasks end)
+      end)
+    end
+
     it("are counted for who looks", function()
       still()
       local looking = assert(server:sse "/busy")
