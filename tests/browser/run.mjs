@@ -11,11 +11,9 @@ import { runAll, screenshot, test } from "./lib.mjs";
 import "./ends.mjs";
 import "./forms.mjs";
 import { lineThat, textsOf } from "./logtail.mjs";
-import "./monitor.mjs";
 import "./notify.mjs";
 import "./resuming.mjs";
 import "./tokens.mjs";
-import "./tokens_page.mjs";
 import "./upload.mjs";
 
 const refused = /Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/;
