@@ -337,20 +337,26 @@ static void test_a_line_without_end_keeps_no_other_file_waiting(void **state) {
     end(&viewer);
 }
 
+/* The clock stands, there is one line, and the viewer has it and all notices. */
+static void begin_at_rest(struct viewer *viewer, struct rig *rig, const char *const *names) {
+    struct view_options options = OPTIONS;
+    struct view_event event;
+    clock_freeze();
+    begin(viewer, rig, names);
+    rig_append(rig, "log", "1\n");
+    look(viewer, &options);
+    expect(viewer, "1\n");
+    while (view_next(viewer->view, &event))
+        ;
+}
+
 /* Soon after a batch it is told of nothing but much; who then asks late is told of a line again. */
 static void test_who_asks_late_behind_a_notice_is_woken(void **state) {
     static const char *const names[] = {"log", "other", NULL};
     struct rig *rig = *state;
-    struct view_options options = OPTIONS;
     struct viewer viewer;
     struct view_event event;
-    clock_freeze();
-    begin(&viewer, rig, names);
-    rig_append(rig, "log", "1\n");
-    look(&viewer, &options);
-    expect(&viewer, "1\n");
-    while (view_next(viewer.view, &event))
-        ;
+    begin_at_rest(&viewer, rig, names);
     rig_advance(rig, ROSTER_MS - VIEW_BATCH_MS / 2);
     rig_append(rig, "log", "2\n");
     rig_settle(rig);
@@ -372,16 +378,9 @@ static void test_who_asks_late_behind_a_notice_is_woken(void **state) {
 static void test_lines_that_follow_soon_come_together(void **state) {
     static const char *const names[] = {"log", NULL};
     struct rig *rig = *state;
-    struct view_options options = OPTIONS;
     struct viewer viewer;
     struct view_event event;
-    clock_freeze();
-    begin(&viewer, rig, names);
-    rig_append(rig, "log", "1\n");
-    look(&viewer, &options);
-    expect(&viewer, "1\n");
-    while (view_next(viewer.view, &event))
-        ;
+    begin_at_rest(&viewer, rig, names);
     rig_append(rig, "log", "2\n");
     rig_settle(rig);
     assert_false(view_next(viewer.view, &event));
