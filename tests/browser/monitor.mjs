@@ -142,6 +142,16 @@ test("monitor: the figures go on when the server has been started anew", async (
   await alert(page, "Somebody is there", "over").waitFor();
 });
 
+test("monitor: a card has the colour of each figure that it tells", async (t) => {
+  const rule = (figure, level) => ({ figure, above: 0, hold: 0, level, text: `There are ${figure}` });
+  const page = await open(t, await serve(t, { rules: { one: rule("tasks", "info"), two: rule("disk", "critical") } }));
+  await alert(page, "There are disk", "raised").waitFor();
+  await alert(page, "There are tasks", "raised").waitFor();
+  const levels = { "Processor time": "info", Disk: "critical", Network: "" };
+  for (const [title, level] of Object.entries(levels)) await card(page, title).and(page.locator(`[data-level="${level}"]`)).waitFor();
+  assert.match(await card(page, "Disk").textContent(), /\d+ % full, [\d.]+ [KMGT]?B free/);
+});
+
 test("monitor: a server that says nothing is told from one with nothing to say", async (t) => {
   const server = await serve(t);
   const page = await open(t, server);

@@ -4,25 +4,28 @@
 
 import { HEIGHT, WIDTH, pathsOf, placeAt, scaleFor } from "./chart.js";
 import { $, draw, make, setText } from "./dom.js";
-import { bytes, isBytes, show, span } from "./format.js";
+import { isBytes, show, span } from "./format.js";
 
 const SPAN = 600; // seconds that are kept
 const reaches = [60, 120, 300, SPAN]; // of the charts, so that the first minutes fill them, too
 
-// Of each line the figure and its name; `top` is the least that the chart reaches to.
+// A sentence with figures in it, and which they are.
+const says = (texts, ...names) => ({ names, of: (now) => String.raw({ raw: texts }, ...names.map((name) => show(name, now[name]))) });
+
+// Of each line the figure and its name; `top` is the least that the chart reaches to; `also` stands below it.
 const cards = [
-  { group: "weir", title: "Streams", lines: [["streams", "open"], ["connections", "connections"]], top: 10, also: (now) => `${show("subscribers", now.subscribers)} subscribed to ${show("topics", now.topics)} topics` },
-  { group: "weir", title: "Requests", lines: [["requests", "answered"], ["errors", "5xx"]], top: 1, also: (now) => `${show("refused", now.refused)} connections refused` },
-  { group: "weir", title: "Wait for an answer", lines: [["latency_p99", "99 of 100"], ["latency_p50", "half"]], top: 0.01, also: () => "from the request to its head" },
-  { group: "weir", title: "Turns of the loop", lines: [["turn_p99", "99 of 100"], ["turn_p50", "half"]], top: 0.01, also: (now) => `longest that runs now: ${show("busy", now.busy)}` },
-  { group: "weir", title: "Events", lines: [["delivered", "delivered"], ["published", "published"]], top: 1, also: (now) => `${show("lost", now.lost)} lost to slow readers` },
-  { group: "weir", title: "Largest backlog", lines: [["backlog", "of one stream"]], top: 1024, also: (now) => `${show("sent", now.sent)} sent to all` },
-  { group: "weir", title: "Processor time", lines: [["worker_cpu", "busiest worker"], ["process_cpu", "process"]], top: 1, also: (now) => `${show("tasks", now.tasks)} tasks` },
-  { group: "weir", title: "Memory of Weir", lines: [["process_memory", "process"], ["lua_memory", "Lua"]], top: 2 ** 20, also: (now) => `Lua at ${show("lua_share", now.lua_share)} of its limit` },
-  { group: "machine", title: "Processors", lines: [["cpu", "busy"]], top: 1, also: (now) => `load ${show("load", now.load)}` },
-  { group: "machine", title: "Memory", lines: [["memory", "used"]], top: 1, also: (now) => `${show("memory_used", now.memory_used)} of ${show("memory_total", now.memory_total)}` },
-  { group: "machine", title: "Disk", lines: [["disk_written", "written"], ["disk_read", "read"]], top: 1024, also: (now) => `${show("disk", now.disk)} full, ${now.disk_free === undefined ? "–" : bytes(now.disk_free)} free` },
-  { group: "machine", title: "Network", lines: [["net_sent", "sent"], ["net_received", "received"]], top: 1024, also: () => "all interfaces but loopback" },
+  { group: "weir", title: "Streams", lines: [["streams", "open"], ["connections", "connections"]], top: 10, also: says`${"subscribers"} subscribed to ${"topics"} topics` },
+  { group: "weir", title: "Requests", lines: [["requests", "answered"], ["errors", "5xx"]], top: 1, also: says`${"refused"} connections refused` },
+  { group: "weir", title: "Wait for an answer", lines: [["latency_p99", "99 of 100"], ["latency_p50", "half"]], top: 0.01, also: says`from the request to its head` },
+  { group: "weir", title: "Turns of the loop", lines: [["turn_p99", "99 of 100"], ["turn_p50", "half"]], top: 0.01, also: says`longest that runs now: ${"busy"}` },
+  { group: "weir", title: "Events", lines: [["delivered", "delivered"], ["published", "published"]], top: 1, also: says`${"lost"} lost to slow readers` },
+  { group: "weir", title: "Largest backlog", lines: [["backlog", "of one stream"]], top: 1024, also: says`${"sent"} sent to all` },
+  { group: "weir", title: "Processor time", lines: [["worker_cpu", "busiest worker"], ["process_cpu", "process"]], top: 1, also: says`${"tasks"} tasks` },
+  { group: "weir", title: "Memory of Weir", lines: [["process_memory", "process"], ["lua_memory", "Lua"]], top: 2 ** 20, also: says`Lua at ${"lua_share"} of its limit` },
+  { group: "machine", title: "Processors", lines: [["cpu", "busy"]], top: 1, also: says`load ${"load"}` },
+  { group: "machine", title: "Memory", lines: [["memory", "used"]], top: 1, also: says`${"memory_used"} of ${"memory_total"}` },
+  { group: "machine", title: "Disk", lines: [["disk_written", "written"], ["disk_read", "read"]], top: 1024, also: says`${"disk"} full, ${"disk_free"} free` },
+  { group: "machine", title: "Network", lines: [["net_sent", "sent"], ["net_received", "received"]], top: 1024, also: says`all interfaces but loopback` },
 ];
 
 const store = []; // figures, the oldest first
@@ -101,13 +104,13 @@ function renderCard(card, now) {
   card.cursor.setAttribute("d", back ? `M${placeAt(newest().at - now.at, reach())} 0V${HEIGHT}` : "");
   card.chart.setAttribute("aria-label", sentence(card, now));
   setText(card.most, show(card.lines[0][0], scale));
-  setText(card.about, card.also(now));
+  setText(card.about, card.also.of(now));
 }
 
 // A card has the level of the worst that is raised by one of its figures.
 function markCard(card, raised) {
-  const figures = card.lines.map(([name]) => name);
-  const levels = raised.filter(({ figure }) => figures.includes(figure) || (card.title === "Disk" && figure === "disk")).map(({ level }) => level);
+  const figures = [...card.lines.map(([name]) => name), ...card.also.names];
+  const levels = raised.filter(({ figure }) => figures.includes(figure)).map(({ level }) => level);
   card.element.dataset.level = ["critical", "warn", "info"].find((level) => levels.includes(level)) ?? "";
 }
 
