@@ -157,13 +157,14 @@ bool source_is_hole(struct str bytes) {
            memcmp(bytes.ptr, bytes.ptr + 1, bytes.len - 1) == 0;
 }
 
+/* How long it is is asked first: what is appended meanwhile is no hole. */
 uint64_t source_skip_hole(const struct source *source, uint64_t offset) {
     struct stat st;
 
-    if (source->gz)
+    if (source->gz || fstat(source->fd, &st) != 0)
         return offset;
     off_t data = lseek(source->fd, (off_t)offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO && fstat(source->fd, &st) == 0)
+    if (data < 0 && errno == ENXIO)
         data = st.st_size; /* nothing but hole up to the end */
     return data > (off_t)offset ? (uint64_t)data : offset;
 }
