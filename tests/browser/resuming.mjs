@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { Transform } from "node:stream";
 import { screenshot, test } from "./lib.mjs";
 import { choose, file, hashOf, isLive, MB, row, throttle } from "./uploading.mjs";
 
@@ -68,13 +69,15 @@ test("resume: a long file is verified at its end", async (t) => {
 });
 
 // Begins a file of which half is there. From then on it crawls, so that it is not over before the test has done what it
-// wants to, however slow the machine is; who wants the rest of it mends the wire.
-async function beginHalf(t, page, name = "large.bin") {
+// wants to, however slow the machine is; who wants the rest of it mends the throttle.
+async function beginHalf(t, page, wire, name = "large.bin") {
   const path = large(t, name);
-  await throttle(page, 6 * MB);
+  const half = wire.stopAt(HALF * MB);
   await choose(page, path);
-  await isHalf(page);
+  const goOn = await half;
   await throttle(page, 0.2 * MB);
+  goOn();
+  await isHalf(page);
   return path;
 }
 
@@ -93,12 +96,22 @@ function countSent(page) {
   return counts;
 }
 
-// A wire to the server: { url, cut(), mend(), hold() }. What is held goes no further, and nobody is told: the connections
-// that carry a file. For pages that are closed: those are throttled no more, and all could be there before they are gone.
+// A wire to the server: { url, cut(), mend(), stopAt(), hold() }. The connection that brings the nth byte to the server
+// stops there: stopAt() waits for it, and gives what lets it go on. What is held goes no further, and nobody is told: the
+// connections that carry a file. For pages that are closed: those are throttled no more, and all could be there before
+// they are gone.
 async function wireTo(t, server) {
   const { hostname, port } = new URL(server.url);
   const sockets = new Set();
-  let isCut = false;
+  let isCut = false, passed = 0, stop = Infinity, stopped;
+  const valve = () => new Transform({
+    transform(bytes, _, done) {
+      passed += bytes.length;
+      if (passed < stop) return done(null, bytes);
+      stop = Infinity;
+      stopped(() => done(null, bytes));
+    },
+  });
   const wire = createServer((near) => {
     const far = isCut ? near : connect(Number(port), hostname);
     for (const one of [near, far]) {
@@ -110,7 +123,7 @@ async function wireTo(t, server) {
       });
     }
     if (isCut) near.destroy();
-    else near.pipe(far).pipe(near);
+    else near.pipe(valve()).pipe(far).pipe(near);
   });
   const cut = () => {
     isCut = true;
@@ -125,6 +138,10 @@ async function wireTo(t, server) {
     url: `http://127.0.0.1:${wire.address().port}`,
     cut,
     mend() { isCut = false; },
+    stopAt(n) {
+      stop = passed + n;
+      return new Promise((done) => { stopped = done; });
+    },
     hold() { for (const one of sockets) if (one.bytesRead > MB) one.unpipe(); },
   };
 }
@@ -134,7 +151,7 @@ test("resume: a network that is lost at half comes back, and it goes on, with a 
   const wire = await wireTo(t, server);
   const page = await enter(t, wire, { expected: EXPECTED });
   const sent = countSent(page);
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   wire.cut();
   await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
   await page.getByRole("status").filter({ hasText: "large.bin: the connection broke off" }).waitFor({ state: "attached" });
@@ -155,12 +172,13 @@ test("resume: a network that is lost at half comes back, and it goes on, with a 
 
 test("resume: a tab that crashes at half leaves what came; the file dropped in another tab goes on", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
   const tab = await t.tab(page.context(), { expected: EXPECTED });
-  await open(tab, server);
+  await open(tab, wire);
   const chooser = tab.waitForEvent("filechooser", { timeout: 60_000 }); // from now on: the browser takes a while to intercept it
   chooser.catch(() => {});
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   await row(tab, "runs", "you, elsewhere").waitFor();
   page.wire.send("Page.crash").catch(() => {});
   await page.waitForEvent("crash");
@@ -184,7 +202,7 @@ test("resume: in a browser that is started again the same file goes on", async (
   const first = await t.profile(`${t.folder}/profile`);
   const page = await t.tab(first, { expected: EXPECTED });
   await open(page, wire, "ann");
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   wire.hold();
   await first.close();
   wire.cut();
@@ -204,9 +222,10 @@ test("resume: in a browser that is started again the same file goes on", async (
 
 test("resume: a server that is killed at half and comes back goes on by itself, and has lost nothing", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
   const sent = countSent(page);
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   await server.stop("SIGKILL");
   await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
   await screenshot(page, "resume-server-killed");
@@ -221,10 +240,11 @@ test("resume: a server that is killed at half and comes back goes on by itself, 
 
 test("resume: paused in one tab, resumed in another, by keyboard", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
   const tab = await t.tab(page.context(), { expected: EXPECTED });
-  await open(tab, server);
-  const path = await beginHalf(t, page);
+  await open(tab, wire);
+  const path = await beginHalf(t, page, wire);
   await page.getByRole("button", { name: "Pause: large.bin" }).focus();
   await page.keyboard.press("Enter");
   await row(page, "transfers", "paused · ").waitFor();
@@ -254,7 +274,7 @@ test("resume: what is paused while the network is lost is paused everywhere when
   const wire = await wireTo(t, server);
   const page = await enter(t, wire, { expected: EXPECTED });
   const other = await enter(t, server, { expected: EXPECTED });
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   wire.cut();
   await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
   await page.getByRole("button", { name: "Pause: large.bin" }).click();
@@ -274,7 +294,7 @@ test("resume: a second tab with the same file watches, and goes on when the firs
   const page = await enter(t, wire, { expected: EXPECTED });
   const tab = await t.tab(page.context(), { expected: EXPECTED });
   await open(tab, wire);
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   await choose(tab, path);
   await row(tab, "transfers", "sent by another tab or machine").waitFor();
   await screenshot(tab, "resume-second-tab");
@@ -289,9 +309,10 @@ test("resume: a second tab with the same file watches, and goes on when the firs
 
 test("resume: another machine with the same file takes over, and the first one watches", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
   const other = await enter(t, server, { expected: EXPECTED }); // a profile of its own
-  const path = await beginHalf(t, page);
+  const path = await beginHalf(t, page, wire);
   await throttle(other, 0.2 * MB);
   await choose(other, path);
   await row(page, "transfers", "sent by another tab or machine").waitFor();
@@ -304,10 +325,11 @@ test("resume: another machine with the same file takes over, and the first one w
 
 test("resume: one that has expired says so, until it is discarded", async (t) => {
   const server = await serve(t, { env: { UPLOAD_EXPIRES: "2s" } });
-  const page = await enter(t, server, { expected: /410|Failed to load/ });
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: /410|Failed to load/ });
   const tab = await t.tab(page.context());
-  await open(tab, server);
-  await beginHalf(t, page);
+  await open(tab, wire);
+  await beginHalf(t, page, wire);
   await page.getByRole("button", { name: "Pause: large.bin" }).click();
   await row(tab, "left", "expired: nothing of it came for too long").waitFor();
   await row(page, "transfers", "it has expired: nothing of it came for too long; upload it anew").waitFor();
@@ -325,8 +347,9 @@ test("resume: one that has expired says so, until it is discarded", async (t) =>
 
 test("resume: what has become another file meanwhile is no file there, and begins anew", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: /460|Failed to load|ERR_/ });
-  const path = await beginHalf(t, page);
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: /460|Failed to load|ERR_/ });
+  const path = await beginHalf(t, page, wire);
   await page.reload();
   await row(page, "left", "drop the file again to go on").waitFor();
   const bytes = readFileSync(path);
@@ -345,8 +368,9 @@ test("resume: what has become another file meanwhile is no file there, and begin
 
 test("resume: a file that was changed is another one, and what was begun can be discarded", async (t) => {
   const server = await serve(t);
-  const page = await enter(t, server, { expected: EXPECTED });
-  await beginHalf(t, page);
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
+  await beginHalf(t, page, wire);
   await page.reload();
   await row(page, "left", "drop the file again to go on").waitFor();
   const path = file(t, "large.bin", Buffer.alloc(SIZE * MB, "another"));
@@ -362,8 +386,9 @@ test("resume: a file that was changed is another one, and what was begun can be 
 
 test("resume: what is unfinished has its room; what does not fit is told", async (t) => {
   const server = await serve(t, { env: { UPLOAD_QUOTA: `${SIZE + 10}MB` } });
-  const page = await enter(t, server, { expected: EXPECTED });
-  const path = await beginHalf(t, page);
+  const wire = await wireTo(t, server);
+  const page = await enter(t, wire, { expected: EXPECTED });
+  const path = await beginHalf(t, page, wire);
   await page.reload();
   await row(page, "left", "drop the file again to go on").waitFor();
   await page.locator("#room", { hasText: "10.0 MB of your 50.0 MB left" }).waitFor();
@@ -377,8 +402,9 @@ test("resume: what is unfinished has its room; what does not fit is told", async
 for (const [colorScheme, width] of [["light", 390], ["dark", 1200]]) {
   test(`resume: the page fits a window ${width} wide, ${colorScheme}`, async (t) => {
     const server = await serve(t);
-    const page = await enter(t, server, { viewport: { width, height: 800 }, colorScheme, expected: EXPECTED });
-    await beginHalf(t, page, "a name that is longer than a narrow window is wide, so that it takes two lines.bin");
+    const wire = await wireTo(t, server);
+    const page = await enter(t, wire, { viewport: { width, height: 800 }, colorScheme, expected: EXPECTED });
+    await beginHalf(t, page, wire, "a name that is longer than a narrow window is wide, so that it takes two lines.bin");
     await page.reload();
     await row(page, "left", "drop the file again to go on").waitFor();
     await throttle(page, 4 * MB);
