@@ -105,10 +105,14 @@ describe("what README.md says under Seeing inside #once", function()
     local first, second = cpu(0), cpu(1)
     test.eventually(function() return long() > 2 and math.max(cpu(0) - first, cpu(1) - second) > 0.5 end)
     assert.is_true(math.min(cpu(0) - first, cpu(1) - second) < 0.1)
-    local most, where = 0, nil
-    for stack, samples in ask(port, "/profile?seconds=1"):gmatch "([^\n]*) (%d+)\n" do
-      if tonumber(samples) > most then most, where = tonumber(samples), stack end
-    end
+    local seconds, most, where = 0, 0, nil
+    test.eventually(function() -- on a busy machine a second may be over before the worker's turn is
+      seconds = seconds + 1
+      for stack, samples in ask(port, "/profile?seconds=" .. seconds):gmatch "([^\n]*) (%d+)\n" do
+        if tonumber(samples) > most then most, where = tonumber(samples), stack end
+      end
+      return where
+    end, 60)
     assert.equal(shown("A hot loop", folder):match "^([^\n]*) %d+\n", where)
     assert.equal(0, (server:stop()))
   end)
