@@ -40,7 +40,7 @@ end
 local function ask(port, target)
   local client = test.connect(port)
   client:send(("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"):format(target))
-  local response = client:receive_response()
+  local response = client:receive_response { timeout = 60 }
   client:close()
   return response.body
 end

@@ -87,7 +87,7 @@ local function ask(port, target, options)
   local client = test.connect(port)
   client:send(("%s %s HTTP/1.1\r\n%sConnection: close\r\n%s\r\n"):format(options.method or "GET", target,
     options.host or "Host: 127.0.0.1\r\n", options.fields or ""))
-  local response = client:receive_response(options.timeout)
+  local response = client:receive_response()
   client:close()
   return response and response.status, response and response.body, response
 end

@@ -239,6 +239,8 @@ describe("an unknown option", function()
     { "weir.test.simulate", function() test.simulate(app, { pth = "/" }) end, "path" },
     { "weir.test.connect", function() test.connect(1, { rcvbuff = 1 }) end, "rcvbuf" },
     { "server:connect", function() test.start(app):connect { rcvbuff = 1 } end, "rcvbuf" },
+    { "client:receive_response", function() test.start(app):connect():receive_response { timeot = 1 } end, "timeout" },
+    { "client:receive_head", function() test.start(app):connect():receive_head { metod = "HEAD" } end, "method" },
     { "server:request", function() test.start(app):get("/", { header = {} }) end, "headers" },
     { "server:sse", function() test.start(app):sse("/", { last_event_i = "1" }) end, "last_event_id" },
     { "stream:sse", function(stream) stream:sse { hartbeat = 1 } end, "heartbeat" },

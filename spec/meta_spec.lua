@@ -285,6 +285,8 @@ local options = {
   ["weir.test.StartOptions"] = function() weir.test.start { "app.lua", ["no such option"] = 1 } end,
   ["weir.test.SpawnOptions"] = function() weir.test.spawn(WRONG) end,
   ["weir.test.Request"] = function() weir.test.simulate(weir.app(), WRONG) end,
+  ["weir.test.Client:receive_response"] = function() served():connect():receive_response(WRONG) end,
+  ["weir.test.Client:receive_head"] = function() served():connect():receive_head(WRONG) end,
   ["weir.test.ConnectOptions"] = function() served():connect(WRONG) end,
   ["weir.test.connect"] = function() weir.test.connect(1, WRONG) end,
   ["weir.test.RequestOptions"] = function() served():get("/", WRONG) end,

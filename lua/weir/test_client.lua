@@ -206,7 +206,7 @@ client_side.decode_json = decode_json
 
 -- The next response; `method` is what was asked, for HEAD has no body. nil, why, the response so far.
 function raw:receive_response(options)
-  options = options or {}
+  options = check_options("client:receive_response", options, { "method", "timeout" })
   local deadline = deadline_of(options.timeout, "client:receive_response")
   local response, err, partial = http.read_response(self.source, options.method or "GET", deadline)
   local any = response or partial
@@ -216,7 +216,7 @@ end
 
 -- Only the head of the next response, for one whose body does not end.
 function raw:receive_head(options)
-  options = options or {}
+  options = check_options("client:receive_head", options, { "method", "timeout" })
   return http.read_head(self.source, options.method or "GET", deadline_of(options.timeout, "client:receive_head"))
 end
 
