@@ -74,7 +74,7 @@ local function await_log(server, pattern)
   return test.eventually(function() return server:stderr():match(pattern) end, 15)
 end
 
-local function stats(server) return server:get("/stats").json() end
+local function stats(server) return server:get("/stats", { timeout = 60 }).json() end
 
 local function await_failures(server, count)
   test.eventually(function() return stats(server).reloads_failed == count end, 15)
