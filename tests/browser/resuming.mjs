@@ -151,6 +151,7 @@ test("resume: a network that is lost at half comes back, and it goes on, with a 
   const wire = await wireTo(t, server);
   const page = await enter(t, wire, { expected: EXPECTED });
   const sent = countSent(page);
+  await throttle(page, 6 * MB);
   const path = await beginHalf(t, page, wire);
   wire.cut();
   await row(page, "transfers", "the connection broke off; it goes on by itself").waitFor();
