@@ -1,6 +1,7 @@
 // What the browser tests stand on: TAP, a Weir in a process of its own, pages that report what goes wrong in them.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -168,6 +169,12 @@ export class Server {
 
   get address() {
     return this.url.replace("http://", "");
+  }
+
+  // Once its log has it.
+  async says(pattern) {
+    const signal = AbortSignal.timeout(20_000);
+    while (!pattern.test(this.log)) await once(this.process.stderr, "data", { signal });
   }
 
   signal(name) {

@@ -227,7 +227,7 @@ test("monitor: a client that stops reading is first in the list, and is closed t
   socket.on("error", () => {});
   socket.resume();
   await ended;
-  assert.match(server.log, /monitor: a stream was closed/);
+  await server.says(/monitor: a stream was closed/);
   await row(page, "slow-sam").waitFor({ state: "detached" });
   await alert(page, "A client stalls", "over").waitFor();
 });
