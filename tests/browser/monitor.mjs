@@ -89,6 +89,17 @@ async function floodUntilBehind(page, server, text) {
   return behind;
 }
 
+// Long turns, one after the other, until what is returned is called.
+function burn(server) {
+  let isOver = false;
+  const one = async () => { while (!isOver) await fetch(`${server.url}/load/burn?turns=5`); };
+  const both = Promise.all([one(), one()]);
+  return () => {
+    isOver = true;
+    return both;
+  };
+}
+
 // ---- figures ----
 
 test("monitor: the charts move each second, and say the same in words", async (t) => {
@@ -170,13 +181,13 @@ test("monitor: a loop that is kept busy raises an alert, which ends with it", as
   const page = await open(t, server);
   await hasLine(page, "Memory", 1);
   await page.locator("#raised-list").waitFor({ state: "attached" });
-  const burning = Promise.all([fetch(`${server.url}/load/burn?turns=20`), fetch(`${server.url}/load/burn?turns=20`)]);
+  const endBurning = burn(server);
   await page.locator("#raised-list li", { hasText: "The event loop lags" }).waitFor();
   await page.waitForFunction(() => document.title.startsWith("(1) "));
   assert.equal(await card(page, "Turns of the loop").getAttribute("data-level"), "warn");
   await page.locator("#announce", { hasText: "warn: The event loop lags" }).waitFor({ state: "attached" });
   await alert(page, "The event loop lags", "raised").waitFor();
-  await burning;
+  await endBurning();
   await alert(page, "The event loop lags", "over").waitFor();
   await page.locator("#announce", { hasText: "Over: The event loop lags" }).waitFor({ state: "attached" });
   await page.waitForFunction(() => document.title === "Monitor · Weir");
@@ -323,9 +334,9 @@ for (const colorScheme of ["light", "dark"]) {
         sockets.push(await stall(server, `/load/live?sub=${sub}`));
       }
       await floodUntilBehind(page, server, "ann");
-      const burning = fetch(`${server.url}/load/burn?turns=12`);
+      const endBurning = burn(server);
       await page.locator("#raised-list li", { hasText: "The event loop lags" }).waitFor();
-      await burning;
+      await endBurning();
       await screenshot(page, `monitor-${colorScheme}-${width}`);
       await page.locator("summary").scrollIntoViewIfNeeded();
       await screenshot(page, `monitor-lists-${colorScheme}-${width}`);
