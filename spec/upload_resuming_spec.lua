@@ -172,6 +172,21 @@ describe("an upload that goes on", function()
     assert.equal("0", head(path).headers["upload-offset"])
   end)
 
+  it("tells the word of who sends it", function()
+    local await = watch()
+    await "upload.listed"
+    local path = create(10, { filename = "abc" })
+    assert.equal(204, patch(path, 0, "abc", { ["Upload-Tag"] = "one-1" }).status)
+    assert.equal("one-1", (await "upload.progress").tag)
+    assert.equal(204, patch(path, 3, "def", { ["Upload-Tag"] = "two" }).status)
+    assert.equal("two", (await "upload.progress").tag)
+    assert.equal(204, patch(path, 6, "g").status)
+    assert.is_nil((await "upload.progress").tag)
+    refused(patch(path, 7, "h", { ["Upload-Tag"] = "no word" }), 400, "tag")
+    assert.equal(204, patch(path, 7, "hij", { ["Upload-Tag"] = ("x"):rep(40) }).status)
+    refused(patch(create(1, { filename = "b" }), 0, "b", { ["Upload-Tag"] = ("x"):rep(41) }), 400, "tag")
+  end)
+
   it("stands still when it is paused, whoever sends it, and goes on when it is resumed", function()
     local await, events = watch()
     await "upload.listed"

@@ -120,7 +120,8 @@ export async function begin(file, { path, fingerprint, tag, collision }, signal)
 
 const arrived = async (tus, signal) => Number((await ask("HEAD", `tus/${tus}`, {}, signal)).get("Upload-Offset"));
 
-// Sends a piece: where the next one begins. A link on which nothing moves is given up.
+// Sends a piece: where the next one begins. A link on which nothing moves is given up. An answer that comes before all is
+// sent a browser does not show: that somebody else sends it now is heard by the stream, where each piece has its tag.
 async function append(tus, piece, offset, { headers, signal, onProgress }) {
   const xhr = new XMLHttpRequest();
   const token = await getToken();
@@ -178,13 +179,13 @@ function wait(ms, hurry, signal) {
 // Where the piece from `offset` on ends: the last one is short.
 const endOf = (offset, size) => (offset < size - LAST ? Math.min(offset + PIECE, size - LAST) : size);
 
-async function sendRest(file, tus, { sha256, signal, onOffset, onProgress, onWhole, onAnswer }) {
+async function sendRest(file, tus, { tag, sha256, signal, onOffset, onProgress, onWhole, onAnswer }) {
   let offset = await arrived(tus, signal);
   onOffset(offset);
   onAnswer();
   while (offset < file.size) {
     const end = endOf(offset, file.size);
-    const headers = end === file.size ? { "Upload-Sha256": await sha256 } : {};
+    const headers = { "Upload-Tag": tag, ...(end === file.size && { "Upload-Sha256": await sha256 }) };
     const onPiece = (sent) => {
       onProgress(sent);
       if (sent >= file.size) onWhole();

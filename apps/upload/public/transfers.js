@@ -231,6 +231,15 @@ export class Transfers extends EventTarget {
       this.#next();
     } else if (name === "upload.progress" && item.state === "elsewhere") this.#hearElsewhere(item, data);
     else if (name === "upload.progress" && item.state === "paused") item.sent = data.received; // what had got through
+    else if (name === "upload.progress" && isBusy(item) && data.tag) this.#hearSender(item, data.tag);
+  }
+
+  // Whose bytes the server takes: ours, or of another tab or machine that has taken over from us since.
+  #hearSender(item, tag) {
+    if (tag === item.tag) item.isHeard = true;
+    if (tag === item.tag || !item.isHeard) return;
+    item.state = "elsewhere";
+    item.stop.abort();
   }
 
   #hearEnd(item, { state, files, error }) {
@@ -283,6 +292,7 @@ export class Transfers extends EventTarget {
   // How an attempt ended counts, unless the item was cancelled, or paused, meanwhile.
   async #send(item) {
     item.attempt = true;
+    item.isHeard = false;
     item.stop = new AbortController();
     item.state = "sending";
     const { signal } = item.stop;
@@ -371,7 +381,7 @@ export class Transfers extends EventTarget {
       if (item.wake) await ask("POST", `uploads/${id}/resume`).catch(unlessOver);
       item.wake = false;
       return send(file, item, {
-        sha256: item.hash, signal, onAnswer: answered,
+        tag: item.tag, sha256: item.hash, signal, onAnswer: answered,
         onOffset: (offset) => this.#arrived(item, offset),
         onProgress: (sent) => this.#progress(item, sent),
         onWhole: () => this.#changed(),

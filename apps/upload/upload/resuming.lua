@@ -27,7 +27,7 @@ local app_name -- that of the place for files
 
 local INTERVAL = 0.1 -- seconds between two tellings
 local PATIENCE = 1 -- seconds, after which an upload of which nothing comes any more is told to wait
-local MADE, TOLD = "upload.made", "upload.told" -- fields of a stream
+local MADE, TAG, TOLD = "upload.made", "upload.tag", "upload.told" -- fields of a stream
 
 local function failure(status, code, message)
   return { status = status, body = { message = message, errorCode = code } }
@@ -80,7 +80,9 @@ end
 -- ---- on its way -----------------------------------------------------------------------------------------------------
 
 local function tell(upload, told, stage)
-  told.id = progress.publish(progress.state(told.run_id, stage, told.name, upload.offset, upload.size))
+  local state = progress.state(told.run_id, stage, told.name, upload.offset, upload.size)
+  state.tag = told.tag
+  told.id = progress.publish(state)
   told.at = weir.now()
 end
 
@@ -90,7 +92,7 @@ local function receive(upload, stream)
     local _, id = known(upload)
     local run = files.unfinished(id)
     if not run then fail(409, "cancelled", "the upload is over") end
-    told = { run_id = id, name = run.name, total = upload.size, most = run.size }
+    told = { run_id = id, name = run.name, total = upload.size, most = run.size, tag = stream[TAG] }
     stream[TOLD] = told
   end
   if upload.offset > told.most then
@@ -191,6 +193,7 @@ end
 
 -- A PATCH, until somebody asks it to stop: what has come by then stays.
 local function patch(stream, next, id)
+  stream[TAG] = names.tag(stream.headers["upload-tag"])
   local since = weir.position()
   local run = files.unfinished(id)
   if run and run.paused then fail(409, "paused", "the upload is paused: have it resumed first") end
