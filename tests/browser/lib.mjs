@@ -43,8 +43,11 @@ export async function runAll() {
   mkdirSync(screenshots, { recursive: true });
   console.log(`1..${chosen.length}`);
   let failed = 0;
-  // What a test that has failed did not wait for ends when its server does.
-  process.on("unhandledRejection", (error) => console.log(String(error.stack ?? error).replace(/^/gm, "# left behind: ")));
+  // What a test that has failed did not wait for ends when its server does; who passes has left nothing.
+  process.on("unhandledRejection", (error) => {
+    failed++;
+    console.log(String(error.stack ?? error).replace(/^/gm, "# left behind: "));
+  });
   for (const [i, { name, body }] of chosen.entries()) {
     const t = new Context(browser);
     let error;
